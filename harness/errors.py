@@ -1,0 +1,96 @@
+"""Every error that the harness shows to a user.
+
+HarnessError                    exit code
+├── UsageError                  2   the command line or a value in it
+├── MissingExtraError           3   the extra `[run]` is not installed
+├── PluginError                 4   a plugin: import, hooks, components, documents
+├── RuleViolationError          5   the challenge's rules
+├── FederationError             6   the federation
+│   ├── RosterError                 the supernodes are not partitions 0..n-1
+│   └── ClientFailedError           a client failed after its retries
+├── EvaluationError             7   evaluation and re-scoring
+├── RecordError                 8   a document on disk: spec, record, generations, adapter
+└── SourceError                 7   a model or data set that is nowhere or not what it should be
+
+A message is one line: what was found, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """Root of the tree. `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(HarnessError):
+    """A value on the command line cannot be used."""
+
+    exit_code = 2
+
+
+class MissingExtraError(HarnessError):
+    """A package of the extra `[run]` is missing."""
+
+    exit_code = 3
+
+
+class PluginError(HarnessError):
+    """A plugin is unknown, broken or contradicts itself."""
+
+    exit_code = 4
+
+
+class RuleViolationError(HarnessError):
+    """A run would break, or has broken, a rule of its challenge."""
+
+    exit_code = 5
+
+
+class FederationError(HarnessError):
+    """The federation did not complete; the run directory can be resumed."""
+
+    exit_code = 6
+
+
+class RosterError(FederationError):
+    """The connected supernodes are not exactly partitions 0..n-1."""
+
+
+class ClientFailedError(FederationError):
+    """A client failed after all its retries."""
+
+
+class EvaluationError(HarnessError):
+    """An evaluation or a re-scoring could not give a number."""
+
+    exit_code = 7
+
+
+class SourceError(HarnessError):
+    """A model or data set is in none of the sources, or is corrupt."""
+
+    exit_code = 7
+
+
+class RecordError(HarnessError):
+    """A document on disk is missing, malformed, too new or inconsistent."""
+
+    exit_code = 8
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a sentence fragment for an unknown `name`.
+
+    Returns:
+        `'did you mean "x"?'` when something is close, else the list of what is known.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return f"known: {', '.join(names) if names else 'none'}"

@@ -1,0 +1,79 @@
+"""Progress for people: a live line on a terminal, plain lines elsewhere, nothing when quiet.
+
+Machines read files; progress goes to stderr and is never parsed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+PLAIN_INTERVAL_S = 10.0
+"""Seconds between two plain lines of one task: a log of an hour stays under 400 lines."""
+
+
+@dataclass
+class Meter:
+    """Counts the units of one stage and prints rate and time left."""
+
+    title: str
+    total: int
+    unit: str
+    quiet: bool = False
+    done: int = 0
+    _start: float = field(default_factory=time.monotonic)
+    _resumed: int = 0
+    _printed: float = 0.0
+
+    def skip(self, units: int) -> None:
+        """Count units that an earlier session did, without letting them speed up the rate."""
+        self.done += units
+        self._resumed += units
+
+    def advance(self, units: int = 1, note: str = "") -> None:
+        """Count `units` more and print when it is time."""
+        self.done += units
+        now = time.monotonic()
+        live = sys.stderr.isatty()
+        due = now - self._printed >= (0.2 if live else PLAIN_INTERVAL_S)
+        if self.quiet or not (due or self.done >= self.total):
+            return
+        self._printed = now
+        line = self.line(now - self._start) + (f"  {note}" if note else "")
+        if live:
+            end = "\n" if self.done >= self.total else ""
+            sys.stderr.write(f"\r\x1b[2K{line}{end}")
+        else:
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    def line(self, elapsed_s: float) -> str:
+        """Return the text of one line: title, done/total, rate, time left."""
+        fresh = self.done - self._resumed
+        rate = fresh / elapsed_s if elapsed_s > 0 else 0.0
+        left = (self.total - self.done) / rate if rate > 0 else None
+        eta = "" if left is None else f", {format_duration(left)} left"
+        return f"{self.title}: {self.done}/{self.total} {self.unit} ({rate:.2f} {self.unit}/s{eta})"
+
+
+@contextmanager
+def stage(title: str, quiet: bool = False) -> Iterator[None]:
+    """Print the start and the duration of a stage."""
+    begin = time.monotonic()
+    if not quiet:
+        print(f"{title} ...", file=sys.stderr, flush=True)
+    yield
+    if not quiet:
+        took = format_duration(time.monotonic() - begin)
+        print(f"{title}: done in {took}", file=sys.stderr, flush=True)
+
+
+def format_duration(seconds: float) -> str:
+    """Return `seconds` as `1:02:03` (hours) or `2:03` (minutes), rounded to whole seconds."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"

@@ -1,0 +1,96 @@
+"""A recipe: what a participant proposes. Data only; it names components, it holds none.
+
+Defaults are the finance template's (FlowerTune, flwrlabs, 2026-03) unless a line says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.document import Document
+
+NAME = r"^[a-z0-9][a-z0-9._-]*$"
+"""Names of recipes and components: lower case, digits, dot, underscore, hyphen."""
+
+COMPONENT = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
+"""`plugin/component`, or a bare component name: the recipe's own plugin's."""
+
+ALPACA = (
+    "Below is an instruction that describes a task. "
+    "Write a response that appropriately completes the request."
+    "\n### Instruction:\n{instruction} {input}\n### Response: {output}"
+)
+"""Source: FLOWERTUNE finance template, `formatting_prompts_func` and `formatting`."""
+
+
+class Prompt(Document):
+    """How one training example becomes text, and where its response begins."""
+
+    template: str = ALPACA
+    """Python format string over `instruction`, `input` and `output`."""
+    response_marker: str = "### Response:"
+    """Text after whose last token the loss starts; must occur in the template exactly once."""
+    append_eos: bool = False
+    """Append the tokenizer's EOS to the response and train on it; the template does not."""
+
+
+class TrainSpec(Document):
+    """The federation and the local training of one recipe."""
+
+    rounds: int = Field(200, ge=1, le=100_000)
+    fraction: float = Field(0.1, gt=0, le=1)
+    """Share of the supernodes sampled per round."""
+    max_steps: int = Field(10, ge=1)
+    """Optimizer steps per client and round."""
+    batch_size: int = Field(16, ge=1)
+    """Examples per forward pass."""
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    learning_rate_max: float = Field(5e-5, gt=0)
+    learning_rate_min: float = Field(1e-6, ge=0)
+    round_schedule: Literal["cosine", "constant"] = "cosine"
+    """Over rounds: min + (max-min)/2 * (1 + cos(pi*t/T)), t = 1..T, constant within a round."""
+    optimizer: Literal[
+        "adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "sgd"
+    ] = "adamw_torch"
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Source: transformers `TrainingArguments` default."""
+    seq_length: int = Field(512, ge=8)
+    """Longest example in tokens; longer ones are cut on the right."""
+    data_order: Literal["fixed", "per-round"] = "fixed"
+    """`fixed`: the same first rows in every round, as the template; `per-round`: a new order."""
+    prompt: Prompt = Prompt()
+    save_every_rounds: int = Field(5, ge=1)
+    """Every so many rounds, and after the last, the adapter is kept for good."""
+
+
+class Choice(Document):
+    """A named component and its parameters, validated by the component's own document."""
+
+    name: str = Field(pattern=COMPONENT)
+    params: dict[str, Any] = {}
+
+
+class Price(Document):
+    """An hourly price table from which the cost of a run is derived."""
+
+    currency: str = "USD"
+    per_hour: dict[str, float]
+    """Item -> price per hour; the cost is their sum times the measured hours."""
+
+
+class Recipe(Document):
+    """One proposal: a model, a PEFT method, a strategy and their hyper-parameters."""
+
+    name: str = Field(pattern=NAME)
+    title: str
+    challenge: str = "finance"
+    model: str = Field(pattern=COMPONENT)
+    peft: Choice
+    strategy: Choice
+    train: TrainSpec
+    price: Price | None = None
+    default: bool = False
+    """Whether `--plugin P` alone means this recipe; a plugin with one recipe needs no flag."""

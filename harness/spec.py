@@ -1,0 +1,90 @@
+"""RunSpec: one challenge and one recipe resolved to plain values, plus seed and device.
+
+Everything that decides a number is in it, so equal digests mean equal runs on equal machines and
+versions. How many Ray actors share the work is not in it: that must not change a number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import Field
+
+from harness.challenge import Challenge
+from harness.components import ModelSpec
+from harness.document import Document, digest_of
+from harness.recipe import Choice, Price, TrainSpec
+
+SPEC_VERSION = 1
+
+
+class ChallengeRef(Document):
+    """Which rules a run followed."""
+
+    id: str
+    revision: int
+    digest: str
+
+    @classmethod
+    def of(cls, challenge: Challenge) -> ChallengeRef:
+        """Return the reference to `challenge`."""
+        return cls(id=challenge.id, revision=challenge.revision, digest=digest_of(challenge))
+
+
+class PluginRef(Document):
+    """A distribution whose code or data took part in a run."""
+
+    name: str
+    """Entry point name."""
+    version: str
+    """Version of its distribution."""
+    digest: str
+    """sha256 over the files of its import package; see `harness.plugins.content_digest`."""
+    editable: bool = False
+    """Whether it was installed in editable mode, so that its files may change under a version."""
+
+
+class Compute(Document):
+    """What of the machine decides numbers."""
+
+    device: Literal["cpu", "cuda"]
+    threads: int = Field(ge=1)
+    """torch threads per client; another number sums in another order."""
+
+
+class RunSpec(Document):
+    """A resolved run."""
+
+    schema_version: int = SPEC_VERSION
+    challenge: ChallengeRef
+    plugin: str
+    recipe: str
+    plugins: tuple[PluginRef, ...]
+    model: ModelSpec
+    peft: Choice
+    """`name` qualified (`standard/dora`), `params` complete."""
+    strategy: Choice
+    train: TrainSpec
+    price: Price | None = None
+    seed: int = Field(ge=0, lt=2**31)
+    compute: Compute
+    evaluation_rows: int | None = Field(None, ge=1)
+    """First so many rows of each evaluation set; None: all, the only eligible choice."""
+    smoke: bool = False
+    """Synthetic data and a small model: shows that everything works, ranks nowhere."""
+
+    @property
+    def label(self) -> str:
+        """`plugin/recipe`, as on the command line."""
+        return f"{self.plugin}/{self.recipe}"
+
+
+def derived_seed(*parts: object) -> int:
+    """Return a seed in [0, 2**63) that depends on every part, in order.
+
+    Every random choice of a run draws from `derived_seed(spec.seed, purpose, round, partition)`:
+    the purposes are listed in `docs/design.md`.
+    """
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
