@@ -246,3 +246,17 @@ def migrate(value: Any, where: str) -> Any:
             f" ({RECORD_VERSION}); install a newer flowertune-harness"
         )
     return value
+
+
+class Scores(Document):
+    """`scores.json` of a run directory."""
+
+    scores: tuple[Score, ...]
+    model_sha256: str
+    """Digest of the base model's files that were evaluated."""
+    adapter_sha256: str | None
+    """Digest of `adapter_model.safetensors`; None for the untrained base."""
+    packages: dict[str, str]
+    """Versions that decide the numbers."""
+    duration_s: float = Field(ge=0)
+    trust_remote_code: bool = False
