@@ -1,3 +1,11 @@
 """A plugin-based benchmarking harness for FlowerTune LLM leaderboard submissions."""
 
+from __future__ import annotations
+
+import pluggy
+
+__all__ = ["__version__", "hookimpl"]
 __version__ = "0.1.0"
+
+hookimpl = pluggy.HookimplMarker("flowertune_harness")
+"""Marks a plugin's hook functions; see `harness.hookspecs`."""

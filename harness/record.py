@@ -239,7 +239,9 @@ def migrate(value: Any, where: str) -> Any:
         raise RecordError(f'{where}: not a result record; expected "schema": "{RECORD_SCHEMA}"')
     version = value.get("schema_version")
     if type(version) is not int or version < 1:
-        raise RecordError(f"{where}: schema_version is {version!r:.40}; expected a whole number >= 1")
+        raise RecordError(
+            f"{where}: schema_version is {version!r:.40}; expected a whole number >= 1"
+        )
     if version > RECORD_VERSION:
         raise RecordError(
             f"{where}: schema_version {version} is newer than this harness reads"

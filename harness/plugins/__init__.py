@@ -1,0 +1,29 @@
+"""Plugins: found by entry point, loaded one at a time, looked up by name."""
+
+from harness.plugins.discovery import PluginInfo, content_digest, discover
+from harness.plugins.loading import Loaded, collect, load
+from harness.plugins.lookup import (
+    Component,
+    Components,
+    find_model,
+    find_peft_method,
+    find_strategy,
+    load_components,
+    validated_params,
+)
+
+__all__ = [
+    "Component",
+    "Components",
+    "Loaded",
+    "PluginInfo",
+    "collect",
+    "content_digest",
+    "discover",
+    "find_model",
+    "find_peft_method",
+    "find_strategy",
+    "load",
+    "load_components",
+    "validated_params",
+]

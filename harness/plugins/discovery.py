@@ -1,0 +1,124 @@
+"""What plugins are installed: entry points and metadata, nothing imported."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+import harness
+from harness.errors import PluginError
+from harness.spec import PluginRef
+
+ENTRY_POINT_GROUP = "flowertune_harness"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """What metadata says of a plugin, without importing it."""
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    problem: str | None
+    """Why it cannot be loaded, as far as metadata tells."""
+    entry_point: EntryPoint
+
+
+def discover() -> dict[str, PluginInfo]:
+    """Return every installed plugin by entry point name, from metadata alone.
+
+    Raises:
+        PluginError: two distributions offer the same entry point name.
+    """
+    found: dict[str, PluginInfo] = {}
+    for dist in _distributions():
+        points = dist.entry_points.select(group=ENTRY_POINT_GROUP)
+        for point in sorted(points, key=lambda item: item.name):
+            info = PluginInfo(
+                name=point.name,
+                distribution=dist.name,
+                version=dist.version,
+                module=point.value,
+                problem=_version_problem(dist),
+                entry_point=point,
+            )
+            other = found.get(point.name)
+            if other is not None:
+                raise PluginError(
+                    f"plugin {point.name!r} is offered by two distributions,"
+                    f" {other.distribution} and {info.distribution}; uninstall one"
+                )
+            found[point.name] = info
+    return dict(sorted(found.items()))
+
+
+def _distributions() -> list[Distribution]:
+    """One distribution per name: the first on the path wins, as for an import."""
+    first: dict[str, Distribution] = {}
+    for dist in distributions():
+        name = dist.metadata["Name"]
+        if name and "entry_points.txt" in {Path(str(f)).name for f in dist.files or ()}:
+            first.setdefault(canonicalize_name(name), dist)
+    return list(first.values())
+
+
+def _version_problem(dist: Distribution) -> str | None:
+    for text in dist.requires or ():
+        try:
+            need = Requirement(text)
+        except InvalidRequirement:
+            return f"{dist.name} {dist.version} has an unreadable requirement {text!r}"
+        ours = canonicalize_name(need.name) == "flowertune-harness"
+        if ours and not need.specifier.contains(harness.__version__, prereleases=True):
+            return (
+                f"{dist.name} {dist.version} needs flowertune-harness {need.specifier},"
+                f" this is {harness.__version__}"
+            )
+    return None
+
+
+def reference(info: PluginInfo) -> PluginRef:
+    """Return name, version, content digest and editable flag of a plugin."""
+    top = info.module.partition(":")[0].partition(".")[0]
+    return PluginRef(
+        name=info.name,
+        version=info.version,
+        digest=content_digest(top, info.name),
+        editable=_is_editable(info.entry_point.dist),
+    )
+
+
+def content_digest(top_module: str, plugin: str) -> str:
+    """Return the sha256 over a plugin's importable files: sorted `path:sha256` lines.
+
+    Compiled files are left out, so that the digest is that of the source whoever imports it first.
+
+    Raises:
+        PluginError: the module cannot be located.
+    """
+    found = importlib.util.find_spec(top_module)
+    if found is None or found.origin is None:
+        raise PluginError(f"plugin {plugin!r}: module {top_module!r} cannot be located")
+    origin = Path(found.origin)
+    package = found.submodule_search_locations is not None
+    root = origin.parent
+    files = sorted(root.rglob("*")) if package else [origin]
+    lines = [
+        f"{path.relative_to(root).as_posix()}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path in files
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _is_editable(dist: Distribution | None) -> bool:
+    text = dist.read_text("direct_url.json") if dist is not None else None
+    return bool(text and json.loads(text).get("dir_info", {}).get("editable"))
