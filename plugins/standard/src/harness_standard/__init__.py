@@ -1,0 +1,1 @@
+"""PEFT methods and federation strategies for flowertune-harness."""

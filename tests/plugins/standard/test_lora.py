@@ -1,0 +1,88 @@
+"""Tensor names, shapes and order are forecast exactly as peft makes them."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+from harness_standard.peft_methods import PEFT_METHODS
+from harness_standard.peft_methods.lora import DORA, LORA, LoraParams
+
+from harness.components import ModelSpec
+from harness.errors import PluginError
+
+TINY = ModelSpec(
+    name="tiny", hub_id="none/tiny", layers=2, hidden=32, intermediate=48, heads=4, kv_heads=2,
+    vocab=96, quantization="none",
+)  # fmt: skip
+SMOLLM2_1_7B = ModelSpec(
+    name="smollm2-1.7b", hub_id="HuggingFaceTB/SmolLM2-1.7B-Instruct", layers=24, hidden=2048,
+    intermediate=8192, heads=32, kv_heads=32, vocab=49152,
+)  # fmt: skip
+METHODS = {method.name: method for method in PEFT_METHODS}
+
+
+def tiny_llama():
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=TINY.vocab,
+            hidden_size=TINY.hidden,
+            intermediate_size=TINY.intermediate,
+            num_hidden_layers=TINY.layers,
+            num_attention_heads=TINY.heads,
+            num_key_value_heads=TINY.kv_heads,
+            tie_word_embeddings=True,
+        )
+    )
+
+
+@pytest.mark.parametrize("method", PEFT_METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    "targets", [None, ("k_proj", "o_proj", "down_proj"), ("mlp.gate_proj", "up_proj")], ids=str
+)
+def test_forecast_shapes_are_those_of_peft_in_order(method, targets):
+    from peft import get_peft_model, get_peft_model_state_dict
+
+    params = method.params.model_validate({"target_modules": targets} if targets else {})
+    model = get_peft_model(tiny_llama(), method.configure(TINY, params))
+    real = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(model).items()}
+    assert list(method.shapes(TINY, params).items()) == list(real.items())
+
+
+def test_reference_entry_has_the_published_size():
+    params = LoraParams(r=32, alpha=64, target_modules=("gate_proj", "up_proj", "down_proj"))
+    shapes = DORA.shapes(SMOLLM2_1_7B, params)
+    assert len(shapes) == 216
+    assert sum(math.prod(shape) for shape in shapes.values()) == 24_035_328
+    message_bytes = sum(4 * math.prod(shape) + 128 for shape in shapes.values())
+    assert round(2 * 5 * 12 * message_bytes / 2**20, 2) == 11005.66
+
+
+def test_scaling_of_lora_and_rslora():
+    from peft import get_peft_model
+
+    params = LoraParams(r=16, alpha=32, target_modules=("q_proj",))
+    for name, scaling in {"lora": 2.0, "rslora": 8.0}.items():
+        model = get_peft_model(tiny_llama(), METHODS[name].configure(TINY, params))
+        layer = model.get_submodule("base_model.model.model.layers.0.self_attn.q_proj")
+        assert layer.scaling["default"] == scaling
+
+
+def test_unknown_target_module_is_named():
+    with pytest.raises(PluginError, match=r"'gate_porj'.*gate_proj"):
+        LORA.shapes(TINY, LoraParams(target_modules=("gate_porj",)))
+
+
+def test_plugin_imports_nothing_heavy():
+    code = (
+        "import sys, harness_standard.plugin;"
+        "print([m for m in ('torch', 'peft', 'flwr', 'numpy', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
