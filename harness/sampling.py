@@ -1,0 +1,33 @@
+"""Which partitions a round trains, as the seed prescribes.
+
+The federation seeds Python's global generator with `sampling_seed` before Flower's strategy draws
+its nodes from a list in partition order; a checker draws the same numbers without Flower.
+"""
+
+from __future__ import annotations
+
+import random
+
+from harness.spec import derived_seed
+
+
+def sampling_seed(seed: int, round: int) -> int:
+    """Return the seed of the draw of `round` (from 1) of a run with `seed`."""
+    return derived_seed(seed, "sampling", round)
+
+
+def sampled_partitions(
+    seed: int, round: int, num_supernodes: int, clients: int
+) -> tuple[int, ...]:
+    """Return the partitions sampled in `round`, ascending.
+
+    Args:
+        seed: the run's seed, `RunSpec.seed`.
+        round: from 1.
+        num_supernodes: partitions 0..num_supernodes-1 are drawn from.
+        clients: how many are drawn, at most `num_supernodes`.
+
+    Source: flwr 1.41 `strategy_utils.sample_nodes`, one `random.sample(nodes, k)` per round.
+    """
+    generator = random.Random(sampling_seed(seed, round))
+    return tuple(sorted(generator.sample(range(num_supernodes), clients)))
