@@ -16,9 +16,7 @@ def sampling_seed(seed: int, round: int) -> int:
     return derived_seed(seed, "sampling", round)
 
 
-def sampled_partitions(
-    seed: int, round: int, num_supernodes: int, clients: int
-) -> tuple[int, ...]:
+def sampled_partitions(seed: int, round: int, num_supernodes: int, clients: int) -> tuple[int, ...]:
     """Return the partitions sampled in `round`, ascending.
 
     Args:

@@ -1,0 +1,90 @@
+"""The command `harness`: one file per sub-command, imported only when it is called.
+
+Every HarnessError becomes one line on stderr and its exit code; anything else is a bug and keeps
+its traceback. stdout carries results only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError, UsageError, did_you_mean
+
+SUMMARIES = {
+    "challenges": "List the challenges and their fixed values.",
+    "evaluate": "Evaluate, or finish evaluating, a run directory.",
+    "export": "Write a recipe as a stand-alone Flower App.",
+    "import": "Read an existing FlowerTune project as a claimed record.",
+    "leaderboard": "Generate the tables and pages from the submissions.",
+    "new-plugin": "Write a small plugin to start from.",
+    "plan": "Resolve, check the rules and forecast; nothing heavy, no network.",
+    "plugins": "List the installed plugins and what they contribute.",
+    "publish": "Upload a run's adapter and card to the Hugging Face hub.",
+    "reproduce": "Run a result, or one round of it, again and compare.",
+    "rescore": "Recompute a score from a generations file alone.",
+    "run": "Federate, evaluate and write the standardised result.",
+    "submit": "Write a run directory as a submission folder.",
+    "verify": "Check results and submissions from their files alone.",
+}
+"""Name -> one line of help, so that `harness --help` imports no sub-command."""
+
+MODULES = {item.name for item in pkgutil.iter_modules(__path__)}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are found in modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the sub-commands that exist."""
+        return sorted(name for name in SUMMARIES if module_name(name) in MODULES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import one sub-command.
+
+        Raises:
+            UsageError: there is no such sub-command.
+        """
+        if name not in self.list_commands(ctx):
+            known = did_you_mean(name, self.list_commands(ctx))
+            raise UsageError(f"no command {name!r}; {known}")
+        module = importlib.import_module(f"harness.cli.{module_name(name)}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the summaries without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
+
+
+def module_name(command: str) -> str:
+    """Return the module of a sub-command: `new-plugin` -> `new_plugin`, `import` -> `import_`."""
+    name = command.replace("-", "_")
+    return f"{name}_" if name == "import" else name
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Benchmark federated fine-tuning of LLMs for the FlowerTune leaderboard."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UsageError.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

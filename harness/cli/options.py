@@ -1,0 +1,31 @@
+"""Options that `plan` and `run` share: the fields of `harness.resolve.Request`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def request_options(function: F) -> F:
+    """Add the options that name and change a recipe."""
+    options = [
+        click.option("--plugin", required=True, metavar="P[/R]", help="Plugin, or plugin/recipe."),
+        click.option("--challenge", metavar="NAME", help="Challenge; default: the recipe's."),
+        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+                     help="Change a free value: rounds=3, peft.r=16, model.dtype=float32 ..."),
+        click.option("--smoke", is_flag=True,
+                     help="Small model, synthetic text, 2 rounds: tries the pipeline, never ranks."),
+        click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice."),
+        click.option("--device", default="auto", metavar="auto|cpu|cuda", show_default=True),
+        click.option("--threads", type=click.IntRange(1), help="torch threads per client."),
+        click.option("--limit", "evaluation_rows", type=click.IntRange(1),
+                     help="Evaluate only the first N rows of each set; not eligible."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function

@@ -1,0 +1,70 @@
+"""`harness plugins`: what is installed, and what one plugin contributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.document import pretty_json
+from harness.errors import PluginError, did_you_mean
+from harness.plugins import Loaded, PluginInfo, discover, load
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+def command(name: str | None, as_json: bool) -> None:
+    """List installed plugins from their metadata, or load NAME and list what it contributes."""
+    known = discover()
+    if name is None:
+        rows = [_info(item) for item in known.values()]
+        click.echo(pretty_json(rows) if as_json else _table(rows), nl=not as_json)
+        return
+    if name not in known:
+        raise PluginError(f"unknown plugin {name!r}; {did_you_mean(name, known)}")
+    value = _info(known[name]) | _contents(load(name))
+    click.echo(pretty_json(value) if as_json else _details(value), nl=not as_json)
+
+
+def _info(item: PluginInfo) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "distribution": item.distribution,
+        "version": item.version,
+        "module": item.module,
+        "problem": item.problem,
+    }
+
+
+def _contents(plugin: Loaded) -> dict[str, Any]:
+    name = plugin.ref.name
+    return {
+        "digest": plugin.ref.digest,
+        "editable": plugin.ref.editable,
+        "models": [f"{name}/{item}" for item in plugin.models],
+        "peft_methods": [f"{name}/{item}" for item in plugin.peft_methods],
+        "strategies": [f"{name}/{item}" for item in plugin.strategies],
+        "recipes": [
+            {"name": f"{name}/{item.name}", "title": item.title, "default": item.default}
+            for item in plugin.recipes.values()
+        ],
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "no plugins installed; try: pip install ./plugins/standard ./plugins/smollm2-dora"
+    lines = [f"{row['name']:<20} {row['distribution']} {row['version']}" for row in rows]
+    lines += [f"{row['name']:<20} BROKEN: {row['problem']}" for row in rows if row["problem"]]
+    return "\n".join(lines)
+
+
+def _details(value: dict[str, Any]) -> str:
+    lines = [f"{value['name']}: {value['distribution']} {value['version']}, {value['digest'][:16]}"]
+    for key in ("models", "peft_methods", "strategies"):
+        lines += [f"  {key.replace('_', ' ')[:-1]:<12} {item}" for item in value[key]]
+    for recipe in value["recipes"]:
+        default = " (default)" if recipe["default"] else ""
+        lines.append(f"  {'recipe':<12} {recipe['name']}{default}: {recipe['title']}")
+    return "\n".join(lines)

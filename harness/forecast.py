@@ -1,0 +1,163 @@
+"""What a run will send, need and take, from the spec alone: no weights, no network, no torch."""
+
+from __future__ import annotations
+
+from math import prod
+
+from pydantic import Field
+
+from harness.challenge import MIB, Challenge
+from harness.components import PeftMethod, Shapes
+from harness.document import Document
+from harness.machine import Machine
+from harness.recipe import TrainSpec
+from harness.spec import RunSpec
+
+HEADER_BYTES = 128
+"""The .npy header that Flower sends before each tensor's data."""
+FLOAT_BYTES = 4
+
+EXAMPLE_TOKENS = 82
+"""Mean length of a finance training example with the Alpaca prompt and SmolLM2's tokenizer."""
+CPU_FLOPS_PER_CORE = {512: 50e9, 256: 30e9, 128: 10e9}
+"""Sustained float32 multiply-adds per core and vector width; measured on SmolLM2-135M steps."""
+GPU_FLOPS = 2.2e12
+"""Sustained on a 16 GB workstation GPU, client set-up included. Source: the reference entry's
+1924.52 s for 12 rounds x 5 clients x 8 steps x 16 examples of the 1.7B model."""
+SETUP_S = 30.0
+"""Imports, Ray and the base model's first load."""
+PROCESS_BYTES = 450 * MIB
+"""Resident size of a process that has imported torch, transformers and peft."""
+
+
+class CommunicationForecast(Document):
+    """Traffic of the whole run when nobody fails."""
+
+    message_bytes: int
+    message_bytes_legacy: int
+    clients_per_round: int
+    messages: int
+    """2 * clients per round * rounds: down and up."""
+    total_bytes: int
+    total_bytes_legacy: int
+    total_mib: float
+    """By the Message API's count (since 2025-09-17), in MiB, rounded to 2 decimals."""
+    total_mib_legacy: float
+    """By the legacy count, which published figures before that date use."""
+    limit_mib: int
+
+
+class AdapterForecast(Document):
+    """The trainable weights."""
+
+    parameters: int
+    tensors: int
+    bytes: int = Field(description="As float32, headers and names left out.")
+
+
+class CostForecast(Document):
+    """A rough estimate: expect a factor of two either way."""
+
+    device: str
+    training_s: float
+    memory_bytes: int
+    """Of all training processes together."""
+    basis: str
+
+
+class Forecast(Document):
+    """Everything that `harness plan` says of a spec beyond its values."""
+
+    adapter: AdapterForecast
+    communication: CommunicationForecast
+    estimate: CostForecast
+
+
+def message_bytes(shapes: Shapes) -> int:
+    """Bytes of one message by the Message API: sum of 4*numel + 128 + len(key) over tensors.
+
+    Source: flwr `ArrayRecord.count_bytes`.
+    """
+    return message_bytes_legacy(shapes) + sum(len(name.encode()) for name in shapes)
+
+
+def message_bytes_legacy(shapes: Shapes) -> int:
+    """Bytes of one message as counted before 2025-09-17: without the tensor names."""
+    return sum(FLOAT_BYTES * prod(shape) + HEADER_BYTES for shape in shapes.values())
+
+
+def total_messages(challenge: Challenge, train: TrainSpec) -> int:
+    """Train messages of a run when nobody fails, both directions."""
+    return 2 * challenge.clients_per_round(train.fraction) * train.rounds
+
+
+def forecast(
+    spec: RunSpec, challenge: Challenge, method: PeftMethod, params: Document, machine: Machine
+) -> Forecast:
+    """Return the forecast of `spec` on `machine`.
+
+    Raises:
+        PluginError: the PEFT method's target modules match nothing.
+    """
+    shapes = method.shapes(spec.model, params)
+    parameters = sum(prod(shape) for shape in shapes.values())
+    messages = total_messages(challenge, spec.train)
+    one, one_legacy = message_bytes(shapes), message_bytes_legacy(shapes)
+    return Forecast(
+        adapter=AdapterForecast(
+            parameters=parameters, tensors=len(shapes), bytes=FLOAT_BYTES * parameters
+        ),
+        communication=CommunicationForecast(
+            message_bytes=one,
+            message_bytes_legacy=one_legacy,
+            clients_per_round=challenge.clients_per_round(spec.train.fraction),
+            messages=messages,
+            total_bytes=messages * one,
+            total_bytes_legacy=messages * one_legacy,
+            total_mib=round(messages * one / MIB, 2),
+            total_mib_legacy=round(messages * one_legacy / MIB, 2),
+            limit_mib=challenge.communication.limit_mib,
+        ),
+        estimate=_estimate(spec, challenge, parameters, machine),
+    )
+
+
+def _estimate(
+    spec: RunSpec, challenge: Challenge, adapter_parameters: int, machine: Machine
+) -> CostForecast:
+    """A frozen base costs 4 operations per weight and token: 2 forward, 2 back to the adapters."""
+    train = spec.train
+    clients = challenge.clients_per_round(train.fraction)
+    steps = train.rounds * clients * train.max_steps * train.gradient_accumulation_steps
+    tokens = min(EXAMPLE_TOKENS, train.seq_length)
+    work = 4.0 * spec.model.parameters() * steps * train.batch_size * tokens
+    cuda = spec.compute.device == "cuda"
+    cores = min(machine.cores, clients * spec.compute.threads)
+    speed = GPU_FLOPS if cuda else CPU_FLOPS_PER_CORE[machine.vector_bits] * cores
+    processes = 1 if cuda else min(clients, max(1, machine.cores // spec.compute.threads))
+    name = machine.gpu_name or "a 16 GB GPU" if cuda else f"{machine.cores} CPU cores"
+    return CostForecast(
+        device=spec.compute.device,
+        training_s=round(SETUP_S + work / speed, 1),
+        memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
+        basis=f"{name}, {tokens} tokens an example, {processes} process(es)",
+    )
+
+
+def client_memory_bytes(spec: RunSpec, adapter_parameters: int) -> int:
+    """Estimate the memory of one training process: base, adapter, optimizer, activations.
+
+    A CPU keeps the dequantised base in float32 (4 bytes a weight); a GPU keeps 4-bit linears
+    (0.5625 bytes a weight with their scales) and 2-byte embeddings.
+    """
+    model, train = spec.model, spec.train
+    linears = model.linear_parameters()
+    rest = model.parameters() - linears
+    cuda = spec.compute.device == "cuda"
+    base = round(0.5625 * linears + 2 * rest) if cuda else 4 * (linears + rest)
+    optimizer = 2 if "8bit" in train.optimizer else 8
+    adapter = adapter_parameters * (2 * FLOAT_BYTES + optimizer)
+    tokens = train.batch_size * min(EXAMPLE_TOKENS, train.seq_length)
+    per_token = model.layers * (12 * model.hidden + 6 * model.intermediate)
+    activations = tokens * per_token * (2 if cuda else 4)
+    return PROCESS_BYTES + base + adapter + activations

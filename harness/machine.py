@@ -1,0 +1,69 @@
+"""The machine at hand, found without torch: cores, memory, vector width, GPUs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a forecast and the choice of a device need."""
+
+    cores: int
+    """Cores this process may use."""
+    memory_bytes: int
+    vector_bits: int
+    """512 with AVX-512, 256 with AVX2, else 128."""
+    gpu_name: str | None
+    gpu_memory_bytes: int
+
+
+@cache
+def this_machine() -> Machine:
+    """Return the facts of this machine; a missing or failing `nvidia-smi` means no GPU."""
+    name, memory = _gpu()
+    return Machine(
+        cores=len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1,
+        memory_bytes=_memory_bytes(),
+        vector_bits=_vector_bits(),
+        gpu_name=name,
+        gpu_memory_bytes=memory,
+    )
+
+
+def _memory_bytes() -> int:
+    """Physical memory, or the container's limit where that is lower."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.is_file() else "max"
+    return min(physical, int(text)) if text.isdigit() else physical
+
+
+def _vector_bits() -> int:
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text() if info.is_file() else ""
+    if "avx512f" in flags:
+        return 512
+    return 256 if "avx2" in flags else 128
+
+
+def _gpu() -> tuple[str | None, int]:
+    if shutil.which("nvidia-smi") is None:
+        return None, 0
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None, 0
+    first = done.stdout.strip().splitlines()[:1] if done.returncode == 0 else []
+    name, _, memory = first[0].rpartition(", ") if first else ("", "", "")
+    return (name, int(memory) * MIB) if memory.isdigit() else (None, 0)

@@ -1,0 +1,183 @@
+"""From a request on the command line to a RunSpec: one challenge, one recipe, plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.challenge import Challenge, load_challenge
+from harness.components import StrategyContext
+from harness.document import Document
+from harness.errors import PluginError, UsageError, did_you_mean
+from harness.forecast import Forecast, forecast
+from harness.machine import Machine, this_machine
+from harness.overrides import apply_to_model, apply_to_recipe, parse_overrides
+from harness.plugins import (
+    Components,
+    Loaded,
+    find_model,
+    find_peft_method,
+    find_strategy,
+    load,
+    validated_params,
+)
+from harness.recipe import Choice, Recipe
+from harness.rules import Case, Violation, violations
+from harness.smoke import SMOKE_MODEL, smoke_training
+from harness.spec import ChallengeRef, Compute, PluginRef, RunSpec
+
+DEFAULT_SEED = 2026
+GPU_PARAMETERS = 1_000_000_000
+"""A model of this size or more trains on a CPU only when asked to: days instead of minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    plugin: str
+    """`plugin` or `plugin/recipe`."""
+    challenge: str | None = None
+    overrides: tuple[str, ...] = ()
+    smoke: bool = False
+    seed: int | None = None
+    device: str = "auto"
+    threads: int | None = None
+    evaluation_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A spec with everything that was looked up on the way."""
+
+    spec: RunSpec
+    recipe: Recipe
+    challenge: Challenge
+    components: Components
+    forecast: Forecast
+    violations: tuple[Violation, ...]
+
+
+def resolve(request: Request, machine: Machine | None = None) -> Resolved:
+    """Resolve a request; rules are checked and reported, not raised.
+
+    Raises:
+        PluginError: an unknown or broken plugin, recipe or component.
+        UsageError: an unusable option.
+    """
+    machine = machine or this_machine()
+    plugin_name, _, recipe_name = request.plugin.partition("/")
+    overrides = parse_overrides(request.overrides)
+    plugin = load(plugin_name)
+    recipe = apply_to_recipe(pick_recipe(plugin, recipe_name), overrides.values)
+    challenge = load_challenge(request.challenge or recipe.challenge)
+
+    model = find_model(recipe.model, plugin_name)
+    method = find_peft_method(recipe.peft.name, plugin_name)
+    strategy = find_strategy(recipe.strategy.name, plugin_name)
+    culprit = f"recipe {plugin_name}/{recipe.name}"
+    components = Components(
+        method=method.value,
+        strategy=strategy.value,
+        peft_params=validated_params(method.value.params, recipe.peft, culprit),
+        strategy_params=validated_params(strategy.value.params, recipe.strategy, culprit),
+    )
+    train = smoke_training(recipe.train) if request.smoke else recipe.train
+    base = SMOKE_MODEL if request.smoke else apply_to_model(model.value, overrides.values)
+    clients = challenge.clients_per_round(train.fraction)
+    spec = RunSpec(
+        challenge=ChallengeRef.of(challenge),
+        plugin=plugin_name,
+        recipe=recipe.name,
+        plugins=_distinct(plugin.ref, model.plugin, method.plugin, strategy.plugin),
+        model=base,
+        peft=_complete(method.name, components.peft_params),
+        strategy=_complete(strategy.name, components.strategy_params),
+        train=train,
+        price=recipe.price,
+        seed=DEFAULT_SEED if request.seed is None else request.seed,
+        compute=_compute(request, machine, clients),
+        evaluation_rows=request.evaluation_rows,
+        smoke=request.smoke,
+    )
+    expected = forecast(spec, challenge, method.value, components.peft_params, machine)
+    case = Case(spec, recipe, challenge, expected, strategy.value, overrides.static)
+    return Resolved(spec, recipe, challenge, components, expected, violations(case))
+
+
+def pick_recipe(plugin: Loaded, name: str) -> Recipe:
+    """Return a plugin's recipe by name, or its default for an empty name.
+
+    Raises:
+        PluginError: no such recipe, no recipe at all, or no single default.
+    """
+    recipes = plugin.recipes
+    if name:
+        if name not in recipes:
+            raise PluginError(
+                f"plugin {plugin.ref.name!r} has no recipe {name!r}; {did_you_mean(name, recipes)}"
+            )
+        return recipes[name]
+    if len(recipes) == 1:
+        return next(iter(recipes.values()))
+    defaults = [item for item in recipes.values() if item.default]
+    if len(defaults) != 1:
+        raise PluginError(
+            f"plugin {plugin.ref.name!r} has {len(recipes)} recipes and {len(defaults)} defaults;"
+            f" name one: {', '.join(f'{plugin.ref.name}/{item}' for item in recipes) or 'none'}"
+        )
+    return defaults[0]
+
+
+def strategy_context(
+    spec: RunSpec, challenge: Challenge, components: Components
+) -> StrategyContext:
+    """Return what a strategy may know of the run of `spec`."""
+    return StrategyContext(
+        num_supernodes=challenge.num_supernodes,
+        clients_per_round=challenge.clients_per_round(spec.train.fraction),
+        fraction=spec.train.fraction,
+        rounds=spec.train.rounds,
+        seed=spec.seed,
+        shapes=components.method.shapes(spec.model, components.peft_params),
+        peft_method=spec.peft.name,
+        peft_params=spec.peft.params,
+    )
+
+
+def refuse_hopeless_device(request: Request, resolved: Resolved) -> None:
+    """Stop a large model from training on a CPU that nobody asked for.
+
+    Raises:
+        UsageError: no GPU, a model of 1e9 parameters or more, and no `--device`.
+    """
+    model, expected = resolved.spec.model, resolved.forecast
+    on_cpu = resolved.spec.compute.device == "cpu"
+    if request.device == "auto" and on_cpu and model.parameters() >= GPU_PARAMETERS:
+        hours = expected.estimate.training_s / 3600
+        raise UsageError(
+            f"{model.name} has {model.parameters() / 1e9:.1f} billion parameters and no CUDA GPU was"
+            f" found; it wants one with 8 GiB or more. On this CPU the training is forecast to take"
+            f" {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
+            " add --device cpu to run it all the same, or --smoke to try the pipeline"
+        )
+
+
+def _complete(name: str, params: Document) -> Choice:
+    return Choice(name=name, params=params.model_dump(mode="json"))
+
+
+def _distinct(*refs: PluginRef) -> tuple[PluginRef, ...]:
+    return tuple(sorted({ref.name: ref for ref in refs}.values(), key=lambda ref: ref.name))
+
+
+def _compute(request: Request, machine: Machine, clients: int) -> Compute:
+    if request.device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {request.device!r}: expected auto, cpu or cuda")
+    if request.device == "cuda" and machine.gpu_name is None:
+        raise UsageError("--device cuda: no CUDA GPU was found (nvidia-smi lists none); use cpu")
+    auto = "cuda" if machine.gpu_name else "cpu"
+    device = auto if request.device == "auto" else request.device
+    threads = request.threads or max(1, machine.cores // clients)
+    if threads > machine.cores:
+        raise UsageError(f"--threads {threads}: this machine has {machine.cores} cores")
+    return Compute.model_validate({"device": device, "threads": threads})

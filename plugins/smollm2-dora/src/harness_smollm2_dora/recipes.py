@@ -1,0 +1,75 @@
+"""DoRA (https://arxiv.org/abs/2402.09353) on the MLP of SmolLM2, averaged by FedAvg."""
+
+from __future__ import annotations
+
+from harness.recipe import Choice, Price, Recipe, TrainSpec
+
+from harness_smollm2_dora import models
+
+MLP = ["down_proj", "up_proj", "gate_proj"]
+
+
+def _dora(rank: int) -> Choice:
+    return Choice(
+        name="standard/dora",
+        params={"r": rank, "alpha": 2 * rank, "dropout": 0.075, "target_modules": MLP},
+    )
+
+
+FEDAVG = Choice(name="standard/fedavg")
+
+REFERENCE_TRAINING = TrainSpec(
+    rounds=12,
+    fraction=0.1,
+    max_steps=8,
+    batch_size=16,
+    learning_rate_max=2e-4,
+    learning_rate_min=6e-6,
+    optimizer="paged_adamw_8bit",
+    save_every_rounds=5,
+)
+
+REFERENCE = Recipe(
+    name="1.7b",
+    title="SmolLM2-1.7B-Instruct, DoRA r=32 on the MLP, FedAvg (the reference entry)",
+    model=models.SMOLLM2_1_7B.name,
+    peft=_dora(32),
+    strategy=FEDAVG,
+    train=REFERENCE_TRAINING,
+    price=Price(
+        per_hour={
+            "4 vCPUs": 0.0088,
+            "16 GB memory": 0.056,
+            "1 RTX A4000 16 GB": 0.25,
+            "70 GB boot disk": 0.0077,
+            "public IPv4 address": 0.005,
+        }
+    ),
+    default=True,
+)
+"""Source: the published entry's method and cost tables, value for value."""
+
+SMALLER = Recipe(
+    name="360m",
+    title="SmolLM2-360M-Instruct, DoRA r=16 on the MLP, FedAvg, 18 rounds",
+    model=models.SMOLLM2_360M.name,
+    peft=_dora(16),
+    strategy=FEDAVG,
+    train=REFERENCE_TRAINING.with_values(rounds=18),
+)
+
+LAPTOP = Recipe(
+    name="135m",
+    title="SmolLM2-135M-Instruct, DoRA r=8 on the MLP, FedAvg, for two CPU cores",
+    model=models.SMOLLM2_135M.name,
+    peft=_dora(8),
+    strategy=FEDAVG,
+    train=REFERENCE_TRAINING.with_values(
+        rounds=10,
+        max_steps=6,
+        batch_size=8,
+        learning_rate_max=1e-3,
+        learning_rate_min=3e-5,
+    ),
+)
+"""About ten minutes of training on two cores; the learning rate is a small model's."""
