@@ -1,7 +1,7 @@
 """A challenge: everything that is fixed for all its participants.
 
-A challenge is a revisioned TOML file in `harness/challenges/`. Its values can be read by everyone and
-set by nobody: no plugin, recipe, command-line value or environment variable reaches them.
+A challenge is a revisioned TOML file in `harness/challenges/`. Its values can be read by everyone
+and set by nobody: no plugin, recipe, command-line value or environment variable reaches them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class TrainingPin(Document):
 
     rows: int = Field(gt=0)
     anchor_sha256: str
-    """sha256 over the JSON lines `[index, input, output, instruction]` of the rows whose instruction
-    is not `anchor_excludes`, in file order."""
+    """sha256 over the JSON lines `[index, input, output, instruction]` of the rows whose
+    instruction is not `anchor_excludes`, in file order."""
     anchor_excludes: str
     """Instruction of the rows that the anchor leaves out."""
     labels: dict[str, int]
@@ -125,8 +125,8 @@ class Challenge(Document):
     protocol: Protocol
     evaluation: tuple[EvaluationSet, ...]
     replay_tolerance: float = Field(gt=0)
-    """Largest relative difference of an adapter tensor (L2) that a replay on other hardware may show
-    and still be called equal within tolerance; equality of bytes is reported apart."""
+    """Largest relative difference of an adapter tensor (L2) that a replay on other hardware may
+    show and still be called equal within tolerance; equality of bytes is reported apart."""
     sources: dict[str, str]
     """Fixed value -> where the rule comes from."""
 

@@ -1,7 +1,7 @@
 """Components: what plugins contribute. ModelSpec is a document; the others hold code.
 
-A component that holds code never leaves its process: a run names it, and every process that needs it
-loads it again by that name.
+A component that holds code never leaves its process: a run names it, and every process that needs
+it loads it again by that name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.document import Document
 from harness.errors import PluginError, did_you_mean
-from harness.recipe import NAME
+from harness.recipe import NAME, TrainSpec
 
 if TYPE_CHECKING:
     from flwr.serverapp.strategy import Strategy
@@ -116,6 +116,25 @@ class StrategyContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """What one round moves and trains, by tensor name.
+
+    A client starts a tensor of the adapter from what was sent, else from what it kept, else from
+    the seeded initial adapter. Names that are not the adapter's are the strategy's own, control
+    variates say; one that was kept by nobody yet starts at zero.
+    """
+
+    down: Shapes
+    """Sent to every client of the round."""
+    up: Shapes
+    """Returned by every client of the round."""
+    train: frozenset[str]
+    """Tensors of the adapter that the optimizer changes; the others stay as they are."""
+    keep: Shapes = field(default_factory=dict)
+    """What a client keeps for itself until its next round, and nobody sends."""
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyMethod:
     """A way to combine clients' updates: FedAvg ..."""
 
@@ -124,19 +143,55 @@ class StrategyMethod:
     build: Callable[[Any, StrategyContext], Strategy]
     """(params, context) -> a fresh Flower strategy; imports flwr inside."""
     local_objective: Callable[[Any], LocalObjective] | None = None
-    """(params) -> the extra loss term of a client (FedProx's), or None."""
+    """(params) -> the client's part (FedProx's loss term), or None."""
     supports: Callable[[str, Any], str | None] = lambda peft_method, peft_params: None
     """(qualified PEFT method, its params) -> why this strategy is not valid for it, or None."""
+    supports_training: Callable[[Any, TrainSpec], str | None] = lambda params, train: None
+    """(params, the recipe's training) -> why this strategy is not valid for it, or None."""
+    exchange: Callable[[Any, StrategyContext, int], Exchange] | None = None
+    """(params, context, round from 1) -> what that round moves; None: the whole adapter travels
+    both ways and is trained."""
+    formula: str = ""
+    """The aggregation in one line, for the documents."""
     paper: str = ""
+
+    def exchange_of(self, params: Any, context: StrategyContext, round: int) -> Exchange:
+        """Return what `round` moves: the declared exchange, or the whole adapter."""
+        if self.exchange is not None:
+            return self.exchange(params, context, round)
+        shapes = dict(context.shapes)
+        return Exchange(down=shapes, up=shapes, train=frozenset(shapes))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRound:
+    """What a client holds when it has trained. Arrays are float32 numpy arrays by tensor name."""
+
+    received: Mapping[str, Any]
+    """The adapter before training, and the strategy's own arrays as sent or kept."""
+    trained: Mapping[str, Any]
+    """The adapter after training."""
+    steps: int
+    """Optimizer steps that were taken."""
+    learning_rate: float
+    """Of this round."""
+    config: Mapping[str, Any]
+    """What the strategy's message carried."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalObjective:
-    """An extra term of the client's loss."""
+    """A strategy's part on the client: a loss term, work after training, or both."""
 
     name: str
-    loss: Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
-    """(trainable parameters, their received values), by tensor name -> scalar torch tensor."""
+    loss: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
+    """(trainable parameters, `received` of `LocalRound` as tensors), by name -> scalar torch
+    tensor, added to the loss of every step."""
+    finish: Callable[[LocalRound], Mapping[str, Any]] | None = None
+    """Arrays to return or keep in place of, or beside, the trained ones, by name."""
+    reads: tuple[str, ...] = ()
+    """Keys of the strategy's message config that this part acts on. A strategy that sends a key
+    which nothing reads is refused: a FedProx without its term would be FedAvg."""
 
 
 def select_linears(model: ModelSpec, target_modules: tuple[str, ...]) -> tuple[Linear, ...]:

@@ -155,9 +155,9 @@ def refuse_hopeless_device(request: Request, resolved: Resolved) -> None:
     if request.device == "auto" and on_cpu and model.parameters() >= GPU_PARAMETERS:
         hours = expected.estimate.training_s / 3600
         raise UsageError(
-            f"{model.name} has {model.parameters() / 1e9:.1f} billion parameters and no CUDA GPU was"
-            f" found; it wants one with 8 GiB or more. On this CPU the training is forecast to take"
-            f" {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
+            f"{model.name} has {model.parameters() / 1e9:.1f} billion parameters and no CUDA GPU"
+            " was found; it wants one with 8 GiB or more. On this CPU the training is forecast to"
+            f" take {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
             " add --device cpu to run it all the same, or --smoke to try the pipeline"
         )
 

@@ -107,12 +107,19 @@ def learning_rates(case: Case) -> Iterator[Breach]:
 
 
 def valid_combination(case: Case) -> Iterator[Breach]:
-    """A strategy is used only with PEFT methods for which its average means something."""
+    """A strategy is used only with PEFT methods and training for which its average means something."""
     reason = case.strategy.supports(case.spec.peft.name, case.spec.peft.params)
     if reason:
         yield (
             f"strategy {case.spec.strategy.name} with {case.spec.peft.name}: {reason}",
             ("a valid pair; see docs/components.md"),
+        )
+    parameters = case.strategy.params.model_validate(case.spec.strategy.params)
+    reason = case.strategy.supports_training(parameters, case.spec.train)
+    if reason:
+        yield (
+            f"strategy {case.spec.strategy.name}: {reason}",
+            "training that the strategy is made for; see docs/components.md",
         )
 
 

@@ -97,10 +97,8 @@ def corpus_digest(purpose: str) -> str:
 def _sentences(purpose: str, count: int) -> list[tuple[str, str]]:
     draw = random.Random(f"{CORPUS_SEED}/{purpose}")
     labels = itertools.islice(itertools.cycle(sorted(_EVENTS)), count)
-    return [
-        (
-            f"{draw.choice(_COMPANIES)} {draw.choice(_EVENTS[label]).format(n=draw.randint(2, 90))} .",
-            label,
-        )
-        for label in labels
-    ]
+    rows = []
+    for label in labels:
+        event = draw.choice(_EVENTS[label]).format(n=draw.randint(2, 90))
+        rows.append((f"{draw.choice(_COMPANIES)} {event} .", label))
+    return rows

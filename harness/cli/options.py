@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -19,8 +18,9 @@ def request_options(function: F) -> F:
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
                      help="Change a free value: rounds=3, peft.r=16, model.dtype=float32 ..."),
         click.option("--smoke", is_flag=True,
-                     help="Small model, synthetic text, 2 rounds: tries the pipeline, never ranks."),
-        click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice."),
+                     help="Small model, synthetic text, 2 rounds; never ranks."),
+        click.option("--seed", type=click.IntRange(0, 2**31 - 1),
+                     help="Seed of every random choice."),
         click.option("--device", default="auto", metavar="auto|cpu|cuda", show_default=True),
         click.option("--threads", type=click.IntRange(1), help="torch threads per client."),
         click.option("--limit", "evaluation_rows", type=click.IntRange(1),

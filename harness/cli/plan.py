@@ -58,7 +58,8 @@ def as_text(resolved: Resolved) -> str:
         ("federation", f"{challenge.num_supernodes} supernodes, {train.rounds} rounds of"
                        f" {traffic.clients_per_round} clients, {train.max_steps} steps of"
                        f" {train.batch_size} examples, {train.optimizer}"),
-        ("adapter", f"{expected.adapter.parameters:,} parameters in {expected.adapter.tensors} tensors"),
+        ("adapter", f"{expected.adapter.parameters:,} parameters in"
+                    f" {expected.adapter.tensors} tensors"),
         ("communication", f"{traffic.total_mib:,.2f} MiB of {traffic.limit_mib:,}"
                           f" ({traffic.total_mib_legacy:,.2f} by the count before 2025-09-17)"),
         ("estimate", f"training {format_duration(expected.estimate.training_s)},"

@@ -61,12 +61,11 @@ def discover() -> dict[str, PluginInfo]:
 
 
 def _distributions() -> list[Distribution]:
-    """One distribution per name: the first on the path wins, as for an import."""
+    """Distributions that offer plugins; of two with one name the first on the path wins."""
     first: dict[str, Distribution] = {}
     for dist in distributions():
-        name = dist.metadata["Name"]
-        if name and "entry_points.txt" in {Path(str(f)).name for f in dist.files or ()}:
-            first.setdefault(canonicalize_name(name), dist)
+        if ENTRY_POINT_GROUP in (dist.read_text("entry_points.txt") or ""):
+            first.setdefault(canonicalize_name(dist.name), dist)
     return list(first.values())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness import hookimpl
 from harness.components import ModelSpec
 from harness.recipe import Recipe
-
 from harness_smollm2_dora import models, recipes
 
 

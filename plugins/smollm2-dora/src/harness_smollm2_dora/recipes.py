@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harness.recipe import Choice, Price, Recipe, TrainSpec
-
 from harness_smollm2_dora import models
 
 MLP = ["down_proj", "up_proj", "gate_proj"]
