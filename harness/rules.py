@@ -107,7 +107,7 @@ def learning_rates(case: Case) -> Iterator[Breach]:
 
 
 def valid_combination(case: Case) -> Iterator[Breach]:
-    """A strategy is used only with PEFT methods and training for which its average means something."""
+    """A strategy is used only with PEFT methods and training that it is defined for."""
     reason = case.strategy.supports(case.spec.peft.name, case.spec.peft.params)
     if reason:
         yield (
