@@ -195,7 +195,9 @@ class ResultRecord(Document):
 
     model_config = ConfigDict(title="FlowerTune harness result", populate_by_name=True)
 
-    schema_name: Literal["flowertune-harness/result"] = Field(RECORD_SCHEMA, alias="schema")
+    schema_name: Literal["flowertune-harness/result"] = Field(
+        default="flowertune-harness/result", alias="schema"
+    )
     schema_version: int = RECORD_VERSION
     run_id: str
     created: str

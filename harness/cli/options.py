@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def request_options(function: F) -> F:
     """Add the options that name and change a recipe."""
     options = [
-        click.option("--plugin", required=True, metavar="P[/R]", help="Plugin, or plugin/recipe."),
+        click.option("--plugin", metavar="P[/R]", help="Plugin, or plugin/recipe."),
         click.option("--challenge", metavar="NAME", help="Challenge; default: the recipe's."),
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
                      help="Change a free value: rounds=3, peft.r=16, model.dtype=float32 ..."),

@@ -8,7 +8,7 @@ import click
 
 from harness.cli.options import request_options
 from harness.document import digest_of, pretty_json
-from harness.errors import RuleViolationError
+from harness.errors import RuleViolationError, UsageError
 from harness.progress import format_duration
 from harness.resolve import Request, Resolved, resolve
 
@@ -16,12 +16,14 @@ from harness.resolve import Request, Resolved, resolve
 @click.command()
 @request_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(as_json: bool, **options: Any) -> None:
+def command(as_json: bool, plugin: str | None, **options: Any) -> None:
     """Resolve a recipe, check the rules and forecast the run.
 
     Loads no torch and touches no network. Exits with 5 when a rule is broken.
     """
-    resolved = resolve(Request(**options))
+    if plugin is None:
+        raise UsageError("missing --plugin P[/R]; see: harness plugins")
+    resolved = resolve(Request(plugin, **options))
     click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
     if resolved.violations:
         raise RuleViolationError(f"{len(resolved.violations)} rule violation(s), listed above")

@@ -1,0 +1,106 @@
+"""A run directory: the files of one run, each written atomically, and the lock that guards them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.document import digest_of, pretty_json, read_document, read_json, write_atomic
+from harness.errors import RecordError, UsageError
+from harness.spec import RunSpec
+
+SPEC = "spec.json"
+ASSETS = "assets.json"
+TIMING = "timing.json"
+RESULT = "result.json"
+SCORES = "scores.json"
+ADAPTER = "adapter"
+LOCK = ".lock"
+
+
+def default_run_dir(spec: RunSpec) -> Path:
+    """Return `runs/<plugin>-<recipe>-<UTC time>` for a run without `--out`."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return Path("runs") / f"{spec.plugin}-{spec.recipe}{'-smoke' if spec.smoke else ''}-{stamp}"
+
+
+def refuse_existing(path: Path) -> None:
+    """Check that a new run may be written to `path`.
+
+    Raises:
+        UsageError: `path` exists and is not an empty directory.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        resumable = (path / SPEC).is_file()
+        hint = f"continue it with --resume {path}, or" if resumable else "please"
+        raise UsageError(f"{path} exists; {hint} choose another --out")
+
+
+def create(path: Path, spec: RunSpec) -> None:
+    """Make a run directory for `spec`. Raises RecordError when the disk refuses it."""
+    write_atomic(path / SPEC, pretty_json(spec.model_dump(mode="json")))
+
+
+def read_spec(path: Path) -> RunSpec:
+    """Return the spec of a run directory.
+
+    Raises:
+        RecordError: there is none, or it is not one.
+    """
+    if not (path / SPEC).is_file():
+        raise RecordError(f"{path}: no {SPEC} there; expected a run directory of harness run")
+    return read_document(RunSpec, path / SPEC)
+
+
+def refuse_other_spec(path: Path, spec: RunSpec) -> None:
+    """Compare a spec with the one of a run directory that is to be resumed.
+
+    Raises:
+        RecordError: they differ; the first differing keys are named.
+    """
+    kept = read_spec(path)
+    if digest_of(kept) != digest_of(spec):
+        old, new = kept.model_dump(mode="json"), spec.model_dump(mode="json")
+        changed = [key for key in old if old[key] != new.get(key)]
+        raise RecordError(
+            f"{path}: its spec differs from the one asked for in {', '.join(changed)};"
+            " resume without --plugin and --set, or start a new run"
+        )
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the run directory for this process; the lock ends with the process, however it ends.
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"{path} is in use by another harness process; wait for it, or end it first"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def add_time(path: Path, stage: str, seconds: float) -> None:
+    """Add `seconds` to a stage; the sessions of a resumed run add up."""
+    timing = read_timing(path)
+    timing[stage] = round(timing.get(stage, 0.0) + seconds, 3)
+    write_atomic(path / TIMING, json.dumps(timing, indent=2) + "\n")
+
+
+def read_timing(path: Path) -> dict[str, float]:
+    """Return stage -> seconds; empty before the first stage ended."""
+    file = path / TIMING
+    return dict(read_json(file)) if file.is_file() else {}

@@ -1,0 +1,131 @@
+"""The pipeline: resolve, rules, sources, federate, evaluate, compose; each stage leaves its files.
+
+A run directory holds everything, so a stage that an earlier session finished is not repeated.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import rundir
+from harness.card import card
+from harness.challenge import Challenge, load_challenge
+from harness.compose import compose
+from harness.document import digest_of, pretty_json, read_document, write_atomic
+from harness.environment import require_run_extra
+from harness.errors import RecordError
+from harness.evaluation.launch import evaluate_run
+from harness.federation.engine import federate
+from harness.federation.options import Options
+from harness.loss_plot import plot_loss
+from harness.plugins import load_components
+from harness.record import ResultRecord, Scores
+from harness.resolve import Request, refuse_hopeless_device, resolve
+from harness.rules import refuse
+from harness.sources.assets import Assets, locate
+from harness.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What of a run does not change its numbers."""
+
+    out: Path | None = None
+    mirror: Path | None = None
+    quiet: bool = False
+    federation: Options = field(default_factory=lambda: Options())
+
+
+def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
+    """Run a recipe from the beginning.
+
+    Returns:
+        The run directory and its record.
+
+    Raises:
+        HarnessError: see `harness.errors` for the stage and the exit code.
+    """
+    require_run_extra()
+    resolved = resolve(request)
+    refuse(resolved.violations)
+    refuse_hopeless_device(request, resolved)
+    out = settings.out or rundir.default_run_dir(resolved.spec)
+    rundir.refuse_existing(out)
+    assets = locate(resolved.spec, resolved.challenge, settings.mirror)
+    rundir.create(out, resolved.spec)
+    write_atomic(out / rundir.ASSETS, pretty_json(assets.model_dump(mode="json")))
+    with rundir.locked(out):
+        return out, _finish(out, resolved.spec, resolved.challenge, assets, settings)
+
+
+def resume(out: Path, request: Request | None, settings: Settings) -> ResultRecord:
+    """Continue the run in `out` where it stopped.
+
+    Args:
+        out: the run directory.
+        request: what the command line asks for besides, which must be the same run; or None.
+
+    Raises:
+        RecordError: no run there, or its spec, challenge or data is not what it was.
+        PluginError: a plugin changed since.
+    """
+    require_run_extra()
+    spec = rundir.read_spec(out)
+    if request is not None:
+        rundir.refuse_other_spec(out, resolve(request).spec)
+    challenge = load_challenge(spec.challenge.id)
+    if digest_of(challenge) != spec.challenge.digest:
+        raise RecordError(
+            f"{out}: run under {spec.challenge.id} {spec.challenge.digest[:12]}, this harness has"
+            f" {digest_of(challenge)[:12]}; resume with the harness version that started it"
+        )
+    assets = locate(spec, challenge, settings.mirror)
+    if (out / rundir.ASSETS).is_file():
+        _refuse_other_data(out, read_document(Assets, out / rundir.ASSETS), assets)
+    write_atomic(out / rundir.ASSETS, pretty_json(assets.model_dump(mode="json")))
+    with rundir.locked(out):
+        return _finish(out, spec, challenge, assets, settings)
+
+
+def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
+    digests = {item.name: item.sha256 for item in before.data}
+    for item in now.data:
+        if digests.get(item.name) != item.sha256:
+            raise RecordError(
+                f"{out}: {item.name} is {item.sha256[:12]} now, the run began with"
+                f" {str(digests.get(item.name))[:12]}; provide the same files or start a new run"
+            )
+
+
+def _finish(
+    out: Path, spec: RunSpec, challenge: Challenge, assets: Assets, settings: Settings
+) -> ResultRecord:
+    components = load_components(spec)
+    with _timed(out, "federate", settings.quiet):
+        outcome = federate(spec, challenge, assets, out, settings.federation)
+    with _timed(out, "evaluate", settings.quiet):
+        evaluate_run(out, device=spec.compute.device, quiet=settings.quiet)
+    scores = read_document(Scores, out / rundir.SCORES)
+    shapes = components.method.shapes(spec.model, components.peft_params)
+    record = compose(spec, challenge, assets, outcome, scores, shapes, out)
+    plot_loss(record, out / "loss.png")
+    write_atomic(out / "README.md", card(record, challenge))
+    write_atomic(out / rundir.RESULT, pretty_json(record.to_json()))
+    return record
+
+
+@contextmanager
+def _timed(out: Path, name: str, quiet: bool) -> Iterator[None]:
+    """Time a stage into `timing.json`, also when it fails, and announce it."""
+    begin = time.monotonic()
+    if not quiet:
+        print(f"[{name}]", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        rundir.add_time(out, name, time.monotonic() - begin)
