@@ -76,9 +76,10 @@ def tensor_shapes(path: Path) -> dict[str, TensorInfo]:
 def _tensor(path: Path, name: str, item: Any) -> TensorInfo:
     dtype = item.get("dtype") if isinstance(item, dict) else None
     shape = item.get("shape") if isinstance(item, dict) else None
-    if isinstance(dtype, str) and dtype in DTYPE_BYTES and isinstance(shape, list):
-        if all(type(part) is int and part >= 0 for part in shape):
-            return TensorInfo(dtype, tuple(shape))
+    if not isinstance(shape, list):
+        shape = [None]
+    if dtype in DTYPE_BYTES and all(type(part) is int and part >= 0 for part in shape):
+        return TensorInfo(dtype, tuple(shape))
     raise RecordError(f"{path}: tensor {name[:80]!r} has no valid dtype and shape")
 
 
