@@ -105,7 +105,7 @@ class Leak(Document):
     """Evaluation rows that are in the training data, and the score without them."""
 
     exact_rows: int = Field(ge=0)
-    """Rows whose text and label are a training row's."""
+    """Rows that must themselves be training rows, by counting copies of sentence and label."""
     text_rows: int = Field(ge=0)
     """Rows whose text is a training row's, whatever the label."""
     clean_value: float | None
