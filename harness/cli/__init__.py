@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        print(f"error: {error.format_message()}", file=sys.stderr)
         sys.exit(UsageError.exit_code)
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)

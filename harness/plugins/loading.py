@@ -110,7 +110,8 @@ def _gather(name: str, hook: str, kind: type[T], call: Callable[[], list[Any]]) 
         ) from error
     found: dict[str, T] = {}
     for answer in answers:
-        if isinstance(answer, str) or not hasattr(answer, "__iter__"):
+        # A pydantic document is iterable, over its fields: not what is meant.
+        if isinstance(answer, str | kind) or not hasattr(answer, "__iter__"):
             raise PluginError(
                 f"plugin {name!r}: {hook} returned {type(answer).__name__};"
                 f" expected a list of {kind.__name__}"

@@ -1,0 +1,65 @@
+"""Fixtures for all tests, and what is left out where the extra `[run]` is not installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness.plugins import loading
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+HEAVY = ["training", "evaluation", "federation", "sources", "plugins", "test_run.py"]
+"""Folders and files of tests that need torch, Flower or lm-eval."""
+
+collect_ignore = [] if find_spec("torch") else HEAVY
+
+
+@pytest.fixture
+def mirror() -> Path:
+    """Return the mirror with the real finance data, or skip."""
+    folder = Path(os.environ.get("HARNESS_MIRROR") or SHARED / "hub")
+    if not (folder / "datasets").is_dir():
+        pytest.skip("no mirror of the finance data: set HARNESS_MIRROR")
+    return folder
+
+
+@pytest.fixture
+def golden() -> Path:
+    """Return the folder of published runs, or skip."""
+    folder = SHARED / "golden" / "finance"
+    if not folder.is_dir():
+        pytest.skip("no published runs beside the checkout (../shared/golden)")
+    return folder
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return a function that installs a plugin of one module for this test."""
+    count = 0
+
+    def install(
+        name: str, code: str, requires: str = "flowertune-harness", distribution: str = ""
+    ) -> str:
+        nonlocal count
+        count += 1
+        folder = tmp_path / f"site{count}"
+        distribution = distribution or f"dist-{name}"
+        module = f"plugin_{name.replace('-', '_')}_{os.urandom(4).hex()}"
+        info = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (folder / f"{module}.py").write_text(code)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\nRequires-Dist: {requires}\n"
+        )
+        (info / "entry_points.txt").write_text(f"[flowertune_harness]\n{name} = {module}\n")
+        monkeypatch.syspath_prepend(folder)
+        loading.load.cache_clear()
+        return module
+
+    return install

@@ -1,0 +1,115 @@
+"""The command line: names, exit codes, one line per error, and nothing heavy where none is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY_MODULES = ("torch", "transformers", "flwr", "lm_eval", "peft", "datasets", "ray", "numpy")
+
+
+def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+def test_plan_prints_the_published_figures_as_json() -> None:
+    done = harness("plan", "--plugin", "smollm2-dora", "--json")
+    assert done.returncode == 0
+    value = json.loads(done.stdout)
+    assert value["communication"]["total_mib_legacy"] == 11005.66
+    assert value["communication"]["limit_mib"] == 200000
+    assert value["adapter"]["parameters"] == 24_035_328
+    assert value["num_supernodes"] == 50
+    assert value["violations"] == []
+
+
+def test_plan_lists_every_violation_and_exits_with_5() -> None:
+    done = harness(
+        "plan", "--plugin", "smollm2-dora", "--set", "num_supernodes=20",
+        "--set", "dataset.name=x", "--json",
+    )  # fmt: skip
+    assert done.returncode == 5
+    assert len(json.loads(done.stdout)["violations"]) == 2
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["plan", "--plugin", "smolm2-dora"], 4, ["did you mean", "smollm2-dora"]),
+        (["plan", "--plugin", "smollm2-dora/9b"], 4, ["9b", "1.7b"]),
+        (["plan", "--plugin", "smollm2-dora", "--set", "ronuds=1"], 2, ["did you mean", "rounds"]),
+        (["plan", "--plugin", "smollm2-dora", "--set", "rounds=x"], 2, ["rounds"]),
+        (["plan"], 2, ["--plugin"]),
+        (["plan", "--plugn", "x"], 2, ["--plugn", "--plugin"]),
+        (["plam"], 2, ["did you mean", "plan"]),
+        (["plan", "--plugin", "smollm2-dora", "--device", "tpu"], 2, ["tpu", "cuda"]),
+        (["challenges", "finanse"], 2, ["did you mean", "finance"]),
+        (["plugins", "standrd"], 4, ["did you mean", "standard"]),
+    ],
+)
+def test_an_error_is_one_line_with_its_code(
+    arguments: list[str], code: int, words: list[str]
+) -> None:
+    done = harness(*arguments)
+    assert done.returncode == code
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_broken_plugin_is_listed_and_the_others_still_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "bad-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[flowertune_harness]\nbad = nowhere_at_all\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "bad" in harness("plugins").stdout
+    assert harness("plan", "--plugin", "smollm2-dora").returncode == 0
+    broken = harness("plugins", "bad")
+    assert broken.returncode == 4
+    assert "nowhere_at_all" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        ["plugins", "--json"],
+        ["plugins", "smollm2-dora"],
+        ["challenges", "finance", "--json"],
+        ["plan", "--plugin", "smollm2-dora", "--json"],
+    ],
+)
+def test_light_commands_import_nothing_heavy(command: list[str]) -> None:
+    code = (
+        "import sys\nfrom harness.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        f"print(*[name for name in {HEAVY_MODULES} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == ""
+
+
+def test_every_listed_command_has_help() -> None:
+    from harness.cli import cli
+
+    for name in cli.list_commands(None):  # type: ignore[arg-type]
+        command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.help, name

@@ -1,0 +1,98 @@
+"""Documents: one digest for one meaning, and nothing malformed gets in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import document
+from harness.document import Document, canonical_json, parse_json, read_json, write_atomic
+from harness.errors import RecordError
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+class Point(Document):
+    """A document for the tests."""
+
+    x: int
+    y: float = 0.0
+
+
+@given(JSON)
+def test_canonical_json_reads_back_as_what_it_was(value: object) -> None:
+    assert parse_json(canonical_json(value), "here") == value
+
+
+def test_key_order_does_not_change_the_canonical_text() -> None:
+    assert canonical_json({"b": 1, "a": 2}) == canonical_json({"a": 2, "b": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1, "a": 2}', "occurs twice"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": -Infinity}', "not a JSON number"),
+        ("{", "not JSON"),
+        ("[" * 100 + "]" * 100, "nested too deep"),
+        ("[" * 200_000, "nested too deep"),
+    ],
+)
+def test_what_strangers_may_write_is_refused_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(RecordError, match=message) as caught:
+        parse_json(text, "there.json")
+    assert str(caught.value).startswith("there.json: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "big.json"
+    file.write_text("[" + "1," * 1000 + "1]")
+    with pytest.raises(RecordError, match="at most 100 are read"):
+        read_json(file, max_bytes=100)
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_byte(tmp_path: Path) -> None:
+    file = tmp_path / "latin.json"
+    file.write_bytes(b'"caf\xe9"')
+    with pytest.raises(RecordError, match="not UTF-8 at byte 4"):
+        read_json(file)
+
+
+def test_a_document_is_frozen_and_refuses_unknown_fields_and_nan() -> None:
+    point = Point(x=1)
+    with pytest.raises(ValueError, match="frozen"):
+        point.x = 2  # type: ignore[misc]
+    for value in ({"x": 1, "z": 2}, {"x": 1, "y": float("nan")}, {"y": 1.0}):
+        with pytest.raises(RecordError, match=r"^here: not a Point: "):
+            document.parse_document(Point, value, "here")
+
+
+def test_with_values_validates_again() -> None:
+    with pytest.raises(ValueError):
+        Point(x=1).with_values(x="many")
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "result.json"
+    write_atomic(file, "old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(document.os, "fsync", full)
+    with pytest.raises(RecordError, match="No space left on device"):
+        write_atomic(file, "new")
+    assert file.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["result.json"]

@@ -1,0 +1,113 @@
+"""Plugins: a broken one names itself and breaks nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness import plugins
+from harness.errors import PluginError
+
+Install = Callable[..., str]
+
+HEAD = """
+from harness import hookimpl
+from harness.components import ModelSpec
+from harness.recipe import Choice, Recipe, TrainSpec
+
+def model(name="tiny"):
+    return ModelSpec(name=name, hub_id="org/tiny", layers=1, hidden=8, intermediate=16, heads=2,
+                     kv_heads=1, vocab=32)
+"""
+
+
+def fails(name: str, *words: str) -> None:
+    with pytest.raises(PluginError) as caught:
+        plugins.load(name)
+    text = str(caught.value)
+    assert "\n" not in text
+    for word in (repr(name), *words):
+        assert word in text
+
+
+def test_a_good_plugin_is_found_and_loaded(install_plugin: Install) -> None:
+    install_plugin("good", HEAD + "@hookimpl\ndef harness_models():\n    return [model()]\n")
+    assert "good" in plugins.discover()
+    loaded = plugins.load("good")
+    assert list(loaded.models) == ["tiny"]
+    assert loaded.ref.version == "1.0"
+    assert len(loaded.ref.digest) == 64
+    assert not loaded.ref.editable
+
+
+def test_an_unknown_plugin_is_answered_with_the_nearest(install_plugin: Install) -> None:
+    install_plugin("smollm2-dara", HEAD)
+    with pytest.raises(PluginError, match="did you mean"):
+        plugins.load("smollm2-dore")
+
+
+def test_a_plugin_that_fails_to_import_is_listed_and_named(install_plugin: Install) -> None:
+    install_plugin("broken", "import nowhere_to_be_found\n")
+    assert "broken" in plugins.discover()
+    fails("broken", "fails to import", "ModuleNotFoundError", "dist-broken 1.0")
+
+
+def test_a_misspelled_hook_is_an_error(install_plugin: Install) -> None:
+    install_plugin("typo", HEAD + "@hookimpl\ndef harness_recipe():\n    return []\n")
+    fails("typo", "harness_recipe", "harness_recipes")
+
+
+def test_a_hook_without_its_marker_is_an_error(install_plugin: Install) -> None:
+    install_plugin("unmarked", HEAD + "def harness_models():\n    return [model()]\n")
+    fails("unmarked", "harness_models", "@harness.hookimpl")
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        ("model()", "expected a list of ModelSpec"),
+        ("'tiny'", "expected a list of ModelSpec"),
+        ("[{'name': 'tiny'}]", "item of type dict"),
+        ("[model(), model()]", "'tiny' twice"),
+        ("[model('Tiny Model')]", "Tiny Model"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_answer_names_hook_and_type(
+    install_plugin: Install, answer: str, word: str
+) -> None:
+    install_plugin("wrong", HEAD + f"@hookimpl\ndef harness_models():\n    return {answer}\n")
+    fails("wrong", "harness_models", word)
+
+
+def test_a_plugin_for_another_harness_version_says_which(install_plugin: Install) -> None:
+    install_plugin("future", HEAD, requires="flowertune-harness>=99")
+    assert ">=99" in str(plugins.discover()["future"].problem)
+    fails("future", ">=99")
+
+
+def test_two_distributions_with_one_plugin_name_are_an_error(install_plugin: Install) -> None:
+    install_plugin("twice", HEAD, distribution="dist-one")
+    install_plugin("twice", HEAD, distribution="dist-two")
+    with pytest.raises(PluginError, match="two distributions, dist-"):
+        plugins.discover()
+
+
+def test_the_digest_follows_the_content(install_plugin: Install) -> None:
+    module = install_plugin("content", HEAD)
+    before = plugins.content_digest(module, "content")
+    assert before == plugins.content_digest(module, "content")
+    import importlib.util
+
+    origin = importlib.util.find_spec(module)
+    assert origin is not None
+    assert origin.origin is not None
+    with open(origin.origin, "a") as file:
+        file.write("# changed\n")
+    assert plugins.content_digest(module, "content") != before
+
+
+def test_a_component_that_a_plugin_lacks_is_answered_with_the_nearest() -> None:
+    with pytest.raises(PluginError, match=r'no PEFT method \'dorra\'; did you mean "dora"'):
+        plugins.find_peft_method("standard/dorra", "smollm2-dora")
