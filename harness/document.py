@@ -32,7 +32,7 @@ class Document(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         protected_namespaces=(),
-        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     def canonical_json(self) -> str:

@@ -55,7 +55,8 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         info.mkdir(parents=True)
         (folder / f"{module}.py").write_text(code)
         (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\nRequires-Dist: {requires}\n"
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+            f"Requires-Dist: {requires}\n"
         )
         (info / "entry_points.txt").write_text(f"[flowertune_harness]\n{name} = {module}\n")
         monkeypatch.syspath_prepend(folder)

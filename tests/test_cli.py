@@ -1,4 +1,4 @@
-"""The command line: names, exit codes, one line per error, and nothing heavy where none is needed."""
+"""The command line: names, exit codes, one line per error, nothing heavy without need."""
 
 from __future__ import annotations
 
