@@ -1,0 +1,1 @@
+"""The federation: Flower runs it, the harness audits it."""

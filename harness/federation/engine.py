@@ -1,0 +1,98 @@
+"""The federation's front door: choose how many clients work at once, and the engine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.challenge import Challenge
+from harness.components import Shapes
+from harness.federation.options import FederationOutcome, Options
+from harness.forecast import client_memory_bytes, message_bytes
+from harness.machine import Machine, this_machine
+from harness.plugins import load_components
+from harness.sources.assets import Assets
+from harness.spec import RunSpec
+
+__all__ = ["FederationOutcome", "Options", "choose_actors", "federate"]
+
+MEMORY_SHARE = 0.6
+"""Share of the machine's memory that client processes may fill by forecast."""
+
+SMOKE_ACTORS = 2
+"""Client processes of a smoke run: its promise is 4 GiB for the whole process tree."""
+
+
+def federate(
+    spec: RunSpec, challenge: Challenge, assets: Assets, run_dir: Path, options: Options
+) -> FederationOutcome:
+    """Run the federation of a spec, or what is left of it.
+
+    Writes `rounds.jsonl`, `checkpoints/`, `adapter/`, `adapter_round_K/` and `logs/` in `run_dir`.
+
+    Args:
+        spec: the run.
+        challenge: the challenge that the spec names.
+        assets: where the model and the data lie on this machine.
+        run_dir: new, or of the same run interrupted; nothing else is resumed.
+        options: how to run.
+
+    Returns:
+        The rounds and the facts of this session.
+
+    Raises:
+        FederationError: and its kinds; the run directory can be resumed.
+        RecordError: the directory holds another run's checkpoints.
+        RuleViolationError: the measured communication exceeded the limit.
+        PluginError: a plugin changed, or contradicts itself.
+        KeyboardInterrupt: stopped by a signal; no child process is left.
+    """
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    from harness.federation.wire import Job
+
+    job = Job(spec=spec, challenge=challenge, assets=assets)
+    job.check()
+    components = load_components(spec)
+    shapes = components.method.shapes(spec.model, components.peft_params)
+    actors = options.actors or choose_actors(spec, challenge, shapes, this_machine())
+    if options.superlink is not None:
+        from harness.federation.superlink import federate_on_superlink
+
+        return federate_on_superlink(job, run_dir, options, actors)
+    from harness.federation.server import LOGS, Coordinator
+    from harness.federation.simulation import simulate
+
+    def serve(grid: Any, stop: threading.Event, recover: Callable[[], None]) -> FederationOutcome:
+        return Coordinator(grid, job, run_dir, options, actors, stop, recover).run()
+
+    size = message_bytes(shapes)
+    return simulate(serve, spec, challenge.num_supernodes, actors, size, run_dir / LOGS)
+
+
+def choose_actors(spec: RunSpec, challenge: Challenge, shapes: Shapes, machine: Machine) -> int:
+    """Return how many client processes this machine carries, at least one.
+
+    As many as sampled clients, as cores for their threads, and as fit in `MEMORY_SHARE` of the
+    memory by forecast; one on a GPU.
+    """
+    if spec.compute.device == "cuda":
+        return 1
+    parameters = sum(_size(shape) for shape in shapes.values())
+    fitting = int(MEMORY_SHARE * machine.memory_bytes) // client_memory_bytes(spec, parameters)
+    wanted = min(
+        challenge.clients_per_round(spec.train.fraction),
+        machine.cores // spec.compute.threads,
+        fitting,
+        SMOKE_ACTORS if spec.smoke else machine.cores,
+    )
+    return max(1, wanted)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for item in shape:
+        size *= item
+    return size

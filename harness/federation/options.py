@@ -1,0 +1,43 @@
+"""How a federation is run, and what it gives. No number of a run depends on its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from harness.document import Document
+from harness.record import RoundRecord
+
+
+class Options(Document):
+    """How to run; none of it changes a digest."""
+
+    actors: int | None = Field(None, ge=1)
+    """Client processes; None: as many as cores, memory and sampled clients allow."""
+    client_timeout_s: float = Field(3600.0, gt=0)
+    """Longest time of one client in one round, loading the model included."""
+    retries: int = Field(2, ge=0)
+    """How often a failed client is asked again."""
+    keep_checkpoints: int = Field(2, ge=1)
+    """Newest checkpoints that stay on the disk."""
+    grace_s: float = Field(120.0, ge=0)
+    """How much longer than the clients' limits the server waits before it gives up on them."""
+    quiet: bool = False
+    """No progress on stderr."""
+    superlink: str | None = None
+    """Name of a SuperLink connection of Flower's configuration; None: Flower in this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class FederationOutcome:
+    """What a federation gave, beside the files in its run directory."""
+
+    rounds: tuple[RoundRecord, ...]
+    roster_sha256: str
+    facts: dict[str, Any]
+    """What the clients said about their device; see `Trainer.describe`."""
+    duration_s: float
+    """Of this session."""
+    actors: int

@@ -1,0 +1,75 @@
+"""Post: sends Flower messages and yields their replies as they come, with a limit and a stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+
+POLL_S = 0.1
+"""Pause between two looks for replies. Source: flwr `InMemoryGrid(pull_interval=0.1)`."""
+
+
+class StoppedError(Exception):
+    """The run was asked to stop (Ctrl-C, SIGTERM)."""
+
+
+class SilenceError(Exception):
+    """Some nodes did not answer within the limit."""
+
+    def __init__(self, nodes: list[int], limit_s: float) -> None:
+        """Keep the silent nodes and the limit in seconds."""
+        super().__init__(f"{len(nodes)} nodes did not answer within {limit_s:.0f} s")
+        self.nodes = nodes
+        self.limit_s = limit_s
+
+
+class Post:
+    """The only place that pushes and pulls messages."""
+
+    def __init__(self, grid: Grid, stop: threading.Event) -> None:
+        """Use Flower's `grid`; give up with StoppedError once `stop` is set."""
+        self.grid = grid
+        self.stop = stop
+
+    def wait_for_nodes(self, count: int, limit_s: float) -> list[int]:
+        """Return the connected nodes once there are `count` of them, or whatever is there after
+        `limit_s` seconds."""
+        end = time.monotonic() + limit_s
+        nodes = list(self.grid.get_node_ids())
+        while len(nodes) < count and time.monotonic() < end:
+            self.pause(POLL_S)
+            nodes = list(self.grid.get_node_ids())
+        return nodes
+
+    def exchange(
+        self, contents: Mapping[int, RecordDict], message_type: str, limit_s: float
+    ) -> Iterator[tuple[int, Message]]:
+        """Send one message to each node and yield (node, reply) in the order of arrival.
+
+        Raises:
+            SilenceError: after `limit_s` seconds some replies are missing.
+            StoppedError: the run was asked to stop.
+        """
+        messages = [
+            Message(content=content, dst_node_id=node, message_type=message_type)
+            for node, content in contents.items()
+        ]
+        waiting = dict(zip(self.grid.push_messages(messages), contents, strict=True))
+        end = time.monotonic() + limit_s
+        while waiting:
+            for reply in self.grid.pull_messages(list(waiting)):
+                node = waiting.pop(reply.metadata.reply_to_message_id)
+                yield node, reply
+            if waiting and time.monotonic() > end:
+                raise SilenceError(sorted(waiting.values()), limit_s)
+            if waiting:
+                self.pause(POLL_S)
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raises StoppedError as soon as the run is asked to stop."""
+        if self.stop.wait(seconds):
+            raise StoppedError

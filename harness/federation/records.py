@@ -1,0 +1,57 @@
+"""From one round's traffic to its RoundRecord."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.errors import FederationError
+from harness.federation.grid import Exchange
+from harness.federation.tensors import aggregation_error, digest_arrays
+from harness.record import ClientRecord, RoundRecord
+
+
+def round_record(
+    exchange: Exchange, aggregate: Mapping[str, np.ndarray], previous: str, took_s: float
+) -> RoundRecord:
+    """Return the record of a round, linked to the digest of the round before it.
+
+    Raises:
+        FederationError: the clients trained with different learning rates.
+    """
+    replies = exchange.replies
+    rates = sorted({reply.learning_rate for reply in replies})
+    if len(rates) != 1:
+        raise FederationError(
+            f"clients of round {exchange.round} trained with learning rates {rates}; expected one;"
+            " this is a defect of the harness"
+        )
+    examples = [reply.examples for reply in replies]
+    losses = [reply.train_loss for reply in replies]
+    weighted = sum(n * loss for n, loss in zip(examples, losses, strict=True)) / sum(examples)
+    record = RoundRecord(
+        round=exchange.round,
+        partitions=tuple(reply.partition for reply in replies),
+        bytes_down=exchange.bytes_down,
+        bytes_up=exchange.bytes_up,
+        train_loss=weighted,
+        learning_rate=rates[0],
+        clients=tuple(
+            ClientRecord(
+                partition=reply.partition,
+                examples=reply.examples,
+                train_loss=reply.train_loss,
+                update_sha256=reply.update_sha256,
+                bytes_up=reply.bytes_up,
+                attempts=reply.attempts,
+            )
+            for reply in replies
+        ),
+        aggregate_sha256=digest_arrays(aggregate),
+        aggregation_error=aggregation_error([reply.arrays for reply in replies], examples),
+        duration_s=took_s,
+        previous_digest=previous,
+        digest="",
+    )
+    return record.with_values(digest=record.chain_digest())

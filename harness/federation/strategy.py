@@ -1,0 +1,136 @@
+"""AuditedStrategy: any Flower strategy, numbered, seeded and recorded.
+
+Flower's own `Strategy.start` runs the rounds. The strategy of the plugin is called with the round's
+number of the whole run, also when the run was resumed, and with `random` and numpy's global
+generator seeded, so that what it samples or draws depends on (seed, round) alone.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
+
+from harness.errors import FederationError, PluginError
+from harness.federation.grid import AuditedGrid, Exchange
+from harness.federation.tensors import difference, to_tensors
+from harness.spec import derived_seed
+
+RoundDone = Callable[[Exchange, dict[str, np.ndarray], float], None]
+"""(traffic, aggregate, seconds): called after each round."""
+
+
+class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to mypy here
+    """Runs a strategy from round `done + 1` on."""
+
+    def __init__(
+        self,
+        inner: Strategy,
+        seed: int,
+        done: int,
+        bytes_before: Callable[[], int],
+        round_done: RoundDone,
+    ) -> None:
+        """Wrap a strategy.
+
+        Args:
+            inner: the plugin's strategy, fresh or with its state restored.
+            seed: seed of the run.
+            done: rounds that are done already.
+            bytes_before: returns the bytes of all train messages of the rounds done.
+            round_done: see `RoundDone`.
+
+        Raises:
+            PluginError: the strategy brings its own `start`, whose rounds could not be audited.
+        """
+        if type(inner).start is not Strategy.start:
+            raise PluginError(
+                f"strategy {type(inner).__name__} overrides Flower's start(), which the harness"
+                " uses to run, record and resume rounds; override configure_train and"
+                " aggregate_train instead"
+            )
+        self.inner = inner
+        self.seed = seed
+        self.done = done
+        self.bytes_before = bytes_before
+        self.round_done = round_done
+        self.begin = 0.0
+        self.sent: dict[str, np.ndarray] = {}
+        self.grid: AuditedGrid | None = None
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Let the strategy sample and fill the messages of a round."""
+        assert isinstance(grid, AuditedGrid)
+        number = self.done + server_round
+        self.begin = time.monotonic()
+        self.grid = grid
+        self.sent = to_tensors(arrays)
+        grid.open_round(number, self.bytes_before())
+        self._seed("sampling", number)
+        return list(self.inner.configure_train(number, arrays, config, grid))
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Let the strategy combine the replies, check what it made and record the round.
+
+        Raises:
+            PluginError: the aggregate is missing or not shaped like the adapter.
+            FederationError: the aggregate holds NaN or an infinity.
+        """
+        number = self.done + server_round
+        grid = self.grid
+        if grid is None or grid.last is None:
+            raise FederationError(
+                f"round {number} sampled no client; the strategy must train in every round"
+            )
+        self._seed("aggregation", number)
+        arrays, metrics = self.inner.aggregate_train(number, replies)
+        if arrays is None:
+            raise PluginError(
+                f"strategy {type(self.inner).__name__} gave no aggregate in round {number}"
+            )
+        ordered, problem = _in_order(to_tensors(arrays), self.sent)
+        if problem:
+            raise FederationError(
+                f"aggregate of round {number} by {type(self.inner).__name__}: {problem};"
+                " lower the learning rate or mend the strategy"
+            )
+        self.round_done(grid.last, ordered, time.monotonic() - self.begin)
+        return arrays, metrics
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """No message: evaluation is the harness's and comes after the federation."""
+        return []
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """Nothing to aggregate."""
+        return None
+
+    def summary(self) -> None:
+        """Let the strategy log its settings."""
+        self.inner.summary()
+
+    def _seed(self, purpose: str, number: int) -> None:
+        value = derived_seed(self.seed, purpose, number)
+        random.seed(value)
+        np.random.seed(value % 2**32)
+
+
+def _in_order(
+    arrays: dict[str, np.ndarray], sent: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], str | None]:
+    if set(arrays) == set(sent):
+        arrays = {name: arrays[name] for name in sent}
+    return arrays, difference(arrays, sent)

@@ -1,0 +1,122 @@
+"""Named tensors outside of any framework: digest, conversion, checks and the aggregation error."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from flwr.app import ArrayRecord
+
+Tensors = dict[str, NDArray[np.float32]]
+"""Tensor name as in peft's state dict -> float32 array, C order."""
+
+
+ROUNDING = 1e-6
+"""An aggregation error below this is rounding of float64 products, and is reported as 0."""
+
+
+def digest_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> str:
+    """Return the hex sha256 over named tensors, whatever their order in the mapping.
+
+    Each tensor, sorted by name, contributes the line `name dtype shape` (shape as `2x3`, dtype as
+    numpy's little-endian string such as `<f4`) and its bytes in C order.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        little = array.dtype.newbyteorder("<")
+        shape = "x".join(str(size) for size in array.shape)
+        digest.update(f"{name} {little.str} {shape}\n".encode())
+        digest.update(np.ascontiguousarray(array, dtype=little).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def to_tensors(record: ArrayRecord) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of a Flower record, in its order."""
+    return {name: array.numpy() for name, array in record.items()}
+
+
+def to_record(arrays: Mapping[str, NDArray[np.generic]]) -> ArrayRecord:
+    """Return a Flower record of named arrays, in their order."""
+    from flwr.app import Array, ArrayRecord
+
+    return ArrayRecord({name: Array(np.asarray(array)) for name, array in arrays.items()})
+
+
+def difference(
+    found: Mapping[str, NDArray[np.generic]], expected: Mapping[str, NDArray[np.generic]]
+) -> str | None:
+    """Say how `found` fails to be an update of `expected`.
+
+    Returns:
+        The first fault (a missing, extra or reordered tensor, another shape or dtype, NaN or an
+        infinity), or None.
+    """
+    for name, want in expected.items():
+        have = found.get(name)
+        if have is None:
+            return f"tensor {name} is missing; {len(found)} of {len(expected)} tensors came"
+        if have.shape != want.shape:
+            return f"tensor {name} has shape {have.shape}; expected {want.shape}"
+        if have.dtype != want.dtype:
+            return f"tensor {name} has dtype {have.dtype}; expected {want.dtype}"
+        if not np.isfinite(have).all():
+            return f"tensor {name} holds {int((~np.isfinite(have)).sum())} NaN or infinite values"
+    extra = [name for name in found if name not in expected]
+    if extra:
+        return f"tensor {extra[0]} was not asked for; {len(extra)} such"
+    if list(found) != list(expected):
+        return "tensors came in another order; keep the order of the message"
+    return None
+
+
+def aggregation_error(
+    updates: Sequence[Mapping[str, NDArray[np.floating]]], weights: Sequence[int]
+) -> float | None:
+    """Return how far averaging low-rank factors is from averaging their products.
+
+    Over all layers together, ||mean(B A) - mean(B) mean(A)|| / ||mean(B A)|| in the Frobenius norm,
+    with `weights` as the weights of the means: 0 when all clients agree on A or on B.
+
+    Args:
+        updates: one mapping per client; factors are the pairs `*.lora_A.weight` (r, in) and
+            `*.lora_B.weight` (out, r).
+        weights: examples of each client.
+
+    Returns:
+        The ratio rounded to six significant digits (sums in another order must not show), 0.0 when
+        the products are all zero, None when there are no such factors.
+    """
+    suffix = ".lora_A.weight"
+    layers = [name[: -len(suffix)] for name in updates[0] if name.endswith(suffix)]
+    layers = [name for name in layers if f"{name}.lora_B.weight" in updates[0]]
+    if not layers:
+        return None
+    share = np.asarray(weights, dtype=np.float64) / sum(weights)
+    residual = total = 0.0
+    for layer in layers:
+        downs = [np.asarray(item[layer + suffix], dtype=np.float64) for item in updates]
+        ups = [np.asarray(item[f"{layer}.lora_B.weight"], dtype=np.float64) for item in updates]
+        mean_down = sum(w * item for w, item in zip(share, downs, strict=True))
+        mean_up = sum(w * item for w, item in zip(share, ups, strict=True))
+        left = np.concatenate([w * item for w, item in zip(share, ups, strict=True)], axis=1)
+        right = np.concatenate(downs, axis=0)
+        total += _product_norm_squared(left, right)
+        residual += _product_norm_squared(
+            np.concatenate([left, -np.asarray(mean_up)], axis=1),
+            np.concatenate([right, np.asarray(mean_down)], axis=0),
+        )
+    if total <= 0.0:
+        return 0.0
+    ratio = (max(residual, 0.0) / total) ** 0.5
+    return 0.0 if ratio < ROUNDING else float(f"{ratio:.6g}")
+
+
+def _product_norm_squared(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    # ||PQ||^2 = trace((P'P)(QQ')): never forms the (out, in) product.
+    return float(np.sum((left.T @ left) * (right @ right.T).T))
