@@ -151,6 +151,10 @@ class StrategyMethod:
     exchange: Callable[[Any, StrategyContext, int], Exchange] | None = None
     """(params, context, round from 1) -> what that round moves; None: the whole adapter travels
     both ways and is trained."""
+    averages: Literal["tensor", "product"] = "tensor"
+    """What is averaged: each tensor by itself, or the product B A of a layer's factors."""
+    broken_laws: Mapping[str, str] = field(default_factory=dict)
+    """Law of `harness.testing.laws` that this aggregation does not keep -> why."""
     formula: str = ""
     """The aggregation in one line, for the documents."""
     paper: str = ""

@@ -8,21 +8,18 @@ rsLoRA   LoRA with alpha / sqrt(r)              https://arxiv.org/abs/2312.03732
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from harness.components import ModelSpec, PeftMethod, Shapes, select_linears
-from harness.document import Document
+from harness_standard.peft_methods.targets import PREFIX, Targets
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-PREFIX = "base_model.model."
-"""What peft puts before a module's path in its state dict."""
 
-
-class LoraParams(Document):
+class LoraParams(Targets):
     """Parameters of LoRA, DoRA and rsLoRA."""
 
     r: int = Field(32, ge=1)
@@ -31,9 +28,6 @@ class LoraParams(Document):
     """The update is scaled by alpha / r (rsLoRA: alpha / sqrt(r))."""
     dropout: float = Field(0.075, ge=0, lt=1)
     """On the adapter's input, in training. Source: FlowerTune templates, `get_model`."""
-    target_modules: tuple[str, ...] = Field(("q_proj", "v_proj"), min_length=1)
-    """Names or path suffixes of the linear layers to adapt. Source of the default: peft's for
-    Llama."""
 
 
 def lora_shapes(model: ModelSpec, params: LoraParams) -> Shapes:
@@ -59,8 +53,8 @@ def _dora_shapes(model: ModelSpec, params: LoraParams) -> Shapes:
     return shapes
 
 
-def lora_config(params: LoraParams, use_dora: bool = False, use_rslora: bool = False) -> LoraConfig:
-    """Return peft's configuration: no biases, causal language model."""
+def lora_config(params: LoraParams, **variant: Any) -> LoraConfig:
+    """Return peft's configuration: no biases, causal language model; `variant` is peft's."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -70,8 +64,7 @@ def lora_config(params: LoraParams, use_dora: bool = False, use_rslora: bool = F
         target_modules=list(params.target_modules),
         bias="none",
         task_type="CAUSAL_LM",
-        use_dora=use_dora,
-        use_rslora=use_rslora,
+        **variant,
     )
 
 

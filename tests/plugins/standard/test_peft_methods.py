@@ -9,6 +9,9 @@ import sys
 import pytest
 from harness_standard.peft_methods import PEFT_METHODS
 from harness_standard.peft_methods.lora import DORA, LORA, LoraParams
+from harness_standard.peft_methods.lycoris import near_square
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.components import ModelSpec
 from harness.errors import PluginError
@@ -49,10 +52,31 @@ def tiny_llama():
 def test_forecast_shapes_are_those_of_peft_in_order(method, targets):
     from peft import get_peft_model, get_peft_model_state_dict
 
-    params = method.params.model_validate({"target_modules": targets} if targets else {})
+    rank = {"r": 4} if "r" in method.params.model_fields else {}
+    params = method.params(**rank, **({"target_modules": targets} if targets else {}))
     model = get_peft_model(tiny_llama(), method.configure(TINY, params))
     real = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(model).items()}
+    if method.name == "ffa-lora":  # its A does not travel
+        real = {k: v for k, v in real.items() if ".lora_B." in k}
     assert list(method.shapes(TINY, params).items()) == list(real.items())
+
+
+@pytest.mark.parametrize("rank", [1, 4, 30])
+def test_lokr_forecast_follows_the_rank(rank):
+    from peft import get_peft_model, get_peft_model_state_dict
+
+    lokr = METHODS["lokr"]
+    params = lokr.params(r=rank, target_modules=("q_proj", "k_proj", "down_proj"))
+    model = get_peft_model(tiny_llama(), lokr.configure(TINY, params))
+    real = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(model).items()}
+    assert list(lokr.shapes(TINY, params).items()) == list(real.items())
+
+
+@given(st.integers(1, 20_000))
+def test_near_square_is_peft_s_factorization(size):
+    from peft.tuners.lokr.layer import factorization
+
+    assert near_square(size) == factorization(size, -1)
 
 
 def test_reference_entry_has_the_published_size():

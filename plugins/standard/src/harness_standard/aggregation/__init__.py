@@ -1,0 +1,1 @@
+"""What our own strategies do with numbers. Imports numpy and flwr; loaded when a run starts."""

@@ -1,0 +1,56 @@
+"""q-FedAvg: clients with a higher loss weigh more. Flower's, as it is.
+
+With F_i the loss and L = 1 / client_learning_rate:
+D_i = F_i^q L (w - w_i);  h_i = q F_i^(q-1) ||L (w - w_i)||^2 + L F_i^q
+w' = w - sum_i D_i / sum_i h_i                                  https://arxiv.org/abs/1905.10497
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from harness.components import StrategyContext, StrategyMethod
+from harness.document import Document
+from harness_standard.strategies.fedavg import sampling
+from harness_standard.strategies.float32 import in_float32
+from harness_standard.validity import supports
+
+if TYPE_CHECKING:
+    from flwr.serverapp.strategy import Strategy
+
+LOSS_KEY = "train-loss"
+"""Metric that the harness's clients report. Source: `harness.federation.wire.LOSS`."""
+
+
+class QFedAvgParams(Document):
+    """q-FedAvg."""
+
+    q: float = Field(0.1, ge=0)
+    """0 weighs all clients alike; larger values favour those with a higher loss."""
+    client_learning_rate: float = Field(1.0, gt=0)
+    """1 / L of the formula. Large beside the clients' own rate, the step is the clients' mean
+    weighted by F_i^q; at their own rate ||L (w - w_i)||^2 makes it small."""
+
+
+def _build(params: QFedAvgParams, context: StrategyContext) -> Strategy:
+    from flwr.serverapp.strategy import QFedAvg
+
+    kind = in_float32(QFedAvg)
+    strategy: Strategy = kind(**sampling(context), train_loss_key=LOSS_KEY, **params.model_dump())
+    return strategy
+
+
+QFEDAVG = StrategyMethod(
+    name="qfedavg",
+    params=QFedAvgParams,
+    build=_build,
+    supports=supports("qfedavg"),
+    broken_laws={
+        "identity": "the step is divided by an estimate of the curvature",
+        "examples": "clients weigh by their loss",
+    },
+    formula="w' = w - sum_i F_i^q L (w - w_i) / sum_i (q F_i^(q-1) ||L (w - w_i)||^2 + L F_i^q)",
+    paper="https://arxiv.org/abs/1905.10497",
+)

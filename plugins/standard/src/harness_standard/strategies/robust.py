@@ -1,0 +1,98 @@
+"""Aggregates that a few bad clients cannot move far. Flower's, as they are.
+
+FedMedian      w' = median_i(w_i), element by element           https://arxiv.org/abs/1803.01498
+FedTrimmedAvg  the mean without the lowest and highest share    https://arxiv.org/abs/1803.01498
+Krum           the w_i closest to its n - f - 2 neighbours      https://arxiv.org/abs/1703.02757
+MultiKrum      the mean of the m best by Krum's score           https://arxiv.org/abs/1703.02757
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from harness.components import StrategyContext, StrategyMethod
+from harness.document import Document
+from harness_standard.strategies.fedavg import FedAvgParams, sampling
+from harness_standard.strategies.float32 import in_float32
+from harness_standard.validity import supports
+
+if TYPE_CHECKING:
+    from flwr.serverapp.strategy import Strategy
+
+UNWEIGHTED = {"examples": "every client counts once"}
+SELECTS = {"examples": "it selects clients by distance, whatever their examples"}
+
+
+class FedTrimmedAvgParams(Document):
+    """Trimmed mean."""
+
+    beta: float = Field(0.2, ge=0, lt=0.5)
+    """Share of the clients that is cut at each end."""
+
+
+class KrumParams(Document):
+    """Krum."""
+
+    num_malicious_nodes: int = Field(1, ge=0)
+    """f: bad clients among those sampled in a round."""
+
+
+class MultiKrumParams(KrumParams):
+    """MultiKrum."""
+
+    num_nodes_to_select: int = Field(3, ge=1)
+    """m: clients whose mean is taken."""
+
+
+def _build(flower_name: str) -> Callable[[Document, StrategyContext], Strategy]:
+    """Parameters are named as Flower's arguments, so they pass straight through."""
+
+    def build(params: Document, context: StrategyContext) -> Strategy:
+        import flwr.serverapp.strategy as flower
+
+        kind = in_float32(getattr(flower, flower_name))
+        strategy: Strategy = kind(**sampling(context), **params.model_dump())
+        return strategy
+
+    return build
+
+
+FEDMEDIAN = StrategyMethod(
+    name="fedmedian",
+    params=FedAvgParams,
+    build=_build("FedMedian"),
+    supports=supports("fedmedian"),
+    broken_laws=UNWEIGHTED,
+    formula="w' = median_i(w_i), element by element",
+    paper="https://arxiv.org/abs/1803.01498",
+)
+FEDTRIMMEDAVG = StrategyMethod(
+    name="fedtrimmedavg",
+    params=FedTrimmedAvgParams,
+    build=_build("FedTrimmedAvg"),
+    supports=supports("fedtrimmedavg"),
+    broken_laws=UNWEIGHTED,
+    formula="w' = mean of w_i without the lowest and highest share beta, element by element",
+    paper="https://arxiv.org/abs/1803.01498",
+)
+KRUM = StrategyMethod(
+    name="krum",
+    params=KrumParams,
+    build=_build("Krum"),
+    supports=supports("krum"),
+    broken_laws=SELECTS,
+    formula="w' = w_k, k = argmin_i sum of ||w_i - w_j||^2 over the n - f - 2 nearest j",
+    paper="https://arxiv.org/abs/1703.02757",
+)
+MULTIKRUM = StrategyMethod(
+    name="multikrum",
+    params=MultiKrumParams,
+    build=_build("MultiKrum"),
+    supports=supports("multikrum"),
+    broken_laws=SELECTS,
+    formula="w' = mean of the m clients that are best by Krum's score",
+    paper="https://arxiv.org/abs/1703.02757",
+)
