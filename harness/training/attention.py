@@ -1,0 +1,70 @@
+"""Attention over a packed batch: each example attends to its own tokens only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from harness.training.packing import Packed
+
+NAME = "harness_packed"
+"""Name under which transformers finds `packed_attention`."""
+
+
+def register() -> None:
+    """Make `attn_implementation="harness_packed"` known to transformers."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, packed_attention)
+
+
+def packed_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    packed: Packed,
+    scaling: float,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each example of a packed batch.
+
+    The tokens are spread to a right-padded batch for the attention alone. No mask is needed: a
+    causal row never looks to its right, where the padding is, and padding's own rows are dropped.
+
+    Args:
+        module: the attention module; not used.
+        query: (1, heads, T, head_dim).
+        key: (1, kv_heads, T, head_dim).
+        value: as `key`.
+        attention_mask: None.
+        packed: where each token stands.
+        scaling: factor of the scores.
+        dropout: of the attention weights; 0 in the models we know.
+
+    Returns:
+        (1, T, heads, head_dim), and None for the weights.
+    """
+
+    def spread(tensor: torch.Tensor) -> torch.Tensor:
+        _, heads, _, size = tensor.shape
+        rows = tensor[0].transpose(0, 1).reshape(-1, heads * size)
+        padded = rows.index_select(0, packed.spread)
+        return padded.view(packed.examples, -1, heads, size).transpose(1, 2)
+
+    result = scaled_dot_product_attention(
+        spread(query),
+        spread(key),
+        spread(value),
+        dropout_p=dropout,
+        is_causal=True,
+        scale=scaling,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    rows = result.transpose(1, 2).reshape(-1, result.shape[1] * result.shape[3])
+    collected = rows.index_select(0, packed.collect)
+    return collected.view(1, -1, result.shape[1], result.shape[3]), None

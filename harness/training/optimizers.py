@@ -1,0 +1,47 @@
+"""Optimizers by the names that recipes use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from harness.errors import UsageError
+from harness.recipe import TrainSpec
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+"""Source: transformers `TrainingArguments` defaults, as are the betas."""
+
+
+def make_optimizer(
+    train: TrainSpec, parameters: Sequence[torch.nn.Parameter], rate: float
+) -> torch.optim.Optimizer:
+    """Return a fresh optimizer: a client keeps no state between rounds.
+
+    The 8-bit and paged ones are bitsandbytes'. On a CPU there is nothing to page to, and the paged
+    ones are their unpaged counterparts, with the same values.
+
+    Raises:
+        UsageError: an optimizer name that is not known.
+    """
+    if train.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, weight_decay=train.weight_decay)
+    if train.optimizer == "adamw_torch":
+        return torch.optim.AdamW(
+            parameters, lr=rate, betas=BETAS, eps=EPSILON, weight_decay=train.weight_decay
+        )
+    import bitsandbytes.optim as bnb
+
+    on_gpu = bool(parameters) and parameters[0].is_cuda
+    kinds = {
+        "adamw_8bit": bnb.AdamW8bit,
+        "paged_adamw_8bit": bnb.PagedAdamW8bit if on_gpu else bnb.AdamW8bit,
+        "paged_adamw_32bit": bnb.PagedAdamW32bit if on_gpu else bnb.AdamW32bit,
+    }
+    if train.optimizer not in kinds:
+        raise UsageError(f"unknown optimizer {train.optimizer!r}; known: {', '.join(kinds)}")
+    optimizer: torch.optim.Optimizer = kinds[train.optimizer](
+        parameters, lr=rate, betas=BETAS, eps=EPSILON, weight_decay=train.weight_decay
+    )
+    return optimizer

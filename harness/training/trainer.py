@@ -1,0 +1,240 @@
+"""The trainer: one per process, for many rounds and partitions of one run."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.challenge import Challenge
+from harness.components import LocalObjective, LocalRound, PeftMethod, RoundPlan
+from harness.errors import FederationError
+from harness.record import Device
+from harness.schedule import learning_rate
+from harness.sources.assets import Assets
+from harness.spec import RunSpec, derived_seed
+from harness.training.adapter import Adapter, Arrays
+from harness.training.base import compute_dtype, load_base, load_tokenizer
+from harness.training.examples import Example, tokenise
+from harness.training.local_round import finished_values, pick, start_values
+from harness.training.optimizers import make_optimizer
+from harness.training.order import example_order
+from harness.training.packing import pack
+from harness.training.partitions import load_partition
+from harness.training.prompt import check_prompt
+from harness.training.step import packed_loss
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a client sends back."""
+
+    arrays: Arrays
+    """Names, shapes and order as received, or as the round's plan says; float32."""
+    kept: Arrays
+    """What this client keeps until its next round; empty for most strategies."""
+    examples: int
+    """Rows of the partition: the client's weight."""
+    train_loss: float
+    """Mean over the steps, of the data alone: an extra term of the strategy is not in it."""
+    step_losses: list[float]
+    learning_rate: float
+    dtype: str
+
+
+class Trainer:
+    """Trains the adapter of one run on any of its partitions.
+
+    The base model, the tokenizer and the tokenised partitions are kept for the life of the process.
+    An update depends on spec, round, partition and received arrays only: the optimizer is new and
+    every random choice is seeded each time.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        challenge: Challenge,
+        assets: Assets,
+        method: PeftMethod,
+        objective: LocalObjective | None = None,
+    ) -> None:
+        """Load the base model and put the adapter into it.
+
+        Args:
+            spec: the run.
+            challenge: its data set and partitioner.
+            assets: files of this machine.
+            method: the PEFT method that `spec.peft` names.
+            objective: the strategy's client part, or None.
+
+        Raises:
+            PluginError: the prompt or the PEFT method cannot be used.
+            SourceError: the model cannot be loaded.
+        """
+        check_prompt(spec.train.prompt, spec.label)
+        self.spec = spec
+        self.challenge = challenge
+        self._assets = assets
+        self._objective = objective
+        self._partitions: dict[int, list[Example]] = {}
+        self._device = spec.compute.device
+        self._dtype = compute_dtype(spec.model, self._device)
+        self._be_deterministic()
+        self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
+        self.model = load_base(spec.model, assets.model_dir, self._device)
+        params = method.params.model_validate(spec.peft.params)
+        torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
+        self.adapter = Adapter(self.model, spec.model, method, params)
+        self._initial = self.adapter.values()
+        self._travelling = frozenset(method.travelling(spec.model, params))
+
+    def initial(self) -> Arrays:
+        """Return what travels of the adapter as peft initialises it, seeded by the run."""
+        return {
+            name: values.copy()
+            for name, values in self._initial.items()
+            if name in self._travelling
+        }
+
+    def examples(self, partition: int) -> list[Example]:
+        """Return the tokenised rows of a partition; read once, then kept."""
+        if partition not in self._partitions:
+            rows = load_partition(self.challenge, self._assets.training_file, partition)
+            self._partitions[partition] = tokenise(rows, self.spec.train, self.tokenizer, partition)
+        return self._partitions[partition]
+
+    def train(
+        self,
+        arrays: Mapping[str, Any],
+        round: int,
+        partition: int,
+        config: Mapping[str, Any] | None = None,
+        plan: RoundPlan | None = None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> Update:
+        """Train the received adapter on one partition for one round.
+
+        Args:
+            arrays: what was sent, float32, by tensor name.
+            round: from 1.
+            partition: whose rows.
+            config: what the strategy's message carried, for its client part.
+            plan: what this round moves and trains; None: all that travels, both ways.
+            kept: what this client kept from its last round, where the plan keeps something.
+
+        Raises:
+            FederationError: the loss or a gradient is not finite (partition, round and step are
+                named), or the received tensors are not what the round moves.
+            PluginError: a row has no token to train on.
+        """
+        train = self.spec.train
+        examples = self.examples(partition)
+        order = example_order(self.spec, partition, round, len(examples))
+        self._be_deterministic()
+        held = start_values(self._initial, self._travelling, arrays, kept or {}, plan)
+        self.adapter.load({name: held[name] for name in self._initial})
+        trained = self.adapter.choose_trained(self._travelling if plan is None else plan.train)
+        received = self._on_device(held) if self._has_loss else {}
+        rate = learning_rate(train, round)
+        optimizer = make_optimizer(train, trained, rate)
+        torch.manual_seed(derived_seed(self.spec.seed, "dropout", round, partition))
+        self.model.train()
+        losses = []
+        per_step = train.batch_size * train.gradient_accumulation_steps
+        for step in range(train.max_steps):
+            chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
+            loss = self._backward(chosen, received)
+            norm = float(torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm))
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise FederationError(
+                    f"partition {partition}, round {round}, step {step + 1}: loss {loss}, gradient"
+                    f" norm {norm}; expected finite numbers; lower the learning rate ({rate:g})"
+                )
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(loss)
+        done = LocalRound(
+            received=held,
+            trained=self.adapter.values(),
+            steps=train.max_steps,
+            learning_rate=rate,
+            config=config or {},
+        )
+        after = finished_values(held, self._objective, done)
+        return Update(
+            arrays=pick(after, arrays if plan is None else plan.up, "return"),
+            kept=pick(after, {} if plan is None else plan.keep, "keep"),
+            examples=len(examples),
+            train_loss=sum(losses) / len(losses),
+            step_losses=losses,
+            learning_rate=rate,
+            dtype=str(self._dtype).removeprefix("torch."),
+        )
+
+    def save(self, arrays: Mapping[str, Any], folder: Path) -> None:
+        """Write an adapter in peft's format; equal arrays give equal bytes.
+
+        Args:
+            arrays: by tensor name; those that did not travel are at their seeded start.
+            folder: where to.
+        """
+        self.adapter.save({**self._initial, **arrays}, folder)
+
+    def describe(self) -> Device:
+        """Return what computes here; the number of actors is the caller's to fill in."""
+        gpu = self._device == "cuda"
+        return Device(
+            kind=self._device,
+            name=torch.cuda.get_device_name() if gpu else _processor(),
+            threads=self.spec.compute.threads,
+            actors=1,
+            dtype=str(self._dtype).removeprefix("torch."),
+            deterministic=True,
+            note="" if gpu or self.spec.model.dtype == "float32" else "a CPU computes in float32",
+        )
+
+    def _backward(self, chosen: list[Example], received: Mapping[str, torch.Tensor]) -> float:
+        """Accumulate the gradients of one optimizer step; return its loss on the data."""
+        size = self.spec.train.batch_size
+        labels = sum(len(example.ids) - example.response_start for example in chosen)
+        total = 0.0
+        for start in range(0, len(chosen), size):
+            packed = pack(chosen[start : start + size], self._device)
+            with torch.autocast("cuda", torch.bfloat16, self._dtype == torch.bfloat16):
+                loss = packed_loss(self.model, packed, labels)
+            total += float(loss.detach())
+            torch.autograd.backward(loss)
+        if self._objective is not None and self._objective.loss is not None:
+            torch.autograd.backward(self._objective.loss(self.adapter.trained(), received))
+        return total
+
+    @property
+    def _has_loss(self) -> bool:
+        return self._objective is not None and self._objective.loss is not None
+
+    def _on_device(self, arrays: Arrays) -> dict[str, torch.Tensor]:
+        return {name: torch.tensor(values, device=self._device) for name, values in arrays.items()}
+
+    def _be_deterministic(self) -> None:
+        # Both are settings of the process, which other code in it may have changed.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(self.spec.compute.threads)
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
+        return names[0] if names else "unknown"
+    except OSError:
+        import platform
+
+        return platform.processor() or "unknown"
