@@ -1,0 +1,108 @@
+"""Generation files of a submission: one line a row, with its digest, label and raw output.
+
+The evaluation sets' licences do not let their text be passed on, so a line names its row by digest
+instead of repeating the prompt (here broken in two):
+
+    {"index": 0, "row": "c7bccea921e02071f8f5", "target": "neutral", "label": "neutral",
+     "output": " neutral"}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RecordError
+from harness.verify.reading import read_utf8
+
+KEYS = ("index", "row", "target", "label", "output")
+MAX_OUTPUT = 20_000
+"""Longest raw output in characters: 512 tokens are about 2,500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """One parsed generations file, column by column, rows in file order."""
+
+    rows: tuple[str, ...]
+    """Digest of each row; `harness.evaluation.rows.row_digest`."""
+    targets: tuple[str, ...]
+    labels: tuple[str, ...]
+    outputs: tuple[str | None, ...]
+    """Raw continuation of the prompt; None where the source kept labels only."""
+
+    @property
+    def bits(self) -> str:
+        """`1` for each row whose label is its target, else `0`."""
+        return "".join(
+            "1" if label == target else "0"
+            for label, target in zip(self.labels, self.targets, strict=True)
+        )
+
+
+def read_generations(path: Path, max_bytes: int) -> Generations:
+    """Read a generations file, which must be written exactly as `generation_lines` writes it.
+
+    Raises:
+        RecordError: not readable as one; the first wrong line is named.
+    """
+    text = read_utf8(path, max_bytes)
+    lines = text.split("\n")
+    if lines.pop() or not lines:
+        raise RecordError(f"{path.name}: expected one line a row, each ended by a newline")
+    # One call for all lines and one back: equal texts rule out repeated keys and odd spellings.
+    joined = "[" + ", ".join(lines) + "]"
+    try:
+        values: Any = json.loads(joined)
+        canonical = json.dumps(values, ensure_ascii=False) == joined
+    except (ValueError, RecursionError):
+        canonical = False
+    if not canonical or len(values) != len(lines):
+        raise RecordError(f"{path.name} {_first_odd_line(lines)}")
+    for index, value in enumerate(values):
+        fault = _fault(value, index)
+        if fault:
+            raise RecordError(f"{path.name} line {index + 1}: {fault}")
+    columns = (tuple(value[key] for value in values) for key in KEYS[1:])
+    return Generations(*columns)
+
+
+def _first_odd_line(lines: list[str]) -> str:
+    for number, line in enumerate(lines, 1):
+        try:
+            if json.dumps(json.loads(line), ensure_ascii=False) != line:
+                return f"line {number}: not in the canonical form; write it as harness submit does"
+        except (ValueError, RecursionError):
+            return f"line {number}: not JSON; expected one object a line"
+    return "lines: not one object a line"
+
+
+def _fault(value: Any, index: int) -> str | None:
+    if not isinstance(value, dict) or tuple(value) != KEYS:
+        return f"expected an object of {', '.join(KEYS)}, in this order"
+    found, row, target, label, output = value.values()
+    if type(found) is not int or found != index:
+        return f"index {found!r:.40}; expected {index}"
+    for item in (row, target, label):
+        if type(item) is not str or len(item) > 80:
+            return "row, target and label must be short strings"
+    if output is not None and (type(output) is not str or len(output) > MAX_OUTPUT):
+        return f"output must be null or at most {MAX_OUTPUT} characters"
+    try:
+        (output or "").encode()
+        f"{row}{target}{label}".encode()
+    except UnicodeEncodeError:
+        return "a lone surrogate in a string; write whole characters"
+    return None
+
+
+def generation_lines(rows: Iterable[tuple[str, str, str, str | None]]) -> str:
+    """Return the text of a generations file from (row, target, label, output)."""
+    lines = [
+        json.dumps(dict(zip(KEYS, (index, *row), strict=True)), ensure_ascii=False) + "\n"
+        for index, row in enumerate(rows)
+    ]
+    return "".join(lines)

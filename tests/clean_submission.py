@@ -1,0 +1,318 @@
+"""A synthetic submission in which everything agrees, built by computing everything.
+
+Tests change one thing in it and seal it again, so that only the rule in question can object.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from harness.challenge import Challenge, load_challenge
+from harness.document import canonical_json, digest_of, pretty_json, sha256_text
+from harness.evaluation import statistics
+from harness.evaluation.rescore import majority
+from harness.evaluation.rows import CONTEXT_CHARS, bind_target, pinned_digests
+from harness.forecast import message_bytes, message_bytes_legacy
+from harness.record import GENESIS, ResultRecord, RoundRecord
+from harness.sampling import sampled_partitions
+from harness.schedule import learning_rate
+from harness.spec import ChallengeRef, RunSpec
+from harness.verify.adapter import lora_shapes
+from harness.verify.generations import generation_lines
+
+HEX = "0123456789abcdef"
+
+
+def fake_digest(*parts: object) -> str:
+    """Return a digest that stands for tensors which nobody made."""
+    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()
+
+
+@cache
+def official_targets(task: str) -> tuple[tuple[str, str], ...]:
+    """Return (row digest, label) of each official row; the digests bind the labels."""
+    labels = load_challenge("finance").protocol.labels
+    return tuple(
+        (row, next(label for label in labels if bind_target(row[:CONTEXT_CHARS], label) == row))
+        for row in pinned_digests("finance")[task]
+    )
+
+
+@cache
+def generated(task: str, seed: int, skill: float) -> tuple[tuple[str, str, str, str], ...]:
+    """Return (row, target, label, output) of a pretended model that is right with `skill`."""
+    labels = load_challenge("finance").protocol.labels
+    chance = random.Random(f"{task} {seed}")
+    rows = []
+    for row, target in official_targets(task):
+        label = target if chance.random() < skill else chance.choice(labels)
+        rows.append((row, target, label, f" {label}"))
+    return tuple(rows)
+
+
+def spec_value(challenge: Challenge, seed: int, rounds: int, rank: int) -> dict[str, Any]:
+    """Return a RunSpec of a small pretended model with the price table of a small GPU."""
+    return {
+        "challenge": ChallengeRef.of(challenge).model_dump(mode="json"),
+        "plugin": "pretend",
+        "recipe": "small",
+        "plugins": [
+            {"name": "pretend", "version": "1.0.0", "digest": fake_digest("pretend")},
+            {"name": "standard", "version": "0.1.0", "digest": fake_digest("standard")},
+        ],
+        "model": {
+            "name": "pretend-1m", "hub_id": "pretend/pretend-1m", "layers": 2, "hidden": 32,
+            "intermediate": 64, "heads": 4, "kv_heads": 2, "vocab": 512,
+        },
+        "peft": {
+            "name": "standard/dora",
+            "params": {
+                "r": rank, "alpha": 8, "dropout": 0.0, "target_modules": ["up_proj", "q_proj"],
+            },
+        },
+        "strategy": {"name": "standard/fedavg", "params": {}},
+        "train": {"rounds": rounds},
+        "price": {"per_hour": {"gpu": 0.25, "vcpu": 0.0088}},
+        "seed": seed,
+        "compute": {"device": "cuda", "threads": 2},
+    }  # fmt: skip
+
+
+def rounds_of(spec: RunSpec, challenge: Challenge, message: int) -> list[dict[str, Any]]:
+    """Return a chain of rounds as the harness would have recorded it."""
+    rounds: list[dict[str, Any]] = []
+    previous = GENESIS
+    size, longer = divmod(challenge.dataset.pin.rows, challenge.num_supernodes)
+    for number in range(1, spec.train.rounds + 1):
+        clients = challenge.clients_per_round(spec.train.fraction)
+        partitions = sampled_partitions(spec.seed, number, challenge.num_supernodes, clients)
+        replies = [
+            {
+                "partition": partition,
+                "examples": size + (partition < longer),
+                "train_loss": 8.0 / number + partition / 1000,
+                "update_sha256": fake_digest(spec.seed, number, partition),
+                "bytes_up": message,
+            }
+            for partition in partitions
+        ]
+        weight = sum(item["examples"] for item in replies)
+        value = {
+            "round": number,
+            "partitions": list(partitions),
+            "bytes_down": message * clients,
+            "bytes_up": message * clients,
+            "train_loss": sum(i["train_loss"] * i["examples"] for i in replies) / weight,
+            "learning_rate": learning_rate(spec.train, number),
+            "clients": replies,
+            "aggregate_sha256": fake_digest(spec.seed, number, "aggregate"),
+            "aggregation_error": 0.01 * number,
+            "duration_s": 12.5,
+            "previous_digest": previous,
+            "digest": "",
+        }
+        record = RoundRecord.model_validate(value)
+        previous = record.chain_digest()
+        rounds.append(record.model_dump(mode="json") | {"digest": previous})
+    return rounds
+
+
+def score_of(challenge: Challenge, task: str, rows: Any) -> dict[str, Any]:
+    """Return the official score of `rows`, every statistic computed."""
+    targets, labels = [row[1] for row in rows], [row[2] for row in rows]
+    summary = statistics.summarize(targets, labels)
+    return {
+        "task": task,
+        "metric": "accuracy",
+        "value": summary.accuracy,
+        "correct": summary.correct,
+        "examples": summary.examples,
+        "stderr": summary.stderr,
+        "interval": list(summary.interval),
+        "macro_f1": summary.macro_f1,
+        "mcc": summary.mcc,
+        "invalid_rate": 0.0,
+        "leak": None,
+        "references": statistics.references(
+            targets, challenge.protocol.default_label, majority(challenge)
+        ),
+        "protocol": challenge.protocol.id,
+        "generations_sha256": sha256_text(generation_lines(rows)),
+    }
+
+
+def data_records(challenge: Challenge) -> list[dict[str, Any]]:
+    """Return the records of every data set and the model, as pinned."""
+    records: list[dict[str, Any]] = [
+        {"name": challenge.dataset.name, "kind": "training", "source": "hub", "revision": "main",
+         "rows": challenge.dataset.pin.rows, "sha256": fake_digest("training")},
+        {"name": "pretend/pretend-1m", "kind": "model", "source": "hub", "revision": "main",
+         "sha256": fake_digest("model")},
+    ]  # fmt: skip
+    for item in challenge.evaluation:
+        files = dict(zip(item.files, item.sha256, strict=True))
+        lines = "".join(f"{name}:{digest}\n" for name, digest in sorted(files.items()))
+        records.append(
+            {"name": item.dataset, "kind": "evaluation", "source": "hub", "revision": "main",
+             "rows": None, "files": files,
+             "sha256": item.sha256[0] if len(files) == 1 else sha256_text(lines)}
+        )  # fmt: skip
+    return records
+
+
+@cache
+def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
+    challenge = load_challenge("finance")
+    spec = RunSpec.model_validate(spec_value(challenge, seed, rounds, rank))
+    shapes = lora_shapes(spec.model, rank, ("up_proj", "q_proj"), dora=True)
+    message = message_bytes(shapes)
+    history = rounds_of(spec, challenge, message)
+    tasks = [item.task for item in challenge.evaluation]
+    scores = [score_of(challenge, task, generated(task, seed, skill)) for task in tasks]
+    parameters = sum(map(prod, shapes.values()))
+    timing = {"federate": 40.0 * rounds, "evaluate": 300.0}
+    hours = sum(timing.values()) / 3600
+    record = ResultRecord.model_validate(
+        {
+            "run_id": f"20260401T120000Z-{digest_of(spec)[:8]}-{seed:06x}",
+            "created": "2026-04-01T12:00:00+00:00",
+            "eligible": True,
+            "ineligible_because": [],
+            "challenge": spec.challenge.model_dump(),
+            "spec_digest": digest_of(spec),
+            "spec": spec.model_dump(),
+            "federation": {
+                "num_supernodes": 50,
+                "roster_sha256": sha256_text(canonical_json(list(range(50)))),
+                "rounds": history,
+            },
+            "communication": {
+                "bytes_total": sum(r["bytes_down"] + r["bytes_up"] for r in history),
+                "limit_bytes": challenge.communication.limit_bytes,
+                "message_bytes": message,
+                "message_bytes_legacy": message_bytes_legacy(shapes),
+            },
+            "adapter": {
+                "sha256": fake_digest(seed, "adapter"),
+                "parameters": parameters,
+                "file_bytes": 4 * parameters + 2_000,
+                "tensors": [
+                    {"name": name, "shape": shape} for name, shape in sorted(shapes.items())
+                ],
+            },
+            "scores": scores,
+            "average": sum(score["value"] for score in scores) / len(scores),
+            "timing": timing,
+            "cost": {
+                "currency": "USD", "per_hour": 0.2588, "hours": round(hours, 6),
+                "total": round(0.2588 * hours, 4),
+            },
+            "environment": {
+                "python": "3.11.7",
+                "platform": "Linux",
+                "packages": {
+                    "flwr": "1.41.0", "torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.2",
+                    "datasets": "4.8.5", "numpy": "2.4.6",
+                },
+                "device": {
+                    "kind": "cuda", "name": "RTX A4000", "threads": 2, "actors": 1,
+                    "dtype": "bfloat16", "deterministic": True,
+                },
+                "git": None,
+            },
+            "plugins": spec.model_dump()["plugins"],
+            "data": data_records(challenge),
+        }
+    )  # fmt: skip
+    return record.to_json()
+
+
+def adapter_config(rank: int) -> dict[str, Any]:
+    """Return what peft writes beside the pretended adapter's weights."""
+    return {
+        "peft_type": "LORA", "base_model_name_or_path": "pretend/pretend-1m", "r": rank,
+        "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": ["q_proj", "up_proj"],
+        "use_dora": True, "use_rslora": False, "bias": "none", "task_type": "CAUSAL_LM",
+    }  # fmt: skip
+
+
+class Submission:
+    """The parts of a submission, to be changed and then written."""
+
+    def __init__(self, seed: int = 1, skill: float = 0.6, rounds: int = 3, rank: int = 4) -> None:
+        self.record: dict[str, Any] = copy.deepcopy(_clean(seed, skill, rounds, rank))
+        self.config = adapter_config(rank)
+        self.generations = {
+            task: [list(row) for row in generated(task, seed, skill)]
+            for task in ("fpb", "fiqa", "tfns")
+        }
+        self.ladder: list[Any] = []
+        self.evidence: dict[str, Any] = {}
+        self.extra: dict[str, bytes] = {}
+        self.bits: dict[str, str] | None = None
+        self.card = "# A pretended run\n"
+
+    def respec(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the spec and what repeats it: its digest and the challenge reference."""
+        change(self.record["spec"])
+        self.record["spec_digest"] = digest_of(RunSpec.model_validate(self.record["spec"]))
+
+    def rechain(self) -> None:
+        """Make the chain of rounds valid again."""
+        previous = GENESIS
+        for item in self.record["federation"]["rounds"]:
+            item["previous_digest"] = previous
+            item["digest"] = previous = RoundRecord.model_validate(item).chain_digest()
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file but the manifest."""
+        files = {
+            "result.json": pretty_json(self.record).encode(),
+            "adapter/adapter_config.json": pretty_json(self.config).encode(),
+            "README.md": self.card.encode(),
+        }
+        for task, rows in self.generations.items():
+            files[f"generations/{task}.jsonl"] = generation_lines(
+                (row[0], row[1], row[2], row[3]) for row in rows
+            ).encode()
+        bits = self.bits or {
+            task: "".join("1" if row[1] == row[2] else "0" for row in rows)
+            for task, rows in self.generations.items()
+        }
+        files["rows.json"] = pretty_json(bits).encode()
+        if self.ladder:
+            files["ladder.json"] = pretty_json(self.ladder).encode()
+        for level, value in self.evidence.items():
+            files[f"evidence/{level}.json"] = pretty_json(value).encode()
+        return files | self.extra
+
+    def redigest(self) -> None:
+        """Let the scores name the generations as they are now."""
+        files = self.files()
+        for score in self.record["scores"]:
+            data = files.get(f"generations/{score['task']}.jsonl")
+            if data is not None and score["metric"] == "accuracy":
+                score["generations_sha256"] = hashlib.sha256(data).hexdigest()
+
+    def write(self, folder: Path, sealed: bool = True) -> Path:
+        """Write the files, and a manifest that fits them unless `sealed` is off."""
+        files = self.files()
+        if sealed:
+            listing = {
+                name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                for name, data in files.items()
+            }
+            files["manifest.json"] = json.dumps({"files": listing}).encode()
+        for name, data in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return folder

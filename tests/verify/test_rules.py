@@ -1,0 +1,486 @@
+"""Each rule has a fixture that only it rejects, and a clean submission passes all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clean_submission import Submission, fake_digest
+
+from harness.document import canonical_json, sha256_text
+from harness.verify.check import verify
+from harness.verify.ladder import score_digest
+from harness.verify.table import RULES
+
+FOLDER = "submissions/finance/pretend"
+
+
+def broken_by(folder: Path) -> set[str]:
+    """Return the ids of the rules that object to a folder."""
+    return {item.rule for item in verify([folder]).findings}
+
+
+def written(tmp_path: Path, *changes: Callable[[Submission], None], folder: str = FOLDER) -> Path:
+    submission = Submission()
+    for change in changes:
+        change(submission)
+    return submission.write(tmp_path / folder)
+
+
+def test_a_clean_submission_is_clean(tmp_path: Path) -> None:
+    report = verify([written(tmp_path)])
+    assert report.findings == ()
+    assert report.clean
+
+
+def test_a_ladder_with_evidence_is_clean(tmp_path: Path) -> None:
+    folder = written(tmp_path, climb)
+    assert verify([folder]).findings == ()
+
+
+def rounds_of(submission: Submission) -> list[dict[str, Any]]:
+    rounds: list[dict[str, Any]] = submission.record["federation"]["rounds"]
+    return rounds
+
+
+def score_of(submission: Submission, task: str) -> dict[str, Any]:
+    return next(score for score in submission.record["scores"] if score["task"] == task)
+
+
+def climb(submission: Submission) -> None:
+    """Earn a rung with evidence: a replayed round."""
+    record = submission.record
+    evidence = {
+        "level": "round-replayed",
+        "date": "2026-04-02T12:00:00Z",
+        "command": "harness reproduce --round 2",
+        "spec_digest": record["spec_digest"],
+        "adapter_sha256": record["adapter"]["sha256"],
+        "compared": {"round 2": rounds_of(submission)[1]["aggregate_sha256"]},
+        "packages": {"torch": "2.13.0"},
+        "device": "cpu",
+    }
+    submission.evidence["round-replayed"] = evidence
+    relink_evidence(submission)
+
+
+def relink_evidence(submission: Submission) -> None:
+    data = submission.files()["evidence/round-replayed.json"]
+    import hashlib
+
+    submission.ladder = [
+        {
+            "level": "round-replayed",
+            "date": "2026-04-02T12:00:00Z",
+            "command": "harness reproduce --round 2",
+            "digest": hashlib.sha256(data).hexdigest(),
+        }
+    ]
+
+
+# One fixture a rule: what to change in a clean submission so that only this rule objects.
+FIXTURES: dict[str, Callable[[Submission], None]] = {}
+
+
+def fixture(rule: str) -> Callable[[Callable[[Submission], None]], Callable[[Submission], None]]:
+    def add(change: Callable[[Submission], None]) -> Callable[[Submission], None]:
+        assert rule not in FIXTURES
+        FIXTURES[rule] = change
+        return change
+
+    return add
+
+
+@fixture("known-files")
+def _(s: Submission) -> None:
+    s.extra["adapter/adapter_model.bin"] = b"\x80\x04."
+
+
+@fixture("file-size")
+def _(s: Submission) -> None:
+    s.extra["README.md"] = b" " * 300_000
+
+
+@fixture("readable")
+def _(s: Submission) -> None:
+    s.card = "text that turns \u202e around"
+    s.extra["README.md"] = b"\xff\xfe not UTF-8"
+
+
+@fixture("schema")
+def _(s: Submission) -> None:
+    s.record["surprise"] = 1
+
+
+@fixture("digest-form")
+def _(s: Submission) -> None:
+    s.record["adapter"]["sha256"] = s.record["adapter"]["sha256"].upper()
+
+
+@fixture("challenge-digest")
+def _(s: Submission) -> None:
+    def change(spec: dict[str, Any]) -> None:
+        spec["challenge"]["digest"] = fake_digest("another")
+
+    s.respec(change)
+    s.record["challenge"]["digest"] = fake_digest("another")
+
+
+@fixture("spec-digest")
+def _(s: Submission) -> None:
+    s.record["spec_digest"] = fake_digest("another spec")
+
+
+@fixture("spec-agrees")
+def _(s: Submission) -> None:
+    s.record["plugins"] = s.record["plugins"][:1]
+
+
+@fixture("chain-digest")
+def _(s: Submission) -> None:
+    rounds_of(s)[-1]["aggregation_error"] = 0.5
+
+
+@fixture("chain-link")
+def _(s: Submission) -> None:
+    from harness.record import RoundRecord
+
+    last = rounds_of(s)[-1]
+    last["previous_digest"] = fake_digest("elsewhere")
+    last["digest"] = RoundRecord.model_validate(last).chain_digest()
+
+
+@fixture("supernodes")
+def _(s: Submission) -> None:
+    s.record["federation"]["num_supernodes"] = 20
+
+
+@fixture("roster")
+def _(s: Submission) -> None:
+    s.record["federation"]["roster_sha256"] = sha256_text(canonical_json(list(range(1, 51))))
+
+
+@fixture("rounds")
+def _(s: Submission) -> None:
+    removed = rounds_of(s).pop()
+    s.record["communication"]["bytes_total"] -= removed["bytes_down"] + removed["bytes_up"]
+
+
+@fixture("sampling")
+def _(s: Submission) -> None:
+    item = rounds_of(s)[1]
+    # Another partition of the same size takes the place of the last one.
+    last = item["clients"][-1]
+    free = next(p for p in range(22, 50) if p not in item["partitions"] and p > 21)
+    was = last["partition"]
+    item["partitions"] = sorted([p for p in item["partitions"] if p != was] + [free])
+    last["partition"] = free
+    last["examples"] = 1535
+    item["clients"].sort(key=lambda client: client["partition"])
+    weigh(item)
+    s.rechain()
+
+
+def weigh(item: dict[str, Any]) -> None:
+    total = sum(c["examples"] for c in item["clients"])
+    item["train_loss"] = sum(c["train_loss"] * c["examples"] for c in item["clients"]) / total
+
+
+@fixture("clients")
+def _(s: Submission) -> None:
+    item = rounds_of(s)[0]
+    item["clients"].reverse()
+    weigh(item)
+    s.rechain()
+
+
+@fixture("examples")
+def _(s: Submission) -> None:
+    item = rounds_of(s)[0]
+    item["clients"][0]["examples"] = 10
+    weigh(item)
+    s.rechain()
+
+
+@fixture("train-loss")
+def _(s: Submission) -> None:
+    rounds_of(s)[0]["train_loss"] *= 0.9
+    s.rechain()
+
+
+@fixture("learning-rate")
+def _(s: Submission) -> None:
+    rounds_of(s)[0]["learning_rate"] *= 1.01
+    s.rechain()
+
+
+@fixture("updates-differ")
+def _(s: Submission) -> None:
+    rounds_of(s)[1]["aggregate_sha256"] = rounds_of(s)[0]["aggregate_sha256"]
+    s.rechain()
+
+
+@fixture("message-bytes")
+def _(s: Submission) -> None:
+    s.record["communication"]["message_bytes_legacy"] += 1
+
+
+@fixture("round-bytes")
+def _(s: Submission) -> None:
+    # A half round left out, as published figures often lack it; the total is kept consistent.
+    last = rounds_of(s)[-1]
+    s.record["communication"]["bytes_total"] -= last["bytes_up"]
+    last["bytes_up"] = 0
+    s.rechain()
+
+
+@fixture("total-bytes")
+def _(s: Submission) -> None:
+    s.record["communication"]["bytes_total"] //= 2
+
+
+@fixture("limit-bytes")
+def _(s: Submission) -> None:
+    s.record["communication"]["limit_bytes"] *= 2
+
+
+@fixture("adapter-size")
+def _(s: Submission) -> None:
+    s.record["adapter"]["parameters"] -= 1
+
+
+@fixture("adapter-tensors")
+def _(s: Submission) -> None:
+    s.record["adapter"]["tensors"].reverse()
+
+
+@fixture("adapter-shapes")
+def _(s: Submission) -> None:
+    def change(spec: dict[str, Any]) -> None:
+        spec["model"]["layers"] = 3
+
+    s.respec(change)
+
+
+@fixture("adapter-config")
+def _(s: Submission) -> None:
+    s.config["r"] = 64
+
+
+@fixture("adapter-weights")
+def _(s: Submission) -> None:
+    s.extra["adapter/adapter_model.safetensors"] = b"PK\x03\x04 a pickle in a zip"
+
+
+@fixture("tasks")
+def _(s: Submission) -> None:
+    # A set under another name; its files go with it.
+    score_of(s, "fiqa")["task"] = "fiqa2"
+    s.generations["fiqa2"] = s.generations.pop("fiqa")
+
+
+@fixture("score-possible")
+def _(s: Submission) -> None:
+    score = score_of(s, "fiqa")
+    before = score["value"]
+    score["value"] = round(before, 4) + 0.0001
+    s.record["average"] += (score["value"] - before) / 3
+
+
+@fixture("score-statistics")
+def _(s: Submission) -> None:
+    score_of(s, "fpb")["stderr"] /= 2
+
+
+@fixture("average")
+def _(s: Submission) -> None:
+    s.record["average"] += 0.01
+
+
+@fixture("protocol")
+def _(s: Submission) -> None:
+    score_of(s, "fpb")["protocol"] = "flowertune-finance-generate/0"
+
+
+@fixture("generations")
+def _(s: Submission) -> None:
+    score_of(s, "fpb")["generations_sha256"] = fake_digest("other generations")
+
+
+@fixture("official-rows")
+def _(s: Submission) -> None:
+    first = s.generations["tfns"][0]
+    first[0] = first[0][:-1] + ("0" if first[0][-1] != "0" else "1")
+    s.redigest()
+
+
+@fixture("labels")
+def _(s: Submission) -> None:
+    s.generations["tfns"][0][3] = {"positive": " negative", "negative": " positive"}.get(
+        s.generations["tfns"][0][2], " positive"
+    )
+    s.redigest()
+
+
+@fixture("recount")
+def _(s: Submission) -> None:
+    score_of(s, "tfns")["macro_f1"] += 0.01
+
+
+@fixture("references")
+def _(s: Submission) -> None:
+    score_of(s, "tfns")["references"]["empty_answer"] = 0.1
+
+
+@fixture("leak")
+def _(s: Submission) -> None:
+    score_of(s, "fiqa")["leak"] = {
+        "exact_rows": 29, "text_rows": 65, "clean_value": 0.7, "clean_examples": 239,
+    }  # fmt: skip
+
+
+@fixture("row-bits")
+def _(s: Submission) -> None:
+    s.bits = {task: "1" * len(rows) for task, rows in s.generations.items()}
+
+
+@fixture("created")
+def _(s: Submission) -> None:
+    s.record["created"] = "2024-01-01T00:00:00Z"
+
+
+@fixture("timing")
+def _(s: Submission) -> None:
+    # The published contradiction of the reference entry, in our form: less than its parts.
+    moved = s.record["timing"]["federate"] - 1.0
+    s.record["timing"]["federate"] = 1.0
+    s.record["timing"]["evaluate"] += moved
+
+
+@fixture("cost")
+def _(s: Submission) -> None:
+    s.record["cost"]["total"] *= 0.7
+
+
+@fixture("versions")
+def _(s: Submission) -> None:
+    del s.record["environment"]["packages"]["transformers"]
+
+
+@fixture("device")
+def _(s: Submission) -> None:
+    s.record["environment"]["device"]["kind"] = "cpu"
+
+
+@fixture("data")
+def _(s: Submission) -> None:
+    s.record["data"] = [item for item in s.record["data"] if item["kind"] != "model"]
+
+
+@fixture("eligible")
+def _(s: Submission) -> None:
+    s.record["environment"]["git"] = {"commit": "0" * 40, "dirty": True}
+
+
+@fixture("ladder")
+def _(s: Submission) -> None:
+    climb(s)
+    s.ladder[0]["command"] = "typed by hand"
+
+
+@fixture("evidence")
+def _(s: Submission) -> None:
+    climb(s)
+    s.evidence["round-replayed"]["compared"] = {"round 2": fake_digest("something else")}
+    relink_evidence(s)
+
+
+@pytest.mark.parametrize("rule", sorted(FIXTURES))
+def test_only_this_rule_rejects_its_fixture(rule: str, tmp_path: Path) -> None:
+    assert broken_by(written(tmp_path, FIXTURES[rule])) == {rule}
+
+
+def test_plain_files_rejects_a_link(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    outside = tmp_path / "secret"
+    outside.write_text("not of the submission")
+    (folder / "LICENSE").symlink_to(outside)
+    assert broken_by(folder) == {"plain-files"}
+
+
+def test_plain_files_rejects_a_pipe_without_hanging(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    os.mkfifo(folder / "evidence.fifo")
+    assert broken_by(folder) == {"plain-files"}
+
+
+def test_manifest_rejects_a_file_that_changed(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    (folder / "README.md").write_text("# Another card\n")
+    assert broken_by(folder) == {"manifest"}
+
+
+def test_place_rejects_another_challenge_s_folder(tmp_path: Path) -> None:
+    assert broken_by(written(tmp_path, folder="submissions/medical/pretend")) == {"place"}
+
+
+def test_examples_rejects_rows_left_out(tmp_path: Path) -> None:
+    """A set cut to the rows that went well: every number recomputed, the rows are missing."""
+    from clean_submission import score_of as scored
+
+    from harness.challenge import load_challenge
+
+    s = Submission()
+    s.generations["fiqa"] = s.generations["fiqa"][:100]
+    fresh = scored(load_challenge("finance"), "fiqa", s.generations["fiqa"])
+    s.record["scores"] = [fresh if i["task"] == "fiqa" else i for i in s.record["scores"]]
+    s.record["average"] = sum(i["value"] for i in s.record["scores"]) / 3
+    folder = s.write(tmp_path / FOLDER)
+    assert broken_by(folder / "result.json") == {"examples-evaluated"}
+    assert broken_by(folder) == {"examples-evaluated", "official-rows"}
+
+
+def test_budget_rejects_a_run_over_the_limit(tmp_path: Path) -> None:
+    """An adapter so large that three rounds of it exceed the limit; every byte adds up."""
+    for rank, expected in ((10_000_000, {"budget"}), (1_000_000, set())):
+        submission = Submission(rank=rank)
+        assert broken_by(submission.write(tmp_path / str(rank) / FOLDER)) == expected
+
+
+SEPARATE = {"plain-files", "manifest", "place", "examples-evaluated", "budget"}
+"""Rules whose fixture needs more than a change of values; each has its own test above."""
+
+
+def test_every_rule_has_a_fixture_and_a_source() -> None:
+    assert {rule.id for rule in RULES} == set(FIXTURES) | SEPARATE
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert all(rule.source and rule.title for rule in RULES)
+
+
+def test_the_rescored_rung_is_what_a_recount_gives(tmp_path: Path) -> None:
+    from harness.verify.check import check
+    from harness.verify.targets import find_targets
+
+    folder = written(tmp_path)
+    [target] = find_targets(folder)
+    subject = check(target).subject
+    assert subject is not None
+
+    def rung(digest: str) -> Callable[[Submission], None]:
+        def change(s: Submission) -> None:
+            s.ladder = [
+                {
+                    "level": "rescored",
+                    "date": "2026-04-01T12:00:00Z",
+                    "command": "harness submit runs/x",
+                    "digest": digest,
+                }
+            ]
+
+        return change
+
+    assert broken_by(written(tmp_path / "right", rung(score_digest(subject)))) == set()
+    assert broken_by(written(tmp_path / "wrong", rung(fake_digest("x")))) == {"ladder"}
