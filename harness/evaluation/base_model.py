@@ -23,14 +23,13 @@ BLOCK_SIZE = 64
 """Weights per fp4 block. Source: bitsandbytes `Params4bit`, `blocksize=64`, single quantization."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Base:
-    """A base model ready for an adapter."""
+    """A base model; an adapter may be merged into it, then a pad token added."""
 
     model: Any
     """transformers causal language model, float32, eval mode."""
     tokenizer: Any
-    pad_id: int
     eos_id: int
 
     def cache_shape(self, slots: int) -> CacheShape:
@@ -77,7 +76,7 @@ def load_base(folder: Path, device: str, seed: int, trust_remote_code: bool = Fa
     model.eval().requires_grad_(False)
     model.to(device)
     quantize_once(model)
-    return Base(model, tokenizer, add_pad(model, tokenizer), int(tokenizer.eos_token_id))
+    return Base(model, tokenizer, int(tokenizer.eos_token_id))
 
 
 def quantize_once(model: Any) -> None:

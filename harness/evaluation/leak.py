@@ -45,7 +45,7 @@ def count_leak(
     seen = {example: trained[example] for example in copies if example in trained}
     factor = reduce(gcd, seen.values(), 0)
     certain = sum(
-        max(0, seen[example] // factor - (copies[example] - count))
+        min(count, max(0, seen[example] // factor - (copies[example] - count)))
         for example, count in drawn.items()
         if example in seen
     )

@@ -107,8 +107,7 @@ def _values(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line or place from 1, object) of a file of JSON lines or of one JSON array."""
     text = read_text(path)
     if text.lstrip()[:1] == "[":
-        rows = parse_json(text, str(path))
-        pairs = enumerate(rows, 1)
+        pairs: Iterator[tuple[int, Any]] = enumerate(parse_json(text, str(path)), 1)
         name = "row"
     else:
         lines = text.split("\n")

@@ -32,7 +32,7 @@ class CacheShape:
         return 2 * self.layers * self.kv_heads * self.head_dim * self.slots * self.dtype.itemsize
 
 
-class RowCache(Cache):
+class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
     """A cache that transformers' models write to through `update`.
 
     Before a forward pass, `begin_prefill` or `begin_step` says which lines and slots it is for.

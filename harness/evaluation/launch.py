@@ -1,0 +1,81 @@
+"""Start the evaluating process: one that loads no plugin, whatever this one has loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import errors
+from harness.errors import EvaluationError, HarnessError, MissingExtraError
+
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""Every file was found and checked before, so no network is needed; progress is ours; and threads
+that wait give their processor to others (a spinning wait is 20 times slower on a busy machine)."""
+
+
+def evaluate_run(
+    run_dir: Path,
+    device: str | None = None,
+    threads: int | None = None,
+    untrained: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Evaluate a run directory, or what is missing of it, in a process of its own.
+
+    Writes `generations/*.jsonl` and `scores.json`. Killed at any moment, it goes on from the last
+    finished row when called again.
+
+    Args:
+        run_dir: with `spec.json`, `assets.json` and `adapter/`.
+        device: `cpu` or `cuda`; None: the spec's.
+        threads: torch threads; None: every processor this process may use.
+        untrained: evaluate the base model without the adapter.
+        quiet: print no progress.
+
+    Raises:
+        MissingExtraError: lm-eval or torch is not installed.
+        HarnessError: whatever the evaluating process met, of its own kind.
+        EvaluationError: it ended without a word; finished rows are kept.
+    """
+    for package in ("torch", "lm_eval"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(
+                f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
+            )
+    command = [sys.executable, "-P", "-m", "harness.evaluation", str(run_dir)]
+    command += ["--device", device] if device else []
+    command += ["--threads", str(threads)] if threads else []
+    command += ["--untrained"] if untrained else []
+    command += ["--quiet"] if quiet else []
+    environment = os.environ | ENVIRONMENT
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)
+    if done.returncode:
+        raise _error(done.returncode, done.stdout.decode(errors="replace"), run_dir)
+
+
+def _error(code: int, output: str, run_dir: Path) -> HarnessError:
+    try:
+        value = json.loads(output.splitlines()[-1])
+        kind = getattr(errors, value["error"])
+        if issubclass(kind, HarnessError):
+            error: HarnessError = kind(value["message"])
+            return error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        pass
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+    memory = " (out of memory?)" if code == -9 else ""
+    return EvaluationError(
+        f"{run_dir}: the evaluating process {how}{memory}; finished rows are kept:"
+        f" harness evaluate {run_dir} goes on from there"
+    )

@@ -1,0 +1,104 @@
+"""What a finished row depends on: rows are kept as long as this stays, and set aside when not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness.challenge import Challenge
+from harness.document import Document, digest_of, pretty_json, read_document, write_atomic
+from harness.errors import UsageError
+
+PACKAGES = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "lm-eval", "datasets")
+"""Packages whose version can change a row."""
+
+DECODER_VERSION = 1
+"""Raised when this package would give another text for some row."""
+
+KEY = "key.json"
+
+
+class ResultKey(Document):
+    """Everything that decides the rows of an evaluation."""
+
+    adapter_sha256: str | None
+    """Of the adapter's weights; None for the untrained base."""
+    adapter_config_sha256: str | None
+    model_sha256: str
+    protocol: str
+    """Digest of the challenge: protocol and pinned rows."""
+    decoder_version: int
+    rows: int | None
+    """First so many rows of each set; None: all."""
+    smoke: bool
+    device: str
+    packages: dict[str, str]
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed versions of `PACKAGES`, and Python's."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def protocol_digest(challenge: Challenge) -> str:
+    """Return the digest of what the challenge says about evaluation."""
+    parts = (digest_of(challenge.protocol), *(digest_of(item) for item in challenge.evaluation))
+    return digest_of(_Parts(parts=parts))
+
+
+class _Parts(Document):
+    parts: tuple[str, ...]
+
+
+def open_generations(run_dir: Path, key: ResultKey) -> Path:
+    """Return the folder for rows under `key`, with what an earlier session left there.
+
+    Rows under another key are never mixed in: their folder is renamed to `generations.<key>`, and
+    renamed back when that key comes again.
+
+    Raises:
+        RecordError: the disk refused it, or the kept key is unreadable.
+    """
+    folder = run_dir / "generations"
+    if (folder / KEY).is_file():
+        kept = read_document(ResultKey, folder / KEY)
+        if kept == key:
+            return folder
+        folder.rename(run_dir / f"generations.{digest_of(kept)[:12]}")
+    earlier = run_dir / f"generations.{digest_of(key)[:12]}"
+    if (earlier / KEY).is_file() and read_document(ResultKey, earlier / KEY) == key:
+        earlier.rename(folder)
+        return folder
+    write_atomic(folder / KEY, pretty_json(key.model_dump(mode="json")))
+    return folder
+
+
+@contextmanager
+def locked(run_dir: Path) -> Iterator[None]:
+    """Hold the evaluation of a run directory; the lock ends with the process.
+
+    Raises:
+        UsageError: another process evaluates it.
+    """
+    handle = os.open(run_dir / ".evaluation.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"{run_dir} is being evaluated by another process; wait for it, or end it first"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
