@@ -113,3 +113,48 @@ def test_every_listed_command_has_help() -> None:
         command = cli.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
         assert command.help, name
+
+
+def test_running_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "from harness import environment\n"
+        "environment.find_spec = lambda name: None if name in ('torch', 'flwr') else name\n"
+        "from harness.cli import main\nmain(['run', '--plugin', 'smollm2-dora', '--smoke'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 3
+    assert "flwr, torch" in done.stderr
+    assert "flowertune-harness[run]" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["--plugin", "smollm2-dora", "--set", "num_supernodes=20"], 5, "num_supernodes"),
+        (["--plugin", "smollm2-dora"], 2, "--device cpu"),
+        (["--resume", "nowhere"], 8, "nowhere"),
+        ([], 2, "--plugin"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_before_anything_heavy(
+    arguments: list[str], code: int, word: str, tmp_path: Path
+) -> None:
+    script = (
+        "import sys\nfrom harness import environment, machine\n"
+        "environment.find_spec = lambda name: name\n"
+        "machine._gpu = lambda: (None, 0)\n"
+        "from harness.cli import main\n"
+        "try:\n    main(['run', *sys.argv[1:]])\n"
+        "finally:\n    assert 'torch' not in sys.modules and 'flwr' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert word in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
