@@ -132,12 +132,17 @@ def newest_valid(run_dir: Path) -> Iterator[Checkpoint]:
             continue
 
 
-def prune(run_dir: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints and what crashes left of unfinished ones."""
+def prune(run_dir: Path, keep: int) -> int:
+    """Delete all but the newest `keep` checkpoints and what crashes left of unfinished ones.
+
+    Returns:
+        The oldest round that is still there.
+    """
     for number in rounds_on_disk(run_dir)[keep:]:
         path_of(run_dir, number).unlink(missing_ok=True)
     for leftover in (run_dir / FOLDER).glob(".round-*"):
         leftover.unlink(missing_ok=True)
+    return min(rounds_on_disk(run_dir), default=0)
 
 
 def state_json(value: Any) -> str:

@@ -1,8 +1,6 @@
 """The ClientApp: every supernode of every engine runs this and nothing else.
 
-The module is light, so that 50 nodes can say their partition before anything heavy is loaded. What
-is heavy (base model, tokenizer, tokenised partitions) is a Trainer that stays in its process from
-one message to the next, whichever partition the message is for.
+The module is light, so that 50 nodes can say their partition before anything heavy is loaded.
 """
 
 from __future__ import annotations
@@ -19,33 +17,35 @@ from typing import TYPE_CHECKING, Any
 from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from harness.document import Document, canonical_json, parse_document, parse_json, sha256_text
 from harness.federation.tensors import to_record, to_tensors
 from harness.federation.wire import (
     ARRAYS,
     CONFIG,
     ERROR_RAISED,
     EXAMPLES,
+    FILES,
     HARNESS,
     LEARNING_RATE,
     LOSS,
     METRICS,
-    Job,
 )
 
 if TYPE_CHECKING:
-    from harness.training.trainer import Trainer
+    from harness.federation.worker import Worker
 
 app = ClientApp()
 
-_trainer: tuple[str, Trainer] | None = None
-"""(digest of the job's text, its trainer): one per process, for the life of the process."""
+_worker: Worker | None = None
+"""One per process, for the life of the process: loading it takes longer than many a round."""
+
+Answer = tuple[RecordDict, dict[str, Any]]
+"""Records of a reply, and notes for the harness's own record."""
 
 
 @app.query()  # type: ignore[untyped-decorator]  # Flower is untyped to mypy here
 def roster(message: Message, context: Context) -> Message:
     """Say which partition this node holds."""
-    return _answer(message, context, RecordDict(), {})
+    return _reply(message, context, RecordDict(), {})
 
 
 @app.query("initial")  # type: ignore[untyped-decorator]
@@ -66,59 +66,24 @@ def train(message: Message, context: Context) -> Message:
     return _guarded(message, context, _train)
 
 
-def trainer_of(job_text: str, job_digest: str) -> Trainer:
-    """Return this process's trainer for a job, made on the first call.
-
-    Raises:
-        PluginError: the text is not what the server digested, or an installed plugin is not the
-            one that the spec names.
-    """
-    global _trainer
-    if _trainer is None or _trainer[0] != job_digest:
-        from harness.errors import PluginError
-        from harness.plugins import load_components
-        from harness.training.trainer import Trainer
-
-        if sha256_text(job_text) != job_digest:
-            raise PluginError("the job arrived altered; its digest is not the server's")
-        job = parse_document(Job, parse_json(job_text, "job"), "job")
-        job.check()
-        components = load_components(job.spec)
-        objective = None
-        if components.strategy.local_objective is not None:
-            objective = components.strategy.local_objective(components.strategy_params)
-        _trainer = None
-        made = Trainer(job.spec, job.challenge, job.assets, components.method, objective)
-        _trainer = (job_digest, made)
-    return _trainer[1]
+def _initial(message: Message, partition: int, worker: Worker) -> Answer:
+    return RecordDict({ARRAYS: to_record(worker.initial())}), {}
 
 
-def _initial(
-    message: Message, context: Context, trainer: Trainer
-) -> tuple[RecordDict, dict[str, Any]]:
-    content = RecordDict({ARRAYS: to_record(trainer.initial())})
-    return content, {"facts": _facts(trainer)}
+def _save(message: Message, partition: int, worker: Worker) -> Answer:
+    files = worker.files(to_tensors(message.content.array_records[ARRAYS]))
+    return RecordDict({FILES: ConfigRecord(dict(files))}), {}
 
 
-def _save(
-    message: Message, context: Context, trainer: Trainer
-) -> tuple[RecordDict, dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="harness-adapter-") as folder:
-        trainer.save(to_tensors(message.content.array_records[ARRAYS]), Path(folder))
-        files = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
-    return RecordDict({"files": ConfigRecord(dict(files))}), {"facts": _facts(trainer)}
-
-
-def _train(
-    message: Message, context: Context, trainer: Trainer
-) -> tuple[RecordDict, dict[str, Any]]:
+def _train(message: Message, partition: int, worker: Worker) -> Answer:
     order = message.content.config_records[HARNESS]
-    config = message.content.config_records.get(CONFIG, {})
-    update = trainer.train(
+    update = worker.train(
         to_tensors(message.content.array_records[ARRAYS]),
         int(order["round"]),
-        int(context.node_config["partition-id"]),
-        dict(config),
+        partition,
+        dict(message.content.config_records.get(CONFIG, {})),
+        int(order["last-round"]),
+        Path(str(order["clients-dir"])),
     )
     metrics = {
         EXAMPLES: update.examples,
@@ -126,26 +91,30 @@ def _train(
         LEARNING_RATE: float(update.learning_rate),
     }
     content = RecordDict({ARRAYS: to_record(update.arrays), METRICS: MetricRecord(metrics)})
-    losses = [float(loss) for loss in update.step_losses]
-    return content, {"facts": _facts(trainer), "step-losses": losses}
+    return content, {"step-losses": [float(loss) for loss in update.step_losses]}
 
 
-def _facts(trainer: Trainer) -> str:
-    facts = trainer.describe()
-    return canonical_json(facts.model_dump(mode="json") if isinstance(facts, Document) else facts)
+def _worker_of(job_text: str, job_digest: str) -> Worker:
+    global _worker
+    if _worker is None or _worker.digest != job_digest:
+        from harness.federation.worker import Worker
+
+        _worker = None
+        _worker = Worker(job_text, job_digest)
+    return _worker
 
 
-Work = Callable[[Message, Context, "Trainer"], tuple[RecordDict, dict[str, Any]]]
-
-
-def _guarded(message: Message, context: Context, work: Work) -> Message:
+def _guarded(
+    message: Message, context: Context, work: Callable[[Message, int, Worker], Answer]
+) -> Message:
     order = message.content.config_records[HARNESS]
     partition = int(context.node_config["partition-id"])
     try:
-        with _time_limit(float(order["limit-s"]), str(order["hang-dir"]), partition):
-            trainer = trainer_of(str(order["job"]), str(order["job-sha256"]))
-            content, notes = work(message, context, trainer)
-        return _answer(message, context, content, notes)
+        with _time_limit(float(order["limit-s"]), Path(str(order["logs-dir"])), partition):
+            worker = _worker_of(str(order["job"]), str(order["job-sha256"]))
+            content, notes = work(message, partition, worker)
+            notes["facts"] = worker.facts()
+        return _reply(message, context, content, notes)
     except Exception as error:
         # Flower would keep the text of the exception only; the server needs the traceback.
         reason = {
@@ -156,7 +125,7 @@ def _guarded(message: Message, context: Context, work: Work) -> Message:
         return Message(Error(code=ERROR_RAISED, reason=json.dumps(reason)), reply_to=message)
 
 
-def _answer(
+def _reply(
     message: Message, context: Context, content: RecordDict, notes: dict[str, Any]
 ) -> Message:
     partition = int(context.node_config["partition-id"])
@@ -165,14 +134,12 @@ def _answer(
 
 
 @contextmanager
-def _time_limit(limit_s: float, folder: str, partition: int) -> Iterator[None]:
+def _time_limit(limit_s: float, folder: Path, partition: int) -> Iterator[None]:
     """End this process after `limit_s` seconds, leaving its stack in `folder`.
 
     A thread of C code does it, so it works while Python cannot run: a hang inside torch included.
     """
-    path = hang_file(Path(folder), partition)
-    if not path.parent.is_dir():
-        path = hang_file(Path(tempfile.gettempdir()), partition)
+    path = hang_file(folder if folder.is_dir() else Path(tempfile.gettempdir()), partition)
     with path.open("w") as file:
         faulthandler.dump_traceback_later(limit_s, exit=True, file=file)
         try:

@@ -9,6 +9,7 @@ import numpy as np
 from harness.errors import FederationError
 from harness.federation.grid import Exchange
 from harness.federation.tensors import aggregation_error, digest_arrays
+from harness.forecast import message_bytes
 from harness.record import ClientRecord, RoundRecord
 
 
@@ -30,11 +31,18 @@ def round_record(
     examples = [reply.examples for reply in replies]
     losses = [reply.train_loss for reply in replies]
     weighted = sum(n * loss for n, loss in zip(examples, losses, strict=True)) / sum(examples)
+    whole = message_bytes({name: array.shape for name, array in aggregate.items()})
+    one_down = exchange.bytes_down // len(replies)
+    one_up = exchange.bytes_up // len(replies)
+    updates = [{**exchange.rest, **reply.arrays} for reply in replies]
+    factors = [{name: item[name] for name in aggregate if name in item} for item in updates]
     record = RoundRecord(
         round=exchange.round,
         partitions=tuple(reply.partition for reply in replies),
         bytes_down=exchange.bytes_down,
         bytes_up=exchange.bytes_up,
+        message_bytes_down=None if one_down == whole else one_down,
+        message_bytes_up=None if one_up == whole else one_up,
         train_loss=weighted,
         learning_rate=rates[0],
         clients=tuple(
@@ -49,7 +57,7 @@ def round_record(
             for reply in replies
         ),
         aggregate_sha256=digest_arrays(aggregate),
-        aggregation_error=aggregation_error([reply.arrays for reply in replies], examples),
+        aggregation_error=aggregation_error(factors, examples),
         duration_s=took_s,
         previous_digest=previous,
         digest="",

@@ -13,7 +13,7 @@ from flwr.app import Message
 import harness.errors
 from harness.document import parse_json
 from harness.errors import HarnessError, RecordError
-from harness.federation.tensors import difference, digest_arrays, to_tensors
+from harness.federation.tensors import Shape, difference, digest_arrays, to_tensors
 from harness.federation.wire import ARRAYS, EXAMPLES, HARNESS, LEARNING_RATE, LOSS, METRICS
 
 
@@ -48,14 +48,14 @@ class Fault:
 
 
 def check_reply(
-    message: Message, partition: int, sent: Mapping[str, np.ndarray], attempts: int
+    message: Message, partition: int, expected: Mapping[str, Shape], attempts: int
 ) -> Reply | Fault:
-    """Check one reply against the arrays that were sent.
+    """Check one reply against what the round returns.
 
     Args:
         message: the reply.
         partition: whose reply it should be.
-        sent: tensors of the train message; the update must have their names, order, shapes, dtypes.
+        expected: tensors of the update, in order.
         attempts: how often the client was asked.
 
     Returns:
@@ -67,7 +67,7 @@ def check_reply(
     if list(records) != [ARRAYS]:
         return Fault(f"reply holds array records {sorted(records)}; expected one, {ARRAYS!r}")
     arrays = to_tensors(records[ARRAYS])
-    problem = difference(arrays, sent)
+    problem = difference(arrays, expected)
     if problem:
         return Fault(problem)
     metrics: Mapping[str, Any] = message.content.metric_records.get(METRICS, {})

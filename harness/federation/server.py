@@ -13,8 +13,8 @@ from flwr.serverapp import Grid
 
 from harness.document import digest_of, parse_json, sha256_text, write_atomic
 from harness.errors import FederationError, PluginError
-from harness.federation import checkpoint, state
-from harness.federation.grid import AuditedGrid, Exchange, Limits, array_record
+from harness.federation import checkpoint, kept, state
+from harness.federation.grid import AuditedGrid, Exchange, Limits, Session
 from harness.federation.ledger import Ledger
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.post import Post
@@ -23,7 +23,7 @@ from harness.federation.resume import Position, find_position
 from harness.federation.roster import ask_roster, roster_digest
 from harness.federation.strategy import AuditedStrategy
 from harness.federation.tensors import difference, to_record, to_tensors
-from harness.federation.wire import QUERY_INITIAL, QUERY_SAVE, Job
+from harness.federation.wire import ARRAYS, FILES, HARNESS, QUERY_INITIAL, QUERY_SAVE, Job
 from harness.plugins import load_components
 from harness.progress import Meter
 from harness.record import RoundRecord
@@ -87,9 +87,7 @@ class Coordinator:
         state.capture(strategy)  # refuses what a checkpoint cannot keep before anything is trained
         roster = ask_roster(self.post, self.job.challenge.num_supernodes)
         self.roster_sha256 = roster_digest(roster)
-        grid = AuditedGrid(
-            self.post, roster, self._order(), self._limits(), self.recover, self._on_reply
-        )
+        grid = AuditedGrid(self.post, roster, self._session(), self._limits())
         position = find_position(self.run_dir, self.job, self.ledger)
         if position is None:
             position = self._initial(grid, strategy)
@@ -115,6 +113,7 @@ class Coordinator:
                 position.round,
                 lambda: self.ledger.bytes_total,
                 round_done,
+                self.components.method.frozen,
             )
             audited.start(grid, to_record(arrays), num_rounds=left, train_config=ConfigRecord())
         self._write_adapter(grid, self.run_dir / ADAPTER, arrays)
@@ -126,16 +125,26 @@ class Coordinator:
             actors=self.actors,
         )
 
-    def _order(self) -> dict[str, str | float]:
+    def _session(self) -> Session:
         text = self.job.canonical_json()
         logs = self.run_dir / LOGS
         logs.mkdir(parents=True, exist_ok=True)
-        return {
-            "job": text,
-            "job-sha256": sha256_text(text),
-            "limit-s": float(self.options.client_timeout_s),
-            "hang-dir": str(logs.absolute()),
-        }
+        strategy, params = self.components.strategy, self.components.strategy_params
+        objective = strategy.local_objective(params) if strategy.local_objective else None
+        return Session(
+            order={
+                "job": text,
+                "job-sha256": sha256_text(text),
+                "limit-s": float(self.options.client_timeout_s),
+                "logs-dir": str(logs.absolute()),
+                "clients-dir": str((self.run_dir / kept.FOLDER).absolute()),
+            },
+            plan_of=lambda number: strategy.plan_of(params, self.context, number),
+            last_round=self.ledger.last_round,
+            read_keys=frozenset(objective.reads) if objective else frozenset(),
+            recover=self.recover,
+            on_reply=self._on_reply,
+        )
 
     def _limits(self) -> Limits:
         options, actors = self.options, self.actors
@@ -160,19 +169,16 @@ class Coordinator:
     def _initial(self, grid: AuditedGrid, strategy: object) -> Position:
         self.ledger.keep(0)
         content = grid.query(QUERY_INITIAL)
-        arrays = to_tensors(array_record(content))
+        arrays = to_tensors(content.array_records[ARRAYS])
         self._check_shapes(arrays)
-        self.facts = _facts(str(content.config_records["harness"]["facts"]))
-        kept, tensors = state.capture(strategy)
-        self._save(0, None, arrays, kept, tensors)
-        return Position(0, arrays, kept, tensors, self.facts)
+        self.facts = _facts(str(content.config_records[HARNESS]["facts"]))
+        value, tensors = state.capture(strategy)
+        self._save(0, None, arrays, value, tensors)
+        return Position(0, arrays, value, tensors, self.facts)
 
     def _check_shapes(self, arrays: dict[str, np.ndarray]) -> None:
-        expected = {
-            name: np.zeros(shape, dtype=np.float32) for name, shape in self.context.shapes.items()
-        }
-        ordered = {name: arrays[name] for name in expected if name in arrays}
-        problem = difference(ordered if len(ordered) == len(arrays) else arrays, expected)
+        shapes = self.components.method.shapes(self.spec.model, self.components.peft_params)
+        problem = difference(arrays, shapes)
         if problem:
             raise PluginError(
                 f"PEFT method {self.spec.peft.name}: {problem} by its shapes(); make configure()"
@@ -197,18 +203,19 @@ class Coordinator:
                 )
             self.facts = facts
         record = round_record(exchange, aggregate, self.ledger.head, took_s)
-        kept, tensors = state.capture(strategy)
-        self._save(exchange.round, record, aggregate, kept, tensors)
+        value, tensors = state.capture(strategy)
+        self._save(exchange.round, record, aggregate, value, tensors)
         self._keep_adapter(grid, exchange.round, aggregate)
         self.ledger.append(record)
-        checkpoint.prune(self.run_dir, self.options.keep_checkpoints)
+        oldest = checkpoint.prune(self.run_dir, self.options.keep_checkpoints)
+        kept.prune(self.run_dir / kept.FOLDER, oldest)
 
     def _save(
         self,
         number: int,
         record: RoundRecord | None,
         arrays: dict[str, np.ndarray],
-        kept: object,
+        value: object,
         tensors: dict[str, np.ndarray],
     ) -> None:
         meta = {
@@ -216,7 +223,7 @@ class Coordinator:
             "spec_digest": digest_of(self.spec),
             "data_sha256": tuple(item.sha256 for item in self.job.assets.data),
             "record": record,
-            "state": kept,
+            "state": value,
             "roster_sha256": self.roster_sha256,
             "facts": self.facts,
         }
@@ -233,7 +240,7 @@ class Coordinator:
     def _write_adapter(
         self, grid: AuditedGrid, folder: Path, arrays: dict[str, np.ndarray]
     ) -> None:
-        files = grid.query(QUERY_SAVE, arrays).config_records["files"]
+        files = grid.query(QUERY_SAVE, arrays).config_records[FILES]
         for name in sorted(files):
             write_atomic(folder / name, bytes(files[name]))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
@@ -18,7 +19,7 @@ from flwr.serverapp.strategy import Strategy
 
 from harness.errors import FederationError, PluginError
 from harness.federation.grid import AuditedGrid, Exchange
-from harness.federation.tensors import difference, to_tensors
+from harness.federation.tensors import difference, shapes_of, to_record, to_tensors
 from harness.spec import derived_seed
 
 RoundDone = Callable[[Exchange, dict[str, np.ndarray], float], None]
@@ -35,6 +36,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         done: int,
         bytes_before: Callable[[], int],
         round_done: RoundDone,
+        frozen: Callable[[str], bool] = lambda name: False,
     ) -> None:
         """Wrap a strategy.
 
@@ -44,6 +46,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
             done: rounds that are done already.
             bytes_before: returns the bytes of all train messages of the rounds done.
             round_done: see `RoundDone`.
+            frozen: whether a tensor of the adapter stays at its start; the strategy never sees it.
 
         Raises:
             PluginError: the strategy brings its own `start`, whose rounds could not be audited.
@@ -59,6 +62,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         self.done = done
         self.bytes_before = bytes_before
         self.round_done = round_done
+        self.frozen = frozen
         self.begin = 0.0
         self.sent: dict[str, np.ndarray] = {}
         self.grid: AuditedGrid | None = None
@@ -72,9 +76,10 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         self.begin = time.monotonic()
         self.grid = grid
         self.sent = to_tensors(arrays)
+        moving = {name: array for name, array in arrays.items() if not self.frozen(name)}
         grid.open_round(number, self.bytes_before())
         self._seed("sampling", number)
-        return list(self.inner.configure_train(number, arrays, config, grid))
+        return list(self.inner.configure_train(number, ArrayRecord(moving), config, grid))
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -97,14 +102,22 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
             raise PluginError(
                 f"strategy {type(self.inner).__name__} gave no aggregate in round {number}"
             )
-        ordered, problem = _in_order(to_tensors(arrays), self.sent)
+        still = {name: array for name, array in self.sent.items() if self.frozen(name)}
+        ordered, problem = _in_order({**to_tensors(arrays), **still}, self.sent)
         if problem:
             raise FederationError(
                 f"aggregate of round {number} by {type(self.inner).__name__}: {problem};"
                 " lower the learning rate or mend the strategy"
             )
-        self.round_done(grid.last, ordered, time.monotonic() - self.begin)
-        return arrays, metrics
+        exchange = replace(grid.last, rest=self._rest(grid, number))
+        self.round_done(exchange, ordered, time.monotonic() - self.begin)
+        return to_record(ordered), metrics
+
+    def _rest(self, grid: AuditedGrid, number: int) -> dict[str, np.ndarray]:
+        """What every client held and nobody returned or kept."""
+        plan = grid.session.plan_of(number)
+        moved = plan.up.keys() | plan.keep.keys()
+        return {name: array for name, array in self.sent.items() if name not in moved}
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -133,4 +146,4 @@ def _in_order(
 ) -> tuple[dict[str, np.ndarray], str | None]:
     if set(arrays) == set(sent):
         arrays = {name: arrays[name] for name in sent}
-    return arrays, difference(arrays, sent)
+    return arrays, difference(arrays, shapes_of(sent))

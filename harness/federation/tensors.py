@@ -16,6 +16,8 @@ Tensors = dict[str, NDArray[np.float32]]
 """Tensor name as in peft's state dict -> float32 array, C order."""
 
 
+Shape = tuple[int, ...]
+
 ROUNDING = 1e-6
 """An aggregation error below this is rounding of float64 products, and is reported as 0."""
 
@@ -48,30 +50,35 @@ def to_record(arrays: Mapping[str, NDArray[np.generic]]) -> ArrayRecord:
     return ArrayRecord({name: Array(np.asarray(array)) for name, array in arrays.items()})
 
 
+def shapes_of(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Shape]:
+    """Return the shape of each tensor, in order."""
+    return {name: array.shape for name, array in arrays.items()}
+
+
 def difference(
-    found: Mapping[str, NDArray[np.generic]], expected: Mapping[str, NDArray[np.generic]]
+    found: Mapping[str, NDArray[np.generic]], expected: Mapping[str, Shape]
 ) -> str | None:
-    """Say how `found` fails to be an update of `expected`.
+    """Say how `found` fails to be the finite float32 tensors of `expected`, in their order.
 
     Returns:
-        The first fault (a missing, extra or reordered tensor, another shape or dtype, NaN or an
+        The first fault (a missing, extra or misplaced tensor, another shape or dtype, NaN or an
         infinity), or None.
     """
-    for name, want in expected.items():
+    for name, shape in expected.items():
         have = found.get(name)
         if have is None:
             return f"tensor {name} is missing; {len(found)} of {len(expected)} tensors came"
-        if have.shape != want.shape:
-            return f"tensor {name} has shape {have.shape}; expected {want.shape}"
-        if have.dtype != want.dtype:
-            return f"tensor {name} has dtype {have.dtype}; expected {want.dtype}"
+        if have.shape != tuple(shape):
+            return f"tensor {name} has shape {have.shape}; expected {tuple(shape)}"
+        if have.dtype != np.float32:
+            return f"tensor {name} has dtype {have.dtype}; expected float32"
         if not np.isfinite(have).all():
             return f"tensor {name} holds {int((~np.isfinite(have)).sum())} NaN or infinite values"
     extra = [name for name in found if name not in expected]
     if extra:
         return f"tensor {extra[0]} was not asked for; {len(extra)} such"
     if list(found) != list(expected):
-        return "tensors came in another order; keep the order of the message"
+        return "tensors came in another order than expected"
     return None
 
 

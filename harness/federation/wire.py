@@ -23,6 +23,9 @@ EXAMPLES = "num-examples"
 LOSS = "train-loss"
 LEARNING_RATE = "learning-rate"
 
+FILES = "files"
+"""ConfigRecord of an adapter's files: name -> bytes."""
+
 HARNESS = "harness"
 """ConfigRecord that only the harness writes and reads: the job, the round, the limits, facts."""
 
