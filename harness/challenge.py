@@ -81,7 +81,7 @@ class EvaluationSet(Document):
     """`test-quarter`: `train_test_split(0.25, seed=42)["test"]` of the rows; `whole`: all rows."""
     rows: int = Field(gt=0)
     fingerprint: str
-    """sha256 over the official rows in order; see `harness.evaluation.rows`."""
+    """sha256 over the official rows in order; see `harness.scoring.rows`."""
     labels: tuple[str, ...]
     """Label of each integer class, or the labels a score is cut into."""
 

@@ -17,13 +17,13 @@ from typing import Any
 
 from harness.challenge import Challenge, load_challenge
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
-from harness.evaluation import statistics
-from harness.evaluation.rescore import majority
-from harness.evaluation.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.forecast import message_bytes, message_bytes_legacy
 from harness.record import GENESIS, ResultRecord, RoundRecord
 from harness.sampling import sampled_partitions
 from harness.schedule import learning_rate
+from harness.scoring import statistics
+from harness.scoring.rescore import majority
+from harness.scoring.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.spec import ChallengeRef, RunSpec
 from harness.verify.adapter import lora_shapes
 from harness.verify.generations import generation_lines

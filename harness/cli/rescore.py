@@ -19,7 +19,7 @@ def command(task: str, file: Path, as_json: bool) -> None:
 
     Checks that rows and order are the official ones. Needs no model and no data set.
     """
-    from harness.evaluation.rescore import rescore
+    from harness.scoring.rescore import rescore
 
     result = rescore(task, file)
     click.echo(pretty_json(result) if as_json else as_text(result), nl=not as_json)

@@ -1,6 +1,4 @@
-"""Evaluation: official labels, a log-likelihood measure beside them, and what both are worth.
+"""Evaluation: official answers and a log-likelihood measure, in a process that loads no plugin.
 
-`answers`, `rows`, `published`, `statistics`, `references` and `rescore` are light and work without
-the extra `[run]`. Everything else runs in a process of its own that loads no plugin; `launch`
-starts it.
+`launch` starts that process and is light to import; everything else here needs the extra `[run]`.
 """

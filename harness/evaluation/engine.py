@@ -10,10 +10,10 @@ import torch
 
 from harness.challenge import Protocol
 from harness.evaluation.adapter import merge_adapter
-from harness.evaluation.answers import is_decided
 from harness.evaluation.base_model import Base, add_pad, load_base
 from harness.evaluation.decode import Decoder, Ended
 from harness.evaluation.prompts import RowPlan
+from harness.scoring.answers import is_decided
 
 CACHE_BYTES = {"cpu": 3 * 2**30, "cuda": 8 * 2**30}
 """Memory for keys and values; more rows at a time gain nothing once the matrix units are full."""

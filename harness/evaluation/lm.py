@@ -11,10 +11,10 @@ from lm_eval.api.model import TemplateLM
 
 from harness.challenge import Protocol
 from harness.errors import EvaluationError
-from harness.evaluation.answers import answer_of, label_of
 from harness.evaluation.journal import Journal
 from harness.evaluation.prompts import RowPlan, plan_rows
 from harness.progress import Meter
+from harness.scoring.answers import answer_of, label_of
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance

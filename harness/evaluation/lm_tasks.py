@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.challenge import load_challenge
-from harness.evaluation.answers import answer_of, label_of
 from harness.evaluation.official_rows import OfficialSet, load_official, load_smoke
+from harness.scoring.answers import answer_of, label_of
 
 if TYPE_CHECKING:
     from datasets import Dataset

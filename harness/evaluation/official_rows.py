@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.challenge import Challenge, EvaluationSet
 from harness.errors import EvaluationError
-from harness.evaluation.leak import Example
-from harness.evaluation.rows import Row, check_rows, make_row
+from harness.scoring.leak import Example
+from harness.scoring.rows import Row, check_rows, make_row
 from harness.smoke import evaluation_rows
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from harness.challenge import Challenge
 from harness.document import sha256_file
 from harness.errors import EvaluationError
-from harness.evaluation.answers import has_label_word
-from harness.evaluation.leak import LeakCount
-from harness.evaluation.rescore import majority
-from harness.evaluation.statistics import references, summarize
 from harness.record import Leak, Score
+from harness.scoring.answers import has_label_word
+from harness.scoring.leak import LeakCount
+from harness.scoring.rescore import majority
+from harness.scoring.statistics import references, summarize
 
 TOLERANCE = 1e-12
 """Between lm-eval's mean and standard error and ours: both sum the same zeros and ones."""

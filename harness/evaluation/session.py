@@ -14,7 +14,6 @@ from harness.document import digest_of, pretty_json, read_document, sha256_file,
 from harness.errors import EvaluationError
 from harness.evaluation.adapter import CONFIG, WEIGHTS, check_files
 from harness.evaluation.journal import Journal
-from harness.evaluation.leak import Example, LeakCount, count_leak
 from harness.evaluation.lm_tasks import LOGLIKELIHOOD, OFFICIAL, TASK_FOLDER, official_set
 from harness.evaluation.official_rows import OfficialSet
 from harness.evaluation.result_key import (
@@ -27,6 +26,7 @@ from harness.evaluation.result_key import (
 )
 from harness.evaluation.scores import Measure, score
 from harness.record import Score, Scores
+from harness.scoring.leak import Example, LeakCount, count_leak
 from harness.smoke import training_rows
 from harness.sources.assets import Assets
 from harness.spec import RunSpec

@@ -28,7 +28,7 @@ class Generations:
     """One parsed generations file, column by column, rows in file order."""
 
     rows: tuple[str, ...]
-    """Digest of each row; `harness.evaluation.rows.row_digest`."""
+    """Digest of each row; `harness.scoring.rows.row_digest`."""
     targets: tuple[str, ...]
     labels: tuple[str, ...]
     outputs: tuple[str | None, ...]

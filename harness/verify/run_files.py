@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.evaluation.published import read_answers
-from harness.evaluation.rows import Row, row_digest
+from harness.scoring.published import read_answers
+from harness.scoring.rows import Row, row_digest
 from harness.verify.generations import Generations
 
 

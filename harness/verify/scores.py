@@ -8,11 +8,11 @@ from functools import lru_cache
 from math import isclose
 
 from harness.challenge import Challenge
-from harness.evaluation import statistics
-from harness.evaluation.answers import answer_of, has_label_word, label_of
-from harness.evaluation.rescore import majority
-from harness.evaluation.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.record import Score, average
+from harness.scoring import statistics
+from harness.scoring.answers import answer_of, has_label_word, label_of
+from harness.scoring.rescore import majority
+from harness.scoring.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject
 

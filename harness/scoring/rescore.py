@@ -10,18 +10,18 @@ from typing import Any
 from harness.challenge import Challenge, challenge_names, load_challenge
 from harness.document import sha256_file
 from harness.errors import EvaluationError, UsageError, did_you_mean
-from harness.evaluation.answers import answer_of, has_label_word, label_of
-from harness.evaluation.choices import BOOLEAN_TASKS, TASKS, choice_of, gold_of
-from harness.evaluation.published import Answer, read_answers, read_choices
-from harness.evaluation.rows import Row, check_rows, pinned_digests
-from harness.evaluation.statistics import references, summarize
+from harness.scoring.answers import answer_of, has_label_word, label_of
+from harness.scoring.choices import BOOLEAN_TASKS, TASKS, choice_of, gold_of
+from harness.scoring.published import Answer, read_answers, read_choices
+from harness.scoring.rows import Row, check_rows, pinned_digests
+from harness.scoring.statistics import references, summarize
 
 
 def rescore(task: str, path: Path) -> dict[str, Any]:
     """Recompute every number of one generations file.
 
     Args:
-        task: `fpb`, `fiqa`, `tfns`, or one of `harness.evaluation.choices.TASKS`.
+        task: `fpb`, `fiqa`, `tfns`, or one of `harness.scoring.choices.TASKS`.
         path: upstream's file or ours.
 
     Returns:
