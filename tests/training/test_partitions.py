@@ -1,4 +1,4 @@
-"""A partition holds the rows that flwr-datasets gives it, and a round takes them in a seeded order."""
+"""A partition holds the rows that flwr-datasets gives it; a round takes them in a seeded order."""
 
 from __future__ import annotations
 

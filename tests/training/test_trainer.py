@@ -62,7 +62,7 @@ def test_arrays_come_back_under_the_names_and_in_the_order_received(make_trainer
 def test_training_lowers_the_loss(make_trainer: Make) -> None:
     trainer = make_trainer(max_steps=30, learning_rate_max=2e-2, rounds=10, data_order="fixed")
     losses = trainer.train(trainer.initial(), 1, 0).step_losses
-    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+    assert np.mean(losses[-5:]) < 0.95 * losses[0]
 
 
 def test_accumulated_batches_are_one_batch(make_trainer: Make) -> None:
