@@ -1,0 +1,102 @@
+"""`check_plugin`: everything that can be checked of a plugin without a model, data or a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from harness.errors import HarnessError, PluginError
+from harness.plugins import Loaded, load
+from harness.resolve import Request, resolve
+
+HEAVY = ("torch", "transformers", "peft", "flwr", "numpy", "ray", "datasets", "lm_eval")
+"""What importing a plugin must not import: `harness plan` starts in a fraction of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a plugin."""
+
+    subject: str
+    """`peft method lora`, `strategy fedavg`, `recipe tiny`, or the plugin itself."""
+    check: str
+    found: str
+
+    def __str__(self) -> str:
+        """Return the problem in one line."""
+        return f"{self.subject}: [{self.check}] {self.found}"
+
+
+def check_plugin(name: str) -> None:
+    """Check an installed plugin.
+
+    Args:
+        name: its entry point name, as in `harness plugins`.
+
+    Raises:
+        PluginError: every problem found, one a line.
+    """
+    found = list(problems(name))
+    if found:
+        lines = "\n".join(f"  {item}" for item in found)
+        raise PluginError(f"plugin {name!r} has {len(found)} problem(s):\n{lines}")
+
+
+def problems(name: str) -> Iterator[Problem]:
+    """Yield what is wrong with an installed plugin.
+
+    Raises:
+        PluginError: it is not installed, or does not load at all.
+    """
+    plugin = load(name)
+    yield from _light(name)
+    if not (plugin.models or plugin.peft_methods or plugin.strategies or plugin.recipes):
+        yield Problem(f"plugin {name}", "empty", "it contributes nothing; implement a hook")
+    yield from _recipes(plugin)
+    if find_spec("torch") is None or find_spec("flwr") is None:
+        yield Problem(
+            f"plugin {name}", "extra", "flowertune-harness[run] is not installed; install it"
+        )
+        return
+    from harness.testing.peft_checks import check_peft_method
+    from harness.testing.strategy_checks import check_strategy
+
+    for method in plugin.peft_methods.values():
+        yield from check_peft_method(method, plugin)
+    for strategy in plugin.strategies.values():
+        yield from check_strategy(strategy, plugin)
+
+
+def _light(name: str) -> Iterator[Problem]:
+    """Import the plugin and call its hooks in a fresh process, and look at what that loaded."""
+    code = (
+        "import sys\n"
+        "from harness.plugins import load\n"
+        f"load({name!r})\n"
+        f"print(*[item for item in {HEAVY!r} if item in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        yield Problem(f"plugin {name}", "import", f"fails in a fresh process: {last}")
+    elif done.stdout.strip():
+        yield Problem(
+            f"plugin {name}",
+            "light",
+            f"its import loads {done.stdout.strip()}; import such modules inside functions",
+        )
+
+
+def _recipes(plugin: Loaded) -> Iterator[Problem]:
+    for recipe in plugin.recipes:
+        subject = f"recipe {recipe}"
+        try:
+            resolved = resolve(Request(plugin=f"{plugin.ref.name}/{recipe}"))
+        except HarnessError as error:
+            yield Problem(subject, "resolve", str(error))
+            continue
+        for item in resolved.violations:
+            yield Problem(subject, item.rule, f"{item.found}; expected: {item.expected}")

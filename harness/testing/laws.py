@@ -1,0 +1,127 @@
+"""What every aggregation keeps, unless its `StrategyMethod.broken_laws` says why not.
+
+permutation   the order of the replies does not matter
+repetition    the same replies give the same bytes
+state         a strategy restored from a checkpoint goes on as it would have
+fixed-point   clients that return what they received change nothing
+identity      clients that all return one update make it the new adapter; one client does, too
+examples      a client of twice the examples counts as two clients
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from harness.components import StrategyContext, StrategyMethod
+from harness.document import Document
+from harness.testing.room import Arrays, Room, drift, reverse
+
+TOLERANCE = 1e-4
+"""Largest relative difference (L2) that float32 sums in another order may show."""
+MOVE = 0.05
+"""Size of a client's random move, beside tensors of size 0.1."""
+ROUNDS = 4
+"""An even number of rounds twice over: alternating strategies show both of their faces."""
+
+Law = Callable[[StrategyMethod, Document, StrategyContext], str | None]
+"""Returns how the law is broken, or None."""
+
+
+def permutation(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
+    """Replies in the opposite order give the same aggregate."""
+    one = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
+    other = Room(method, params, context, drift(MOVE), order=reverse).rounds(ROUNDS)
+    return _apart(method, one, other, "replies in another order give another adapter")
+
+
+def repetition(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
+    """The same run twice gives the same bytes."""
+    one = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
+    other = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
+    same = all(np.array_equal(one[name], other[name]) for name in one)
+    return None if same else "a second run gives another adapter; draw from the seeded generators"
+
+
+def restored_state(
+    method: StrategyMethod, params: Document, context: StrategyContext
+) -> str | None:
+    """A strategy restored from its captured state goes on as it would have."""
+    one = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
+    other = Room(method, params, context, drift(MOVE)).resumed(ROUNDS, after=2)
+    same = all(np.array_equal(one[name], other[name]) for name in one)
+    return None if same else "it goes on otherwise after a checkpoint; keep its state in attributes"
+
+
+def fixed_point(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
+    """Clients that return what they received change nothing."""
+    room = Room(method, params, context, lambda adapter, round, partition: adapter)
+    return _apart(method, room.rounds(ROUNDS), room.initial, "unchanged replies change the adapter")
+
+
+def identity(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
+    """Clients that agree, and a client alone, make their update the new adapter."""
+    for clients in (context.clients_per_round, 1):
+        few = replace(context, clients_per_round=clients, rounds=1, fraction=1e-9)
+        room = Room(method, params, few, _agreeing)
+        expected = _agreeing(dict(room.initial), 1, 0)
+        moved = method.plan_of(params, few, 1).train
+        want = {n: expected[n] if n in moved else v for n, v in room.initial.items()}
+        problem = _apart(method, room.rounds(1), want, f"{clients} agreeing client(s) are not kept")
+        if problem:
+            return problem
+    return None
+
+
+def examples(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
+    """Clients 0 and 1 of 1 and 3 examples count as one client of the first, three of the second."""
+
+    def of_two(adapter: Arrays, round: int, partition: int) -> Arrays:
+        return drift(MOVE)(adapter, round, min(partition, 1))
+
+    pair = replace(context, num_supernodes=2, clients_per_round=2, fraction=1.0, rounds=1)
+    four = replace(context, num_supernodes=4, clients_per_round=4, fraction=1.0, rounds=1)
+    one = Room(method, params, pair, of_two, examples={0: 1, 1: 3}).rounds(1)
+    other = Room(method, params, four, of_two, examples=dict.fromkeys(range(4), 1)).rounds(1)
+    return _apart(method, one, other, "a client of three times the examples does not count thrice")
+
+
+LAWS: Mapping[str, Law] = {
+    "permutation": permutation,
+    "repetition": repetition,
+    "state": restored_state,
+    "fixed-point": fixed_point,
+    "identity": identity,
+    "examples": examples,
+}
+BREAKABLE = ("fixed-point", "identity", "examples")
+"""Laws that a strategy may break for a reason; the others hold for all."""
+
+
+def _agreeing(adapter: Arrays, round: int, partition: int) -> Arrays:
+    return drift(MOVE)(adapter, round, 0)
+
+
+def _apart(method: StrategyMethod, found: Arrays, expected: Arrays, complaint: str) -> str | None:
+    view = _products if method.averages == "product" else dict
+    one: Mapping[str, Any] = view(found)
+    other: Mapping[str, Any] = view(expected)
+    for name in other:
+        size = float(np.linalg.norm(other[name]))
+        apart = float(np.linalg.norm(one[name] - other[name]))
+        if not apart <= TOLERANCE * max(size, 1e-12):
+            return f"{complaint}: {name} is off by {apart / max(size, 1e-12):.1e} of its size"
+    return None
+
+
+def _products(arrays: Arrays) -> Arrays:
+    """B A of every layer, where A and B go by peft's names."""
+    suffix = ".lora_A.weight"
+    return {
+        name: arrays[name.replace(".lora_A.", ".lora_B.")].astype(np.float64) @ a
+        for name, a in arrays.items()
+        if name.endswith(suffix)
+    }

@@ -1,0 +1,84 @@
+"""Checks of one PEFT method, on a Llama made on the spot."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from harness.components import PeftMethod
+from harness.errors import HarnessError
+from harness.plugins import Loaded
+from harness.testing.check import Problem
+from harness.testing.samples import TINY, sample_params
+
+
+def check_peft_method(method: PeftMethod, plugin: Loaded) -> Iterator[Problem]:
+    """Yield what is wrong with a PEFT method.
+
+    Its forecast is stable and well formed, and peft makes exactly those tensors, in that order,
+    when the configuration is put into a model.
+    """
+    subject = f"peft method {method.name}"
+    try:
+        samples = sample_params(method, plugin)
+    except HarnessError as error:
+        yield Problem(subject, "params", str(error))
+        return
+    for params in samples:
+        try:
+            shapes = method.shapes(TINY, params)
+        except HarnessError as error:
+            yield Problem(subject, "shapes", f"on a Llama: {error}")
+            continue
+        if not shapes or any(size < 1 for shape in shapes.values() for size in shape):
+            yield Problem(subject, "shapes", "forecasts no tensors, or empty ones")
+        if list(shapes.items()) != list(method.shapes(TINY, params).items()):
+            yield Problem(subject, "shapes", "two forecasts of the same parameters differ")
+        if not method.travelling(TINY, params):
+            yield Problem(subject, "frozen", "every tensor is frozen: nothing would train")
+        yield from _against_peft(method, params, shapes)
+
+
+def _against_peft(method: PeftMethod, params: Any, shapes: Any) -> Iterator[Problem]:
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+
+    subject = f"peft method {method.name}"
+    config = method.configure(TINY, params)
+    if not isinstance(config, PeftConfig):
+        yield Problem(
+            subject, "configure", f"returned {type(config).__name__}; expected a PeftConfig"
+        )
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = get_peft_model(tiny_llama(), config)
+        made = get_peft_model_state_dict(model, save_embedding_layers=False)
+    found = {name: tuple(tensor.shape) for name, tensor in made.items()}
+    if list(found.items()) != [(name, tuple(shape)) for name, shape in shapes.items()]:
+        odd = sorted(set(found.items()) ^ {(n, tuple(s)) for n, s in shapes.items()})
+        first = f"first difference {odd[0]}" if odd else "in another order"
+        yield Problem(
+            subject,
+            "shapes",
+            f"peft makes {len(found)} tensors, the forecast has {len(shapes)}; {first}",
+        )
+
+
+def tiny_llama() -> Any:
+    """Return a randomly initialised Llama of the architecture of `TINY`."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=TINY.vocab,
+            hidden_size=TINY.hidden,
+            intermediate_size=TINY.intermediate,
+            num_hidden_layers=TINY.layers,
+            num_attention_heads=TINY.heads,
+            num_key_value_heads=TINY.kv_heads,
+            tie_word_embeddings=TINY.tied_embeddings,
+        )
+    )

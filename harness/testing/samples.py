@@ -1,0 +1,70 @@
+"""A model small enough to be made on the spot, and parameters to try a component with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.components import ModelSpec, PeftMethod, Shapes, StrategyMethod
+from harness.document import Document, explain
+from harness.errors import PluginError
+from harness.plugins import Loaded
+
+TINY = ModelSpec(
+    name="tiny", hub_id="none/tiny", layers=2, hidden=32, intermediate=48, heads=4, kv_heads=2,
+    vocab=96, quantization="none", dtype="float32",
+)  # fmt: skip
+"""A Llama of 20,000 weights."""
+
+SMALL_RANK = 4
+"""Rank of a sample, where a method has one named `r`: no tensor of TINY is smaller."""
+
+LORA = "standard/lora"
+LORA_PARAMS: dict[str, Any] = {"r": SMALL_RANK, "alpha": 8, "target_modules": ("q_proj", "v_proj")}
+"""What most strategies accept; written out, so that no plugin but the tested one is needed."""
+
+
+def lora_shapes() -> Shapes:
+    """Return the tensors of LORA_PARAMS on TINY: A (4, 32), B (32 or 16, 4)."""
+    shapes: Shapes = {}
+    for layer in range(TINY.layers):
+        for module, size in (("q_proj", 32), ("v_proj", 16)):
+            stem = f"base_model.model.model.layers.{layer}.self_attn.{module}"
+            shapes[f"{stem}.lora_A.weight"] = (SMALL_RANK, TINY.hidden)
+            shapes[f"{stem}.lora_B.weight"] = (size, SMALL_RANK)
+    return shapes
+
+
+def sample_params(component: PeftMethod | StrategyMethod, plugin: Loaded) -> list[Document]:
+    """Return parameters to try a component with: its defaults, else those of the plugin's recipes.
+
+    Raises:
+        PluginError: neither gives any.
+    """
+    kind = component.params
+    peft = isinstance(component, PeftMethod)
+    small = {"r": SMALL_RANK} if peft and "r" in kind.model_fields else {}
+    found: list[Document] = []
+    reason = "no recipe of this plugin uses it"
+    try:
+        found.append(kind.model_validate(small))
+    except ValidationError as error:
+        reason = explain(error)
+    for name, params in _choices(plugin, peft):
+        if name == component.name and not found:
+            found.append(kind.model_validate({**params, **small}))
+    if not found:
+        raise PluginError(
+            f"its parameters have no defaults ({reason}); give them, or a recipe that uses it"
+        )
+    return found
+
+
+def _choices(plugin: Loaded, peft: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    for recipe in plugin.recipes.values():
+        choice = recipe.peft if peft else recipe.strategy
+        owner, _, name = choice.name.rpartition("/")
+        if owner in ("", plugin.ref.name):
+            yield name, choice.params

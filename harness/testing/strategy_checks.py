@@ -1,0 +1,125 @@
+"""Checks of one strategy, in a federation of small arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.components import StrategyContext, StrategyMethod
+from harness.document import Document
+from harness.errors import HarnessError
+from harness.plugins import Loaded
+from harness.testing.check import Problem
+from harness.testing.laws import BREAKABLE, LAWS
+from harness.testing.samples import LORA, LORA_PARAMS, TINY, lora_shapes, sample_params
+
+SUPERNODES = 8
+CLIENTS = 6
+"""Few ties for Krum: two clients that are each other's nearest have one score."""
+
+
+def check_strategy(method: StrategyMethod, plugin: Loaded) -> Iterator[Problem]:
+    """Yield what is wrong with a strategy.
+
+    It builds, sends what its plan says and only keys that its client part reads, returns an adapter
+    of the same float32 tensors, and keeps the laws of `harness.testing.laws`.
+    """
+    subject = f"strategy {method.name}"
+    try:
+        samples = sample_params(method, plugin)
+    except HarnessError as error:
+        yield Problem(subject, "params", str(error))
+        return
+    for law in method.broken_laws:
+        if law not in BREAKABLE:
+            yield Problem(subject, "laws", f"{law!r} cannot be broken; such are {BREAKABLE}")
+    context = sample_context(method, plugin)
+    if context is None:
+        yield Problem(
+            subject, "supports", "it refuses every PEFT method of its plugin and standard/lora"
+        )
+        return
+    for params in samples:
+        yield from _client_part(method, params, context)
+        yield from _laws(method, params, context)
+
+
+def sample_context(method: StrategyMethod, plugin: Loaded) -> StrategyContext | None:
+    """Return a small run of a PEFT method that the strategy supports, its own plugin's first."""
+    candidates = [
+        (f"{plugin.ref.name}/{peft.name}", params.model_dump(mode="json"), peft, params)
+        for peft in plugin.peft_methods.values()
+        for params in sample_params(peft, plugin)
+    ]
+    for name, values, peft, params in candidates:
+        if method.supports(name, values) is None:
+            return _context(name, values, peft.travelling(TINY, params))
+    if method.supports(LORA, LORA_PARAMS) is None:
+        return _context(LORA, LORA_PARAMS, lora_shapes())
+    return None
+
+
+def _context(
+    name: str, params: dict[str, object], shapes: dict[str, tuple[int, ...]]
+) -> StrategyContext:
+    return StrategyContext(
+        num_supernodes=SUPERNODES,
+        clients_per_round=CLIENTS,
+        fraction=CLIENTS / SUPERNODES,
+        rounds=4,
+        seed=7,
+        shapes=shapes,
+        peft_method=name,
+        peft_params=params,
+    )
+
+
+def _laws(method: StrategyMethod, params: Document, context: StrategyContext) -> Iterator[Problem]:
+    subject = f"strategy {method.name}"
+    for name, law in LAWS.items():
+        if name in method.broken_laws:
+            continue
+        try:
+            broken = law(method, params, context)
+        except HarnessError as error:
+            # Every law would trip over it: once is enough.
+            yield Problem(subject, "contract", str(error))
+            return
+        except Exception as error:  # a plugin's strategy may raise anything; it is named
+            yield Problem(subject, name, f"raised {type(error).__name__}: {error}")
+            return
+        if broken:
+            yield Problem(subject, name, broken)
+
+
+def _client_part(
+    method: StrategyMethod, params: Document, context: StrategyContext
+) -> Iterator[Problem]:
+    """The client part does something, and its loss term reaches every tensor that is trained."""
+    if method.local_objective is None:
+        return
+    subject = f"strategy {method.name}"
+    objective = method.local_objective(params)
+    if objective.loss is None and objective.finish is None:
+        yield Problem(
+            subject, "client part", f"reads {objective.reads} and does nothing: give loss or finish"
+        )
+    if objective.loss is None:
+        return
+    import torch
+
+    plan = method.plan_of(params, context, 1)
+    torch.manual_seed(0)
+    shapes = {**context.shapes, **plan.down, **plan.keep}
+    received = {name: torch.randn(shape) for name, shape in shapes.items()}
+    moved = {n: torch.randn(context.shapes[n], requires_grad=True) for n in sorted(plan.train)}
+    value = objective.loss(moved, received)
+    if not isinstance(value, torch.Tensor) or value.numel() != 1 or not torch.isfinite(value):
+        yield Problem(subject, "loss", f"its loss term is {value!r:.60}; expected a finite scalar")
+        return
+    if not value.requires_grad:
+        yield Problem(subject, "loss", "its loss term depends on no trained tensor")
+        return
+    torch.autograd.backward(value)
+    still = [name for name, tensor in moved.items() if tensor.grad is None]
+    if still:
+        yield Problem(subject, "loss", f"its loss term does not reach {still[0]}")

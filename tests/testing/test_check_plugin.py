@@ -1,0 +1,217 @@
+"""`check_plugin` passes good plugins and names what is wrong with the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import PluginError
+from harness.testing.check import check_plugin, problems
+
+pytest.importorskip("torch")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["standard", "smollm2-dora"])
+def test_our_own_plugins_pass(name, check_plugin):
+    check_plugin(name)
+
+
+STRATEGY = """
+from harness import hookimpl
+from harness.components import LocalObjective, RoundPlan, StrategyMethod
+from harness.document import Document
+
+class Params(Document):
+    mu: float = 0.1
+
+def sampling(context):
+    return dict(fraction_train=context.fraction, fraction_evaluate=0.0,
+                min_train_nodes=context.clients_per_round,
+                min_available_nodes=context.num_supernodes)
+
+def build(params, context):
+    {build}
+
+@hookimpl
+def harness_strategies():
+    return [StrategyMethod(name="mine", params=Params, build=build{extra})]
+"""
+
+FEDAVG = "from flwr.serverapp.strategy import FedAvg; return FedAvg(**sampling(context))"
+FEDPROX = (
+    "from flwr.serverapp.strategy import FedProx;"
+    " return FedProx(**sampling(context), proximal_mu=params.mu)"
+)
+FEDADAM = "from flwr.serverapp.strategy import FedAdam; return FedAdam(**sampling(context))"
+TERM = "sum(((w - received[n]) ** 2).sum() for n, w in parameters.items())"
+
+CUSTOM = """
+    import numpy as np
+    from flwr.app import Array, ArrayRecord
+    from flwr.serverapp.strategy import FedAvg
+
+    class Mine(FedAvg):
+        memory = None
+        def __init__(self, **arguments):
+            super().__init__(**arguments)
+            self.kept = {{}}
+        def aggregate_train(self, server_round, replies):
+            replies = list(replies)
+            arrays, metrics = super().aggregate_train(server_round, replies)
+            values = {{name: array.numpy() for name, array in arrays.items()}}
+            {body}
+            return ArrayRecord({{name: Array(v) for name, v in values.items()}}), metrics
+    return Mine(**sampling(context))
+"""
+
+
+def custom(body: str) -> str:
+    return CUSTOM.format(body=body.replace("\n", "\n            "))
+
+
+BAD = {
+    "term-missing": (FEDPROX, "", "nothing reads it"),
+    "term-reads-in-vain": (
+        FEDPROX,
+        ", local_objective=lambda p: LocalObjective(name='x', reads=('proximal-mu',))",
+        "does nothing",
+    ),
+    "term-not-a-scalar": (
+        FEDPROX,
+        ", local_objective=lambda p: LocalObjective(name='x', reads=('proximal-mu',),"
+        " loss=lambda parameters, received: 0.0)",
+        "expected a finite scalar",
+    ),
+    "float64": (FEDADAM, ", broken_laws={'identity': 'own step'}", "dtype float64"),
+    "order": (
+        custom("last = replies[-1].content['arrays']\nvalues = {n: last[n].numpy() for n in last}"),
+        ", broken_laws={'identity': 'x', 'examples': 'x'}",
+        "[permutation]",
+    ),
+    "state-outside": (
+        custom(
+            "type(self).memory = v = (type(self).memory or 0) + 1\n"
+            "values = {n: (a * (1 + 1e-3 * v)).astype('float32') for n, a in values.items()}"
+        ),
+        ", broken_laws={'identity': 'x', 'fixed-point': 'x'}",
+        "[state]",
+    ),
+    "unseeded": (
+        custom(
+            "noise = np.random.default_rng()\n"
+            "values = {n: a + noise.normal(size=a.shape).astype('float32')"
+            " for n, a in values.items()}"
+        ),
+        ", broken_laws={'identity': 'x', 'fixed-point': 'x', 'examples': 'x'}",
+        "draw from the seeded generators",
+    ),
+    "not-weighted": (
+        custom(
+            "one = [r.content['arrays'] for r in replies]\n"
+            "values = {n: np.mean([a[n].numpy() for a in one], axis=0, dtype='float32')"
+            " for n in values}"
+        ),
+        "",
+        "[examples]",
+    ),
+    "shrinks": (
+        custom("values = {n: a * np.float32(0.9) for n, a in values.items()}"),
+        ", broken_laws={'identity': 'x'}",
+        "[fixed-point]",
+    ),
+    "no-mean": (
+        custom("values = {n: (a + 1).astype('float32') for n, a in values.items()}"),
+        ", broken_laws={'fixed-point': 'x'}",
+        "[identity]",
+    ),
+    "drops-a-tensor": (custom("values.popitem()"), "", "is missing"),
+    "nan": (custom("next(iter(values.values()))[0] = np.nan"), "", "NaN"),
+    "law-that-holds-for-all": (FEDAVG, ", broken_laws={'permutation': 'x'}", "cannot be broken"),
+    "plan-not-kept": (
+        FEDAVG,
+        ", round_plan=lambda p, c, r: RoundPlan(down=dict(list(c.shapes.items())[:1]),"
+        " up=dict(c.shapes), train=frozenset(c.shapes))",
+        "by the strategy's plan",
+    ),
+    "unkeepable-state": (
+        custom("self.kept = object()"),
+        ", broken_laws={'identity': 'x'}",
+        "which a checkpoint cannot keep",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_strategy_is_told_what_is_wrong(case, install_plugin):
+    build, extra, expected = BAD[case]
+    install_plugin(f"bad-{case}", STRATEGY.format(build=build, extra=extra))
+    found = "\n".join(str(item) for item in problems(f"bad-{case}"))
+    assert expected in found
+    assert "strategy mine" in found
+
+
+def test_flower_s_fedavg_with_a_real_term_passes(install_plugin):
+    objective = (
+        ", local_objective=lambda p: LocalObjective(name='x', reads=('proximal-mu',),"
+        f" loss=lambda parameters, received: p.mu / 2 * {TERM})"
+    )
+    install_plugin("good-prox", STRATEGY.format(build=FEDPROX, extra=objective))
+    found = [item for item in problems("good-prox") if item.check not in ("light", "import")]
+    assert found == []
+
+
+PEFT = """
+from harness import hookimpl
+from harness.components import PeftMethod, select_linears
+from harness.document import Document
+
+class Params(Document):
+    r: int = 4
+
+def configure(model, params):
+    from peft import LoraConfig
+    return {config}
+
+def shapes(model, params):
+    found = {{}}
+    for layer in select_linears(model, ("q_proj",)):
+        stem = "base_model.model." + layer.name
+        found[stem + ".lora_A.weight"] = (params.r, layer.in_features)
+        found[stem + ".lora_B.weight"] = {b}
+    return found
+
+@hookimpl
+def harness_peft_methods():
+    return [PeftMethod(name="mine", params=Params, configure=configure, shapes=shapes{extra})]
+"""
+CONFIG = "LoraConfig(r=params.r, target_modules=['q_proj'], task_type='CAUSAL_LM')"
+RIGHT_B = "(layer.out_features, params.r)"
+
+
+@pytest.mark.parametrize(
+    ("config", "b", "extra", "expected"),
+    [
+        (CONFIG, "(params.r, layer.out_features)", "", "first difference"),
+        (CONFIG.replace("q_proj", "v_proj"), RIGHT_B, "", "peft makes"),
+        ("{}", RIGHT_B, "", "expected a PeftConfig"),
+        (CONFIG, RIGHT_B, ", frozen=lambda name: True", "every tensor is frozen"),
+    ],
+)
+def test_a_bad_peft_method_is_told_what_is_wrong(config, b, extra, expected, install_plugin):
+    install_plugin("bad-peft", PEFT.format(config=config, b=b, extra=extra))
+    assert expected in "\n".join(str(item) for item in problems("bad-peft"))
+
+
+def test_a_plugin_that_imports_torch_is_told(install_plugin, tmp_path, monkeypatch):
+    module = install_plugin("heavy", "import torch\n")
+    folder = next(path.parent for path in tmp_path.rglob(f"{module}.py"))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    found = {item.check: item.found for item in problems("heavy")}
+    assert "torch" in found["light"]
+    assert "contributes nothing" in found["empty"]
+
+
+def test_all_problems_come_at_once(install_plugin):
+    install_plugin("bad-both", STRATEGY.format(build=FEDPROX, extra=", broken_laws={'state': ''}"))
+    with pytest.raises(PluginError, match=r"(?s)cannot be broken.*nothing reads it"):
+        check_plugin("bad-both")
