@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.challenge import Challenge, challenge_names, load_challenge
+from harness.claim import ClaimRecord
 from harness.document import parse_document
 from harness.errors import HarnessError, did_you_mean
 from harness.record import ResultRecord, migrate
+from harness.verify.claims import check_claim
 from harness.verify.finding import Finding, Report, shown
 from harness.verify.generations import Generations, read_generations
 from harness.verify.ladder import Evidence, Rung, parse_ladder
@@ -45,6 +47,7 @@ class Checked:
     target: Target
     subject: Subject | None
     findings: list[Finding] = field(default_factory=list)
+    claim: ClaimRecord | None = None
 
     @property
     def clean(self) -> bool:
@@ -66,9 +69,8 @@ def verify(paths: Iterable[Path]) -> Report:
 def check(target: Target) -> Checked:
     """Check one record, submission folder, run directory or claim."""
     if target.kind == "claim":
-        from harness.verify.claims import check_claim
-
-        return Checked(target, None, list(check_claim(target)))
+        claim, findings = check_claim(target)
+        return Checked(target, None, findings, claim)
     return _Reader(target).check()
 
 

@@ -9,6 +9,9 @@ from harness.forecast import message_bytes, message_bytes_legacy
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject
 
+WHOLE_ADAPTER = frozenset({"standard/fedavg", "standard/fedprox"})
+"""Strategies of which it is known without their code that every message is the whole adapter."""
+
 HEADER_BYTES_PER_TENSOR = 512
 """Most that a safetensors header spends on one tensor: its name, dtype, shape, offsets."""
 
@@ -26,19 +29,28 @@ def message(subject: Subject) -> Iterator[Breach]:
 
 
 def round_bytes(subject: Subject) -> Iterator[Breach]:
-    """A round sends one message to each client and gets one from each."""
-    size = subject.record.communication.message_bytes
+    """A round sends one message to each client and gets one from each.
+
+    A message is the whole adapter, or what the round says where its strategy moves a part.
+    """
+    whole = subject.record.communication.message_bytes
+    partial = subject.record.spec.strategy.name not in WHOLE_ADAPTER
     for index, item in enumerate(subject.record.federation.rounds):
         place = f"federation.rounds[{index}]"
-        down = len(item.partitions) * size
+        sizes = (item.message_bytes_down, item.message_bytes_up)
+        if not partial and sizes != (None, None):
+            yield f"{place}.message_bytes_down and _up", sizes, "none: this strategy moves all"
+            continue
+        size_down, size_up = (whole if size is None else size for size in sizes)
+        down = len(item.partitions) * size_down
         if item.bytes_down != down:
-            yield f"{place}.bytes_down", item.bytes_down, f"{down}: {size} to each client"
+            yield f"{place}.bytes_down", item.bytes_down, f"{down}: {size_down} to each client"
         up = sum(client.bytes_up for client in item.clients)
         if item.bytes_up != up:
             yield f"{place}.bytes_up", item.bytes_up, f"{up}: the clients' sum"
         for client in item.clients:
-            if client.bytes_up != size:
-                yield f"{place}, partition {client.partition}: bytes_up", client.bytes_up, size
+            if client.bytes_up != size_up:
+                yield f"{place}, partition {client.partition}: bytes_up", client.bytes_up, size_up
 
 
 def total(subject: Subject) -> Iterator[Breach]:
