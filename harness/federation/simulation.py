@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -16,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import FederationError
+from harness.federation.guardian import Guardian
 from harness.federation.options import FederationOutcome
-from harness.federation.processes import Brood, kill
+from harness.federation.processes import actors as client_processes
+from harness.federation.processes import await_actors, kill
 from harness.spec import RunSpec
 
 MIB = 2**20
@@ -68,16 +69,15 @@ def simulate(
         KeyboardInterrupt: SIGINT or SIGTERM came; all children are gone.
         HarnessError: whatever the server raised.
     """
-    brood = Brood()
     stop = threading.Event()
     result: dict[str, Any] = {}
     folder = tempfile.mkdtemp(prefix="harness-ray-")
-    with _environment(spec), _flower_log(logs), _signals(stop) as interrupted:
+    with Guardian(folder), _environment(spec), _flower_log(logs), _signals(stop) as interrupted:
         try:
             _start_ray(actors, spec.compute.device == "cuda", message_bytes, folder)
             thread = threading.Thread(
                 target=_run_flower,
-                args=(serve, num_supernodes, actors, spec, stop, brood, result),
+                args=(serve, num_supernodes, actors, spec, stop, result),
                 name="flower",
                 daemon=True,
             )
@@ -85,11 +85,10 @@ def simulate(
             while thread.is_alive() and not stop.is_set():
                 thread.join(0.2)
             if stop.is_set():
-                kill(brood.actors())
+                kill(client_processes())
                 thread.join(JOIN_LIMIT_S)
         finally:
-            _stop_ray(brood)
-            shutil.rmtree(folder, ignore_errors=True)
+            _stop_ray()
     if interrupted:
         raise KeyboardInterrupt
     if "outcome" in result:
@@ -106,7 +105,6 @@ def _run_flower(
     actors: int,
     spec: RunSpec,
     stop: threading.Event,
-    brood: Brood,
     result: dict[str, Any],
 ) -> None:
     from flwr.serverapp import ServerApp
@@ -117,8 +115,8 @@ def _run_flower(
     server_app = ServerApp()
 
     def recover() -> None:
-        kill(brood.actors(working=True))
-        brood.await_actors(actors, ACTOR_START_LIMIT_S)
+        kill(client_processes(working=True))
+        await_actors(actors, ACTOR_START_LIMIT_S)
 
     @server_app.main()  # type: ignore[untyped-decorator]
     def main(grid: Any, context: Any) -> None:
@@ -127,7 +125,7 @@ def _run_flower(
         except BaseException as error:
             result["error"] = error
             # Flower waits for the clients at work before it ends: they have nothing left to do.
-            kill(brood.actors(working=True))
+            kill(client_processes(working=True))
 
     resources = {
         "num_cpus": 1,
@@ -165,18 +163,27 @@ def _start_ray(actors: int, cuda: bool, message_bytes: int, folder: str) -> None
         raise FederationError(f"Ray does not start ({error}); free memory or disk space") from error
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    _quiet_ray()
 
 
-def _stop_ray(brood: Brood) -> None:
+def _quiet_ray() -> None:
+    """Send what Ray would print on stdout, which belongs to `--json`, to Flower's log."""
+    import ray._private.worker as driver
+
+    def log_events(data: dict[str, Any], ignore_prefix: bool = False) -> None:
+        for line in data.get("lines", ()):
+            logging.getLogger("flwr").warning("ray: %s", line)
+
+    if hasattr(driver, "print_to_stdstream"):
+        driver.print_to_stdstream = log_events
+
+
+def _stop_ray() -> None:
     import ray
 
-    members = brood.members()
-    try:
-        if ray.is_initialized():
-            ray.shutdown()
-    finally:
-        del members
-        brood.end()
+    # What it leaves, the guardian ends.
+    if ray.is_initialized():
+        ray.shutdown()
 
 
 @contextmanager

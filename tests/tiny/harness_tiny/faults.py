@@ -35,16 +35,12 @@ def install(folder: str) -> None:
     work = Trainer.train
 
     def train(
-        self: Any,
-        arrays: Mapping[str, np.ndarray],
-        round: int,
-        partition: int,
-        config: Mapping[str, Any],
+        self: Any, arrays: Mapping[str, np.ndarray], round: int, partition: int, *rest: Any
     ) -> Any:
         due = [kind for kind in KINDS if _take(Path(folder) / f"{kind}-{partition}")]
         for kind in due:
             _before(kind)
-        update = work(self, arrays, round, partition, config)
+        update = work(self, arrays, round, partition, *rest)
         for kind in due:
             update = dataclasses.replace(update, arrays=_spoil(kind, update.arrays))
         return update
