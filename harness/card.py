@@ -44,12 +44,18 @@ def _intro(record: ResultRecord, challenge: Challenge) -> str:
         f"A {spec.peft.name.rpartition('/')[2]} adapter for `{spec.model.hub_id}`, trained with"
         f" {spec.strategy.name.rpartition('/')[2]} over {challenge.num_supernodes} supernodes in"
         f" {len(rounds)} rounds of {len(rounds[0].partitions)} clients with Flower, measured by"
-        f" flowertune-harness from `harness run --plugin {spec.label}`."
+        f" flowertune-harness from `{_command(record)}`."
     )
     if record.eligible:
         return text + "\n\n**Eligible for the leaderboard.**"
     reasons = "\n".join(f"- {reason}" for reason in record.ineligible_because)
     return f"{text}\n\n**Not eligible for the leaderboard:**\n\n{reasons}"
+
+
+def _command(record: ResultRecord) -> str:
+    spec = record.spec
+    smoke = " --smoke" if spec.smoke else ""
+    return f"harness run --plugin {spec.label}{smoke} --seed {spec.seed}"
 
 
 def _scores(record: ResultRecord, challenge: Challenge) -> str:

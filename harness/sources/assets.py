@@ -81,7 +81,7 @@ def _synthetic(challenge: Challenge) -> list[DataRecord]:
                 "revision": "smoke",
                 "rows": rows,
                 "sha256": corpus_digest(purpose),
-                "notes": (f"{name}: {note}",),
+                "notes": (note,),
             }
         )
 

