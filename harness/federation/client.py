@@ -26,6 +26,7 @@ from harness.federation.wire import (
     FILES,
     HARNESS,
     LEARNING_RATE,
+    LOAD_LIMIT_S,
     LOSS,
     METRICS,
 )
@@ -110,8 +111,10 @@ def _guarded(
     order = message.content.config_records[HARNESS]
     partition = int(context.node_config["partition-id"])
     try:
-        with _time_limit(float(order["limit-s"]), Path(str(order["logs-dir"])), partition):
+        logs = Path(str(order["logs-dir"]))
+        with _time_limit(LOAD_LIMIT_S, logs, partition):
             worker = _worker_of(str(order["job"]), str(order["job-sha256"]))
+        with _time_limit(float(order["limit-s"]), logs, partition):
             content, notes = work(message, partition, worker)
             notes["facts"] = worker.facts()
         return _reply(message, context, content, notes)

@@ -25,6 +25,9 @@ from harness.federation.replies import Fault, Reply, check_reply, read_error
 from harness.federation.tensors import to_record
 from harness.federation.wire import ARRAYS, HARNESS, TRAIN
 
+STACK_CHARACTERS = 2_000
+"""Of the stack of a client that hung, in an error message."""
+
 RETRY_PAUSE_S = 1.0
 """Pause before a client is asked again."""
 
@@ -214,7 +217,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         """Tell a hang, whose process left its stack, from another death."""
         path = hang_file(Path(str(self.session.order["logs-dir"])), partition)
         if path.is_file() and path.stat().st_size:
-            stack = path.read_text(errors="replace")
+            stack = _short_stack(path.read_text(errors="replace"))
             path.unlink()
             limit = self.limits.client_timeout_s
             return Fault(f"it hung past its limit of {limit:g} s and was ended", details=stack)
@@ -259,6 +262,16 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
             f"partition 0 could not answer {kind!r}: {fault.cause}; mend the cause and resume the"
             f" run{_indented(fault.details)}"
         )
+
+
+def _short_stack(text: str) -> str:
+    """Return the beginning of a stack that faulthandler wrote, without the import system."""
+    lines = [line for line in text.splitlines() if "<frozen importlib" not in line]
+    begin = next((i for i, line in enumerate(lines) if "gc_collect_manager" in line), None)
+    if begin is not None:  # Ray's own thread comes first and says nothing
+        lines = lines[begin:]
+        lines = lines[next((i for i, line in enumerate(lines) if not line.strip()), 0) :]
+    return "\n".join(line for line in lines if line.strip())[:STACK_CHARACTERS]
 
 
 def _indented(details: str) -> str:

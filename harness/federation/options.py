@@ -17,12 +17,12 @@ class Options(Document):
     actors: int | None = Field(None, ge=1)
     """Client processes; None: as many as cores, memory and sampled clients allow."""
     client_timeout_s: float = Field(3600.0, gt=0)
-    """Longest time of one client in one round, loading the model included."""
+    """Longest time of one client in one round, once its process has loaded the model."""
     retries: int = Field(2, ge=0)
     """How often a failed client is asked again."""
     keep_checkpoints: int = Field(2, ge=1)
     """Newest checkpoints that stay on the disk."""
-    grace_s: float = Field(120.0, ge=0)
+    grace_s: float = Field(960.0, ge=0)
     """How much longer than the clients' limits the server waits before it gives up on them."""
     quiet: bool = False
     """No progress on stderr."""

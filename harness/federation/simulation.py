@@ -72,7 +72,12 @@ def simulate(
     stop = threading.Event()
     result: dict[str, Any] = {}
     folder = tempfile.mkdtemp(prefix="harness-ray-")
-    with Guardian(folder), _environment(spec), _flower_log(logs), _signals(stop) as interrupted:
+    with (
+        Guardian(folder),
+        _environment(spec),
+        _flower_log(logs),
+        stop_on_signals(stop) as interrupted,
+    ):
         try:
             _start_ray(actors, spec.compute.device == "cuda", message_bytes, folder)
             thread = threading.Thread(
@@ -186,13 +191,18 @@ def _stop_ray() -> None:
         ray.shutdown()
 
 
-@contextmanager
-def _environment(spec: RunSpec) -> Iterator[None]:
-    values = QUIET | {
+def child_environment(spec: RunSpec) -> dict[str, str]:
+    """Return the environment variables of the client processes."""
+    return QUIET | {
         "OMP_NUM_THREADS": str(spec.compute.threads),
         # Where this process finds plugins, its children must find the same ones.
         "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
     }
+
+
+@contextmanager
+def _environment(spec: RunSpec) -> Iterator[None]:
+    values = child_environment(spec)
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -228,7 +238,7 @@ def _flower_log(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[list[int]]:
+def stop_on_signals(stop: threading.Event) -> Iterator[list[int]]:
     """Turn SIGINT and SIGTERM into a stop; a second one changes nothing, the end is near."""
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():

@@ -38,6 +38,11 @@ QUERY_SAVE = "query.save"
 TRAIN = "train"
 
 
+LOAD_LIMIT_S = 900.0
+"""Longest time for a client process to load the base model and the data. Apart from the limit of a
+client's round, which is set by the user: loading happens once and depends on disks."""
+
+
 class Job(Document):
     """Everything that a client needs to know, sent by value with every message."""
 
