@@ -51,6 +51,7 @@ def federate(
         KeyboardInterrupt: stopped by a signal; no child process is left.
     """
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    from harness.federation.resume import finished
     from harness.federation.wire import Job
 
     job = Job(spec=spec, challenge=challenge, assets=assets)
@@ -58,6 +59,9 @@ def federate(
     components = load_components(spec)
     shapes = components.method.shapes(spec.model, components.peft_params)
     actors = options.actors or choose_actors(spec, challenge, shapes, this_machine())
+    done = finished(run_dir, job, actors)
+    if done is not None:
+        return done
     if options.superlink is not None:
         from harness.federation.superlink import federate_on_superlink
 

@@ -17,7 +17,13 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
 from harness.components import RoundPlan
-from harness.errors import ClientFailedError, FederationError, PluginError, RuleViolationError
+from harness.errors import (
+    ClientFailedError,
+    FederationError,
+    PluginError,
+    RuleViolationError,
+    UsageError,
+)
 from harness.federation.client import hang_file
 from harness.federation.messages import check_messages, count_bytes
 from harness.federation.post import Post, SilenceError
@@ -59,8 +65,19 @@ class Session:
     """Keys of a strategy's config that its client part reads."""
     recover: Callable[[], None]
     """Called after a fault, before the retry; brings dead clients back."""
+    only: int | None = None
+    """Ask this partition alone, and end with ReplayedError."""
     on_reply: Callable[[int], None] = lambda partition: None
     """Called with the partition of each good reply, in order of arrival."""
+
+
+class ReplayedError(Exception):
+    """The one client of a replay has answered."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Keep the reply."""
+        super().__init__(f"partition {reply.partition} was replayed")
+        self.reply = reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,8 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
                 f"the strategy sampled {len(wanted)} clients in round {self.round}; the recipe's"
                 f" fraction gives {self.limits.clients_per_round}; pass the context's fraction on"
             )
+        if self.session.only is not None:
+            raise ReplayedError(self._replay(wanted, plan, self.session.only))
         down = sum(count_bytes(content) for content in wanted.values())
         self._check_limit(self.bytes_before + down)
         replies = self._collect(wanted, plan)
@@ -183,6 +202,15 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
             self.session.recover()
             self.post.pause(RETRY_PAUSE_S)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _replay(self, wanted: dict[int, RecordDict], plan: RoundPlan, partition: int) -> Reply:
+        if partition not in wanted:
+            raise UsageError(
+                f"partition {partition} was not sampled in round {self.round}; sampled:"
+                f" {', '.join(str(item) for item in wanted)}"
+            )
+        [reply] = self._collect({partition: wanted[partition]}, plan)
+        return reply
 
     def _ask(
         self, contents: Mapping[int, RecordDict], plan: RoundPlan, attempt: int

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.document import Document
-from harness.record import RoundRecord
+from harness.record import ClientRecord, RoundRecord
 
 
 class Options(Document):
@@ -26,6 +26,10 @@ class Options(Document):
     """How much longer than the clients' limits the server waits before it gives up on them."""
     quiet: bool = False
     """No progress on stderr."""
+    until: int | None = Field(None, ge=1)
+    """Stop after this round, without writing the final adapter; None: all rounds."""
+    only: int | None = Field(None, ge=0)
+    """Train only this partition of the first round that is due, and stop; for a replay."""
     superlink: str | None = None
     """Name of a SuperLink connection of Flower's configuration; None: Flower in this process."""
 
@@ -41,3 +45,5 @@ class FederationOutcome:
     duration_s: float
     """Of this session."""
     actors: int
+    client: ClientRecord | None = None
+    """What the one client of `Options.only` did."""

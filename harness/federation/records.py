@@ -8,9 +8,22 @@ import numpy as np
 
 from harness.errors import FederationError
 from harness.federation.grid import Exchange
+from harness.federation.replies import Reply
 from harness.federation.tensors import aggregation_error, digest_arrays
 from harness.forecast import message_bytes
 from harness.record import ClientRecord, RoundRecord
+
+
+def client_record(reply: Reply) -> ClientRecord:
+    """Return what one client did."""
+    return ClientRecord(
+        partition=reply.partition,
+        examples=reply.examples,
+        train_loss=reply.train_loss,
+        update_sha256=reply.update_sha256,
+        bytes_up=reply.bytes_up,
+        attempts=reply.attempts,
+    )
 
 
 def round_record(
@@ -45,17 +58,7 @@ def round_record(
         message_bytes_up=None if one_up == whole else one_up,
         train_loss=weighted,
         learning_rate=rates[0],
-        clients=tuple(
-            ClientRecord(
-                partition=reply.partition,
-                examples=reply.examples,
-                train_loss=reply.train_loss,
-                update_sha256=reply.update_sha256,
-                bytes_up=reply.bytes_up,
-                attempts=reply.attempts,
-            )
-            for reply in replies
-        ),
+        clients=tuple(client_record(reply) for reply in replies),
         aggregate_sha256=digest_arrays(aggregate),
         aggregation_error=aggregation_error(factors, examples),
         duration_s=took_s,

@@ -12,6 +12,7 @@ from harness.document import digest_of
 from harness.errors import RecordError
 from harness.federation.checkpoint import Checkpoint, newest_valid
 from harness.federation.ledger import Ledger
+from harness.federation.options import FederationOutcome
 from harness.federation.tensors import digest_arrays
 from harness.federation.wire import Job
 
@@ -55,6 +56,37 @@ def find_position(run_dir: Path, job: Job, ledger: Ledger) -> Position | None:
         meta = found.meta
         return Position(number, found.arrays, meta.state, found.state_tensors, meta.facts)
     return None
+
+
+def finished(run_dir: Path, job: Job, actors: int) -> FederationOutcome | None:
+    """Return the outcome of a federation whose every round and adapter are there already.
+
+    Raises:
+        RecordError: as `find_position`.
+    """
+    ledger = Ledger(run_dir)
+    if len(ledger.rounds) != job.spec.train.rounds:
+        return None
+    found = next(newest_valid(run_dir), None)
+    adapter = run_dir / "adapter" / "adapter_model.safetensors"
+    if found is None or found.meta.round != len(ledger.rounds) or not adapter.is_file():
+        return None
+    _check_same_run(found, run_dir, job)
+    if not _matches(found, ledger) or not _holds(adapter, found.arrays):
+        return None
+    meta = found.meta
+    return FederationOutcome(tuple(ledger.rounds), meta.roster_sha256, meta.facts, 0.0, actors)
+
+
+def _holds(adapter: Path, arrays: dict[str, np.ndarray]) -> bool:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    config = adapter.with_name("adapter_config.json")
+    try:
+        return config.is_file() and digest_arrays(load_file(adapter)) == digest_arrays(arrays)
+    except (OSError, SafetensorError, ValueError):
+        return False
 
 
 def _matches(found: Checkpoint, ledger: Ledger) -> bool:

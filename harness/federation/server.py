@@ -14,11 +14,11 @@ from flwr.serverapp import Grid
 from harness.document import digest_of, parse_json, sha256_text, write_atomic
 from harness.errors import FederationError, PluginError
 from harness.federation import checkpoint, kept, state
-from harness.federation.grid import AuditedGrid, Exchange, Limits, Session
+from harness.federation.grid import AuditedGrid, Exchange, Limits, ReplayedError, Session
 from harness.federation.ledger import Ledger
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.post import Post
-from harness.federation.records import round_record
+from harness.federation.records import client_record, round_record
 from harness.federation.resume import Position, find_position
 from harness.federation.roster import ask_roster, roster_digest
 from harness.federation.strategy import AuditedStrategy
@@ -26,7 +26,7 @@ from harness.federation.tensors import difference, to_record, to_tensors
 from harness.federation.wire import ARRAYS, FILES, HARNESS, QUERY_INITIAL, QUERY_SAVE, Job
 from harness.plugins import load_components
 from harness.progress import Meter
-from harness.record import RoundRecord
+from harness.record import ClientRecord, RoundRecord
 from harness.resolve import strategy_context
 
 LOGS = "logs"
@@ -97,7 +97,8 @@ class Coordinator:
         self.meter.skip(position.round * self.context.clients_per_round * self.spec.train.max_steps)
         self._keep_adapter(grid, position.round, position.arrays)
         arrays = position.arrays
-        left = self.spec.train.rounds - position.round
+        last = min(self.options.until or self.spec.train.rounds, self.spec.train.rounds)
+        left = last - position.round
         if left > 0:
 
             def round_done(
@@ -115,14 +116,23 @@ class Coordinator:
                 round_done,
                 self.components.method.frozen,
             )
-            audited.start(grid, to_record(arrays), num_rounds=left, train_config=ConfigRecord())
-        self._write_adapter(grid, self.run_dir / ADAPTER, arrays)
+            try:
+                audited.start(grid, to_record(arrays), num_rounds=left, train_config=ConfigRecord())
+            except ReplayedError as replayed:
+                self.facts = _facts(replayed.reply.facts)
+                return self._outcome(client_record(replayed.reply))
+        if last == self.spec.train.rounds:
+            self._write_adapter(grid, self.run_dir / ADAPTER, arrays)
+        return self._outcome(None)
+
+    def _outcome(self, client: ClientRecord | None) -> FederationOutcome:
         return FederationOutcome(
             rounds=tuple(self.ledger.rounds),
             roster_sha256=self.roster_sha256,
             facts=self.facts,
             duration_s=time.monotonic() - self.begin,
             actors=self.actors,
+            client=client,
         )
 
     def _session(self) -> Session:
@@ -143,6 +153,7 @@ class Coordinator:
             last_round=self.ledger.last_round,
             read_keys=frozenset(objective.reads) if objective else frozenset(),
             recover=self.recover,
+            only=self.options.only,
             on_reply=self._on_reply,
         )
 
