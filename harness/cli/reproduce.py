@@ -1,0 +1,83 @@
+"""`harness reproduce`: repeat a result, a round or a client, and compare."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.document import pretty_json
+
+if TYPE_CHECKING:
+    from harness.federation.comparison import Reproduction
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True), metavar="RESULT_OR_DIR")
+@click.option("--round", "number", type=click.IntRange(1), help="Repeat this round only.")
+@click.option("--client", type=click.IntRange(0), help="Repeat this partition of the round only.")
+@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+@click.option("--out", type=FOLDER, help="Keep what the repetition writes; default: deleted.")
+@click.option("--actors", type=click.IntRange(1), help="Clients trained at the same time.")
+@click.option(
+    "--tolerance",
+    is_flag=True,
+    help="Accept tensors that differ by no more than the challenge's tolerance.",
+)
+@click.option("--write", is_flag=True, help="Write the earned rung into the submission folder.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON on stdout.")
+def command(
+    path: Path, number: int | None, client: int | None, mirror: Path | None, out: Path | None,
+    actors: int | None, tolerance: bool, write: bool, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Repeat a result, or one round or client of it, and compare byte for byte.
+
+    Takes a result.json, a submission folder or a run directory. Exits with 0 when everything is
+    equal (with --tolerance: when the tensors are close enough), else with 1.
+    """
+    from harness.environment import require_run_extra
+
+    require_run_extra()
+    from harness.cli.run import _terminate
+    from harness.federation.options import Options
+    from harness.reproduce import reproduce
+
+    signal.signal(signal.SIGTERM, _terminate)
+    work_dir = out or Path(tempfile.mkdtemp(prefix="harness-reproduce-"))
+    try:
+        options = Options(actors=actors, quiet=quiet)
+        found = reproduce(path, work_dir, number, client, mirror, options)
+    finally:
+        if out is None:
+            shutil.rmtree(work_dir, ignore_errors=True)
+    if write:
+        _write(path, found, tolerance)
+    if as_json:
+        verdict = {"equal": found.equal, "within_tolerance": found.within_tolerance}
+        click.echo(pretty_json(verdict | found.model_dump(mode="json")), nl=False)
+    else:
+        click.echo("\n".join(found.lines()))
+    if not (found.equal or (tolerance and found.within_tolerance)):
+        raise SystemExit(1)
+
+
+def _write(path: Path, found: Reproduction, tolerated: bool) -> None:
+    from harness.errors import UsageError
+    from harness.federation.rung import write_rung
+    from harness.reproduce import read_original
+
+    original = read_original(path)
+    if original.record is None:
+        raise UsageError(f"{path}: --write needs a submission folder or a result.json")
+    typed = shlex.join(["harness", "reproduce", *sys.argv[2:]])
+    target = write_rung(original.folder, found, original.record.adapter.sha256, typed, tolerated)
+    click.echo(f"rung {found.level} written: {target}", err=True)

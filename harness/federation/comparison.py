@@ -1,0 +1,141 @@
+"""What a repetition found: item by item, equal or not, and by how much not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from harness.document import Document
+from harness.record import RoundRecord
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Comparison(Document):
+    """One item that was compared."""
+
+    what: str
+    equal: bool
+    found: str
+    expected: str
+    difference: float | None = None
+    """Relative: |found - expected| / |expected|; for tensors the largest of any, in L2. None where
+    nothing but digests is at hand."""
+
+    @classmethod
+    def of(cls, what: str, found: str, expected: str) -> Self:
+        """Compare two texts, digests for example."""
+        return cls(what=what, equal=found == expected, found=found, expected=expected)
+
+    @classmethod
+    def of_numbers(cls, what: str, found: float, expected: float) -> Self:
+        """Compare two numbers."""
+        gap = abs(found - expected) / (abs(expected) or 1.0)
+        return cls(
+            what=what,
+            equal=found == expected,
+            found=repr(found),
+            expected=repr(expected),
+            difference=gap,
+        )
+
+
+class Reproduction(Document):
+    """A repetition and its verdict."""
+
+    level: str | None
+    """Rung of the verification ladder that an equal repetition earns; None for one client."""
+    date: str
+    """UTC, ISO 8601."""
+    spec_digest: str
+    items: tuple[Comparison, ...]
+    tolerance: float
+    """The challenge's `replay_tolerance`."""
+    packages: dict[str, str]
+    other_versions: tuple[str, ...]
+    """Packages whose version is not the recorded one."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything is equal, byte for byte."""
+        return all(item.equal for item in self.items)
+
+    @property
+    def within_tolerance(self) -> bool:
+        """Whether every tensor that could be compared is within the challenge's tolerance.
+
+        False when there was nothing but digests to compare: a digest has no distance.
+        """
+        tensors = [item for item in self.items if item.what.startswith("adapter of round")]
+        gaps = [item.difference for item in tensors if item.difference is not None]
+        return bool(gaps) and max(gaps) <= self.tolerance
+
+    def lines(self) -> list[str]:
+        """Return the report for people."""
+        differing = [item for item in self.items if not item.equal]
+        text = [f"{len(self.items) - len(differing)} of {len(self.items)} items are equal"]
+        for item in differing:
+            gap = "" if item.difference is None else f" (relative difference {item.difference:.3g})"
+            text.append(f"differs: {item.what}: {item.found}, recorded {item.expected}{gap}")
+        if not differing:
+            text.append("reproduced byte for byte")
+        elif self.within_tolerance:
+            text.append(f"not equal, but within the challenge's tolerance of {self.tolerance:g}")
+        if differing and self.other_versions:
+            text.append(f"other versions: {'; '.join(self.other_versions)}")
+        return text
+
+
+def equal_items(before: RoundRecord, after: RoundRecord) -> list[Comparison]:
+    """Compare a round with its repetition, from its partitions to its digest."""
+    name = f"round {before.round}"
+    items = [
+        Comparison.of(
+            f"{name} partitions", str(list(after.partitions)), str(list(before.partitions))
+        )
+    ]
+    for one, two in zip(before.clients, after.clients, strict=False):
+        label = f"{name} partition {one.partition} update"
+        items.append(Comparison.of(label, two.update_sha256, one.update_sha256))
+    items += [
+        Comparison.of_numbers(f"{name} loss", after.train_loss, before.train_loss),
+        Comparison.of_numbers(f"{name} learning rate", after.learning_rate, before.learning_rate),
+        Comparison.of(f"{name} bytes down", str(after.bytes_down), str(before.bytes_down)),
+        Comparison.of(f"{name} bytes up", str(after.bytes_up), str(before.bytes_up)),
+        Comparison.of(name, after.aggregate_sha256, before.aggregate_sha256),
+        Comparison.of(f"{name} chain", after.digest, before.digest),
+    ]
+    return items
+
+
+def compare_tensors(what: str, found: Path, expected: Path | None) -> list[Comparison]:
+    """Compare two files of the same adapter; nothing when the original was not kept."""
+    if expected is None or not found.is_file():
+        return []
+    import numpy as np
+
+    from harness.federation.tensors import digest_arrays
+
+    ours, theirs = _adapter(found), _adapter(expected)
+    gaps = [
+        float(np.linalg.norm(ours[name] - theirs[name]) / (np.linalg.norm(theirs[name]) or 1.0))
+        for name in theirs
+        if name in ours and ours[name].shape == theirs[name].shape
+    ]
+    comparison = Comparison.of(what, digest_arrays(ours), digest_arrays(theirs))
+    return [comparison.with_values(difference=max(gaps, default=0.0))]
+
+
+def _adapter(path: Path) -> dict[str, np.ndarray]:
+    """Return the adapter's tensors of a checkpoint or of an adapter file."""
+    from safetensors.numpy import load_file
+
+    from harness.federation.checkpoint import ARRAYS, STATE
+
+    stored = load_file(path)
+    return {
+        name.removeprefix(ARRAYS): array
+        for name, array in stored.items()
+        if not name.startswith(STATE)
+    }
