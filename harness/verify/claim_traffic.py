@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 from harness.claim import ClaimRecord
 from harness.verify.architectures import adapter_tensors, architecture_of, message_sizes
@@ -25,6 +26,8 @@ class Traffic:
     """Count (`legacy`, `message`) -> MiB of one message."""
     clients: int
     rounds: int
+    parameters: int
+    """Of the adapter."""
     certain: bool
     """Whether the target modules are stated; peft's default may have been changed in code."""
 
@@ -49,6 +52,7 @@ def derive_traffic(claim: ClaimRecord, board: Board) -> Traffic | None:
         {count: size / MIB for count, size in message_sizes(shapes).items()},
         clients_per_round(board, config.fraction),
         config.rounds,
+        sum(map(prod, shapes.values())),
         config.targets is not None,
     )
 

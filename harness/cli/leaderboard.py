@@ -1,0 +1,36 @@
+"""`harness leaderboard`: generate the tables and pages from the submissions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--submissions", type=click.Path(path_type=Path), default=Path("submissions"),
+              show_default=True, help="Folder of the submissions.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"),
+              show_default=True, help="Folder of the generated files.")  # fmt: skip
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
+def command(submissions: Path, out: Path, check: bool) -> None:
+    """Verify every submission and generate Markdown, CSV, JSON and one HTML page a challenge."""
+    from harness.leaderboard.build import build, stale, write
+
+    files, refused = build(submissions)
+    for text in refused:
+        click.echo(f"refused {text}", err=True)
+    if check:
+        old = stale(files, out)
+        for name in old:
+            click.echo(f"stale {out / name}")
+        if old or refused:
+            click.echo("run: harness leaderboard", err=True)
+            sys.exit(1)
+        click.echo(f"{len(files)} files are up to date")
+        return
+    write(files, out)
+    click.echo(f"{len(files)} files in {out}")
+    if refused:
+        sys.exit(1)

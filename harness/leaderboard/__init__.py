@@ -1,0 +1,1 @@
+"""`harness leaderboard`: tables and pages generated from the submissions, never written by hand."""

@@ -1,0 +1,96 @@
+"""What the tables show of an entry, as text: percent, MiB and groups, once for all formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.leaderboard.entry import Entry
+from harness.verify.boards import Board
+
+GIB = 2**30
+
+SET_TITLES = {
+    "fpb": "FPB", "fiqa": "FiQA", "tfns": "TFNS",
+    "pubmedqa": "PubMedQA", "medmcqa": "MedMCQA", "medqa": "MedQA", "careqa": "CareQA",
+    "mmlu_stem": "STEM", "mmlu_social_sciences": "Social sciences",
+    "mmlu_humanities": "Humanities",
+    "mbpp": "MBPP", "humaneval": "HumanEval", "multiple-js": "MultiPL-E JS",
+    "multiple-cpp": "MultiPL-E C++",
+}  # fmt: skip
+
+KINDS = {"run": "run", "claim": "claim", "reference": "reference"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An entry with its place."""
+
+    entry: Entry
+    group: int | None
+    """1 for the best; entries of one group cannot be told apart."""
+
+    @property
+    def status(self) -> str:
+        """`eligible`, or why it ranks nowhere, in one word."""
+        if self.entry.kind != "run":
+            return KINDS[self.entry.kind]
+        return "eligible" if self.entry.eligible else "not eligible"
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as percent with two decimals, or a dash."""
+    return "–" if value is None else f"{100 * value:.2f}"
+
+
+def half_width(low: float | None, high: float | None) -> str:
+    """Return half of an interval in percent, `± 1.3`, or nothing."""
+    return "" if low is None or high is None else f" ± {50 * (high - low):.1f}"
+
+
+def gib(count: int | None) -> str:
+    """Return bytes as GiB, or a dash."""
+    return "–" if count is None else _amount(count / GIB)
+
+
+def millions(count: int | None) -> str:
+    """Return a number of parameters in millions, or a dash."""
+    return "–" if count is None else _amount(count / 1e6)
+
+
+def _amount(value: float) -> str:
+    """Return two decimals, or two significant digits of a smaller value."""
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
+def headings(board: Board) -> list[str]:
+    """Return the headings of the Markdown table."""
+    sets = [SET_TITLES.get(task, task) for task in board.rows]
+    return [
+        "Group", "Entry", "Model", "Average %", *[f"{title} %" for title in sets],
+        "Without leak %", "Log-likelihood %", "GiB", "Adapter M", "Rounds", "Status", "Level",
+        "Findings",
+    ]  # fmt: skip
+
+
+def cells(item: Ranked, board: Board) -> list[str]:
+    """Return the cells of one entry, in the order of `headings`."""
+    entry = item.entry
+    errors = sum(finding.severity == "warning" for finding in entry.findings)
+    return [
+        "–" if item.group is None else str(item.group),
+        entry.name if entry.kind != "reference" else entry.title,
+        entry.model or "–",
+        percent(entry.average) + half_width(entry.low, entry.high),
+        *[
+            percent(entry.scores[task].value if task in entry.scores else None)
+            for task in board.rows
+        ],
+        percent(entry.clean_average),
+        percent(entry.loglikelihood_average),
+        gib(entry.bytes_total),
+        millions(entry.parameters),
+        "–" if entry.rounds is None else str(entry.rounds),
+        item.status,
+        entry.level,
+        f"{errors} contradictions" if errors else "–",
+    ]

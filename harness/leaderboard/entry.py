@@ -1,0 +1,96 @@
+"""One line of the leaderboard: a run, a claim or a reference, reduced to what is shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from harness.document import Document
+
+
+class EntryScore(Document):
+    """One evaluation set of an entry; fractions in [0, 1]."""
+
+    value: float
+    correct: int | None = None
+    examples: int
+    low: float
+    """95 % interval."""
+    high: float
+    stderr: float
+    clean: float | None = None
+    """Without rows whose text is in the training data."""
+    loglikelihood: float | None = None
+    """The second measure: the most likely label, nothing parsed."""
+    macro_f1: float | None = None
+    mcc: float | None = None
+    invalid_rate: float | None = None
+    bits: str | None = Field(None, exclude=True)
+    """`1` per row answered right; kept out of what is published."""
+
+
+class Sample(Document):
+    """One answered row; the evaluation sets' licences keep their text out."""
+
+    task: str
+    index: int
+    row: str
+    """Digest of the row."""
+    target: str
+    label: str
+    output: str
+    """Raw text, cut."""
+
+
+class EntryRung(Document):
+    """One earned level of the ladder."""
+
+    level: str
+    date: str
+    command: str
+    digest: str
+
+
+class EntryFinding(Document):
+    """One finding about an entry."""
+
+    severity: str
+    text: str
+
+
+class Entry(Document):
+    """One line."""
+
+    key: str
+    """`<challenge>/<name>`; unique."""
+    name: str
+    kind: Literal["run", "claim", "reference"]
+    title: str
+    """What the recipe or project calls itself."""
+    model: str
+    method: str
+    """PEFT method and strategy in a few words."""
+    eligible: bool
+    reasons: tuple[str, ...] = ()
+    """Why it is not eligible."""
+    scores: dict[str, EntryScore]
+    average: float | None
+    low: float | None = None
+    high: float | None = None
+    clean_average: float | None = None
+    loglikelihood_average: float | None = None
+    bytes_total: int | None = None
+    parameters: int | None = None
+    rounds: int | None = None
+    level: str
+    rungs: tuple[EntryRung, ...] = ()
+    findings: tuple[EntryFinding, ...] = ()
+    losses: tuple[tuple[int, float], ...] = ()
+    """(round, mean training loss), thinned."""
+    config: dict[str, str] = {}
+    environment: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    samples: tuple[Sample, ...] = ()
+    created: str = ""
+    source: str = ""
