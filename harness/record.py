@@ -42,6 +42,10 @@ class RoundRecord(Document):
     """Sampled partitions, ascending."""
     bytes_down: int = Field(ge=0)
     bytes_up: int = Field(ge=0)
+    message_bytes_down: int | None = Field(None, ge=0)
+    """One message to a client, where it is not the whole adapter; see `RoundPlan`."""
+    message_bytes_up: int | None = Field(None, ge=0)
+    """One message from a client, where it is not the whole adapter."""
     train_loss: float
     """Mean of the clients' losses weighted by examples."""
     learning_rate: float
