@@ -70,7 +70,7 @@ def template_config(spec: RunSpec, challenge: Challenge) -> dict[str, Scalar]:
         "peft.name": spec.peft.name,
         "static.dataset.name": challenge.dataset.name,
     }
-    names = {"r": "model.lora.peft-lora-r", "lora_alpha": "model.lora.peft-lora-alpha"}
+    names = {"r": "model.lora.peft-lora-r", "alpha": "model.lora.peft-lora-alpha"}
     for name, key in names.items():
         if isinstance(params.get(name), int | float):
             config[key] = params[name]

@@ -9,6 +9,7 @@ from harness.document import parse_json, pretty_json, read_text, sha256_text, wr
 from harness.errors import RecordError
 from harness.federation.comparison import Reproduction
 from harness.verify.ladder import Evidence, Level, Rung, parse_ladder
+from harness.verify.layout import MANIFEST, seal
 
 LADDER = "ladder.json"
 LEVELS: dict[str, Level] = {"round-replayed": "round-replayed", "re-run": "re-run"}
@@ -57,6 +58,8 @@ def write_rung(
     kept = [item for item in rungs if item.level != level]
     write_atomic(path, text)
     write_atomic(ladder, pretty_json([item.model_dump(mode="json") for item in [*kept, rung]]))
+    if (folder / MANIFEST).is_file():
+        seal(folder)
     return path
 
 

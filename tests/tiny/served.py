@@ -1,0 +1,46 @@
+"""The server over a grid without an engine: everything is real but Flower's processes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_grid import LocalGrid
+from tiny_run import TinyRun
+
+from harness.federation.options import FederationOutcome, Options
+from harness.federation.server import Coordinator
+from harness.federation.wire import Job
+
+
+@dataclass
+class Served:
+    """What a test looks at."""
+
+    outcome: FederationOutcome
+    grid: LocalGrid
+    recovered: int
+    """How often the server asked for dead clients to be brought back."""
+
+    @property
+    def digests(self) -> list[str]:
+        """Digests of all rounds."""
+        return [item.digest for item in self.outcome.rounds]
+
+
+def serve(run: TinyRun, run_dir: Path, grid: LocalGrid | None = None, **options: Any) -> Served:
+    """Run, or resume, `run` in `run_dir`; `options` are fields of `Options`."""
+    grid = grid or LocalGrid(run.challenge.num_supernodes)
+    recovered: list[int] = []
+    coordinator = Coordinator(
+        grid,
+        Job(spec=run.spec, challenge=run.challenge, assets=run.assets),
+        run_dir,
+        Options(quiet=True, **options),
+        1,
+        threading.Event(),
+        lambda: recovered.append(1),
+    )
+    return Served(coordinator.run(), grid, len(recovered))
