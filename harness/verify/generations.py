@@ -19,6 +19,9 @@ from harness.errors import RecordError
 from harness.verify.reading import read_utf8
 
 KEYS = ("index", "row", "target", "label", "output")
+SECOND_KEYS = ("index", "row", "target", "label", "loglikelihoods")
+"""Of `<task>.loglikelihood.jsonl`: one number a label, in the protocol's order of labels."""
+MAX_LABELS = 10
 MAX_OUTPUT = 20_000
 """Longest raw output in characters: 512 tokens are about 2,500."""
 
@@ -33,6 +36,8 @@ class Generations:
     labels: tuple[str, ...]
     outputs: tuple[str | None, ...]
     """Raw continuation of the prompt; None where the source kept labels only."""
+    loglikelihoods: tuple[tuple[float, ...], ...] | None = None
+    """Of each label, by row; None for generated text."""
 
     @property
     def bits(self) -> str:
@@ -62,12 +67,19 @@ def read_generations(path: Path, max_bytes: int) -> Generations:
         canonical = False
     if not canonical or len(values) != len(lines):
         raise RecordError(f"{path.name} {_first_odd_line(lines)}")
+    second = path.name.endswith(".loglikelihood.jsonl")
     for index, value in enumerate(values):
-        fault = _fault(value, index)
+        fault = _fault(value, index, second)
         if fault:
             raise RecordError(f"{path.name} line {index + 1}: {fault}")
-    columns = (tuple(value[key] for value in values) for key in KEYS[1:])
-    return Generations(*columns)
+    rows, targets, labels, last = (
+        tuple(value[key] for value in values) for key in tuple(values[0])[1:]
+    )
+    if SECOND_KEYS[-1] in values[0]:
+        return Generations(
+            rows, targets, labels, (None,) * len(rows), tuple(tuple(item) for item in last)
+        )
+    return Generations(rows, targets, labels, last)
 
 
 def _first_odd_line(lines: list[str]) -> str:
@@ -80,15 +92,21 @@ def _first_odd_line(lines: list[str]) -> str:
     return "lines: not one object a line"
 
 
-def _fault(value: Any, index: int) -> str | None:
-    if not isinstance(value, dict) or tuple(value) != KEYS:
-        return f"expected an object of {', '.join(KEYS)}, in this order"
+def _fault(value: Any, index: int, second: bool) -> str | None:
+    keys = SECOND_KEYS if second else KEYS
+    if not isinstance(value, dict) or tuple(value) != keys:
+        return f"expected an object of {', '.join(keys)}, in this order"
     found, row, target, label, output = value.values()
     if type(found) is not int or found != index:
         return f"index {found!r:.40}; expected {index}"
     for item in (row, target, label):
         if type(item) is not str or len(item) > 80:
             return "row, target and label must be short strings"
+    if second:
+        whole = isinstance(output, list) and 0 < len(output) <= MAX_LABELS
+        if not whole or not all(type(x) is float and -1e6 < x <= 0 for x in output):
+            return "loglikelihoods must be a list of numbers up to 0, one a label"
+        output = None
     if output is not None and (type(output) is not str or len(output) > MAX_OUTPUT):
         return f"output must be null or at most {MAX_OUTPUT} characters"
     try:
@@ -99,10 +117,16 @@ def _fault(value: Any, index: int) -> str | None:
     return None
 
 
-def generation_lines(rows: Iterable[tuple[str, str, str, str | None]]) -> str:
-    """Return the text of a generations file from (row, target, label, output)."""
+def generation_lines(rows: Iterable[tuple[str, str, str, Any]], second: bool = False) -> str:
+    """Return the text of a generations file from (row, target, label, output).
+
+    Args:
+        rows: one tuple a row, in order.
+        second: whether the last of a tuple are loglikelihoods instead of a text.
+    """
+    keys = SECOND_KEYS if second else KEYS
     lines = [
-        json.dumps(dict(zip(KEYS, (index, *row), strict=True)), ensure_ascii=False) + "\n"
+        json.dumps(dict(zip(keys, (index, *row), strict=True)), ensure_ascii=False) + "\n"
         for index, row in enumerate(rows)
     ]
     return "".join(lines)

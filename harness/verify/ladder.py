@@ -12,11 +12,12 @@ left under `evidence/`. The first two need no evidence: everybody can derive the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from harness.document import Document, canonical_json, parse_document, sha256_text
 from harness.errors import RecordError
+from harness.record import Score
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject
 
@@ -61,13 +62,13 @@ class Evidence(Document):
     """None: equal byte for byte."""
 
 
-def score_digest(subject: Subject) -> str:
+def score_digest(official: Mapping[str, Score]) -> str:
     """Return the digest of what a recount establishes: counts and generations of each task."""
     return sha256_text(
         canonical_json(
             [
                 [task, score.correct, score.examples, score.generations_sha256]
-                for task, score in sorted(subject.official.items())
+                for task, score in sorted(official.items())
             ]
         )
     )
@@ -95,8 +96,8 @@ def earned(subject: Subject) -> Iterator[Breach]:
         if not rung.command.startswith(expected):
             yield place, rung.command, f"{expected} ..."
         if rung.level == "rescored":
-            if rung.digest != score_digest(subject):
-                yield f"{place}.digest", rung.digest, score_digest(subject)
+            if rung.digest != score_digest(subject.official):
+                yield f"{place}.digest", rung.digest, score_digest(subject.official)
             continue
         name = f"evidence/{rung.level}.json"
         if name not in subject.digests:

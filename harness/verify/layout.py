@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError
 from harness.verify.reading import MIB, read_bytes, read_value, walk
 from harness.verify.rule import Breach, Rule
@@ -24,7 +25,7 @@ ADAPTER_CONFIG = "adapter/adapter_config.json"
 WEIGHTS = "adapter/adapter_model.safetensors"
 
 MAX_FILES = 200
-GENERATIONS = re.compile(r"generations/([a-z0-9_]{1,40})\.jsonl")
+GENERATIONS = re.compile(r"generations/([a-z0-9_]{1,40}(?:\.loglikelihood)?)\.jsonl")
 EVIDENCE = re.compile(r"evidence/([a-z0-9-]{1,40})\.json")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Name of a submission's folder."""
@@ -107,6 +108,23 @@ def read_manifest(path: Path) -> dict[str, tuple[int, str]]:
             raise RecordError(f"{path.name}: {name!r:.80} has values of wrong types")
         manifest[name] = (size, digest)
     return manifest
+
+
+def seal(folder: Path) -> None:
+    """Write `manifest.json` for a submission's files as they are.
+
+    Raises:
+        RecordError: a file cannot be in a submission.
+    """
+    listing = list_files(folder)
+    for rule, place, found, _ in listing.breaches:
+        raise RecordError(f"{folder / place}: {found}; rule {rule} keeps it out of a submission")
+    files = {
+        name: {"bytes": size, "sha256": digest}
+        for name, (size, digest) in sorted(listing.digests.items())
+        if name != MANIFEST
+    }
+    write_atomic(folder / MANIFEST, pretty_json({"files": files}))
 
 
 def manifest(subject: Subject) -> Iterator[Breach]:

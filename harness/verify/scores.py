@@ -103,25 +103,32 @@ def protocol(subject: Subject) -> Iterator[Breach]:
 
 def generations_present(subject: Subject) -> Iterator[Breach]:
     """Each official score has its generations file, with the digest the score names."""
-    if not subject.is_submission:
-        return
-    for task, score in subject.official.items():
-        name = f"generations/{task}.jsonl"
+    names = set()
+    for score in subject.record.scores:
+        name = f"generations/{source(score)}.jsonl"
+        names.add(name)
         if name not in subject.digests:
-            yield f"scores: {task}", f"no {name}", "the generations of every official score"
+            if subject.is_submission:
+                yield _place(score, "generations_sha256"), f"no {name}", "a file for every score"
         elif subject.digests[name][1] != score.generations_sha256:
-            place = f"scores: {task}.generations_sha256"
+            place = _place(score, "generations_sha256")
             yield place, score.generations_sha256, subject.digests[name][1]
-    for name in subject.digests:
-        if name.startswith("generations/") and name[12:-6] not in subject.official:
-            yield name, "generations of no score", "one file per official score"
+    for name in sorted(subject.digests):
+        if subject.is_submission and name.startswith("generations/") and name not in names:
+            yield name, "generations of no score", "one file for every score"
+
+
+def source(score: Score) -> str:
+    """Return the name of the generations that a score is of."""
+    return score.task if score.metric == "accuracy" else f"{score.task}.loglikelihood"
 
 
 def official_rows(subject: Subject) -> Iterator[Breach]:
     """The generations are of the official rows, in order, with the official labels."""
     pinned = pinned_digests(subject.challenge.id)
-    for task, generations in subject.generations.items():
-        yield from _wrong_targets(task, generations.rows, generations.targets)
+    for name, generations in subject.generations.items():
+        task = name.partition(".")[0]
+        yield from _wrong_targets(name, generations.rows, generations.targets)
         if subject.record.spec.smoke or task not in pinned:
             continue
         count = expected_rows(subject, task) or 0
@@ -129,9 +136,9 @@ def official_rows(subject: Subject) -> Iterator[Breach]:
         if generations.rows != expected:
             for index, (found, wanted) in enumerate(zip(generations.rows, expected, strict=False)):
                 if found != wanted:
-                    yield f"{task} row {index}", found, f"the official row {wanted}"
+                    yield f"{name} row {index}", found, f"the official row {wanted}"
             if len(generations.rows) != len(expected):
-                yield task, f"{len(generations.rows)} rows", f"{len(expected)} rows"
+                yield name, f"{len(generations.rows)} rows", f"{len(expected)} rows"
 
 
 def _wrong_targets(task: str, found: Sequence[str], targets: Sequence[str]) -> Iterator[Breach]:
@@ -158,6 +165,10 @@ def labels(subject: Subject) -> Iterator[Breach]:
                 yield f"{task} row {index}: label", label, f"one of {', '.join(known)}"
             elif output is not None and label != (parsed := read_output(output, marker, known)[0]):
                 yield f"{task} row {index}: label", label, parsed
+        for index, numbers in enumerate(generations.loglikelihoods or ()):
+            likely = known[numbers.index(max(numbers))] if len(numbers) == len(known) else "none"
+            if generations.labels[index] != likely:
+                yield f"{task} row {index}: label", generations.labels[index], likely
 
 
 @lru_cache(maxsize=16_384)
@@ -169,8 +180,9 @@ def read_output(output: str, marker: str, known: tuple[str, ...]) -> tuple[str, 
 
 def recount(subject: Subject) -> Iterator[Breach]:
     """Counts and measures are those of the generations."""
-    for task, score in subject.official.items():
-        generations = subject.generations.get(task)
+    for score in subject.record.scores:
+        task = f"{score.task} {score.metric}"
+        generations = subject.generations.get(source(score))
         if generations is None:
             continue
         bits = generations.bits
@@ -208,8 +220,9 @@ def references(subject: Subject) -> Iterator[Breach]:
     """What answers without a model would score is computed on the same rows."""
     default = subject.challenge.protocol.default_label
     constant = majority(subject.challenge)
-    for task, score in subject.official.items():
-        generations = subject.generations.get(task)
+    for score in subject.record.scores:
+        task = f"{score.task} {score.metric}"
+        generations = subject.generations.get(source(score))
         if generations is None:
             continue
         expected = statistics.references(generations.targets, default, constant)
@@ -256,7 +269,7 @@ def bits(subject: Subject) -> Iterator[Breach]:
     if found is None:
         yield "", "no rows.json", "which rows are right, by task"
         return
-    for task in sorted(found.keys() | subject.generations.keys()):
+    for task in sorted(found.keys() | {t for t in subject.generations if "." not in t}):
         generations = subject.generations.get(task)
         if generations is None:
             if task not in subject.official:
