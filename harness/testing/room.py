@@ -37,7 +37,8 @@ Arrays = dict[str, Any]
 """Tensor name -> float32 array."""
 
 Trained = Callable[[Arrays, int, int], Arrays]
-"""(adapter as received, round, partition) -> adapter as trained."""
+"""(what a client holds, round, partition) -> the adapter as trained. A client holds the adapter and
+the strategy's own arrays; what it returns beside the adapter is not looked at."""
 
 RATE = 1e-3
 STEPS = 4
@@ -135,7 +136,7 @@ class Room:
             if name not in held:
                 held[name] = sent.get(name, before.get(name, np.zeros(shape, np.float32)))
         adapter = {name: held[name] for name in self.initial}
-        moved = self.train(dict(adapter), round, partition)
+        moved = self.train(dict(held), round, partition)
         trained = {n: moved[n] if n in plan.train else adapter[n] for n in adapter}
         result = {**held, **trained}
         if self.objective is not None and self.objective.finish is not None:

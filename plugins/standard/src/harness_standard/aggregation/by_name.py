@@ -11,22 +11,22 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 
-from harness.components import Exchange
+from harness.components import RoundPlan
 
 Arrays = dict[str, Any]
 """Tensor name -> float32 array."""
 
 
 class ByName(FedAvg):  # type: ignore[misc]
-    """Samples as Flower's FedAvg, sends what the exchange says, combines by tensor name.
+    """Samples as Flower's FedAvg, sends what the plan says, combines by tensor name.
 
     Between rounds the strategy holds the whole adapter, whatever part of it travels.
     """
 
-    def __init__(self, exchange: Callable[[int], Exchange], sampling: Mapping[str, Any]) -> None:
-        """Keep the exchange (round from 1 -> what moves) and FedAvg's sampling arguments."""
+    def __init__(self, plan: Callable[[int], RoundPlan], sampling: Mapping[str, Any]) -> None:
+        """Keep the plan (round from 1 -> what moves) and FedAvg's sampling arguments."""
         super().__init__(**sampling)
-        self.exchange = exchange
+        self.plan = plan
         self.adapter: Arrays = {}
 
     def configure_train(
@@ -35,7 +35,7 @@ class ByName(FedAvg):  # type: ignore[misc]
         """Send the declared part of the adapter and of the strategy's own arrays."""
         self.adapter = {name: np.array(array.numpy()) for name, array in arrays.items()}
         holds = self.adapter | self.own_arrays()
-        sent = {name: Array(holds[name]) for name in self.exchange(server_round).down}
+        sent = {name: Array(holds[name]) for name in self.plan(server_round).down}
         messages: Iterable[Message]
         messages = super().configure_train(server_round, ArrayRecord(sent), config, grid)
         return messages
@@ -59,7 +59,7 @@ class ByName(FedAvg):  # type: ignore[misc]
         return arrays, self.train_metrics_aggr_fn(contents, self.weighted_by_key)
 
     def own_arrays(self) -> Arrays:
-        """Return the arrays beside the adapter that the exchange may send."""
+        """Return the arrays beside the adapter that the plan may send."""
         return {}
 
     @abstractmethod

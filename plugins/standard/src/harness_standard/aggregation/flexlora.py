@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.components import Exchange
+from harness.components import RoundPlan
 from harness_standard.aggregation.algebra import best_rank, shares, stack
 from harness_standard.aggregation.by_name import Arrays, ByName
 from harness_standard.factors import pairs
@@ -48,13 +48,13 @@ class FlexLora(ByName):
 
     def __init__(
         self,
-        exchange: Callable[[int], Exchange],
+        plan: Callable[[int], RoundPlan],
         sampling: Mapping[str, Any],
         rank: int,
         scaling: float,
     ) -> None:
         """Keep the rank and the scaling, which all clients of a run share."""
-        super().__init__(exchange, sampling)
+        super().__init__(plan, sampling)
         self.rank = rank
         self.scaling = scaling
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.components import Exchange
+from harness.components import RoundPlan
 from harness_standard.aggregation.algebra import weighted_mean
 from harness_standard.aggregation.by_name import Arrays, ByName
 from harness_standard.strategies.scaffold import CONTROL, CONTROL_DELTA
@@ -18,14 +18,14 @@ class Scaffold(ByName):
 
     def __init__(
         self,
-        exchange: Callable[[int], Exchange],
+        plan: Callable[[int], RoundPlan],
         sampling: Mapping[str, Any],
         shapes: Mapping[str, tuple[int, ...]],
         num_supernodes: int,
         server_learning_rate: float,
     ) -> None:
         """Start with a control variate of zero."""
-        super().__init__(exchange, sampling)
+        super().__init__(plan, sampling)
         self.num_supernodes = num_supernodes
         self.server_learning_rate = server_learning_rate
         self.control: Arrays = {

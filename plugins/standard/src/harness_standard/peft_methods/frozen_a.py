@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.components import ModelSpec, PeftMethod, Shapes
-from harness_standard.factors import b_names
+from harness.components import ModelSpec, PeftMethod
+from harness_standard.factors import A_SUFFIX
 from harness_standard.peft_methods.lora import LoraParams, lora_config, lora_shapes
 
 if TYPE_CHECKING:
@@ -22,16 +22,15 @@ def _configure(model: ModelSpec, params: LoraParams) -> LoraConfig:
     return lora_config(params)
 
 
-def _shapes(model: ModelSpec, params: LoraParams) -> Shapes:
-    """B (out, r) of every adapted layer."""
-    shapes = lora_shapes(model, params)
-    return {name: shapes[name] for name in b_names(shapes)}
+def _is_a(name: str) -> bool:
+    return name.endswith(A_SUFFIX)
 
 
 FFA_LORA = PeftMethod(
     name="ffa-lora",
     params=LoraParams,
     configure=_configure,
-    shapes=_shapes,
+    shapes=lora_shapes,
+    frozen=_is_a,
     paper="https://arxiv.org/abs/2403.12313",
 )

@@ -4,27 +4,25 @@ d_i = (w_i - w) min(1, C / ||w_i - w||)
 w' = w + sum_i (n_i / n) d_i + N(0, (z C / K)^2)                https://arxiv.org/abs/1710.06963
 
 C: clipping norm over the whole update; z: noise multiplier; K: clients of a round. `dp-server-side`
-clips on the server, `dp-client-side` on the client. The noise comes from the run's seed, so that a
-run repeats itself: whoever knows the seed can remove it, so a model that must keep secrets is
-released without its seed.
+clips on the server, `dp-client-side` on the client. The harness seeds the noise from the run's
+seed, so that a run repeats itself: whoever knows the seed can take the noise out again, so a model
+that must keep secrets is released without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from harness.components import LocalObjective, LocalRound, StrategyContext, StrategyMethod
 from harness.document import Document
-from harness.spec import derived_seed
 from harness_standard.strategies.fedavg import sampling
 from harness_standard.strategies.float32 import in_float32
 from harness_standard.validity import supports
 
 if TYPE_CHECKING:
-    from flwr.app import ArrayRecord, Message, MetricRecord
     from flwr.serverapp.strategy import Strategy
 
 NORM_KEY = "clipping_norm"
@@ -49,8 +47,8 @@ def _build(flower_name: str) -> Callable[[DpParams, StrategyContext], Strategy]:
     def build(params: DpParams, context: StrategyContext) -> Strategy:
         import flwr.serverapp.strategy as flower
 
-        seeded = _seeded(in_float32(getattr(flower, flower_name)), context.seed)
-        strategy: Strategy = seeded(
+        kind = in_float32(getattr(flower, flower_name))
+        strategy: Strategy = kind(
             flower.FedAvg(**sampling(context)),
             noise_multiplier=params.noise_multiplier,
             clipping_norm=params.clipping_norm,
@@ -59,28 +57,6 @@ def _build(flower_name: str) -> Callable[[DpParams, StrategyContext], Strategy]:
         return strategy
 
     return build
-
-
-def _seeded(kind: type[Any], seed: int) -> type[Any]:
-    """Flower draws the noise from numpy's global generator: seed it for the aggregate alone."""
-
-    class Seeded(kind):  # type: ignore[misc]
-        def aggregate_train(
-            self, server_round: int, replies: Iterable[Message]
-        ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-            import numpy as np
-
-            before = np.random.get_state()
-            np.random.seed(derived_seed(seed, "dp-noise", server_round) % 2**32)
-            try:
-                result: tuple[ArrayRecord | None, MetricRecord | None]
-                result = super().aggregate_train(server_round, replies)
-            finally:
-                np.random.set_state(before)
-            return result
-
-    Seeded.__name__ = Seeded.__qualname__ = f"Seeded{kind.__name__}"
-    return Seeded
 
 
 def _clip(params: DpParams) -> LocalObjective:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from harness.components import Exchange, LocalObjective, LocalRound, StrategyContext, StrategyMethod
+from harness.components import (
+    LocalObjective,
+    LocalRound,
+    RoundPlan,
+    StrategyContext,
+    StrategyMethod,
+)
 from harness.document import Document
 from harness.recipe import TrainSpec
 from harness_standard.strategies.fedavg import sampling
@@ -37,9 +43,9 @@ class ScaffoldParams(Document):
     """eta_g."""
 
 
-def _exchange(params: ScaffoldParams, context: StrategyContext, round: int) -> Exchange:
+def _plan(params: ScaffoldParams, context: StrategyContext, round: int) -> RoundPlan:
     shapes = dict(context.shapes)
-    return Exchange(
+    return RoundPlan(
         down=shapes | {CONTROL + name: shape for name, shape in shapes.items()},
         up=shapes | {CONTROL_DELTA + name: shape for name, shape in shapes.items()},
         train=frozenset(shapes),
@@ -51,7 +57,7 @@ def _build(params: ScaffoldParams, context: StrategyContext) -> Strategy:
     from harness_standard.aggregation.scaffold import Scaffold
 
     return Scaffold(
-        exchange=partial(_exchange, params, context),
+        plan=partial(_plan, params, context),
         sampling=sampling(context),
         shapes=context.shapes,
         num_supernodes=context.num_supernodes,
@@ -69,6 +75,8 @@ def _objective(params: ScaffoldParams) -> LocalObjective:
     def finish(done: LocalRound) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
         for name, y in done.trained.items():
+            if CONTROL + name not in done.received:
+                continue  # a tensor that does not travel
             old, server = done.received[CLIENT_CONTROL + name], done.received[CONTROL + name]
             drift = (done.received[name] - y) / (done.steps * done.learning_rate)
             new = (old - server + drift).astype(y.dtype)
@@ -94,7 +102,7 @@ SCAFFOLD = StrategyMethod(
     params=ScaffoldParams,
     build=_build,
     local_objective=_objective,
-    exchange=_exchange,
+    round_plan=_plan,
     supports=supports("scaffold"),
     supports_training=_plain_steps,
     broken_laws={
