@@ -123,12 +123,24 @@ def test_an_allowed_cell_trains(strategy, method):
     assert after < before
 
 
+RECIPE = """
+from harness import hookimpl
+from harness.recipe import Choice, Recipe, TrainSpec
+
+@hookimpl
+def harness_recipes():
+    return [Recipe(name="cell", title="a cell", model="smollm2-dora/smollm2-135m-instruct",
+                   peft=Choice(name="standard/{method}"),
+                   strategy=Choice(name="standard/{strategy}"),
+                   train=TrainSpec(rounds=2, optimizer="{optimizer}"))]
+"""
+
+
 @pytest.mark.parametrize(("strategy", "method"), REFUSED, ids=map("-".join, REFUSED))
-def test_plan_refuses_a_refused_cell_with_its_reason(strategy, method):
-    options = [f"strategy=standard/{strategy}", f"peft=standard/{method}"]
-    if strategy == "scaffold":
-        options.append("train.optimizer=sgd")
-    found = resolve(Request(plugin="smollm2-dora/135m", overrides=tuple(options))).violations
+def test_plan_refuses_a_refused_cell_with_its_reason(strategy, method, install_plugin):
+    optimizer = "sgd" if strategy == "scaffold" else "adamw_torch"
+    install_plugin("cell", RECIPE.format(strategy=strategy, method=method, optimizer=optimizer))
+    found = resolve(Request(plugin="cell")).violations
     assert [item.rule for item in found] == ["valid-combination"]
     assert why_not(strategy, method) in found[0].found
 
