@@ -50,7 +50,7 @@ def tiny_run(
         model=plugin.models["tiny"],
         peft=Choice(name=method.name, params=peft.model_dump(mode="json")),
         strategy=Choice(name=strategy.name, params=params.model_dump(mode="json")),
-        train=proposal.train.with_values(fraction=0.5, **train),
+        train=proposal.train.with_values(**{"fraction": 0.5} | train),
         seed=7,
         compute=Compute(device="cpu", threads=1),
         smoke=True,

@@ -60,13 +60,6 @@ class NoParams(Document):
     """No parameters."""
 
 
-def build_adam(params: NoParams, context: StrategyContext) -> Any:
-    """Flower's FedAdam: two moments per tensor."""
-    from flwr.serverapp.strategy import FedAdam
-
-    return FedAdam(fraction_train=context.fraction, fraction_evaluate=0.0, eta=1e-3)
-
-
 def build_own_start(params: NoParams, context: StrategyContext) -> Any:
     """A strategy whose rounds the harness could not audit."""
     from flwr.serverapp.strategy import FedAvg
@@ -98,7 +91,6 @@ def harness_strategies() -> list[StrategyMethod]:
     """Strategies that a test of resuming needs."""
     return [
         StrategyMethod("momentum", MomentumParams, build_momentum),
-        StrategyMethod("adam", NoParams, build_adam),
         StrategyMethod("own-start", NoParams, build_own_start),
         StrategyMethod("lossy", NoParams, build_lossy),
     ]
@@ -123,7 +115,8 @@ def harness_recipes() -> list[Recipe]:
     return [
         recipe("fedavg", "standard/fedavg", default=True),
         recipe("momentum", "momentum"),
-        recipe("adam", "adam"),
+        recipe("adam", "standard/fedadam"),
+        recipe("fedsa", "standard/fedsa-lora"),
         recipe("own-start", "own-start"),
         recipe("lossy", "lossy"),
     ]
