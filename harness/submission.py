@@ -69,9 +69,10 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
         raise UsageError(f"{run_dir}: no {RESULT}; finish the run first: harness run --resume")
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     subject = _accepted(checked, run_dir)
-    folder = submissions / subject.record.challenge.id / (name or default_name(subject.record))
-    if not NAME.fullmatch(folder.name):
-        raise UsageError(f"name {folder.name!r}: use a-z, 0-9, dot, underscore, hyphen")
+    chosen = name or default_name(subject.record)
+    if not NAME.fullmatch(chosen):
+        raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
+    folder = submissions / subject.record.challenge.id / chosen
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another --name, or remove it first")
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,191 @@
+"""Tables are generated from verified submissions, the same bytes every time, and harmless."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from clean_submission import Submission
+from click.testing import CliRunner
+
+from harness.cli.leaderboard import command
+from harness.leaderboard.build import build, ranked, stale, write
+from harness.leaderboard.compare import Rows, p_value, rank_groups
+from harness.leaderboard.entries import counted, mean_of
+from harness.leaderboard.entry import Entry
+from harness.leaderboard.page import inline_json
+from harness.leaderboard.plot import pareto_front
+from harness.leaderboard.references import reference_entries
+from harness.leaderboard.tables import csv_cell, markdown_cell
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+
+
+def board(tmp_path: Path, *submissions: tuple[str, Submission]) -> Path:
+    root = tmp_path / "submissions"
+    root.mkdir()
+    for name, submission in submissions:
+        submission.write(root / "finance" / name)
+    return root
+
+
+def test_the_committed_leaderboard_is_what_the_submissions_give() -> None:
+    files, refused = build(ROOT / "submissions")
+    assert refused == []
+    assert stale(files, ROOT / "leaderboard") == []
+
+
+def test_check_finds_a_stale_file(tmp_path: Path) -> None:
+    root = board(tmp_path, ("one", Submission()))
+    arguments = ["--submissions", str(root), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(command, arguments).exit_code == 0
+    assert CliRunner().invoke(command, [*arguments, "--check"]).exit_code == 0
+    page = tmp_path / "out" / "finance" / "index.html"
+    page.write_text(page.read_text().replace("one", "won"))
+    result = CliRunner().invoke(command, [*arguments, "--check"])
+    assert result.exit_code == 1
+    assert "index.html" in result.output
+
+
+def test_the_same_submissions_give_the_same_bytes_with_and_without_the_cache(
+    tmp_path: Path,
+) -> None:
+    root = board(tmp_path, ("one", Submission(1)), ("two", Submission(2)))
+    cold, _ = build(root)
+    warm, _ = build(root)
+    assert cold == warm
+
+
+def test_a_changed_submission_is_checked_again_and_refused(tmp_path: Path) -> None:
+    root = board(tmp_path, ("one", Submission()))
+    assert build(root)[1] == []
+    card = root / "finance/one/README.md"
+    card.write_text(card.read_text() + "changed")
+    files, refused = build(root)
+    assert refused == [f"{root}/finance/one: manifest"]
+    names = [e["name"] for e in json.loads(files["finance/leaderboard.json"])["entries"]]
+    assert "one" not in names
+
+
+def test_entries_that_cannot_be_told_apart_share_a_group(tmp_path: Path) -> None:
+    """Two models of one skill differ by chance; one of another skill does not."""
+    root = board(
+        tmp_path,
+        ("a", Submission(1, skill=0.6)),
+        ("b", Submission(2, skill=0.6)),
+        ("c", Submission(3, skill=0.9)),
+    )
+    value = json.loads(build(root)[0]["finance/leaderboard.json"])
+    group = {item["name"]: item["rank_group"] for item in value["entries"]}
+    assert group["c"] == 1
+    assert group["a"] == group["b"] == 2
+    assert value["entries"][0]["name"] == "c"
+
+
+def entry(name: str, **bits: str) -> Entry:
+    scores = {task: counted(text.count("1"), len(text), text) for task, text in bits.items()}
+    average, low, high = mean_of(scores)
+    return Entry(
+        key=f"finance/{name}", name=name, kind="run", title="", model="", method="", eligible=True,
+        scores=scores, average=average, low=low, high=high, level="rescored",
+    )  # fmt: skip
+
+
+def test_the_paired_test_is_mcnemar_s_on_one_set() -> None:
+    """40 rows differ, 30 to 10: the normal form of McNemar's test gives z = 20 / sqrt(40)."""
+    a = entry("a", t="1" * 30 + "0" * 10 + "1" * 60)
+    b = entry("b", t="0" * 30 + "1" * 10 + "1" * 60)
+    assert p_value(a, b, Rows.of(a), Rows.of(b)) == pytest.approx(0.0015654, rel=1e-4)
+
+
+def test_the_paired_test_weighs_sets_as_the_average_does() -> None:
+    """The same 10 rows matter more in a set of 100 than in one of 10,000."""
+    small = p_value(*pair(100), *map(Rows.of, pair(100)))
+    assert small < 0.05
+    large = p_value(*pair(10_000), *map(Rows.of, pair(10_000)))
+    assert large == pytest.approx(small)  # one differing set: its weight cancels
+
+
+def pair(rows: int) -> tuple[Entry, Entry]:
+    same = "1" * 50 + "0" * 50
+    a = entry("a", x="1" * 10 + "0" * (rows - 10), y=same)
+    return a, entry("b", x="0" * rows, y=same)
+
+
+def test_identical_entries_share_a_group_and_order_by_name() -> None:
+    entries = [entry("b", t="10"), entry("a", t="10")]
+    assert set(rank_groups(entries).values()) == {1}
+    assert [item.entry.name for item in ranked(entries)] == ["a", "b"]
+
+
+def test_references_are_the_published_ones() -> None:
+    """The empty answer scores 60.15, 7.89, 65.58; the best constants average 61.76."""
+    rows = {item.name: item for item in reference_entries("finance")}
+    empty = rows["empty-answer"].scores
+    assert [round(100 * empty[t].value, 2) for t in ("fpb", "fiqa", "tfns")] == [60.15, 7.89, 65.58]
+    assert round(100 * (rows["best-constant"].average or 0), 2) == 61.76
+    assert round(100 * (rows["upstream-baseline"].average or 0), 2) == 45.27
+
+
+def test_the_pareto_front_keeps_what_nothing_beats() -> None:
+    points = [("cheap", 1.0, 0.5), ("worse", 2.0, 0.4), ("best", 3.0, 0.9), ("dear", 4.0, 0.9)]
+    assert pareto_front(points) == ["cheap", "best"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
+def test_no_cell_is_a_formula(text: str) -> None:
+    assert not csv_cell(text).startswith(("=", "+", "-", "@", "\t"))
+
+
+def test_markdown_of_a_stranger_stays_text() -> None:
+    evil = "[x](javascript:alert(1)) <img src=x> | `a` @someone"
+    assert not re.search(r"(?<!\\)[<\[|`@]", markdown_cell(evil))
+
+
+def test_inline_json_cannot_end_its_script() -> None:
+    evil = "</script><script>alert(1)</script>\u2028"
+    text = str(inline_json({"x": evil}))
+    assert "<" not in text
+    assert json.loads(text) == {"x": evil}
+
+
+def test_markup_in_every_string_of_a_submission_stays_text(tmp_path: Path) -> None:
+    evil = '"><script>alert(1)</script>|=HYPERLINK("x")'
+    submission = Submission()
+    submission.record["environment"]["device"]["name"] = evil
+    submission.record["environment"]["platform"] = evil
+    submission.respec(lambda spec: spec.update(recipe=evil))
+    files, refused = build(board(tmp_path, ("evil", submission)))
+    assert refused == []
+    html = files["finance/index.html"]
+    assert html.count("<script") == 2
+    assert "alert(1)</script>" not in html
+    rows = list(csv.reader(io.StringIO(files["finance/leaderboard.csv"])))
+    assert all(not cell.startswith("=") for row in rows for cell in row)
+
+
+def test_the_schema_accepts_a_record_and_refuses_another(tmp_path: Path) -> None:
+    files, _ = build(board(tmp_path))
+    schema = json.loads(files["result.schema.json"])
+    jsonschema.validate(Submission().record, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(Submission().record | {"surprise": 1}, schema)
+    assert schema["properties"]["schema"]["const"] == "flowertune-harness/result"
+
+
+def test_write_touches_only_what_changed(tmp_path: Path) -> None:
+    files, _ = build(board(tmp_path))
+    write(files, tmp_path / "out")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    write(files, tmp_path / "out")
+    assert before == {p: p.stat().st_mtime_ns for p in before}
