@@ -26,7 +26,9 @@ class AdaLoraParams(Targets):
     target_r: int = Field(8, ge=1)
     """Mean rank at the end."""
     alpha: int = Field(64, ge=1)
+    """The update is scaled by alpha over the rank."""
     dropout: float = Field(0.075, ge=0, lt=1)
+    """On the adapter's input, in training."""
     total_steps: int = Field(1000, ge=1)
     """Steps over which the ranks are pruned."""
 

@@ -24,6 +24,7 @@ class LycorisParams(Targets):
     r: int = Field(8, ge=1)
     """Rank. Source of both defaults: peft."""
     alpha: int = Field(8, ge=1)
+    """The update is scaled by alpha / r."""
 
 
 def _configure_loha(model: ModelSpec, params: LycorisParams) -> LoHaConfig:

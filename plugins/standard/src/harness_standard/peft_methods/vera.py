@@ -27,6 +27,7 @@ class VeraParams(Targets):
     d_initial: float = Field(0.1, gt=0)
     """Start of d; b starts at zero. Source of the default: the paper's table 6c, by peft."""
     dropout: float = Field(0.075, ge=0, lt=1)
+    """On the adapter's input, in training."""
     projection_key: int = Field(0, ge=0)
     """Seed of the frozen pair."""
 

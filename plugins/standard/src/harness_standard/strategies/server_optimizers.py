@@ -32,7 +32,9 @@ class FedAvgMParams(Document):
     """Server momentum."""
 
     server_learning_rate: float = Field(1.0, gt=0)
+    """eta."""
     server_momentum: float = Field(0.9, ge=0, lt=1)
+    """beta."""
 
 
 class FedOptParams(Document):
@@ -42,8 +44,11 @@ class FedOptParams(Document):
     """Server learning rate. Flower's 0.1 is for whole networks; an adapter moves by about its
     learning rate times its steps a round, which 0.01 matches."""
     beta_1: float = Field(0.9, ge=0, lt=1)
+    """Decay of the first moment."""
     beta_2: float = Field(0.99, ge=0, lt=1)
+    """Decay of the second moment."""
     tau: float = Field(1e-3, gt=0)
+    """Added to the root of the second moment."""
 
 
 class FedAdagradParams(Document):
@@ -52,6 +57,7 @@ class FedAdagradParams(Document):
     eta: float = Field(0.01, gt=0)
     """Server learning rate; see FedOptParams."""
     tau: float = Field(1e-3, gt=0)
+    """Added to the root of the second moment."""
 
 
 def _build(flower_name: str) -> Callable[[Document, StrategyContext], Strategy]:
