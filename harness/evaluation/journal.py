@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -71,7 +72,8 @@ class Journal:
             try:
                 self._write(self._handle, data)
             except OSError:
-                os.ftruncate(self._handle, before)
+                with suppress(OSError):  # a torn line is cut when the file is read again
+                    os.ftruncate(self._handle, before)
                 raise
             if time.monotonic() - self._synced > SYNC_INTERVAL_S:
                 os.fsync(self._handle)

@@ -1,0 +1,220 @@
+"""One evaluation: both measures scored, resumable, never repeated, in a process without plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
+from harness.errors import EvaluationError, RecordError, UsageError
+from harness.evaluation.journal import Journal
+from harness.evaluation.launch import evaluate_run
+from harness.evaluation.result_key import locked
+from harness.evaluation.session import Subject, evaluate, open_subject
+from harness.record import Scores
+from harness.scoring.statistics import standard_error
+
+TASKS = ("fpb", "fiqa", "tfns")
+ROWS = 8
+"""Synthetic rows per set."""
+
+KILL_AFTER = 7
+KILLED = f"""
+import os, signal, sys
+from harness.evaluation import journal
+real, count = journal.Journal.append, 0
+def append(self, row, value):
+    global count
+    real(self, row, value)
+    count += 1
+    if count == {KILL_AFTER}:
+        os.kill(os.getpid(), signal.SIGKILL)
+journal.Journal.append = append
+from harness.evaluation.__main__ import main
+sys.exit(main([sys.argv[1], "--threads", "1", "--quiet"]))
+"""
+
+
+def subject(run_dir: Path) -> Subject:
+    return open_subject(run_dir, None, untrained=False)
+
+
+def lines(run_dir: Path, name: str) -> list[dict[str, object]]:
+    text = (run_dir / "generations" / f"{name}.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def appended(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
+    """Count the rows that are written while a test runs."""
+    count: Counter[tuple[str, int]] = Counter()
+    real = Journal.append
+
+    def append(self: Journal, row: int, value: dict[str, object]) -> None:
+        count[self.final.stem, row] += 1
+        real(self, row, value)
+
+    monkeypatch.setattr(Journal, "append", append)
+    return count
+
+
+def test_both_measures_of_every_set_are_scored(run_dir: Path) -> None:
+    scores = evaluate(subject(run_dir), quiet=True)
+    assert read_document(Scores, run_dir / "scores.json") == scores
+    assert [(item.metric, item.task) for item in scores.scores] == [
+        (metric, task) for metric in ("accuracy", "loglikelihood_accuracy") for task in TASKS
+    ]
+    for item in scores.scores:
+        official = item.metric == "accuracy"
+        name = item.task if official else f"{item.task}.loglikelihood"
+        rows = lines(run_dir, name)
+        right = sum(row["new_out"] == row["new_target"] for row in rows)
+        assert (item.correct, item.examples) == (right, ROWS)
+        assert item.stderr == pytest.approx(standard_error(right, ROWS))
+        assert item.interval[0] <= item.value <= item.interval[1]
+        assert item.generations_sha256 == sha256_file(run_dir / "generations" / f"{name}.jsonl")
+        assert (item.invalid_rate is not None) is official
+        assert item.leak is not None
+        assert item.leak.clean_examples + item.leak.text_rows == ROWS
+    assert scores.adapter_sha256 == sha256_file(run_dir / "adapter" / "adapter_model.safetensors")
+
+
+def test_a_killed_evaluation_goes_on_where_it_stopped(
+    run_dir: Path, appended: Counter[tuple[str, int]]
+) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(run_dir)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    kept = {
+        (task, row["row"]): row
+        for task in TASKS
+        if (run_dir / "generations" / f"{task}.partial.jsonl").exists()
+        for row in lines(run_dir, f"{task}.partial")
+    }
+    assert len(kept) == KILL_AFTER
+    evaluate(subject(run_dir), quiet=True)
+    final = {(task, row["row"]): row for task in TASKS for row in lines(run_dir, task)}
+    assert len(final) == ROWS * len(TASKS)
+    assert {key: final[key] for key in kept} == kept
+    official = {key: n for key, n in appended.items() if "." not in key[0]}
+    assert official == {key: 1 for key in final if key not in kept}
+    assert not list((run_dir / "generations").glob("*.partial.jsonl"))
+
+
+def test_what_is_there_is_not_generated_again(
+    run_dir: Path, appended: Counter[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*arguments: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    first = evaluate(subject(run_dir), quiet=True)
+    appended.clear()
+    monkeypatch.setattr("harness.evaluation.engine.load_engine", load)
+    (run_dir / "scores.json").unlink()
+    again = evaluate(subject(run_dir), quiet=True)
+    assert not appended
+    assert again.scores == first.scores
+
+
+def test_another_adapter_gets_rows_of_its_own(
+    run_dir: Path, save_adapter: Callable[..., Path]
+) -> None:
+    first = evaluate(subject(run_dir), quiet=True)
+    before = lines(run_dir, "fpb")
+    config = (run_dir / "adapter" / "adapter_model.safetensors").read_bytes()
+    save_adapter(run_dir / "adapter", seed=9)
+    second = evaluate(subject(run_dir), quiet=True)
+    assert second.adapter_sha256 != first.adapter_sha256
+    assert lines(run_dir, "fpb") != before
+    (run_dir / "adapter" / "adapter_model.safetensors").write_bytes(config)
+    third = evaluate(subject(run_dir), quiet=True)
+    assert third.scores == first.scores
+    assert lines(run_dir, "fpb") == before
+
+
+def test_other_versions_do_not_mix(
+    run_dir: Path, appended: Counter[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(subject(run_dir), quiet=True)
+    appended.clear()
+    monkeypatch.setattr("harness.evaluation.session.package_versions", lambda: {"torch": "0.0"})
+    evaluate(subject(run_dir), quiet=True)
+    assert len(appended) == 2 * ROWS * len(TASKS)
+    assert len(list(run_dir.glob("generations.*"))) == 1
+
+
+def test_an_edited_kept_row_is_refused(run_dir: Path) -> None:
+    evaluate(subject(run_dir), quiet=True)
+    file = run_dir / "generations" / "fpb.jsonl"
+    text = file.read_text().replace("Input: ", "Input: x", 1)
+    file.write_text(text)
+    with pytest.raises(EvaluationError, match=r"fpb\.jsonl: line 1: its prompt is not row 0's"):
+        evaluate(subject(run_dir), quiet=True)
+
+
+def test_two_evaluations_of_one_run_do_not_meet(run_dir: Path) -> None:
+    with locked(run_dir), pytest.raises(UsageError, match="is being evaluated by another process"):
+        evaluate(subject(run_dir), quiet=True)
+
+
+def test_a_run_under_other_rules_is_refused(run_dir: Path) -> None:
+    spec = read_json(run_dir / "spec.json")
+    spec["challenge"]["digest"] = "0" * 64
+    write_atomic(run_dir / "spec.json", pretty_json(spec))
+    with pytest.raises(EvaluationError, match="evaluate with the harness that ran it"):
+        subject(run_dir)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no such file"):
+        subject(tmp_path)
+
+
+PLUGIN = "from pathlib import Path\nPath({marker!r}).write_text('loaded')\n"
+
+
+def test_the_evaluating_process_loads_no_plugin_and_nothing_from_here(
+    run_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    site, here, marker = tmp_path / "site", tmp_path / "here", tmp_path / "marker"
+    info = site / "eager-1.0.dist-info"
+    info.mkdir(parents=True)
+    here.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: eager\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[flowertune_harness]\neager = eager_plugin\n")
+    (site / "eager_plugin.py").write_text(PLUGIN.format(marker=str(marker)))
+    (here / "lm_eval.py").write_text(PLUGIN.format(marker=str(marker)))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, sys.path)]))
+    monkeypatch.chdir(here)
+    evaluate_run(run_dir, threads=1)
+    assert not marker.exists()
+    assert (run_dir / "scores.json").is_file()
+    shown = capfd.readouterr().err
+    assert "answers: 24/24 rows (" in shown
+    assert "rows/s" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_failure_crosses_the_process_border_as_itself(run_dir: Path) -> None:
+    (run_dir / "adapter" / "adapter_model.safetensors").unlink()
+    (run_dir / "adapter" / "adapter_model.bin").write_bytes(b"\x80\x04")
+    with pytest.raises(EvaluationError, match="a pickle can run code"):
+        evaluate_run(run_dir, quiet=True)
+
+
+def test_a_process_that_dies_is_one_sentence(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(EvaluationError, match="ended with code 1; finished rows are kept"):
+        evaluate_run(run_dir, quiet=True)
