@@ -95,8 +95,16 @@ class PeftMethod:
     configure: Callable[[ModelSpec, Any], PeftConfig]
     """(model, params) -> the peft configuration; imports peft inside."""
     shapes: Callable[[ModelSpec, Any], Shapes]
-    """(model, params) -> the tensors that travel, in state-dict order, without weights or torch."""
+    """(model, params) -> the adapter's tensors, in state-dict order, without weights or torch."""
+    frozen: Callable[[str], bool] = lambda name: False
+    """Whether a tensor of the adapter stays at its seeded start: it is saved, but neither trained
+    nor sent."""
     paper: str = ""
+
+    def travelling(self, model: ModelSpec, params: Any) -> Shapes:
+        """Return the tensors of one message: the adapter's without the frozen ones."""
+        shapes = self.shapes(model, params)
+        return {name: shape for name, shape in shapes.items() if not self.frozen(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +117,14 @@ class StrategyContext:
     rounds: int
     seed: int
     shapes: Mapping[str, tuple[int, ...]]
-    """Tensors of one message."""
+    """Tensors of the adapter that travel."""
     peft_method: str
     """Qualified name, `standard/lora`."""
     peft_params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class RoundPlan:
     """What one round moves and trains, by tensor name.
 
     A client starts a tensor of the adapter from what was sent, else from what it kept, else from
@@ -148,7 +156,7 @@ class StrategyMethod:
     """(qualified PEFT method, its params) -> why this strategy is not valid for it, or None."""
     supports_training: Callable[[Any, TrainSpec], str | None] = lambda params, train: None
     """(params, the recipe's training) -> why this strategy is not valid for it, or None."""
-    exchange: Callable[[Any, StrategyContext, int], Exchange] | None = None
+    round_plan: Callable[[Any, StrategyContext, int], RoundPlan] | None = None
     """(params, context, round from 1) -> what that round moves; None: the whole adapter travels
     both ways and is trained."""
     averages: Literal["tensor", "product"] = "tensor"
@@ -159,12 +167,12 @@ class StrategyMethod:
     """The aggregation in one line, for the documents."""
     paper: str = ""
 
-    def exchange_of(self, params: Any, context: StrategyContext, round: int) -> Exchange:
-        """Return what `round` moves: the declared exchange, or the whole adapter."""
-        if self.exchange is not None:
-            return self.exchange(params, context, round)
+    def plan_of(self, params: Any, context: StrategyContext, round: int) -> RoundPlan:
+        """Return what `round` (from 1) moves: the declared plan, or the whole adapter."""
+        if self.round_plan is not None:
+            return self.round_plan(params, context, round)
         shapes = dict(context.shapes)
-        return Exchange(down=shapes, up=shapes, train=frozenset(shapes))
+        return RoundPlan(down=shapes, up=shapes, train=frozenset(shapes))
 
 
 @dataclass(frozen=True, slots=True)

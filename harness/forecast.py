@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from math import prod
 
 from pydantic import Field
 
 from harness.challenge import MIB, Challenge
-from harness.components import PeftMethod, Shapes
+from harness.components import PeftMethod, RoundPlan, Shapes
 from harness.document import Document
 from harness.machine import Machine
 from harness.recipe import TrainSpec
@@ -34,6 +35,7 @@ class CommunicationForecast(Document):
     """Traffic of the whole run when nobody fails."""
 
     message_bytes: int
+    """Of the whole adapter; a strategy may send less or more, see `RoundPlan`."""
     message_bytes_legacy: int
     clients_per_round: int
     messages: int
@@ -92,9 +94,14 @@ def total_messages(challenge: Challenge, train: TrainSpec) -> int:
 
 
 def forecast(
-    spec: RunSpec, challenge: Challenge, method: PeftMethod, params: Document, machine: Machine
+    spec: RunSpec,
+    challenge: Challenge,
+    method: PeftMethod,
+    params: Document,
+    machine: Machine,
+    plan: Callable[[int], RoundPlan],
 ) -> Forecast:
-    """Return the forecast of `spec` on `machine`.
+    """Return the forecast of `spec` on `machine`; `plan` says what each round moves.
 
     Raises:
         PluginError: the PEFT method's target modules match nothing.
@@ -102,24 +109,40 @@ def forecast(
     shapes = method.shapes(spec.model, params)
     parameters = sum(prod(shape) for shape in shapes.values())
     messages = total_messages(challenge, spec.train)
-    one, one_legacy = message_bytes(shapes), message_bytes_legacy(shapes)
+    clients = challenge.clients_per_round(spec.train.fraction)
+    plans = [plan(number) for number in range(1, spec.train.rounds + 1)]
+    total = clients * _sum(message_bytes, plans)
+    total_legacy = clients * _sum(message_bytes_legacy, plans)
     return Forecast(
         adapter=AdapterForecast(
             parameters=parameters, tensors=len(shapes), bytes=FLOAT_BYTES * parameters
         ),
         communication=CommunicationForecast(
-            message_bytes=one,
-            message_bytes_legacy=one_legacy,
-            clients_per_round=challenge.clients_per_round(spec.train.fraction),
+            message_bytes=message_bytes(shapes),
+            message_bytes_legacy=message_bytes_legacy(shapes),
+            clients_per_round=clients,
             messages=messages,
-            total_bytes=messages * one,
-            total_bytes_legacy=messages * one_legacy,
-            total_mib=round(messages * one / MIB, 2),
-            total_mib_legacy=round(messages * one_legacy / MIB, 2),
+            total_bytes=total,
+            total_bytes_legacy=total_legacy,
+            total_mib=round(total / MIB, 2),
+            total_mib_legacy=round(total_legacy / MIB, 2),
             limit_mib=challenge.communication.limit_mib,
         ),
         estimate=_estimate(spec, challenge, parameters, machine),
     )
+
+
+def _sum(size: Callable[[Shapes], int], plans: Iterable[RoundPlan]) -> int:
+    """Bytes down and up of one client that takes part in every round."""
+    seen: dict[tuple[object, ...], int] = {}
+    total = 0
+    for plan in plans:
+        for shapes in (plan.down, plan.up):
+            key = tuple(shapes.items())
+            if key not in seen:
+                seen[key] = size(shapes)
+            total += seen[key]
+    return total
 
 
 def _estimate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from harness.challenge import Challenge, load_challenge
 from harness.components import StrategyContext
@@ -93,13 +94,15 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
         peft=_complete(method.name, components.peft_params),
         strategy=_complete(strategy.name, components.strategy_params),
         train=train,
-        price=recipe.price,
+        price=None if request.smoke else recipe.price,  # it is another machine's
         seed=DEFAULT_SEED if request.seed is None else request.seed,
         compute=_compute(request, machine, clients),
         evaluation_rows=request.evaluation_rows,
         smoke=request.smoke,
     )
-    expected = forecast(spec, challenge, method.value, components.peft_params, machine)
+    context = strategy_context(spec, challenge, components)
+    plan = partial(components.strategy.plan_of, components.strategy_params, context)
+    expected = forecast(spec, challenge, method.value, components.peft_params, machine, plan)
     case = Case(spec, recipe, challenge, expected, strategy.value, overrides.static)
     return Resolved(spec, recipe, challenge, components, expected, violations(case))
 
@@ -138,7 +141,7 @@ def strategy_context(
         fraction=spec.train.fraction,
         rounds=spec.train.rounds,
         seed=spec.seed,
-        shapes=components.method.shapes(spec.model, components.peft_params),
+        shapes=components.method.travelling(spec.model, components.peft_params),
         peft_method=spec.peft.name,
         peft_params=spec.peft.params,
     )
