@@ -18,6 +18,8 @@ from harness.tensorfile import tensor_shapes
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+PLAIN_STARTS = ("gaussian", "orthogonal")
+"""Named LoRA initialisations that leave the base alone; the others move it before training."""
 LISTED = 4
 """Names that a message lists of each kind of mismatch."""
 
@@ -41,6 +43,12 @@ def merge_adapter(base: Base, folder: Path) -> None:
         raise EvaluationError(
             f"{folder}: {config.peft_type} adds tokens to the prompt and cannot be merged;"
             " the official protocol is implemented for adapters of weights"
+        )
+    start = getattr(config, "init_lora_weights", True)
+    if isinstance(start, str) and start not in PLAIN_STARTS:
+        raise EvaluationError(
+            f"{folder}: init_lora_weights is {start!r}, which changes the base's own weights;"
+            " convert it to plain LoRA (peft: path_initial_model_for_weight_conversion)"
         )
     config.inference_mode = True
     try:

@@ -36,6 +36,46 @@ def test_merging_gives_what_the_adapter_computes(
     assert not torch.allclose(found, plain, atol=1e-2)
 
 
+KINDS = {
+    "rslora": ("LoraConfig", {"r": 4, "use_rslora": True}),
+    "vera": ("VeraConfig", {"r": 8}),
+    "ia3": ("IA3Config", {"feedforward_modules": ["down_proj"]}),
+    "loha": ("LoHaConfig", {"r": 4}),
+    "lokr": ("LoKrConfig", {"r": 4}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_kinds_of_adapter_merge_too(base: Base, tmp_path: Path, kind: str) -> None:
+    import peft
+
+    name, options = KINDS[kind]
+    targets = ["gate_proj", "down_proj"] if kind != "vera" else ["gate_proj", "up_proj"]
+    config = getattr(peft, name)(target_modules=targets, task_type="CAUSAL_LM", **options)
+    adapted = peft.get_peft_model(base.model, config)
+    torch.manual_seed(4)
+    with torch.no_grad():
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    adapted.save_pretrained(tmp_path)
+    expected = adapted.eval()(IDS).logits.clone()
+    base.model = adapted.unload()
+    plain = base.model(IDS).logits.clone()
+    merge_adapter(base, tmp_path)
+    assert torch.allclose(base.model(IDS).logits, expected, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(plain, expected, atol=1e-3)
+
+
+def test_a_start_that_moves_the_base_is_refused(
+    base: Base, save_adapter: Save, tmp_path: Path
+) -> None:
+    folder = save_adapter(tmp_path, dora=False)
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | {"init_lora_weights": "pissa"}))
+    assert "init_lora_weights is 'pissa'" in refusal(base, folder)
+
+
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
     """Read the weights into memory: the tests write over the file."""
     return load((folder / WEIGHTS).read_bytes())
