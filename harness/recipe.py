@@ -28,12 +28,46 @@ ALPACA = (
 class Prompt(Document):
     """How one training example becomes text, and where its response begins."""
 
+    style: Literal["text", "chat"] = "text"
+    """`text`: the template below; `chat`: the tokenizer's chat template (ChatML for SmolLM2), the
+    loss starting after its generation prompt."""
     template: str = ALPACA
-    """Python format string over `instruction`, `input` and `output`."""
+    """Style text: Python format string over `instruction`, `input` and `output`."""
     response_marker: str = "### Response:"
-    """Text after whose last token the loss starts; must occur in the template exactly once."""
+    """Style text: text after whose last token the loss starts; exactly once in the template."""
+    system: str = ""
+    """Style chat: the system message; empty: the chat template's own, if it has one."""
+    user: str = "{instruction}\n{input}"
+    """Style chat: format string of the user's message; the response is `output`."""
     append_eos: bool = False
     """Append the tokenizer's EOS to the response and train on it; the template does not."""
+
+
+class RowFilter(Document):
+    """Keeps or drops rows of the fixed data set, by a regular expression."""
+
+    column: Literal["instruction", "input", "output"]
+    pattern: str
+    """Python regular expression, searched for anywhere in the column."""
+    keep: Literal["matching", "others"] = "matching"
+
+
+class DataSpec(Document):
+    """What a recipe makes of the fixed data set's rows, before the prompt. Filters come first.
+
+    A client's weight stays the size of its partition: that is the challenge's.
+    """
+
+    filters: tuple[RowFilter, ...] = ()
+    """A row is kept when every filter keeps it."""
+    instruction: str = "{instruction}"
+    """Format string over the row's `instruction`, `input` and `output`; the new instruction."""
+    input: str = "{input}"
+    """As `instruction`; the new input."""
+    output: str = "{output}"
+    """As `instruction`; the new output."""
+    output_map: dict[str, str] = {}
+    """Whole outputs to replace, first of all: {"moderately positive": "positive"}."""
 
 
 class TrainSpec(Document):
@@ -49,10 +83,23 @@ class TrainSpec(Document):
     gradient_accumulation_steps: int = Field(1, ge=1)
     learning_rate_max: float = Field(5e-5, gt=0)
     learning_rate_min: float = Field(1e-6, ge=0)
-    round_schedule: Literal["cosine", "constant"] = "cosine"
-    """Over rounds: min + (max-min)/2 * (1 + cos(pi*t/T)), t = 1..T, constant within a round."""
+    round_schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """Rate of round t of T. cosine: min + (max-min)/2 * (1 + cos(pi*t/T)), as the template;
+    linear: min + (max-min) * (1 - t/T); constant: max."""
+    step_schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """Within a round, over its steps k = 0..K-1: the round's rate times 1, 1 - k/K or
+    (1 + cos(pi*k/K)) / 2."""
+    warmup_steps: int = Field(0, ge=0)
+    """First steps of each round, whose rate is also multiplied by (k + 1) / (warmup_steps + 1)."""
     optimizer: Literal[
-        "adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "sgd"
+        "adamw_torch",
+        "adamw_8bit",
+        "paged_adamw_8bit",
+        "paged_adamw_32bit",
+        "lion_8bit",
+        "lion_32bit",
+        "adafactor",
+        "sgd",
     ] = "adamw_torch"
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -61,6 +108,7 @@ class TrainSpec(Document):
     """Longest example in tokens; longer ones are cut on the right."""
     data_order: Literal["fixed", "per-round"] = "fixed"
     """`fixed`: the same first rows in every round, as the template; `per-round`: a new order."""
+    data: DataSpec = DataSpec()
     prompt: Prompt = Prompt()
     save_every_rounds: int = Field(5, ge=1)
     """Every so many rounds, and after the last, the adapter is kept for good."""

@@ -84,6 +84,8 @@ def communication_limit(case: Case) -> Iterator[Breach]:
 def response_marker(case: Case) -> Iterator[Breach]:
     """The loss starts after the marker, so the template must hold it exactly once."""
     prompt = case.spec.train.prompt
+    if prompt.style == "chat":
+        return
     count = prompt.template.count(prompt.response_marker) if prompt.response_marker else 0
     if count != 1:
         yield (

@@ -9,6 +9,7 @@ from typing import Any
 from harness.errors import PluginError
 from harness.recipe import TrainSpec
 from harness.training.prompt import render
+from harness.training.rows import choose_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,14 @@ def tokenise(
         PluginError: no token of a row is left to train on, so that it would teach nothing in
             silence; the row is named.
     """
-    rendered = [render(train.prompt, row) for row in rows]
-    encoded = tokenizer([text for text, _ in rendered], return_offsets_mapping=True)
+    chosen = choose_rows(rows, train.data, partition)
+    rendered = [render(train.prompt, row, tokenizer) for _, row in chosen]
+    encoded = tokenizer(
+        [text for text, _ in rendered],
+        return_offsets_mapping=True,
+        # A chat template has written them already.
+        add_special_tokens=train.prompt.style == "text",
+    )
     examples = []
     for index, (ids, offsets) in enumerate(
         zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
@@ -53,7 +60,7 @@ def tokenise(
         tokens = tokens[: train.seq_length]
         if not 0 < start < len(tokens):
             raise PluginError(
-                f"partition {partition}, row {index}: no token after the response marker"
+                f"partition {partition}, row {chosen[index][0]}: no token after the response marker"
                 f" {train.prompt.response_marker!r} is left to train on: {len(ids)} tokens,"
                 f" seq_length {train.seq_length}, text ends {text[-40:]!r}; raise seq_length or"
                 " correct the prompt"

@@ -31,7 +31,14 @@ def make_optimizer(
         return torch.optim.AdamW(
             parameters, lr=rate, betas=BETAS, eps=EPSILON, weight_decay=train.weight_decay
         )
+    if train.optimizer == "adafactor":
+        return torch.optim.Adafactor(parameters, lr=rate, weight_decay=train.weight_decay)
     import bitsandbytes.optim as bnb
+
+    if train.optimizer in ("lion_8bit", "lion_32bit"):
+        lion = bnb.Lion8bit if train.optimizer == "lion_8bit" else bnb.Lion32bit
+        made: torch.optim.Optimizer = lion(parameters, lr=rate, weight_decay=train.weight_decay)
+        return made
 
     on_gpu = bool(parameters) and parameters[0].is_cuda
     kinds = {

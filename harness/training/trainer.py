@@ -15,7 +15,7 @@ from harness.challenge import Challenge
 from harness.components import LocalObjective, LocalRound, PeftMethod, RoundPlan
 from harness.errors import FederationError
 from harness.record import Device
-from harness.schedule import learning_rate
+from harness.schedule import learning_rate, step_factor
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
 from harness.training.adapter import Adapter, Arrays
@@ -39,7 +39,7 @@ class Update:
     kept: Arrays
     """What this client keeps until its next round; empty for most strategies."""
     examples: int
-    """Rows of the partition: the client's weight."""
+    """Rows of the partition, filtered or not: the client's weight."""
     train_loss: float
     """Mean over the steps, of the data alone: an extra term of the strategy is not in it."""
     step_losses: list[float]
@@ -82,6 +82,7 @@ class Trainer:
         self._assets = assets
         self._objective = objective
         self._partitions: dict[int, list[Example]] = {}
+        self._weights: dict[int, int] = {}
         self._device = spec.compute.device
         self._dtype = compute_dtype(spec.model, self._device)
         self._be_deterministic()
@@ -94,17 +95,14 @@ class Trainer:
         self._travelling = frozenset(method.travelling(spec.model, params))
 
     def initial(self) -> Arrays:
-        """Return what travels of the adapter as peft initialises it, seeded by the run."""
-        return {
-            name: values.copy()
-            for name, values in self._initial.items()
-            if name in self._travelling
-        }
+        """Return the adapter as peft initialises it, seeded by the run; frozen tensors too."""
+        return {name: values.copy() for name, values in self._initial.items()}
 
     def examples(self, partition: int) -> list[Example]:
         """Return the tokenised rows of a partition; read once, then kept."""
         if partition not in self._partitions:
             rows = load_partition(self.challenge, self._assets.training_file, partition)
+            self._weights[partition] = len(rows)
             self._partitions[partition] = tokenise(rows, self.spec.train, self.tokenizer, partition)
         return self._partitions[partition]
 
@@ -155,6 +153,8 @@ class Trainer:
                     f"partition {partition}, round {round}, step {step + 1}: loss {loss}, gradient"
                     f" norm {norm}; expected finite numbers; lower the learning rate ({rate:g})"
                 )
+            for group in optimizer.param_groups:
+                group["lr"] = rate * step_factor(train, step)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             losses.append(loss)
@@ -169,7 +169,7 @@ class Trainer:
         return Update(
             arrays=pick(after, arrays if plan is None else plan.up, "return"),
             kept=pick(after, {} if plan is None else plan.keep, "keep"),
-            examples=len(examples),
+            examples=self._weights[partition],
             train_loss=sum(losses) / len(losses),
             step_losses=losses,
             learning_rate=rate,

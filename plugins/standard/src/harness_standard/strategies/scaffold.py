@@ -94,6 +94,11 @@ def _plain_steps(params: ScaffoldParams, train: TrainSpec) -> str | None:
             " variates are gradients only when a step is eta times the gradient; set"
             " train.optimizer=sgd and train.weight_decay=0"
         )
+    if train.step_schedule != "constant" or train.warmup_steps:
+        return (
+            "its control variates divide by one learning rate for all steps of a round; set"
+            " train.step_schedule=constant and train.warmup_steps=0"
+        )
     return None
 
 
