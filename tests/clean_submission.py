@@ -9,6 +9,7 @@ import copy
 import hashlib
 import json
 import random
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from math import prod
@@ -25,7 +26,7 @@ from harness.scoring import statistics
 from harness.scoring.rescore import majority
 from harness.scoring.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.spec import ChallengeRef, RunSpec
-from harness.verify.adapter import lora_shapes
+from harness.verify.adapter import WEIGHTS, lora_shapes, tensors_digest
 from harness.verify.generations import generation_lines
 
 HEX = "0123456789abcdef"
@@ -153,16 +154,17 @@ def data_records(challenge: Challenge) -> list[dict[str, Any]]:
     """Return the records of every data set and the model, as pinned."""
     records: list[dict[str, Any]] = [
         {"name": challenge.dataset.name, "kind": "training", "source": "hub", "revision": "main",
-         "rows": challenge.dataset.pin.rows, "sha256": fake_digest("training")},
+         "rows": challenge.dataset.pin.rows, "sha256": fake_digest("training"),
+         "files": {"train.parquet": fake_digest("training")}},
         {"name": "pretend/pretend-1m", "kind": "model", "source": "hub", "revision": "main",
-         "sha256": fake_digest("model")},
+         "sha256": fake_digest("model"), "files": {"model.safetensors": fake_digest("model")}},
     ]  # fmt: skip
     for item in challenge.evaluation:
         files = dict(zip(item.files, item.sha256, strict=True))
         lines = "".join(f"{name}:{digest}\n" for name, digest in sorted(files.items()))
         records.append(
             {"name": item.dataset, "kind": "evaluation", "source": "hub", "revision": "main",
-             "rows": None, "files": files,
+             "rows": item.rows, "files": files,
              "sha256": item.sha256[0] if len(files) == 1 else sha256_text(lines)}
         )  # fmt: skip
     return records
@@ -244,6 +246,17 @@ def adapter_config(rank: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def safetensors(shapes: dict[str, list[int]]) -> bytes:
+    """Return a safetensors file of float32 tensors with values that nobody trained."""
+    header, position = {}, 0
+    for name, shape in shapes.items():
+        size = 4 * prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [position, position + size]}
+        position += size
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + random.Random(1).randbytes(position)
+
+
 class Submission:
     """The parts of a submission, to be changed and then written."""
 
@@ -259,6 +272,20 @@ class Submission:
         self.extra: dict[str, bytes] = {}
         self.bits: dict[str, str] | None = None
         self.card = "# A pretended run\n"
+
+    def add_weights(self) -> None:
+        """Put the adapter's file into the submission, and let the record name it."""
+        shapes = {t["name"]: t["shape"] for t in self.record["adapter"]["tensors"]}
+        data = safetensors(shapes)
+        self.extra[WEIGHTS] = data
+        adapter = self.record["adapter"]
+        adapter["sha256"], adapter["file_bytes"] = hashlib.sha256(data).hexdigest(), len(data)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            last = tensors_digest(Path(file.name))
+        self.record["federation"]["rounds"][-1]["aggregate_sha256"] = last
+        self.rechain()
 
     def respec(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the spec and what repeats it: its digest and the challenge reference."""

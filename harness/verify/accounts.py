@@ -9,6 +9,7 @@ from math import isclose
 
 from packaging.version import InvalidVersion, Version
 
+from harness.document import sha256_text
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject
 
@@ -112,12 +113,23 @@ def data(subject: Subject) -> Iterator[Breach]:
     for item in record.data:
         if item.kind == "training" and not item.notes and item.rows != challenge.dataset.pin.rows:
             yield f"data: {item.name}", f"{item.rows} rows, no note", challenge.dataset.pin.rows
+        if item.files and item.sha256 not in files_digests(item.files):
+            yield f"data: {item.name}: sha256", item.sha256, files_digests(item.files)[0]
+        rows = {e.dataset: e.rows for e in challenge.evaluation}.get(item.name)
+        if item.kind != "training" and item.source != "synthetic" and item.rows != rows:
+            yield f"data: {item.name}: rows", item.rows, rows
         if item.sha256 in challenge.dataset.pin.lookalikes and not item.notes:
             yield f"data: {item.name}", "a known look-alike, no note", "a note that says so"
         if item.source == "synthetic" and not record.spec.smoke:
             yield f"data: {item.name}", "synthetic", "data of the challenge, or a smoke run"
         if item.kind == "evaluation" and not item.notes and item.source != "synthetic":
             yield from _pinned(subject, item.name, item.files)
+
+
+def files_digests(files: dict[str, str]) -> tuple[str, ...]:
+    """Return what may stand for some files: the digest of their list, or of the only one."""
+    lines = sha256_text("".join(f"{name}:{digest}\n" for name, digest in sorted(files.items())))
+    return (next(iter(files.values())), lines) if len(files) == 1 else (lines,)
 
 
 def _pinned(subject: Subject, name: str, files: dict[str, str]) -> Iterator[Breach]:

@@ -16,6 +16,8 @@ from harness.verify.subject import Subject
 PREFIX = "base_model.model."
 MAGNITUDE = ".lora_magnitude_vector"
 WEIGHTS = "adapter/adapter_model.safetensors"
+MAX_LAYERS = 1_000
+"""Decoder blocks; the largest models have below 200. Each costs seven tensors to list."""
 CONFIG_FIELDS = {"r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout"}
 """peft's name -> ours."""
 
@@ -50,6 +52,9 @@ def shapes(subject: Subject) -> Iterator[Breach]:
     rank, targets = params.get("r"), params.get("target_modules")
     if type(rank) is not int or not isinstance(targets, list | tuple):
         yield "spec.peft.params", sorted(params), "r and target_modules, as LoRA's family has"
+        return
+    if spec.model.layers > MAX_LAYERS:
+        yield "spec.model.layers", spec.model.layers, f"at most {MAX_LAYERS}"
         return
     if spec.model.hidden % spec.model.heads or rank < 1:
         yield "spec.model", f"hidden {spec.model.hidden}, heads {spec.model.heads}", "a multiple"

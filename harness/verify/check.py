@@ -52,7 +52,8 @@ class Checked:
     @property
     def clean(self) -> bool:
         """Whether there is no finding of severity `error`."""
-        return not any(item.severity == "error" for item in self.findings)
+        known = self.subject is not None or self.claim is not None
+        return known and not any(item.severity == "error" for item in self.findings)
 
 
 def verify(paths: Iterable[Path]) -> Report:
@@ -131,12 +132,13 @@ class _Reader:
     def _record(self) -> ResultRecord | None:
         name = self.target.record.name
         path = self.target.record
-        value = self.attempt(name, "readable", read_value, path, MAX_BYTES[RESULT])
-        if value is None:
+        # In a tuple, because `null` is a value too, and not a record.
+        found = self.attempt(name, "readable", lambda: (read_value(path, MAX_BYTES[RESULT]),))
+        if found is None:
             return None
 
         def parse() -> ResultRecord:
-            return parse_document(ResultRecord, migrate(value, name), name)
+            return parse_document(ResultRecord, migrate(found[0], name), name)
 
         return self.attempt(name, "schema", parse)
 

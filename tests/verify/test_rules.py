@@ -484,3 +484,59 @@ def test_the_rescored_rung_is_what_a_recount_gives(tmp_path: Path) -> None:
 
     assert broken_by(written(tmp_path / "right", rung(score_digest(subject.official)))) == set()
     assert broken_by(written(tmp_path / "wrong", rung(fake_digest("x")))) == {"ladder"}
+
+
+def test_a_submission_with_its_weights_is_clean(tmp_path: Path) -> None:
+    """The file's digest, size, tensors and the last round's aggregate are one thing."""
+    submission = Submission()
+    submission.add_weights()
+    folder = submission.write(tmp_path / FOLDER)
+    assert verify([folder]).findings == ()
+    name = "adapter/adapter_model.safetensors"
+    data = bytearray(submission.extra[name])
+    data[-1] ^= 1
+    submission.extra[name] = bytes(data)
+    assert broken_by(submission.write(tmp_path / "changed" / FOLDER)) == {"adapter-weights"}
+
+
+def test_digests_of_tensors_are_the_federation_s() -> None:
+    """The checker digests a file's bytes; the federation digests arrays; both are one digest."""
+    numpy = pytest.importorskip("numpy")
+    from harness.federation.tensors import digest_arrays
+    from harness.verify.adapter import tensors_digest
+
+    arrays = {"b": numpy.arange(6, dtype="<f4").reshape(2, 3), "a": numpy.ones(4, "<f4")}
+    pytest.importorskip("safetensors.numpy")
+    import tempfile
+
+    from safetensors.numpy import save_file
+
+    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+        save_file(arrays, file.name)
+        assert tensors_digest(Path(file.name)) == digest_arrays(arrays)
+
+
+def test_partial_messages_are_for_strategies_that_are_not_known_to_move_all(
+    tmp_path: Path,
+) -> None:
+    """A strategy of a plugin may state smaller messages; FedAvg's are the whole adapter."""
+
+    def halve(s: Submission) -> None:
+        size = s.record["communication"]["message_bytes"] // 2
+        total = 0
+        for item in rounds_of(s):
+            item["message_bytes_down"] = item["message_bytes_up"] = size
+            item["bytes_down"] = item["bytes_up"] = size * len(item["clients"])
+            for client in item["clients"]:
+                client["bytes_up"] = size
+            total += item["bytes_down"] + item["bytes_up"]
+        s.record["communication"]["bytes_total"] = total
+        s.rechain()
+
+    assert broken_by(written(tmp_path / "fedavg", halve)) == {"round-bytes"}
+
+    def another(s: Submission) -> None:
+        s.respec(lambda spec: spec["strategy"].update(name="standard/alternating"))
+        halve(s)
+
+    assert broken_by(written(tmp_path / "other", another)) == set()
