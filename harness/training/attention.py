@@ -1,4 +1,4 @@
-"""Attention over a packed batch: each example attends to its own tokens only."""
+"""Attention over a packed batch: each token attends to the tokens before it in its example."""
 
 from __future__ import annotations
 
@@ -33,16 +33,13 @@ def packed_attention(
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each example of a packed batch.
 
-    The tokens are spread to a right-padded batch for the attention alone. No mask is needed: a
-    causal row never looks to its right, where the padding is, and padding's own rows are dropped.
-
     Args:
         module: the attention module; not used.
         query: (1, heads, T, head_dim).
         key: (1, kv_heads, T, head_dim).
         value: as `key`.
         attention_mask: None.
-        packed: where each token stands.
+        packed: which token is where.
         scaling: factor of the scores.
         dropout: of the attention weights; 0 in the models we know.
 
@@ -50,18 +47,17 @@ def packed_attention(
         (1, T, heads, head_dim), and None for the weights.
     """
 
-    def spread(tensor: torch.Tensor) -> torch.Tensor:
+    def spread(tensor: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         _, heads, _, size = tensor.shape
-        rows = tensor[0].transpose(0, 1).reshape(-1, heads * size)
-        padded = rows.index_select(0, packed.spread)
-        return padded.view(packed.examples, -1, heads, size).transpose(1, 2)
+        rows = tensor[0].transpose(0, 1).reshape(-1, heads * size).index_select(0, places)
+        return rows.view(len(packed.mask), -1, heads, size).transpose(1, 2)
 
     result = scaled_dot_product_attention(
-        spread(query),
-        spread(key),
-        spread(value),
+        spread(query, packed.queries),
+        spread(key, packed.keys),
+        spread(value, packed.keys),
+        attn_mask=packed.mask.to(query.dtype),
         dropout_p=dropout,
-        is_causal=True,
         scale=scaling,
         enable_gqa=query.shape[1] != key.shape[1],
     )

@@ -2,7 +2,11 @@
 
 In a causal model a token's hidden state depends on the tokens before it and on nothing else. So
 examples that begin with the same tokens have the same states there, and one copy serves all. The
-prompts of an instruction set begin alike: about 40 % of the tokens of a finance batch go.
+prompts of an instruction set begin alike: of 1,984 places of a padded finance batch, 1,318 hold a
+token and 616 hold one that no earlier example of the batch has already brought.
+
+For the attention the tokens are cut into blocks. A block's queries are up to `BLOCK` tokens that
+follow one another; its keys are everything before them in their example, and they themselves.
 """
 
 from __future__ import annotations
@@ -14,22 +18,26 @@ import torch
 
 from harness.training.examples import Example
 
+BLOCK = 32
+"""Queries of a block. Measured: 16 and 64 are slower, a whole padded batch takes twice as long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """One batch. T: distinct tokens; B: examples; L: longest example, without its last token."""
+    """One batch. T: distinct tokens; R: blocks; L: longest example, without its last token."""
 
     ids: torch.Tensor
     """(1, T) int64."""
     positions: torch.Tensor
     """(1, T) int64: each token's position in its example."""
-    spread: torch.Tensor
-    """(B * L,) int64: for each place of the padded batch the token that stands there; padding,
-    always on the right, repeats the example's last token."""
+    queries: torch.Tensor
+    """(R * BLOCK,) int64: token of each query; a short block repeats its last token."""
+    keys: torch.Tensor
+    """(R * L,) int64: token of each key; a short block repeats its last token."""
+    mask: torch.Tensor
+    """(R, 1, BLOCK, L) float32: 0 where a query may look, minus infinity elsewhere."""
     collect: torch.Tensor
-    """(T,) int64: for each token one place of the padded batch where it stands."""
-    examples: int
-    """B."""
+    """(T,) int64: the query of each token."""
     predicting: torch.Tensor
     """(N,) int64: the tokens whose next token is trained on."""
     targets: torch.Tensor
@@ -41,38 +49,53 @@ def pack(batch: Sequence[Example], device: str) -> Packed:
 
     The last token of an example is a target only: nothing is computed for it.
     """
-    length = max(len(example.ids) for example in batch) - 1
     known: dict[tuple[int, int], int] = {}
     ids: list[int] = []
     positions: list[int] = []
-    collect: list[int] = []
-    spread: list[int] = []
     predicting: list[int] = []
     targets: list[int] = []
-    for row, example in enumerate(batch):
+    blocks: list[tuple[list[int], int]] = []
+    for example in batch:
+        path: list[int] = []
         parent = -1
+        shared = 0
         for position, token in enumerate(example.ids[:-1]):
-            here = known.setdefault((parent, token), len(ids))
-            if here == len(ids):
+            parent = known.setdefault((parent, token), len(ids))
+            if parent == len(ids):
                 ids.append(token)
                 positions.append(position)
-                collect.append(row * length + position)
-            spread.append(here)
-            if position + 1 >= example.response_start:
-                predicting.append(here)
-                targets.append(example.ids[position + 1])
-            parent = here
-        spread.extend([parent] * (length - len(example.ids) + 1))
+            else:
+                shared = position + 1
+            path.append(parent)
+        blocks += [(path[: s + BLOCK], s) for s in range(shared, len(path), BLOCK)]
+        first = example.response_start
+        predicting += path[first - 1 :]
+        targets += example.ids[first:]
+
+    length = max(len(path) for path, _ in blocks)
+    queries: list[int] = []
+    keys: list[int] = []
+    collect = [0] * len(ids)
+    for path, start in blocks:
+        for token in path[start:]:
+            collect[token] = len(queries)
+            queries.append(token)
+        queries += [path[-1]] * (-len(queries) % BLOCK)
+        keys += path + [path[-1]] * (length - len(path))
 
     def tensor(values: list[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.int64, device=device)
 
+    place, asked = tensor(positions), tensor(queries)
+    hidden = torch.arange(length, device=device) > place[asked].view(-1, 1, BLOCK, 1)
+    mask = torch.zeros(hidden.shape, device=device).masked_fill_(hidden, float("-inf"))
     return Packed(
         ids=tensor(ids)[None],
-        positions=tensor(positions)[None],
-        spread=tensor(spread),
+        positions=place[None],
+        queries=asked,
+        keys=tensor(keys),
+        mask=mask,
         collect=tensor(collect),
-        examples=len(batch),
         predicting=tensor(predicting),
         targets=tensor(targets),
     )

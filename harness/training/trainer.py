@@ -22,6 +22,8 @@ from harness.training.adapter import Adapter, Arrays
 from harness.training.base import compute_dtype, load_base, load_tokenizer
 from harness.training.examples import Example, tokenise
 from harness.training.local_round import finished_values, pick, start_values
+from harness.training.lowrank import speed_up
+from harness.training.norms import speed_up_norms
 from harness.training.optimizers import make_optimizer
 from harness.training.order import example_order
 from harness.training.packing import pack
@@ -91,6 +93,8 @@ class Trainer:
         params = method.params.model_validate(spec.peft.params)
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
         self.adapter = Adapter(self.model, spec.model, method, params)
+        speed_up_norms(self.model)
+        speed_up(self.model)
         self._initial = self.adapter.values()
         self._travelling = frozenset(method.travelling(spec.model, params))
 
@@ -224,6 +228,8 @@ class Trainer:
         # Both are settings of the process, which other code in it may have changed.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        # Nothing here reads memory that it has not written; filling it takes 6 % of a step.
+        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
         torch.set_num_threads(self.spec.compute.threads)
 
 

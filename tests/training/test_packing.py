@@ -1,4 +1,4 @@
-"""A packed batch holds every example once, and nothing twice."""
+"""A packed batch means what the padded one means, and holds nothing twice."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.training.examples import Example
-from harness.training.packing import pack
+from harness.training.packing import BLOCK, pack
 
-IDS = st.lists(st.integers(0, 3), min_size=2, max_size=12)
+IDS = st.lists(st.integers(0, 3), min_size=2, max_size=40)
 EXAMPLES = st.lists(
     IDS.flatmap(lambda ids: st.builds(Example, st.just(tuple(ids)), st.integers(1, len(ids) - 1))),
     min_size=1,
@@ -16,26 +16,45 @@ EXAMPLES = st.lists(
 )
 
 
-@given(EXAMPLES)
-def test_examples_can_be_read_back(examples: list[Example]) -> None:
-    packed = pack(examples, "cpu")
-    length = packed.spread.shape[0] // packed.examples
-    spread = packed.spread.view(packed.examples, length)
-    pairs = []
-    for row, example in enumerate(examples):
-        inputs = len(example.ids) - 1
-        places = spread[row, :inputs]
-        assert tuple(packed.ids[0][places].tolist()) == example.ids[:-1]
-        assert packed.positions[0][places].tolist() == list(range(inputs))
-        pairs += [
-            (int(places[i]), example.ids[i + 1]) for i in range(example.response_start - 1, inputs)
-        ]
-    assert pairs == list(zip(packed.predicting.tolist(), packed.targets.tolist(), strict=True))
+def paths(examples: list[Example]) -> dict[tuple[int, ...], int]:
+    """Number the distinct prefixes in the order in which they first occur."""
+    known: dict[tuple[int, ...], int] = {}
+    for example in examples:
+        for end in range(1, len(example.ids)):
+            known.setdefault(example.ids[:end], len(known))
+    return known
 
 
 @given(EXAMPLES)
-def test_a_shared_prefix_is_held_once(examples: list[Example]) -> None:
+def test_every_distinct_prefix_is_one_token(examples: list[Example]) -> None:
     packed = pack(examples, "cpu")
-    prefixes = {e.ids[:end] for e in examples for end in range(1, len(e.ids))}
-    assert packed.ids.shape == (1, len(prefixes))
-    assert packed.spread[packed.collect].tolist() == list(range(len(prefixes)))
+    known = paths(examples)
+    assert packed.ids[0].tolist() == [prefix[-1] for prefix in known]
+    assert packed.positions[0].tolist() == [len(prefix) - 1 for prefix in known]
+
+
+@given(EXAMPLES)
+def test_every_label_is_predicted_from_all_that_precedes_it(examples: list[Example]) -> None:
+    packed = pack(examples, "cpu")
+    known = paths(examples)
+    expected = [
+        (known[example.ids[:end]], example.ids[end])
+        for example in examples
+        for end in range(example.response_start, len(example.ids))
+    ]
+    pairs = zip(packed.predicting.tolist(), packed.targets.tolist(), strict=True)
+    assert list(pairs) == expected
+
+
+@given(EXAMPLES)
+def test_a_token_sees_its_own_prefix_and_nothing_else(examples: list[Example]) -> None:
+    packed = pack(examples, "cpu")
+    known = paths(examples)
+    prefixes = list(known)
+    keys = packed.keys.view(len(packed.mask), -1)
+    for token, query in enumerate(packed.collect.tolist()):
+        assert packed.queries[query] == token
+        block, row = divmod(query, BLOCK)
+        seen = keys[block][packed.mask[block, 0, row] == 0].tolist()
+        prefix = prefixes[token]
+        assert seen == [known[prefix[: end + 1]] for end in range(len(prefix))]
