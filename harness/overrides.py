@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from harness.components import ModelSpec
 from harness.document import Document, canonical_json
 from harness.errors import UsageError, did_you_mean
-from harness.recipe import Prompt, Recipe, TrainSpec
+from harness.recipe import DataSpec, Prompt, Recipe, TrainSpec
 
 K = TypeVar("K", bound=Document)
 
@@ -39,6 +39,9 @@ STATIC_KEYS = {
 """First part of a key, with `-` as `_` -> the challenge's value that it would change."""
 
 FREE_MODEL_FIELDS = ("quantization", "dtype", "revision")
+
+PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec}
+"""Documents inside `train`; their fields go by `prompt.template` as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +98,15 @@ def _recipe_path(key: str) -> str:
         return f"{group}.params.{field}"
     if group == "model" and field in FREE_MODEL_FIELDS:
         return f"model_fields.{field}"
-    if group == "prompt" and field in Prompt.model_fields:
-        return f"train.prompt.{field}"
+    if group in PARTS and field in PARTS[group].model_fields:
+        return f"train.{key}"
+    part, _, inner = field.partition(".")
     if group == "train" and (
-        field in TrainSpec.model_fields
-        or (field.startswith("prompt.") and field[7:] in Prompt.model_fields)
+        field in TrainSpec.model_fields or (part in PARTS and inner in PARTS[part].model_fields)
     ):
         return key
     known = [*TrainSpec.model_fields, "peft.r", "peft.alpha", "model", "peft", "strategy"]
-    known += [f"prompt.{item}" for item in Prompt.model_fields]
+    known += [f"{part}.{item}" for part, kind in PARTS.items() for item in kind.model_fields]
     known += [f"model.{item}" for item in FREE_MODEL_FIELDS]
     raise UsageError(f"--set {key}: no such setting; {did_you_mean(key, known)}")
 
@@ -111,17 +114,23 @@ def _recipe_path(key: str) -> str:
 def apply_to_recipe(recipe: Recipe, values: dict[str, Any]) -> Recipe:
     """Return `recipe` with the changes in `train`, `peft`, `strategy` and `model`.
 
+    Another PEFT method or strategy starts from its own defaults: what the recipe says of the old
+    one's parameters is left behind.
+
     Raises:
         UsageError: a value of the wrong type or out of range; the key is named.
     """
     tree = recipe.model_dump(mode="json")
+    for part in ("peft", "strategy"):
+        if values.get(f"{part}.name", tree[part]["name"]) != tree[part]["name"]:
+            tree[part]["params"] = {}
     for path, value in values.items():
         if path.startswith("model_fields."):
             continue
         node = tree
         *parents, leaf = path.split(".")
-        for part in parents:
-            node = node[part]
+        for name in parents:
+            node = node[name]
         node[leaf] = value
     return _strictly(Recipe, tree)
 
