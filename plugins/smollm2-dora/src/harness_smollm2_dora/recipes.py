@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.recipe import Choice, Price, Recipe, TrainSpec
+from harness.recipe import Choice, Price, Prompt, Recipe, TrainSpec
 from harness_smollm2_dora import models
 
 MLP = ["down_proj", "up_proj", "gate_proj"]
@@ -69,6 +69,9 @@ LAPTOP = Recipe(
         batch_size=8,
         learning_rate_max=1e-3,
         learning_rate_min=3e-5,
+        prompt=Prompt(append_eos=True),
     ),
 )
-"""About ten minutes of training on two cores; the learning rate is a small model's."""
+"""About ten minutes of training on two cores; the learning rate is a small model's. It learns to stop:
+without an EOS after the answer a small model talks on, and upstream's parser takes any "positive" in
+what follows for its answer."""
