@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.leaderboard.columns import (
@@ -32,6 +32,10 @@ def _template(name: str) -> str:
 
 
 @cache
+def _compiled() -> Template:
+    return _environment().from_string(_template("page.html"))
+
+
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -67,9 +71,7 @@ def page(items: Sequence[Ranked], board: Board, title: str, value: dict[str, Any
     style, script = _template("style.css"), _template("page.js")
     runs = [item for item in items if item.entry.kind == "run"]
     return (
-        _environment()
-        .from_string(_template("page.html"))
-        .render(
+        _compiled().render(
             title=title,
             board=board,
             sets=[(task, SET_TITLES.get(task, task)) for task in board.rows],

@@ -16,6 +16,8 @@ SIZES = {"wide": (1100, 420), "tall": (430, 380)}
 CHARACTER, LINE = 7.6, 15
 """Size of a label's character in the drawing's units."""
 LABEL_CHARACTERS = 26
+MANY_POINTS = 60
+"""With more points than this only those of the front are labelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,9 @@ def _labelled(points: Sequence[Point], right: float, lines: Sequence[Tick]) -> I
         (right - CHARACTER * len(line.label), line.at - LINE, right, line.at) for line in lines
     ]
     for point in points:
+        if len(points) > MANY_POINTS and not point.front:
+            yield point
+            continue
         long = len(point.name) > LABEL_CHARACTERS
         text = point.name[: LABEL_CHARACTERS - 1] + "…" if long else point.name
         size = CHARACTER * len(text)

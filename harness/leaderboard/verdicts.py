@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,8 @@ from harness.leaderboard.entries import entry_of
 from harness.leaderboard.entry import Entry
 from harness.verify.check import check
 from harness.verify.layout import list_files
+from harness.verify.parallel import each
 from harness.verify.targets import Target
-
-PARALLEL_FROM = 24
-"""Fewer checks than this are done in this process."""
 
 
 def cache_file() -> Path:
@@ -71,7 +68,8 @@ def entries(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:
     known = _load()
     keys = [folder_key(target) for target in targets]
     fresh = [(key, target) for key, target in zip(keys, targets, strict=True) if key not in known]
-    for (key, _), verdict in zip(fresh, _judge([target for _, target in fresh]), strict=True):
+    verdicts = each(judged, [target for _, target in fresh])
+    for (key, _), verdict in zip(fresh, verdicts, strict=True):
         known[key] = verdict
     kept = {key: known[key] for key in keys}
     if fresh or len(kept) != len(known):
@@ -83,14 +81,6 @@ def entries(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:
         else:
             refused.append(f"{target.name}: {kept[key]['refused'].rsplit(': ', 1)[-1]}")
     return found, refused
-
-
-def _judge(targets: Sequence[Target]) -> list[dict[str, Any]]:
-    workers = min(os.cpu_count() or 1, 4)
-    if len(targets) < PARALLEL_FROM or workers == 1:
-        return [judged(target) for target in targets]
-    with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(judged, targets, chunksize=8))
 
 
 def _restore(verdict: dict[str, Any]) -> Entry:

@@ -32,6 +32,7 @@ from harness.verify.layout import (
     list_files,
     read_manifest,
 )
+from harness.verify.parallel import each
 from harness.verify.reading import read_utf8, read_value
 from harness.verify.subject import Subject
 from harness.verify.table import BY_ID, RECORD_RULES
@@ -62,9 +63,14 @@ def verify(paths: Iterable[Path]) -> Report:
     Raises:
         RecordError: a path has nothing to check.
     """
-    results = [check(target) for path in paths for target in find_targets(path)]
-    findings = (finding for item in results for finding in item.findings)
-    return Report.of((item.target.name for item in results), findings)
+    targets = [target for path in paths for target in find_targets(path)]
+    findings = (finding for found in each(findings_of, targets) for finding in found)
+    return Report.of((target.name for target in targets), findings)
+
+
+def findings_of(target: Target) -> list[Finding]:
+    """Check one target and return its findings only."""
+    return check(target).findings
 
 
 def check(target: Target) -> Checked:

@@ -1,0 +1,24 @@
+"""Many targets at once: checks share nothing, so processes can share them out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+from harness.verify.targets import Target
+
+T = TypeVar("T")
+
+PARALLEL_FROM = 24
+"""Fewer targets than this are done in this process."""
+
+
+def each(function: Callable[[Target], T], targets: Sequence[Target]) -> list[T]:
+    """Return `function` of every target, in order; results must be small and picklable."""
+    workers = min(os.cpu_count() or 1, 8)
+    if len(targets) < PARALLEL_FROM or workers == 1:
+        return [function(target) for target in targets]
+    with ProcessPoolExecutor(workers) as pool:
+        return list(pool.map(function, targets, chunksize=8))
