@@ -2,16 +2,17 @@
 
     python bench/kill_matrix.py [--instants 30] [--recipe momentum]
 
-Two kinds of SIGKILL: at instants drawn over the length of a run, and before and after every write,
-rename and fsync that the run makes (checkpoints, ledger, clients' files, adapters). Server, clients,
-strategy and files are the real ones; Flower's processes are left out (`tests/tiny/local_grid.py`), so
-that a run takes a second and the instants fall into the harness's own work. `--engine ray` kills the
-whole of `federate` with Ray instead.
+Two kinds of SIGKILL: at instants drawn over the length of a run, and before and after every rename,
+fsync and deletion that the run makes (checkpoints, ledger, clients' files, adapters). Server,
+clients, strategy and files are the real ones; Flower's processes are left out
+(`tests/tiny/local_grid.py`), so that a run takes a second and the instants fall into the harness's
+own work. `--engine ray` kills the whole of `federate` with Ray instead.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -47,17 +48,15 @@ def in_child(work: Callable[[], object], kill_after_s: float | None = None) -> i
     if pid == 0:
         code = 1
         try:
-            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # the child ends with it open
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # Flower logs every round
             work()
             code = 0
         finally:
             os._exit(code)
     if kill_after_s is not None:
         time.sleep(kill_after_s)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     return os.waitpid(pid, 0)[1]
 
 
