@@ -72,6 +72,6 @@ LAPTOP = Recipe(
         prompt=Prompt(append_eos=True),
     ),
 )
-"""About ten minutes of training on two cores; the learning rate is a small model's. It learns to stop:
-without an EOS after the answer a small model talks on, and upstream's parser takes any "positive" in
-what follows for its answer."""
+"""About ten minutes of training on two cores; the learning rate is a small model's. It learns to
+stop: without an EOS after the answer a small model talks on, and upstream's parser takes any
+"positive" in what follows for its answer."""
