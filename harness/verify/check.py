@@ -89,6 +89,7 @@ class _Reader:
         self.findings: list[Finding] = []
         self.digests: dict[str, tuple[int, str]] = {}
         self.refused: frozenset[str] = frozenset()
+        self.raw: dict[str, Any] = {}
 
     def add(self, rule: str, place: str, found: object, expected: object) -> None:
         """Add a finding of a rule that is applied while reading."""
@@ -144,7 +145,8 @@ class _Reader:
             return None
 
         def parse() -> ResultRecord:
-            return parse_document(ResultRecord, migrate(found[0], name), name)
+            self.raw = migrate(found[0], name)
+            return parse_document(ResultRecord, self.raw, name)
 
         return self.attempt(name, "schema", parse)
 
@@ -186,6 +188,7 @@ class _Reader:
         return Subject(
             name=self.target.name,
             record=record,
+            raw=self.raw,
             challenge=challenge,
             folder=folder,
             is_submission=is_submission,

@@ -22,6 +22,9 @@ class Subject:
     name: str
     """How findings call it."""
     record: ResultRecord
+    raw: Mapping[str, Any]
+    """The record as it stands in its file: what digests were taken over, whatever fields a newer
+    schema has gained since."""
     challenge: Challenge
     """The harness's own copy of the challenge that the record names."""
     folder: Path | None = None

@@ -540,3 +540,20 @@ def test_partial_messages_are_for_strategies_that_are_not_known_to_move_all(
         halve(s)
 
     assert broken_by(written(tmp_path / "other", another)) == set()
+
+
+def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path) -> None:
+    """Old results stay valid: digests are of the document as it was written."""
+    submission = Submission()
+    spec = submission.record["spec"]
+    del spec["train"]["max_grad_norm"], spec["smoke"]
+    submission.record["spec_digest"] = sha256_text(canonical_json(spec))
+    previous = "0" * 64
+    for item in rounds_of(submission):
+        del item["message_bytes_down"], item["message_bytes_up"]
+        item["previous_digest"] = previous
+        body = {k: v for k, v in item.items() if k not in ("duration_s", "digest")}
+        body["clients"] = [{k: v for k, v in c.items() if k != "attempts"} for c in item["clients"]]
+        item["digest"] = previous = sha256_text(canonical_json(body))
+    folder = submission.write(tmp_path / FOLDER)
+    assert verify([folder]).findings == ()
