@@ -7,6 +7,7 @@ submitted record names other `generations_sha256` than the run's.
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -118,8 +119,9 @@ def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
     }
     for name, text in texts.items():
         write_atomic(folder / f"generations/{name}.jsonl", text)
-    record = with_generations(subject.record, texts)
-    write_atomic(folder / RESULT, pretty_json(record.to_json()))
+    value = with_generations(subject, texts)
+    record = ResultRecord.model_validate(value)
+    write_atomic(folder / RESULT, pretty_json(value))
     bits = {name: i.bits for name, i in sorted(subject.generations.items()) if "." not in name}
     write_atomic(folder / ROWS, pretty_json(bits))
     write_atomic(folder / ADAPTER_CONFIG, pretty_json(dict(subject.adapter_config or {})))
@@ -163,10 +165,12 @@ def rows_of(item: Generations) -> list[tuple[str, str, str, Any]]:
     return list(zip(item.rows, item.targets, item.labels, last, strict=True))
 
 
-def with_generations(record: ResultRecord, texts: Mapping[str, str]) -> ResultRecord:
-    """Return the record with the digests of the generations as they are submitted."""
-    scores = tuple(
-        score.with_values(generations_sha256=sha256_text(texts[source(score)]))
-        for score in record.scores
-    )
-    return record.with_values(scores=scores)
+def with_generations(subject: Subject, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the record's value with the digests of the generations as they are submitted.
+
+    Everything else stays as it stands in the file: its digests were taken over that.
+    """
+    value = copy.deepcopy(dict(subject.raw))
+    for raw, score in zip(value["scores"], subject.record.scores, strict=True):
+        raw["generations_sha256"] = sha256_text(texts[source(score)])
+    return value
