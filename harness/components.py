@@ -123,6 +123,11 @@ class StrategyContext:
     peft_params: Mapping[str, Any] = field(default_factory=dict)
 
 
+HISTORY = "history/"
+"""Prefix of arrays of a strategy that clients add to the frozen base while they train:
+`history/<layer>.lora_A.weight` (R, in) and `.lora_B.weight` (out, R), scale included."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoundPlan:
     """What one round moves and trains, by tensor name.
@@ -140,6 +145,8 @@ class RoundPlan:
     """Tensors of the adapter that the optimizer changes; the others stay as they are."""
     keep: Shapes = field(default_factory=dict)
     """What a client keeps for itself until its next round, and nobody sends."""
+    adapter: Shapes | None = None
+    """The whole adapter after the round, where its ranks grow; None: as it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.challenge import Challenge
-from harness.components import Shapes
 from harness.document import digest_of, sha256_file
 from harness.eligibility import ineligible_because
 from harness.environment import environment
@@ -40,13 +39,9 @@ def compose(
     assets: Assets,
     outcome: FederationOutcome,
     scores: Scores,
-    shapes: Shapes,
     run_dir: Path,
 ) -> ResultRecord:
     """Return the record of a finished run.
-
-    Args:
-        shapes: the tensors of one message, as the PEFT method declares them.
 
     Raises:
         RecordError: the scores are of another adapter, or the adapter file is unreadable.
@@ -57,6 +52,7 @@ def compose(
             f"{run_dir}: scores.json is of adapter {str(scores.adapter_sha256)[:12]}, the run's is"
             f" {adapter.sha256[:12]}; run: harness evaluate {run_dir}"
         )
+    whole = {item.name: item.shape for item in adapter.tensors}
     env = environment(Device.model_validate(outcome.facts | {"actors": outcome.actors}))
     reasons = ineligible_because(spec, challenge, assets.data, env)
     timing = read_timing(run_dir)
@@ -77,8 +73,8 @@ def compose(
         communication=CommunicationRecord(
             bytes_total=sum(item.bytes_down + item.bytes_up for item in outcome.rounds),
             limit_bytes=challenge.communication.limit_bytes,
-            message_bytes=message_bytes(shapes),
-            message_bytes_legacy=message_bytes_legacy(shapes),
+            message_bytes=message_bytes(whole),
+            message_bytes_legacy=message_bytes_legacy(whole),
         ),
         adapter=adapter,
         scores=scores.scores,

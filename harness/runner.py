@@ -23,7 +23,6 @@ from harness.evaluation.launch import evaluate_run
 from harness.federation.engine import federate
 from harness.federation.options import Options
 from harness.loss_plot import plot_loss
-from harness.plugins import load_components
 from harness.record import ResultRecord, Scores
 from harness.resolve import Request, refuse_hopeless_device, resolve
 from harness.rules import refuse
@@ -105,14 +104,12 @@ def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
 def _finish(
     out: Path, spec: RunSpec, challenge: Challenge, assets: Assets, settings: Settings
 ) -> ResultRecord:
-    components = load_components(spec)
     with _timed(out, "federate", settings.quiet):
         outcome = federate(spec, challenge, assets, out, settings.federation)
     with _timed(out, "evaluate", settings.quiet):
         evaluate_run(out, device=spec.compute.device, quiet=settings.quiet)
     scores = read_document(Scores, out / rundir.SCORES)
-    shapes = components.method.shapes(spec.model, components.peft_params)
-    record = compose(spec, challenge, assets, outcome, scores, shapes, out)
+    record = compose(spec, challenge, assets, outcome, scores, out)
     plot_loss(record, out / "loss.png")
     write_atomic(out / "README.md", card(record, challenge))
     write_atomic(out / rundir.RESULT, pretty_json(record.to_json()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -103,7 +103,8 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
                 f"strategy {type(self.inner).__name__} gave no aggregate in round {number}"
             )
         still = {name: array for name, array in self.sent.items() if self.frozen(name)}
-        ordered, problem = _in_order({**to_tensors(arrays), **still}, self.sent)
+        expected = grid.session.plan_of(number).adapter or shapes_of(self.sent)
+        ordered, problem = _in_order({**to_tensors(arrays), **still}, expected)
         if problem:
             raise FederationError(
                 f"aggregate of round {number} by {type(self.inner).__name__}: {problem};"
@@ -142,8 +143,8 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
 
 
 def _in_order(
-    arrays: dict[str, np.ndarray], sent: dict[str, np.ndarray]
+    arrays: dict[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, np.ndarray], str | None]:
-    if set(arrays) == set(sent):
-        arrays = {name: arrays[name] for name in sent}
-    return arrays, difference(arrays, shapes_of(sent))
+    if set(arrays) == set(expected):
+        arrays = {name: arrays[name] for name in expected}
+    return arrays, difference(arrays, expected)

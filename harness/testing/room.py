@@ -98,7 +98,8 @@ class Room:
         if record is None:
             raise PluginError(f"no aggregate in round {round}")
         found = to_tensors(record)
-        problem = difference(found, {name: value.shape for name, value in adapter.items()})
+        shapes = plan.adapter or {name: value.shape for name, value in adapter.items()}
+        problem = difference(found, shapes)
         if problem:
             raise PluginError(f"aggregate of round {round}: {problem}")
         return {name: np.array(value) for name, value in found.items()}

@@ -111,16 +111,31 @@ class Adapter:
         }
 
     def save(self, arrays: Mapping[str, Any], folder: Path) -> None:
-        """Write `arrays` as peft reads them; equal arrays give equal bytes."""
+        """Write `arrays` as peft reads them; equal arrays give equal bytes.
+
+        Where a strategy's ranks grow, rank and alpha of the configuration grow with them, so that
+        the scale alpha / r stays.
+        """
         from safetensors.numpy import save
 
-        described = self.config.to_dict()
+        described = self.config.to_dict() | self._grown(arrays)
         described["base_model_name_or_path"] = self._hub_id
         described["inference_mode"] = True
         config = json.loads(json.dumps(described, default=_plain, sort_keys=True))
         tensors = {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())}
         write_atomic(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
         write_atomic(folder / CONFIG_FILE, pretty_json(config))
+
+    def _grown(self, arrays: Mapping[str, Any]) -> dict[str, int]:
+        times = {
+            len(values) // len(self._tensors[name])
+            for name, values in arrays.items()
+            if name.endswith(".lora_A.weight")
+        }
+        if times <= {1}:
+            return {}
+        [factor] = times
+        return {"r": factor * self.config.r, "lora_alpha": factor * self.config.lora_alpha}
 
 
 def _plain(value: object) -> object:

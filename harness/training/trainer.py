@@ -21,6 +21,7 @@ from harness.spec import RunSpec, derived_seed
 from harness.training.adapter import Adapter, Arrays
 from harness.training.base import compute_dtype, load_base, load_tokenizer
 from harness.training.examples import Example, tokenise
+from harness.training.history import history_added
 from harness.training.local_round import finished_values, pick, start_values
 from harness.training.lowrank import speed_up
 from harness.training.norms import speed_up_norms
@@ -148,20 +149,22 @@ class Trainer:
         self.model.train()
         losses = []
         per_step = train.batch_size * train.gradient_accumulation_steps
-        for step in range(train.max_steps):
-            chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
-            loss = self._backward(chosen, received)
-            norm = float(torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm))
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise FederationError(
-                    f"partition {partition}, round {round}, step {step + 1}: loss {loss}, gradient"
-                    f" norm {norm}; expected finite numbers; lower the learning rate ({rate:g})"
-                )
-            for group in optimizer.param_groups:
-                group["lr"] = rate * step_factor(train, step)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            losses.append(loss)
+        with history_added(self.model, held, self._device):
+            for step in range(train.max_steps):
+                chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
+                loss = self._backward(chosen, received)
+                norm = float(torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm))
+                if not (math.isfinite(loss) and math.isfinite(norm)):
+                    raise FederationError(
+                        f"partition {partition}, round {round}, step {step + 1}: loss {loss},"
+                        f" gradient norm {norm}; expected finite numbers; lower the learning"
+                        f" rate ({rate:g})"
+                    )
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * step_factor(train, step)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                losses.append(loss)
         done = LocalRound(
             received=held,
             trained=self.adapter.values(),

@@ -42,6 +42,17 @@ def lora_shapes(
     return shapes
 
 
+def growth(subject: Subject) -> int:
+    """Return how many times the recipe's rank the adapter has: FLoRA stacks every client's.
+
+    Source: https://arxiv.org/abs/2409.05976
+    """
+    spec = subject.record.spec
+    if spec.strategy.name != "standard/flora":
+        return 1
+    return spec.train.rounds * subject.challenge.clients_per_round(spec.train.fraction)
+
+
 def shapes(subject: Subject) -> Iterator[Breach]:
     """The tensors are those of the model and the PEFT parameters."""
     spec = subject.record.spec
@@ -63,7 +74,8 @@ def shapes(subject: Subject) -> Iterator[Breach]:
     if dora != spec.peft.name.endswith("/dora"):
         yield "adapter.tensors", f"{'' if dora else 'no '}magnitudes", f"{spec.peft.name}'s tensors"
     try:
-        expected = lora_shapes(spec.model, rank, tuple(str(item) for item in targets), dora)
+        names = tuple(str(item) for item in targets)
+        expected = lora_shapes(spec.model, rank * growth(subject), names, dora)
     except HarnessError as error:
         yield "spec.peft.params.target_modules", str(error), "layers of the model"
         return
@@ -87,6 +99,8 @@ def config(subject: Subject) -> Iterator[Breach]:
     for theirs, ours in CONFIG_FIELDS.items():
         if theirs in found and ours in spec.peft.params:
             expected = spec.peft.params[ours]
+            if theirs in ("r", "lora_alpha") and type(expected) is int:
+                expected *= growth(subject)
             if found[theirs] != expected:
                 yield theirs, found[theirs], expected
     targets, expected = found.get("target_modules"), spec.peft.params.get("target_modules")

@@ -146,6 +146,31 @@ class Watched(Room):
         )
 
 
+def test_flora_s_adapter_is_the_exact_sum_over_clients_and_rounds():
+    """W + s B A of the stack is W + sum over rounds and clients of s p_i B_i A_i, densely."""
+    room = Watched("flora")
+    adapter = dict(room.initial)
+    for number in (1, 2, 3):
+        adapter = room.play(adapter, number)
+    for a, b in pairs(tuple(room.initial)):
+        assert adapter[a].shape[0] == 3 * 4 * LORA_PARAMS["r"]
+        dense = sum(
+            n / 700 * trained[b].astype(np.float64) @ trained[a].astype(np.float64)
+            for (_, p), (_, trained) in room.seen.items()
+            for n in (WEIGHTS[p],)
+        )
+        assert relative(adapter[b].astype(np.float64) @ adapter[a], dense) < 1e-6
+        # What clients of round 3 were sent is what rounds 1 and 2 had made, scale included.
+        early = sum(
+            WEIGHTS[p] / 700 * trained[b].astype(np.float64) @ trained[a].astype(np.float64)
+            for (number, p), (_, trained) in room.seen.items()
+            if number < 3
+        )
+        held = room.seen[3, 0][0]
+        product = held["history/" + b].astype(np.float64) @ held["history/" + a]
+        assert relative(product, 2.0 * early) < 1e-6
+
+
 def test_ffa_lora_averages_b_and_leaves_a():
     room = Watched("ffa-lora")
     after = room.rounds(1)

@@ -17,12 +17,13 @@ from harness_standard.peft_methods import PEFT_METHODS
 from harness_standard.strategies import STRATEGIES
 from harness_standard.validity import PEFT_NAMES, PER_FACTOR, PER_TENSOR, why_not
 
-from harness.components import StrategyContext
+from harness.components import HISTORY, StrategyContext
 from harness.resolve import Request, resolve
 from harness.testing.room import Room
 from harness.testing.samples import TINY
 
 torch = pytest.importorskip("torch")
+history_added = pytest.importorskip("harness.training.history").history_added
 
 METHODS = {method.name: method for method in PEFT_METHODS}
 STRATEGY = {method.name: method for method in STRATEGIES}
@@ -69,12 +70,27 @@ def learner(method_name):
 TEXT = torch.arange(24).reshape(2, 12) * 7 % TINY.vocab
 
 
-def loss_of(method_name, values):
-    model, _, parameters, _ = learner(method_name)
+def load(method_name, values):
+    _, _, parameters, _ = learner(method_name)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(torch.from_numpy(np.array(values[name])))
-    return model(input_ids=TEXT, labels=TEXT).loss
+
+
+def loss_of(method_name, values):
+    """The loss of an adapter; one whose rank has grown is added to the base, as clients add it."""
+    model, params, _, initial = learner(method_name)
+    history = {}
+    if any(value.shape != initial[name].shape for name, value in values.items()):
+        scale = np.float32(params.alpha / params.r)
+        history = {
+            HISTORY + name: value * (scale if ".lora_B." in name else 1)
+            for name, value in values.items()
+        }
+        values = initial  # B is zero there
+    load(method_name, values)
+    with history_added(model.get_base_model(), history, "cpu"):
+        return model(input_ids=TEXT, labels=TEXT).loss
 
 
 @pytest.mark.parametrize(("strategy", "method"), ALLOWED, ids=map("-".join, ALLOWED))
@@ -99,7 +115,7 @@ def test_an_allowed_cell_trains(strategy, method):
     def train(held, round, partition):
         received = {name: torch.from_numpy(np.array(value)) for name, value in held.items()}
         plan = chosen.plan_of(params, context, round)
-        loss_of(method, held)
+        load(method, held)
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in plan.train)
         moved = {name: p for name, p in parameters.items() if name in plan.train}
@@ -108,7 +124,8 @@ def test_an_allowed_cell_trains(strategy, method):
         optimizer = kind(moved.values(), lr=0.001 if plain else 0.01)
         for _ in range(3):
             optimizer.zero_grad()
-            loss = model(input_ids=TEXT, labels=TEXT).loss
+            with history_added(model.get_base_model(), held, "cpu"):
+                loss = model(input_ids=TEXT, labels=TEXT).loss
             if room.objective is not None and room.objective.loss is not None:
                 loss = loss + room.objective.loss(moved, received)
             loss.backward()

@@ -138,13 +138,20 @@ def _travels(strategy: StrategyMethod) -> str:
     ]
     if len(groups) == 1:
         return texts[0]
-    names = {(1, 3): "odd rounds", (2, 4): "even rounds", (1, 2, 3): "rounds", (4,): "last round"}
+    names = {
+        (1, 3): "odd rounds",
+        (2, 4): "even rounds",
+        (1, 2, 3): "rounds",
+        (4,): "last round",
+        (1,): "first round",
+        (2, 3, 4): "then",
+    }
     return "; ".join(f"{names[tuple(rounds)]}: {text}" for text, rounds in groups)
 
 
 def _plan_text(plan: RoundPlan) -> str:
     kept = f", kept {_kinds(plan.keep)}" if plan.keep else ""
-    return f"down {_kinds(plan.down)}, up {_kinds(plan.up)}{kept}"
+    return f"down {_kinds(plan.down) or 'nothing'}, up {_kinds(plan.up)}{kept}"
 
 
 def _kinds(shapes: Shapes) -> str:

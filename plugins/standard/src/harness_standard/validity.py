@@ -19,7 +19,7 @@ PER_TENSOR = (
 )  # fmt: skip
 """Strategies that treat every tensor alike, whatever it means."""
 
-PER_FACTOR = ("flexlora", "ffa-lora", "rolora", "fedsa-lora")
+PER_FACTOR = ("flexlora", "flora", "ffa-lora", "rolora", "fedsa-lora")
 """Strategies that need LoRA's factors A and B by name."""
 
 PLAIN_PRODUCT = ("lora", "rslora")
@@ -63,6 +63,12 @@ REFUSALS = (
         PER_FACTOR,
         ("ffa-lora",),
         "A is frozen already and only B travels, where fedavg is exact; use fedavg",
+    ),
+    Refusal(
+        ("flora",),
+        ("rslora",),
+        "the rank of the stack grows, and alpha / sqrt(rank) would take an alpha that is no whole"
+        " number; use lora",
     ),
     Refusal(
         PER_FACTOR,
