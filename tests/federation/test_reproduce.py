@@ -1,0 +1,176 @@
+"""`harness reproduce`: what is equal, what differs, and by how much."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from safetensors.numpy import load_file, save_file
+from served import serve
+from tiny_run import TinyRun
+
+from harness import reproduce as module
+from harness.document import pretty_json, write_atomic
+from harness.errors import RecordError, UsageError
+from harness.federation import checkpoint
+from harness.federation.ledger import Ledger
+from harness.federation.options import Options
+from harness.reproduce import reproduce
+
+
+@pytest.fixture
+def original(small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run directory, and the engine and the sources replaced by local ones."""
+
+    def federate(spec: Any, challenge: Any, assets: Any, out: Path, options: Options) -> Any:
+        chosen = {name: getattr(options, name) for name in ("until", "only")}
+        return serve(TinyRun(spec, challenge, assets), out, **chosen).outcome
+
+    monkeypatch.setattr(module, "federate", federate)
+    monkeypatch.setattr(module, "load_challenge", lambda name: small.challenge)
+    monkeypatch.setattr(module, "locate", lambda *args, **kwargs: small.assets)
+    folder = tmp_path / "original"
+    write_atomic(folder / "spec.json", pretty_json(small.spec.model_dump(mode="json")))
+    serve(small, folder, keep_checkpoints=3)
+    return folder
+
+
+def test_the_whole_run_is_equal(original: Path, tmp_path: Path) -> None:
+    found = reproduce(original, tmp_path / "again")
+    assert found.equal
+    assert found.level == "re-run"
+    assert {f"round {number}" for number in (1, 2, 3)} < {item.what for item in found.items}
+    assert "adapter of round 3" in [item.what for item in found.items]
+    assert found.lines()[-1] == "reproduced byte for byte"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_one_round_is_repeated_from_the_checkpoint_before_it(
+    number: int, original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds_run: list[int] = []
+    federate = module.federate
+
+    def counting(spec: Any, challenge: Any, assets: Any, out: Path, options: Options) -> Any:
+        before = len(Ledger(out).rounds)
+        outcome = federate(spec, challenge, assets, out, options)
+        rounds_run.append(len(outcome.rounds) - before)
+        return outcome
+
+    monkeypatch.setattr(module, "federate", counting)
+    found = reproduce(original, tmp_path / "again", number)
+    assert found.equal
+    assert found.level == "round-replayed"
+    # Checkpoints 1, 2 and 3 are kept: round 1 alone begins at the start, which is the same length.
+    assert rounds_run == [1]
+
+
+def test_without_checkpoints_it_begins_at_the_start(original: Path, tmp_path: Path) -> None:
+    shutil.rmtree(original / "checkpoints")
+    found = reproduce(original, tmp_path / "again", 3)
+    assert found.equal
+    assert len(Ledger(tmp_path / "again").rounds) == 3
+
+
+def test_one_client_of_one_round(original: Path, tmp_path: Path) -> None:
+    sampled = Ledger(original).rounds[2].partitions
+    found = reproduce(original, tmp_path / "again", 3, sampled[1])
+    assert found.equal
+    assert found.level is None
+    assert found.items[0].what == f"round 3 partition {sampled[1]} update"
+    absent = next(number for number in range(4) if number not in sampled)
+    with pytest.raises(UsageError, match=f"partition {absent} was not sampled in round 3"):
+        reproduce(original, tmp_path / "other", 3, absent)
+
+
+def test_a_difference_is_measured_and_the_tolerance_is_not_silent(
+    original: Path, tmp_path: Path
+) -> None:
+    weights = original / "adapter" / "adapter_model.safetensors"
+    tensors = load_file(weights)
+    name = next(iter(sorted(tensors)))
+    step = np.float32(1e-4) * np.linalg.norm(tensors[name]) / np.sqrt(tensors[name].size)
+    save_file(tensors | {name: tensors[name] + np.float32(step)}, weights)
+    found = reproduce(original, tmp_path / "again")
+    [item] = [item for item in found.items if not item.equal]
+    assert item.what == "adapter of round 3"
+    assert item.difference == pytest.approx(1e-4, rel=0.05)
+    assert not found.equal
+    assert found.within_tolerance
+    assert "not equal, but within the challenge's tolerance of 0.01" in found.lines()
+
+    save_file(tensors | {name: tensors[name] * np.float32(1.5)}, weights)
+    assert not reproduce(original, tmp_path / "third").within_tolerance
+
+
+def test_a_forged_round_is_found(original: Path, tmp_path: Path) -> None:
+    ledger = Ledger(original)
+    forged = ledger.rounds[1].with_values(train_loss=0.1)
+    lines = [ledger.rounds[0], forged.with_values(digest=forged.chain_digest())]
+    text = "".join(pretty(item) for item in lines)
+    (original / "rounds.jsonl").write_text(text)
+    found = reproduce(original, tmp_path / "again", 2)
+    wrong = {item.what: item for item in found.items if not item.equal}
+    assert set(wrong) == {"round 2 loss", "round 2 chain"}
+    assert wrong["round 2 loss"].difference > 1
+
+
+def pretty(record: Any) -> str:
+    return record.canonical_json() + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"number": 4}, "--round 4: the record has rounds 1..3"),
+        ({"client": 1}, "--client needs --round"),
+    ],
+)
+def test_impossible_requests(
+    arguments: dict[str, int], problem: str, original: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=problem):
+        reproduce(original, tmp_path / "again", **arguments)
+
+
+def test_other_data_are_refused(
+    original: Path, small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = small.assets.model_dump(mode="json")
+    write_atomic(original / "assets.json", pretty_json(assets))
+    data = (small.assets.data[0].with_values(sha256="0" * 64),)
+    monkeypatch.setattr(module, "locate", lambda *args: small.assets.with_values(data=data))
+    with pytest.raises(RecordError, match="tests/tiny is 000000000000 here"):
+        reproduce(original, tmp_path / "again")
+
+
+def test_nothing_to_repeat(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"no result\.json and no spec\.json"):
+        reproduce(tmp_path, tmp_path / "again")
+
+
+def test_the_command_says_it_with_its_exit_code(original: Path) -> None:
+    from harness.cli.reproduce import command
+
+    equal = CliRunner().invoke(command, [str(original), "--round", "2", "--json", "--quiet"])
+    assert equal.exit_code == 0, equal.output
+    assert '"equal": true' in equal.stdout
+    path = checkpoint.path_of(original, 2)
+    tensors = load_file(path)
+    name = next(item for item in tensors if item.startswith("arrays/"))
+    for folder in original.glob("adapter_round_2"):
+        file = folder / "adapter_model.safetensors"
+        kept = load_file(file)
+        key = name.removeprefix("arrays/")
+        save_file(kept | {key: kept[key] + np.float32(1e-6)}, file)
+    differing = CliRunner().invoke(command, [str(original), "--round", "2", "--quiet"])
+    assert differing.exit_code == 1
+    assert "differs: adapter of round 2" in differing.stdout
+    accepted = CliRunner().invoke(
+        command, [str(original), "--round", "2", "--quiet", "--tolerance"]
+    )
+    assert accepted.exit_code == 0
