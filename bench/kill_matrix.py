@@ -179,6 +179,7 @@ def main() -> None:
             wrong = ray_matrix(model, folder, chosen.instants, chosen.seed, chosen.recipe)
             raise SystemExit(bool(wrong))
         run = tiny_run(model, chosen.recipe, supernodes=4)
+        served.warm(run)
         kills, late, differences = matrix(run, folder, chosen.instants, chosen.seed)
     print(
         f"{kills} SIGKILLs ({chosen.recipe}), {kills - len(differences)} resumed to the same bytes;"

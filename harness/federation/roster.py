@@ -10,8 +10,8 @@ from harness.federation.post import Post, SilenceError
 from harness.federation.wire import HARNESS, QUERY_ROSTER
 
 CONNECT_LIMIT_S = 600.0
-"""Longest wait for the supernodes to connect, and again to answer. 50 take 7 s on two idle cores and
-took more than 120 s on two cores that ten other processes wanted."""
+"""Longest wait for the supernodes to connect, and again to answer. 50 take 7 s on two idle cores,
+and took more than 120 s on two cores that ten other processes wanted."""
 
 
 def ask_roster(post: Post, count: int, limit_s: float = CONNECT_LIMIT_S) -> dict[int, int]:

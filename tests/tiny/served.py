@@ -30,6 +30,18 @@ class Served:
         return [item.digest for item in self.outcome.rounds]
 
 
+def warm(run: TinyRun) -> None:
+    """Load the model and tokenise every partition now, for this process and those it forks."""
+    from harness.document import sha256_text
+    from harness.federation import client
+    from harness.federation.worker import Worker
+
+    text = Job(spec=run.spec, challenge=run.challenge, assets=run.assets).canonical_json()
+    client._worker = Worker(text, sha256_text(text))
+    for partition in range(run.challenge.num_supernodes):
+        client._worker.trainer.examples(partition)
+
+
 def serve(run: TinyRun, run_dir: Path, grid: LocalGrid | None = None, **options: Any) -> Served:
     """Run, or resume, `run` in `run_dir`; `options` are fields of `Options`."""
     grid = grid or LocalGrid(run.challenge.num_supernodes)
