@@ -1,8 +1,8 @@
 """Greedy decoding of many rows: each row exactly as its official batch would decode it.
 
-Three things make it fast, none of which changes a value: rows of all batches share one working set
-that is refilled as rows finish, a row leaves as soon as its label is decided, and the cache never
-copies what it already holds.
+Four things make it fast, none of which changes a value: rows of all batches share one working set
+that is refilled as rows finish; a row leaves as soon as its label is decided; the cache never
+copies what it already holds; when few rows are left, each is fed several likely tokens at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from harness.evaluation.draft import draft, draft_length
 from harness.evaluation.prompts import PAD_POSITION, RowPlan
 from harness.evaluation.row_cache import CacheShape, RowCache
 
@@ -49,16 +50,26 @@ class _Row:
         """Slots in use: prompt and new tokens that were fed back."""
         return len(self.plan.ids) + max(len(self.ids) - 1, 0)
 
-    @property
-    def query(self) -> tuple[int | None, int, int, int]:
-        """Token to feed (None: the pad), its position, its slot, slots it attends to."""
+    def query(self, ahead: int, pad: int) -> _Query:
+        """Return what to feed: the row's next token, then up to `ahead` guesses, then pads."""
         real = len(self.plan.ids)
         if self.ids:
             slot = real + len(self.ids) - 1
-            return self.ids[-1], slot, slot, slot + 1
+            guesses = draft([*self.plan.ids, *self.ids], ahead)
+            return _Query([self.ids[-1], *guesses], slot, slot, slot + 1, guesses)
         if self.plan.pad_query:
-            return None, PAD_POSITION, real, real
-        return self.plan.ids[-1], real - 1, real - 1, real
+            return _Query([pad], PAD_POSITION, real, real, [])
+        return _Query([self.plan.ids[-1]], real - 1, real - 1, real, [])
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    tokens: list[int]
+    position: int
+    slot: int
+    seen: int
+    """Slots that the first token attends to; each further token sees one more."""
+    guesses: list[int]
 
 
 class Decoder:
@@ -96,14 +107,28 @@ class Decoder:
         while waiting or active:
             if waiting and len(active) <= REFILL_SHARE * self.lines:
                 self._refill(active, waiting)
-            tokens = self._step(active).tolist()
-            for row, token in zip(active, tokens, strict=True):
-                row.ids.append(token)
-            ended = [self._ended(row, decided) for row in active]
+            ended = [
+                self._extend(row, tokens, decided)
+                for row, tokens in zip(active, self._step(active), strict=True)
+            ]
             for line in range(len(active) - 1, -1, -1):
                 end = ended[line]
                 if end is not None:
                     yield self._remove(active, line, end)
+
+    def _extend(
+        self,
+        row: _Row,
+        tokens: Sequence[int],
+        decided: Callable[[RowPlan, Sequence[int]], bool],
+    ) -> Ended | None:
+        """Append tokens one by one until the row ends."""
+        for token in tokens:
+            row.ids.append(token)
+            end = self._ended(row, decided)
+            if end is not None:
+                return end
+        return None
 
     def _ended(self, row: _Row, decided: Callable[[RowPlan, Sequence[int]], bool]) -> Ended | None:
         if row.ids[-1] == self.eos_id:
@@ -155,40 +180,73 @@ class Decoder:
             logits_to_keep=1,
         )
 
-    def _step(self, active: Sequence[_Row]) -> Tensor:
-        tokens, positions, slots, seen = zip(*(row.query for row in active), strict=True)
-        fed = [self.pad_id if token is None else token for token in tokens]
-        logits = self.step(fed, positions, slots, seen)
-        return logits.argmax(dim=-1)
+    def _step(self, active: Sequence[_Row]) -> list[list[int]]:
+        """Return the new tokens of every row: one, and one more for every guess that was right."""
+        ahead = draft_length(len(active))
+        queries = [row.query(max(ahead, 0), self.pad_id) for row in active]
+        width = max(len(query.tokens) for query in queries)
+        steps = range(width)
+        logits = self.feed(
+            [query.tokens + [self.pad_id] * (width - len(query.tokens)) for query in queries],
+            [[query.position + step for step in steps] for query in queries],
+            [[query.slot + step for step in steps] for query in queries],
+            [[query.seen + step for step in steps] for query in queries],
+        )
+        best = logits.argmax(dim=-1).tolist()
+        return [
+            tokens[: 1 + _agreeing(query.guesses, tokens)]
+            for query, tokens in zip(queries, best, strict=True)
+        ]
 
-    def step(
+    def step(self, tokens: Sequence[int], slots: Sequence[int]) -> Tensor:
+        """Feed one token to each of lines 0..n-1, at position and slot `slots`.
+
+        Returns:
+            Its logits, float32 (n, vocab).
+        """
+        places = [[slot] for slot in slots]
+        seen = [[slot + 1] for slot in slots]
+        return self.feed([[token] for token in tokens], places, places, seen)[:, 0]
+
+    def feed(
         self,
-        tokens: Sequence[int],
-        positions: Sequence[int],
-        slots: Sequence[int],
-        seen: Sequence[int],
+        tokens: Sequence[Sequence[int]],
+        positions: Sequence[Sequence[int]],
+        slots: Sequence[Sequence[int]],
+        seen: Sequence[Sequence[int]],
     ) -> Tensor:
-        """Feed one token to each of lines 0..n-1 and return its logits, float32 (n, vocab).
+        """Feed equally many tokens to each of lines 0..n-1.
 
         Args:
-            tokens: one per line.
+            tokens: (n, tokens).
             positions: position of each token.
-            slots: where its keys and values go.
+            slots: where its keys and values go; what stands there is written over.
             seen: how many slots, from the first, it attends to.
+
+        Returns:
+            Logits, float32 (n, tokens, vocab).
         """
         where = torch.tensor(slots, device=self.device)
         self.cache.begin_step(where)
         every = torch.arange(int(where.max()) + 1, device=self.device)
-        mask = every[None, :] < torch.tensor(seen, device=self.device)[:, None]
+        mask = every[None, None, :] < torch.tensor(seen, device=self.device)[:, :, None]
         output = self.model(
-            input_ids=torch.tensor(tokens, device=self.device)[:, None],
-            attention_mask=mask[:, None, None, :],
-            position_ids=torch.tensor(positions, device=self.device)[:, None],
+            input_ids=torch.tensor(tokens, device=self.device),
+            attention_mask=mask[:, None],
+            position_ids=torch.tensor(positions, device=self.device),
             past_key_values=self.cache,
             use_cache=True,
         )
-        logits: Tensor = output.logits[:, -1].float()
+        logits: Tensor = output.logits.float()
         return logits
+
+
+def _agreeing(guesses: Sequence[int], tokens: Sequence[int]) -> int:
+    """Return how many guesses, from the first, are what was then written."""
+    count = 0
+    while count < len(guesses) and guesses[count] == tokens[count]:
+        count += 1
+    return count
 
 
 def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:

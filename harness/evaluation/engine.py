@@ -12,6 +12,7 @@ from harness.challenge import Protocol
 from harness.evaluation.adapter import merge_adapter
 from harness.evaluation.base_model import Base, add_pad, load_base
 from harness.evaluation.decode import Decoder, Ended
+from harness.evaluation.draft import MAX_DRAFT_TOKENS
 from harness.evaluation.prompts import RowPlan
 from harness.scoring.answers import is_decided
 
@@ -52,7 +53,7 @@ class Engine:
         """
         self.base, self.protocol = base, protocol
         pad_id = add_pad(base.model, base.tokenizer)
-        shape = base.cache_shape(protocol.max_length_tokens + 1)
+        shape = base.cache_shape(protocol.max_length_tokens + 1 + MAX_DRAFT_TOKENS)
         kind = next(base.model.parameters()).device.type
         fitting = CACHE_BYTES[kind] // shape.row_bytes
         lines = min(max(fitting, MIN_LINES), MAX_LINES, max(rows, 1))

@@ -74,5 +74,4 @@ def _at(tokens: Sequence[int], place: int) -> int:
 
 
 def _step(decoder: Decoder, tokens: Sequence[int], slots: Sequence[int]) -> Tensor:
-    logits = decoder.step(tokens, slots, slots, [slot + 1 for slot in slots])
-    return logits.log_softmax(dim=-1)
+    return decoder.step(tokens, slots).log_softmax(dim=-1)

@@ -23,7 +23,7 @@ class CacheShape:
     kv_heads: int
     head_dim: int
     slots: int
-    """Longest row in tokens, pad query included."""
+    """Longest row in tokens, pad query and tokens fed ahead included."""
     dtype: torch.dtype = torch.float32
 
     @property
@@ -60,9 +60,9 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
         self._lines, self._start, self._slots = slice(first, first + count), start, None
 
     def begin_step(self, slots: Tensor) -> None:
-        """Write one token of each line 0..n-1 at `slots`, int64 of shape (n,)."""
+        """Write tokens of lines 0..n-1 at `slots`, int64 of shape (n, tokens)."""
         self._lines, self._slots = slice(0, len(slots)), slots
-        self._index = torch.arange(len(slots), device=slots.device)
+        self._index = torch.arange(len(slots), device=slots.device)[:, None]
         self._width = int(slots.max()) + 1
 
     def update(
@@ -73,7 +73,7 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
         fresh = (key_states, value_states)
         if self._slots is not None:
             for line, new in zip(stored, fresh, strict=True):
-                line[self._index, :, self._slots] = new[:, :, 0]
+                line[self._index, :, self._slots] = new.transpose(1, 2)
             end = self._width
         else:
             end = self._start + key_states.shape[2]

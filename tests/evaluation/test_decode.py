@@ -10,6 +10,7 @@ import torch
 
 from harness.evaluation.base_model import Base, add_pad
 from harness.evaluation.decode import Decoder, shared_prefix
+from harness.evaluation.draft import MAX_DRAFT_TOKENS, draft, draft_length
 from harness.evaluation.prompts import RowPlan, plan_rows
 
 MAX_LENGTH = 72
@@ -49,7 +50,9 @@ def test_every_row_gets_the_tokens_that_its_official_batch_gives_it(
     texts = prompts(11)
     expected = plain(base, texts)
     plans = plan_rows(base.tokenizer, texts, BATCH, MAX_LENGTH)
-    decoder = Decoder(base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1), lines)
+    decoder = Decoder(
+        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), lines
+    )
     found = {done.row: done for done in decoder.decode(list(enumerate(plans)), never)}
     assert sorted(found) == list(range(11))
     assert any(plan.pad_query for plan in plans) is (side == "right")
@@ -62,7 +65,9 @@ def test_every_row_gets_the_tokens_that_its_official_batch_gives_it(
 def test_the_pad_query_matters(base: Base) -> None:
     pad = add_pad(base.model, base.tokenizer)
     plans = plan_rows(base.tokenizer, prompts(4), BATCH, MAX_LENGTH)
-    decoder = Decoder(base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1), 4)
+    decoder = Decoder(
+        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 4
+    )
     bare = [RowPlan(plan.ids, False, plan.budget_tokens) for plan in plans]
     with_pads = [done.ids for done in decoder.decode(list(enumerate(plans)), never)]
     without = [done.ids for done in decoder.decode(list(enumerate(bare)), never)]
@@ -72,7 +77,9 @@ def test_the_pad_query_matters(base: Base) -> None:
 def test_retiring_a_row_changes_no_other(base: Base) -> None:
     pad = add_pad(base.model, base.tokenizer)
     plans = plan_rows(base.tokenizer, prompts(9), BATCH, MAX_LENGTH)
-    decoder = Decoder(base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1), 4)
+    decoder = Decoder(
+        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 4
+    )
     full = {done.row: done.ids for done in decoder.decode(list(enumerate(plans)), never)}
 
     def early(plan: RowPlan, ids: Sequence[int]) -> bool:
@@ -90,7 +97,9 @@ def test_a_row_ends_where_its_batch_would(base: Base) -> None:
     pad = add_pad(base.model, base.tokenizer)
     texts = prompts(8)
     plans = plan_rows(base.tokenizer, texts, BATCH, MAX_LENGTH)
-    decoder = Decoder(base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1), 8)
+    decoder = Decoder(
+        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 8
+    )
     for done in decoder.decode(list(enumerate(plans)), never):
         batch = plans[done.row // BATCH * BATCH :][:BATCH]
         width = max(len(plan.ids) for plan in batch)
@@ -125,7 +134,9 @@ def test_loglikelihoods_are_those_of_a_plain_forward_pass(base: Base) -> None:
     from harness.evaluation.loglikelihood import Labels, weigh
 
     pad = add_pad(base.model, base.tokenizer)
-    decoder = Decoder(base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1), 3)
+    decoder = Decoder(
+        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 3
+    )
     encode: Any = lambda text: tuple(base.tokenizer(text)["input_ids"])  # noqa: E731
     choices = tuple(encode(word) for word in (" negative", " neutral", " positive", " up"))
     assert len({len(choice) for choice in choices}) > 1, "choices of unlike length are the point"
@@ -139,3 +150,67 @@ def test_loglikelihoods_are_those_of_a_plain_forward_pass(base: Base) -> None:
             expected = scores[torch.arange(len(choice)), list(choice)].sum()
             assert value == pytest.approx(float(expected), abs=1e-4)
             assert greedy == (scores.argmax(-1).tolist() == list(choice))
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ([1, 2, 3, 9, 1, 2, 3], [9, 1, 2, 3, 9]),
+        ([7, 5, 6, 5, 6], [5, 6, 5, 6, 5]),
+        ([4, 4, 4, 4], [4, 4, 4, 4, 4]),
+        ([1, 2, 3, 4], []),
+        ([1], []),
+    ],
+)
+def test_a_guess_is_what_followed_the_last_time(history: list[int], expected: list[int]) -> None:
+    assert draft(history, 5) == expected
+
+
+@pytest.mark.parametrize("rows", [1, 2, 8, 9, 32, 33, 64, 65, 128])
+def test_guesses_are_made_only_when_few_rows_are_left(rows: int) -> None:
+    ahead = draft_length(rows)
+    assert ahead <= MAX_DRAFT_TOKENS
+    assert (ahead > 0) is (rows <= 32)
+
+
+def test_right_guesses_save_steps_and_wrong_ones_change_nothing(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pad = add_pad(base.model, base.tokenizer)
+    plans = plan_rows(base.tokenizer, prompts(6), BATCH, MAX_LENGTH)
+    shape = base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS)
+    texts: dict[str, dict[int, tuple[int, ...]]] = {}
+    steps: dict[str, int] = {}
+
+    def right(history: Sequence[int], count: int) -> list[int]:
+        """Know what an earlier decode wrote."""
+        for row, plan in enumerate(plans):
+            whole = [*plan.ids, *texts["none"][row]]
+            if whole[: len(history)] == history:
+                return (whole[len(history) :] + [0] * count)[:count]
+        raise AssertionError("no such row")
+
+    guesses: dict[str, Any] = {
+        "none": lambda history, count: [],
+        "right": right,
+        "wrong": lambda history, count: [(history[-1] + place) % 500 for place in range(count)],
+        "usual": draft,
+    }
+    for name, guess in guesses.items():
+        monkeypatch.setattr("harness.evaluation.decode.draft", guess)
+        decoder = Decoder(base.model, pad, base.eos_id, shape, 3)
+        count = 0
+        real = decoder.feed
+
+        def feed(*arguments: Any, real: Any = real) -> torch.Tensor:
+            nonlocal count
+            count += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(decoder, "feed", feed)
+        texts[name] = {d.row: d.ids for d in decoder.decode(list(enumerate(plans)), never)}
+        steps[name] = count
+    assert texts["right"] == texts["none"]
+    assert texts["wrong"] == texts["none"]
+    assert texts["usual"] == texts["none"]
+    assert steps["right"] < steps["none"] / 4
