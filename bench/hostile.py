@@ -1,7 +1,7 @@
 """Strangers' submissions: random damage must give findings, never a traceback; and every change of
 meaning must be found.
 
-    python bench/hostile.py fuzz [--count 10000]        damaged files: no exception, no hang
+    python bench/hostile.py fuzz [--count 10000]        damaged submissions, claims and projects
     python bench/hostile.py mutate [--count 2000]       single-field changes: how many are found
 
 Both start from the synthetic clean submission of the tests. Output: one JSON object.
@@ -25,10 +25,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from clean_submission import Submission
 
+from harness.errors import HarnessError
+from harness.importing.claim import import_project
 from harness.verify.check import check, verify
+from harness.verify.claim_findings import claim_findings
 from harness.verify.targets import find_targets
 
 PLACE = "submissions/finance/pretend"
+PROJECT = "project"
 
 NASTY: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63), 10**400, 0.0, -0.0, 1e-300, 1e300,
@@ -135,6 +139,55 @@ def fuzz_once(chance: random.Random, clean: dict[str, bytes], folder: Path) -> N
         check(target)
 
 
+CLAIM = Path(__file__).resolve().parent.parent / "submissions/finance/ethicalabs-smollm2-1.7b"
+
+
+def fuzz_claim(chance: random.Random, folder: Path) -> None:
+    """Verify a damaged claim; a traceback ends the run."""
+    data = (CLAIM / "claim.json").read_bytes()
+    if chance.random() < 0.7:
+        value = damage_value(chance, json.loads(data))
+        data = json.dumps(value).encode("utf-8", "surrogatepass")
+    else:
+        data = damage_bytes(chance, data)
+    (folder / "claim.json").write_bytes(data)
+    [target] = find_targets(folder)
+    check(target)
+
+
+def write_project(folder: Path) -> dict[str, bytes]:
+    """Write a small FlowerTune project of the code board; return its files."""
+    readme = "| HumanEval | MBPP | JS | C++ | Avg |\n|-|-|-|-|-|\n"
+    readme += "| 50.00 | 20.00 | 1.24 | 1.24 | 18.12 |"
+    readme += "\n\nCommunication budget: 12.5 MB\n\n1924.52 seconds (00:32:04)\n"
+    config = "[tool.flwr.app.config]\nmodel.name = 'x/y'\nnum-server-rounds = 3\n"
+    config += "[tool.flwr.app.config.static]\ndataset.name = 'flwrlabs/code-alpaca-20k'\n"
+    files = {
+        "README.md": readme.encode(),
+        "pyproject.toml": config.encode(),
+        "comm.txt": b"used 6.25 MB (+6.25 MB this round)\nused 12.50 MB (+6.25 MB this round)",
+        "adapter_config.json": b'{"r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}',
+        "results/evaluation_results_mbpp.json": b'{"mbpp": {"pass@1": 0.2}}',
+        "results/generation_fpb_fl.jsonl": b'{"context":"a","new_target":"b","new_out":"b"}\n',
+        "results/acc_fpb_fl.txt": b"Accuracy: 1.0. ",
+    }
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return files
+
+
+def fuzz_project(chance: random.Random, files: dict[str, bytes], folder: Path) -> None:
+    """Import a damaged project: a claim and its findings, or one line of refusal."""
+    for name, data in files.items():
+        (folder / name).write_bytes(damage_bytes(chance, data) if chance.random() < 0.4 else data)
+    try:
+        claim = import_project(folder, challenge=chance.choice(["code", "finance", None]))
+    except HarnessError:
+        return
+    claim_findings(claim)
+
+
 def small_submission() -> Submission:
     """Return a clean submission, weights included, of a short evaluation: a quick check."""
     from clean_submission import score_of
@@ -154,7 +207,7 @@ def small_submission() -> Submission:
 
 
 def fuzz(count: int, seed: int) -> dict[str, Any]:
-    """Verify `count` damaged submissions."""
+    """Verify or import `count` damaged things: three submissions, a claim, a project, and again."""
     chance = random.Random(seed)
     slowest, begin = 0.0, time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
@@ -165,15 +218,29 @@ def fuzz(count: int, seed: int) -> dict[str, Any]:
             for path in folder.rglob("*")
             if path.is_file()
         }
+        claims = Path(temporary) / "submissions" / "finance" / CLAIM.name
+        claims.mkdir()
+        project = Path(temporary) / PROJECT
+        files = write_project(project)
         for number in range(count):
             before = time.monotonic()
             try:
-                fuzz_once(chance, clean, folder)
+                if number % 5 == 3:
+                    fuzz_claim(chance, claims)
+                elif number % 5 == 4:
+                    fuzz_project(chance, files, project)
+                else:
+                    fuzz_once(chance, clean, folder)
             except Exception as error:
                 print(f"mutation {number} of seed {seed}: {type(error).__name__}: {error}")
                 raise
             slowest = max(slowest, time.monotonic() - before)
-        outside = [p for p in Path(temporary).rglob("*") if PLACE not in str(p) and p.is_file()]
+        ours = (folder, claims, project)
+        outside = [
+            path
+            for path in Path(temporary).rglob("*")
+            if path.is_file() and not any(path.is_relative_to(item) for item in ours)
+        ]
     return {
         "mutations": count,
         "tracebacks": 0,
