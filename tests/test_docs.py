@@ -1,0 +1,107 @@
+"""The documents for people: every command is run by a test, options exist, links lead."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from harness.cli import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+ELSEWHERE = {
+    r"pip install -r requirements\.txt && harness run --plugin smollm2-dora --smoke": "test_run.py",
+    r"pip install tox && tox": "../.ci/run",
+    r"harness run --plugin \S+ --smoke --out \S+": "test_run.py",
+    r"harness run --plugin smollm2-dora/135m": "test_run.py",
+    r"harness run .*--superlink \S+.*": "federation/test_superlink.py",
+    r"harness run --resume \S+": "test_run.py",
+    r"harness verify \S+": "test_submission.py",
+    r"harness submit \S+ --name \S+": "test_submission.py",
+    r"harness leaderboard.*": "leaderboard/test_build.py",
+    r"harness import .*": "importing/test_import.py",
+    r"harness (reproduce|export) .*": "test_reproduce.py",
+    r"harness evaluate .*": "cli/test_evaluate.py",
+    r"harness rescore .*": "cli/test_rescore.py",
+    r"harness publish .*": "test_submission.py",
+    r"BASE=.*|bash \.github/verify-submissions\.sh .*": "verify/test_pull_request.py",
+    r"harness new-plugin .*|cd my-entry|pip install -e \.|pytest|pip wheel .*": (
+        "new_plugin/test_writing_a_plugin.py"
+    ),
+    r"harness plan --plugin my-entry.*": "new_plugin/test_writing_a_plugin.py",
+    r"tox -e (light|full|repro).*|python -m tests\.repro.*": "../.ci/run",
+    r"python bench/\S+.*": "../bench",
+}
+"""Pattern of a command -> the file, below `tests/`, that runs it; what is not here is run here."""
+
+
+def page_id(page: Path) -> str:
+    return page.name
+
+
+def commands(page: Path) -> list[str]:
+    """Return the commands of a page's fenced `sh` and `console` blocks, comments taken off."""
+    found: list[str] = []
+    blocks = re.findall(r"^```(sh|console)\n(.*?)^```", page.read_text(), re.M | re.S)
+    for kind, block in blocks:
+        text = block.replace("\\\n", " ")
+        lines = [line.strip() for line in text.splitlines()]
+        if kind == "console":
+            lines = [line[2:] for line in lines if line.startswith("$ ")]
+        found += [re.sub(r"\s+#.*$", "", line) for line in lines if line and line[0] != "#"]
+    return found
+
+
+def elsewhere(command: str) -> str | None:
+    for pattern, where in ELSEWHERE.items():
+        if re.fullmatch(pattern, command):
+            return where
+    return None
+
+
+ALL = [(page, command) for page in PAGES for command in commands(page)]
+
+
+@pytest.mark.parametrize(("page", "command"), ALL, ids=lambda item: getattr(item, "name", item))
+def test_every_command_runs_here_or_in_a_named_test(
+    page: Path, command: str, tmp_path: Path
+) -> None:
+    where = elsewhere(command)
+    if where is not None:
+        assert (ROOT / "tests" / where).exists(), f"{page.name}: {command}: {where} is missing"
+        return
+    words = shlex.split(command)
+    assert words[0] == "harness", f"{page.name}: no test runs {command!r}"
+    run = [sys.executable, "-c", "from harness.cli import main; main()", *words[1:]]
+    done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_option_that_a_page_names_exists(page: Path) -> None:
+    for text in re.findall(r"harness ([a-z][a-z-]*(?: [^`\n|]*)?)[`\n]", page.read_text()):
+        words = text.split("#")[0].split()
+        if words[0] not in cli.list_commands(click.Context(cli)):
+            assert not any(word.startswith("--") for word in words[1:]), f"harness {text}"
+            continue
+        command = cli.get_command(click.Context(cli), words[0])
+        assert command is not None
+        known = {name for item in command.params for name in item.opts} | {"--help"}
+        for word in words[1:]:
+            name = word.strip("[].,;()").partition("=")[0]
+            if name.startswith("--") and len(name) > 2:
+                assert name in known, f"{page.name}: harness {words[0]} has no {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not re.match(r"[a-z]+:|#", target):
+            assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
