@@ -29,6 +29,7 @@ from harness.verify.layout import (
     ADAPTER_CONFIG,
     CARD,
     LADDER,
+    LOSS,
     NAME,
     RESULT,
     ROWS,
@@ -125,8 +126,9 @@ def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
     bits = {name: i.bits for name, i in sorted(subject.generations.items()) if "." not in name}
     write_atomic(folder / ROWS, pretty_json(bits))
     write_atomic(folder / ADAPTER_CONFIG, pretty_json(dict(subject.adapter_config or {})))
-    if (run_dir / CARD).is_file():
-        write_atomic(folder / CARD, (run_dir / CARD).read_bytes())
+    for name in (CARD, LOSS):
+        if (run_dir / name).is_file():
+            write_atomic(folder / name, (run_dir / name).read_bytes())
     rung = Rung(
         level="rescored",
         date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

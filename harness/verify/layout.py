@@ -21,6 +21,7 @@ ROWS = "rows.json"
 MANIFEST = "manifest.json"
 LADDER = "ladder.json"
 CARD = "README.md"
+LOSS = "loss.png"
 ADAPTER_CONFIG = "adapter/adapter_config.json"
 WEIGHTS = "adapter/adapter_model.safetensors"
 
@@ -37,6 +38,7 @@ MAX_BYTES = {
     MANIFEST: MIB // 4,
     LADDER: MIB // 4,
     CARD: MIB // 4,
+    LOSS: MIB // 2,
     ADAPTER_CONFIG: MIB // 4,
     WEIGHTS: 2048 * MIB,
 }
