@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.challenge import Challenge, load_challenge
-from harness.federation.comparison import Comparison, Reproduction, compare_tensors, equal_items
 from harness.document import (
     digest_of,
     parse_document,
@@ -26,6 +25,7 @@ from harness.document import (
 from harness.environment import package_versions, require_run_extra
 from harness.errors import RecordError, UsageError
 from harness.federation import checkpoint, kept
+from harness.federation.comparison import Comparison, Reproduction, compare_tensors, equal_items
 from harness.federation.engine import federate
 from harness.federation.ledger import FILE as ROUNDS
 from harness.federation.ledger import Ledger
