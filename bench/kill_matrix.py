@@ -85,7 +85,9 @@ def print_of(folder: Path) -> tuple[str, str]:
     return sha256_file(folder / "adapter" / "adapter_model.safetensors"), rounds
 
 
-def matrix(run: TinyRun, folder: Path, instants: int, seed: int) -> tuple[int, int, list[str]]:
+def matrix(
+    run: TinyRun, folder: Path, instants: int, seed: int, stride: int = 1
+) -> tuple[int, int, list[str]]:
     """Kill and resume; return (kills, runs that had ended before their kill, differences)."""
     clean = folder / "clean"
     begin = time.monotonic()
@@ -104,7 +106,7 @@ def matrix(run: TinyRun, folder: Path, instants: int, seed: int) -> tuple[int, i
         )
     for call in CALLS:
         for after in (False, True):
-            for number in range(1, 100):
+            for number in range(1, 100, stride):
                 name = f"{'after' if after else 'before'} {call} {number}"
                 cases.append(
                     (
@@ -168,6 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--instants", type=int, default=30)
     parser.add_argument("--recipe", default="momentum")
+    parser.add_argument("--stride", type=int, default=1, help="Take every so many-th call.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=["none", "ray"], default="none")
     chosen = parser.parse_args()
@@ -180,7 +183,7 @@ def main() -> None:
             raise SystemExit(bool(wrong))
         run = tiny_run(model, chosen.recipe, supernodes=4)
         served.warm(run)
-        kills, late, differences = matrix(run, folder, chosen.instants, chosen.seed)
+        kills, late, differences = matrix(run, folder, chosen.instants, chosen.seed, chosen.stride)
     print(
         f"{kills} SIGKILLs ({chosen.recipe}), {kills - len(differences)} resumed to the same bytes;"
         f" {late} runs had ended before their kill"
