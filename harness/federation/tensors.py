@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from flwr.app import ArrayRecord
@@ -104,6 +105,17 @@ def aggregation_error(
     layers = [name for name in layers if f"{name}.lora_B.weight" in updates[0]]
     if not layers:
         return None
+    # One thread: these products are small, and another number of threads sums in another order.
+    with threadpool_limits(1):
+        return _aggregation_error(updates, weights, layers)
+
+
+def _aggregation_error(
+    updates: Sequence[Mapping[str, NDArray[np.floating]]],
+    weights: Sequence[int],
+    layers: Sequence[str],
+) -> float:
+    suffix = ".lora_A.weight"
     share = np.asarray(weights, dtype=np.float64) / sum(weights)
     residual = total = 0.0
     for layer in layers:

@@ -1,4 +1,4 @@
-"""SIGKILL at any instant, then resume: the same bytes. `bench/kill_matrix.py` has the large matrix."""
+"""SIGKILL at any instant, then resume: the same bytes; `bench/kill_matrix.py` is the large one."""
 
 from __future__ import annotations
 
