@@ -24,6 +24,7 @@ from harness.training.examples import Example, tokenise
 from harness.training.history import history_added
 from harness.training.local_round import finished_values, pick, start_values
 from harness.training.lowrank import speed_up
+from harness.training.memory import checkpoint_if_needed
 from harness.training.norms import speed_up_norms
 from harness.training.optimizers import make_optimizer
 from harness.training.order import example_order
@@ -212,6 +213,8 @@ class Trainer:
         total = 0.0
         for start in range(0, len(chosen), size):
             packed = pack(chosen[start : start + size], self._device)
+            tokens = packed.ids.shape[1]
+            checkpoint_if_needed(self.model, self.spec.model, tokens, self._device)
             with torch.autocast("cuda", torch.bfloat16, self._dtype == torch.bfloat16):
                 loss = packed_loss(self.model, packed, labels)
             total += float(loss.detach())

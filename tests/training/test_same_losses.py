@@ -117,3 +117,19 @@ def test_the_dequantised_base_has_the_quantized_ones_bits(
     assert kept.train(start, 1, 0).step_losses == pytest.approx(
         quantized.train(start, 1, 0).step_losses, rel=1e-6
     )
+
+
+def test_checkpointing_for_want_of_memory_changes_no_bit(
+    make_trainer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = {"r": 4, "dropout": 0.3, "target_modules": TARGETS}
+    trainer = make_trainer("dora", params)
+    start = trainer.initial()
+    kept = trainer.train(start, 1, 0)
+    assert not trainer.model.is_activation_checkpointing
+    monkeypatch.setattr("harness.training.memory.ACTIVATION_SHARE", 0.0)
+    again = trainer.train(start, 1, 0)
+    assert trainer.model.is_activation_checkpointing
+    assert again.step_losses == kept.step_losses
+    for name, values in kept.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], values)
