@@ -7,14 +7,14 @@ project's own files. Findings are not stored: they follow from the claim; see
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from harness.document import Document
 from harness.errors import RecordError
 
-CLAIM_SCHEMA = "flowertune-harness/claim"
+CLAIM_SCHEMA: Final = "flowertune-harness/claim"
 CLAIM_VERSION = 1
 
 Api = Literal["legacy", "message"]

@@ -21,6 +21,7 @@ from harness.errors import RecordError, UsageError
 from harness.record import ResultRecord
 from harness.scoring.answers import answer_of, label_of
 from harness.scoring.published import read_answers
+from harness.verify.answers import source
 from harness.verify.check import Checked, check
 from harness.verify.finding import Finding
 from harness.verify.generations import Generations, generation_lines
@@ -35,7 +36,6 @@ from harness.verify.layout import (
     ROWS,
     seal,
 )
-from harness.verify.scores import source
 from harness.verify.subject import Subject
 from harness.verify.targets import Target
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.verify import (
     accounts,
     adapter,
+    answers,
     chain,
     communication,
     eligibility,
@@ -43,6 +44,7 @@ RECORD_RULES = (
     *communication.RULES,
     *adapter.RULES,
     *scores.RULES,
+    *answers.RULES,
     *accounts.RULES,
     *eligibility.RULES,
     *layout.RULES,
