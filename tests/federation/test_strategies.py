@@ -1,5 +1,5 @@
 """Every strategy and every PEFT method of the standard plugin, through the real coordinator, client
-and trainer, on a tiny model: what was forecast is what travelled, and peft loads what comes out."""
+and trainer, on a tiny model: what the plan says is what travels, and peft loads what comes out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from served import serve
 from tiny_run import TinyRun, tiny_run
 
 from harness.document import sha256_file
-from harness.forecast import forecast, message_bytes
-from harness.machine import this_machine
+from harness.forecast import message_bytes
 from harness.plugins import load_components
 from harness.recipe import Choice
 from harness.resolve import strategy_context
@@ -48,21 +47,16 @@ def run_of(model: Path, strategy: str, method: str = "lora") -> TinyRun:
 
 
 def check(run: TinyRun, folder: Path, model: Path) -> list[str]:
-    """Run it, compare traffic with forecast and plan, load the adapter; return the digests."""
+    """Run it, compare the traffic with the plan, load the adapter; return the digests."""
     done = serve(run, folder)
     components = load_components(run.spec)
     context = strategy_context(run.spec, run.challenge, components)
     plan = partial(components.strategy.plan_of, components.strategy_params, context)
-    expected = forecast(
-        run.spec, run.challenge, components.method, components.peft_params, this_machine(), plan
-    )
     rounds = done.outcome.rounds
     assert len(rounds) == run.spec.train.rounds == 3
     for item in rounds:
         assert item.bytes_down == 2 * message_bytes(plan(item.round).down)
         assert item.bytes_up == 2 * message_bytes(plan(item.round).up)
-    total = sum(item.bytes_down + item.bytes_up for item in rounds)
-    assert total == expected.communication.total_bytes
 
     import torch
     from peft import PeftModel
@@ -76,16 +70,16 @@ def check(run: TinyRun, folder: Path, model: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("strategy", [item.name for item in STRATEGIES])
-def test_every_strategy_runs_as_forecast(strategy: str, tiny_model: Path, tmp_path: Path) -> None:
+def test_every_strategy_runs_as_planned(strategy: str, tiny_model: Path, tmp_path: Path) -> None:
     check(run_of(tiny_model, strategy), tmp_path / "run", tiny_model)
 
 
 METHODS = [item.name for item in PEFT_METHODS if not why_not("fedavg", item.name)]
 
 
-@pytest.mark.filterwarnings("ignore:Specified to not save vera_A")  # it is the method
+@pytest.mark.filterwarnings("ignore:Specified to not (save|load) vera_A")  # it is the method
 @pytest.mark.parametrize("method", METHODS)
-def test_every_peft_method_runs_as_forecast(method: str, tiny_model: Path, tmp_path: Path) -> None:
+def test_every_peft_method_runs_as_planned(method: str, tiny_model: Path, tmp_path: Path) -> None:
     check(run_of(tiny_model, "fedavg", method), tmp_path / "run", tiny_model)
 
 
