@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from harness.challenge import Challenge, load_challenge
-from harness.components import StrategyContext
+from harness.components import RoundPlan, StrategyContext
 from harness.document import Document
 from harness.errors import PluginError, UsageError, did_you_mean
 from harness.forecast import Forecast, forecast
@@ -101,8 +100,8 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
         smoke=request.smoke,
     )
     context = strategy_context(spec, challenge, components)
-    plan = partial(components.strategy.plan_of, components.strategy_params, context)
-    expected = forecast(spec, challenge, method.value, components.peft_params, machine, plan)
+    plans = _round_plans(components, context)
+    expected = forecast(spec, challenge, method.value, components.peft_params, machine, plans)
     case = Case(spec, recipe, challenge, expected, strategy.value, overrides.static)
     return Resolved(spec, recipe, challenge, components, expected, violations(case))
 
@@ -163,6 +162,14 @@ def refuse_hopeless_device(request: Request, resolved: Resolved) -> None:
             f" take {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
             " add --device cpu to run it all the same, or --smoke to try the pipeline"
         )
+
+
+def _round_plans(components: Components, context: StrategyContext) -> list[RoundPlan]:
+    """What each round moves; one shared plan where the strategy declares none."""
+    strategy, params = components.strategy, components.strategy_params
+    if strategy.round_plan is None:
+        return [strategy.plan_of(params, context, 1)] * context.rounds
+    return [strategy.plan_of(params, context, number + 1) for number in range(context.rounds)]
 
 
 def _complete(name: str, params: Document) -> Choice:

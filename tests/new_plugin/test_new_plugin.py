@@ -73,7 +73,7 @@ def test_ruff_likes_what_is_generated(tmp_path):
     write_plugin("my-entry", tmp_path / "my-entry")
     for check in (["check"], ["format", "--check"]):
         found = subprocess.run(
-            ["ruff", *check, "--isolated", "--line-length", "100", "."],
+            [sys.executable, "-m", "ruff", *check, "--isolated", "--line-length", "100", "."],
             cwd=tmp_path / "my-entry",
             capture_output=True,
             text=True,
