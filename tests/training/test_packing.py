@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.training.examples import Example
@@ -25,6 +25,7 @@ def paths(examples: list[Example]) -> dict[tuple[int, ...], int]:
     return known
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(EXAMPLES)
 def test_every_distinct_prefix_is_one_token(examples: list[Example]) -> None:
     packed = pack(examples, "cpu")
@@ -33,6 +34,7 @@ def test_every_distinct_prefix_is_one_token(examples: list[Example]) -> None:
     assert packed.positions[0].tolist() == [len(prefix) - 1 for prefix in known]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(EXAMPLES)
 def test_every_label_is_predicted_from_all_that_precedes_it(examples: list[Example]) -> None:
     packed = pack(examples, "cpu")
@@ -46,6 +48,7 @@ def test_every_label_is_predicted_from_all_that_precedes_it(examples: list[Examp
     assert list(pairs) == expected
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(EXAMPLES)
 def test_a_token_sees_its_own_prefix_and_nothing_else(examples: list[Example]) -> None:
     packed = pack(examples, "cpu")
