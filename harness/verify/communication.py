@@ -16,6 +16,10 @@ HEADER_BYTES_PER_TENSOR = 512
 """Most that a safetensors header spends on one tensor: its name, dtype, shape, offsets."""
 
 
+A_SUFFIX = ".lora_A.weight"
+"""What `standard/ffa-lora` freezes: it is saved and never sent."""
+
+
 def message(subject: Subject) -> Iterator[Breach]:
     """One message is as large as the adapter's tensors make it, by both counts."""
     shapes = {item.name: item.shape for item in subject.record.adapter.tensors}
@@ -35,11 +39,13 @@ def round_bytes(subject: Subject) -> Iterator[Breach]:
     """
     whole = subject.record.communication.message_bytes
     partial = subject.record.spec.strategy.name not in WHOLE_ADAPTER
+    moved = _without_frozen(subject)
     for index, item in enumerate(subject.record.federation.rounds):
         place = f"federation.rounds[{index}]"
         sizes = (item.message_bytes_down, item.message_bytes_up)
-        if not partial and sizes != (None, None):
-            yield f"{place}.message_bytes_down and _up", sizes, "none: this strategy moves all"
+        if not partial and sizes != (moved, moved):
+            expected = "none: this strategy moves all" if moved is None else f"{moved} both ways"
+            yield f"{place}.message_bytes_down and _up", sizes, expected
             continue
         size_down, size_up = (whole if size is None else size for size in sizes)
         down = len(item.partitions) * size_down
@@ -51,6 +57,14 @@ def round_bytes(subject: Subject) -> Iterator[Breach]:
         for client in item.clients:
             if client.bytes_up != size_up:
                 yield f"{place}, partition {client.partition}: bytes_up", client.bytes_up, size_up
+
+
+def _without_frozen(subject: Subject) -> int | None:
+    """Bytes of one message where the PEFT method freezes a part of the adapter, else None."""
+    if subject.record.spec.peft.name != "standard/ffa-lora":
+        return None
+    tensors = subject.record.adapter.tensors
+    return message_bytes({t.name: t.shape for t in tensors if not t.name.endswith(A_SUFFIX)})
 
 
 def total(subject: Subject) -> Iterator[Breach]:
