@@ -28,6 +28,12 @@ def await_actors(count: int, limit_s: float) -> bool:
     return True
 
 
+def children_with(text: str) -> list[psutil.Process]:
+    """Return this process's descendants that have `text` on their command line."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if text in " ".join(_command(child))]
+
+
 def kill(processes: list[psutil.Process]) -> None:
     """SIGKILL processes; those that are gone already are fine."""
     for process in processes:
@@ -36,8 +42,12 @@ def kill(processes: list[psutil.Process]) -> None:
 
 
 def _title(process: psutil.Process) -> str:
-    try:
-        line = process.cmdline()
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return ""
+    line = _command(process)
     return line[0] if line else ""
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []

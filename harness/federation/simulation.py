@@ -18,12 +18,15 @@ from harness.errors import FederationError
 from harness.federation.guardian import Guardian
 from harness.federation.options import FederationOutcome
 from harness.federation.processes import actors as client_processes
-from harness.federation.processes import await_actors, kill
+from harness.federation.processes import await_actors, children_with, kill
 from harness.spec import RunSpec
 
 MIB = 2**20
 ACTOR_START_LIMIT_S = 120.0
 """Longest wait for a client process to be there again after one died: Ray takes 2-5 s."""
+
+START_ATTEMPTS = 3
+"""Ray gives its own processes 30 s to start, which a busy machine exceeds."""
 
 JOIN_LIMIT_S = 15.0
 """Longest wait for Flower's threads to end once their clients are gone."""
@@ -152,20 +155,29 @@ def _start_ray(actors: int, cuda: bool, message_bytes: int, folder: str) -> None
     # Two messages under way per actor, each there and back, and never under Ray's own minimum.
     store = max(160 * MIB, 4 * actors * message_bytes)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        ray.init(
-            address="local",
-            num_cpus=actors,
-            num_gpus=1 if cuda else 0,
-            object_store_memory=store,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            configure_logging=False,
-            _temp_dir=folder,
-        )
-    except (OSError, RuntimeError, ValueError, TimeoutError, ConnectionError) as error:
-        raise FederationError(f"Ray does not start ({error}); free memory or disk space") from error
+    for attempt in range(1, START_ATTEMPTS + 1):
+        home = folder if attempt == 1 else os.path.join(folder, str(attempt))
+        try:
+            ray.init(
+                address="local",
+                num_cpus=actors,
+                num_gpus=1 if cuda else 0,
+                object_store_memory=store,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                configure_logging=False,
+                _temp_dir=home,
+            )
+            break
+        except Exception as error:  # Ray raises bare Exception when a process of its own is late
+            ray.shutdown()
+            kill(children_with(home))
+            if attempt == START_ATTEMPTS:
+                raise FederationError(
+                    f"Ray does not start ({str(error).splitlines()[0]}); free memory, processor or"
+                    " disk space and resume the run"
+                ) from error
     for number, handler in handlers.items():
         signal.signal(number, handler)
     _quiet_ray()
