@@ -172,7 +172,7 @@ def _start_ray(actors: int, cuda: bool, message_bytes: int, folder: str) -> None
             break
         except Exception as error:  # Ray raises bare Exception when a process of its own is late
             ray.shutdown()
-            kill(children_with(home))
+            kill(children_with(os.path.join(home, "session_")))  # not the guardian
             if attempt == START_ATTEMPTS:
                 raise FederationError(
                     f"Ray does not start ({str(error).splitlines()[0]}); free memory, processor or"
