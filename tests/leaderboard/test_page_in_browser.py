@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +40,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, st
         yield session, (root / "leaderboard/finance/index.html").as_uri()
 
 
+def eventually(session: Browser, script: str, expected: object) -> None:
+    """Wait for what follows a change of address, which browsers announce when they get to it."""
+    deadline = time.monotonic() + 10
+    while (found := session.run(script)) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found == expected
+
+
 def test_sort_filter_open_and_return(page: tuple[Browser, str]) -> None:
     session, url = page
     session.resize(1360, 900)
@@ -60,16 +69,16 @@ def test_sort_filter_open_and_return(page: tuple[Browser, str]) -> None:
     assert session.run("return document.getElementById('count').textContent") == "1 of 6 rows"
 
     session.click("#board tbody tr:not([hidden]) a.name")
-    assert session.run("return document.querySelector('#entry h2').textContent") == "evil"
-    assert session.run("return document.activeElement.tagName") == "H2"
+    eventually(session, "return document.querySelector('#entry h2')?.textContent", "evil")
+    eventually(session, "return document.activeElement.tagName", "H2")
     assert session.run("return document.querySelectorAll('#entry .curve').length") == 1
     shown = session.run("return document.getElementById('entry').textContent")
     assert EVIL in shown
     assert "Raw output" in shown
 
     session.press(ESCAPE)
-    assert session.run("return document.getElementById('entry').hidden") is True
-    assert session.run("return document.activeElement.textContent.trim()") == "evil"
+    eventually(session, "return document.getElementById('entry').hidden", True)
+    eventually(session, "return document.activeElement.textContent.trim()", "evil")
     assert session.run("return window.owned === undefined") is True
     assert session.console() == []
 
@@ -78,7 +87,7 @@ def test_an_entry_has_its_own_address(page: tuple[Browser, str]) -> None:
     session, url = page
     session.open("about:blank")
     session.open(url + "#/entry/poor")
-    assert session.run("return document.title").startswith("poor · ")
+    eventually(session, "return document.title.startsWith('poor · ')", True)
     session.open("about:blank")
     session.open(url + "#/entry/%E0%A4%A")
     assert session.run("return document.getElementById('overview').hidden") is False
