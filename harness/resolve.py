@@ -26,6 +26,9 @@ from harness.smoke import SMOKE_MODEL, smoke_training
 from harness.spec import ChallengeRef, Compute, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
+SMOKE_THREADS = 4
+"""Threads of a smoke run, whose one client process must fit in a laptop's memory."""
+
 GPU_PARAMETERS = 1_000_000_000
 """A model of this size or more trains on a CPU only when asked to: days instead of minutes."""
 
@@ -187,7 +190,8 @@ def _compute(request: Request, machine: Machine, clients: int) -> Compute:
         raise UsageError("--device cuda: no CUDA GPU was found (nvidia-smi lists none); use cpu")
     auto = "cuda" if machine.gpu_name else "cpu"
     device = auto if request.device == "auto" else request.device
-    threads = request.threads or max(1, machine.cores // clients)
+    shared = min(machine.cores, SMOKE_THREADS) if request.smoke else machine.cores // clients
+    threads = request.threads or max(1, shared)
     if threads > machine.cores:
         raise UsageError(f"--threads {threads}: this machine has {machine.cores} cores")
     return Compute.model_validate({"device": device, "threads": threads})
