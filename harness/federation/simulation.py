@@ -170,6 +170,8 @@ def _start_ray(actors: int, cuda: bool, message_bytes: int, folder: str) -> None
                 _temp_dir=home,
             )
             break
+        except SystemExit as error:  # Ray's own answer to SIGTERM while it starts
+            raise KeyboardInterrupt from error
         except Exception as error:  # Ray raises bare Exception when a process of its own is late
             ray.shutdown()
             kill(children_with(os.path.join(home, "session_")))  # not the guardian
