@@ -209,6 +209,8 @@ def child_environment(spec: RunSpec) -> dict[str, str]:
     """Return the environment variables of the client processes."""
     return QUIET | {
         "OMP_NUM_THREADS": str(spec.compute.threads),
+        # Threads that wait asleep: on a busy machine, spinning ones stop each other's work.
+        "OMP_WAIT_POLICY": "PASSIVE",
         # Where this process finds plugins, its children must find the same ones.
         "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
     }
