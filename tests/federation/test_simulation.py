@@ -144,7 +144,7 @@ def test_after_sigkill_nothing_is_left_and_the_run_can_be_resumed(
     child = Child(tiny_model, tmp_path / "run", actors=2)
     child.await_rounds(1)
     child.process.kill()
-    child.process.wait()
+    child.process.communicate()
     assert child.left(patience_s=20) == []
     resumed = Child(tiny_model, tmp_path / "run", actors=1)
     assert resumed.end()["digests"] == expected
