@@ -47,12 +47,11 @@ def make_spec(method: str, batch: int, threads: int, dropout: float) -> tuple[An
     return spec, resolved.challenge, locate(spec, resolved.challenge, None), found
 
 
-def fast_case(method: str, batch: int, threads: int, dropout: float) -> tuple[Any, Any]:
+def fast_case(spec: Any, challenge: Any, assets: Any, found: Any) -> tuple[Any, Any]:
     """Return (one step, one client's set-up) of the harness."""
     from harness.training.order import example_order
     from harness.training.trainer import Trainer
 
-    spec, challenge, assets, found = make_spec(method, batch, threads, dropout)
     trainer = Trainer(spec, challenge, assets, found)
     arrays = trainer.initial()
     examples = trainer.examples(0)
@@ -135,7 +134,7 @@ def child(case: str, arguments: argparse.Namespace) -> None:
     """Measure one case; print one JSON line."""
     common = (arguments.batch, arguments.threads, arguments.dropout)
     if case.startswith("fast"):
-        step, work = fast_case(case.split("-")[1], *common)
+        step, work = fast_case(*make_spec(case.split("-")[1], *common))
     else:
         step, set_up = plain_case(case == "plain", *common)
     result = {"case": case, "step": timed(step, arguments.repeats)}

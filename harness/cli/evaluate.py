@@ -13,21 +13,47 @@ from harness.record import Score, Scores
 @click.argument("run_dir", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: the run's.")
 @click.option("--threads", type=click.IntRange(1), help="torch threads; default: all processors.")
+@click.option("--untrained", is_flag=True, help="The base model, in RUN_DIR/untrained.")
 @click.option("--json", "as_json", is_flag=True, help="Print scores.json.")
-def command(run_dir: Path, device: str | None, threads: int | None, as_json: bool) -> None:
+def command(
+    run_dir: Path, device: str | None, threads: int | None, untrained: bool, as_json: bool
+) -> None:
     """Evaluate RUN_DIR where it stopped; rows that are there are never generated again.
 
-    Runs in a process that loads no plugin. Nothing is loaded when all rows are there.
+    Runs in a process that loads no plugin. Nothing is loaded when all rows are there. With
+    --untrained the base model answers the same rows without the adapter, and what the training
+    changed is shown.
     """
     from harness.document import pretty_json, read_document
     from harness.evaluation.launch import evaluate_run
 
-    evaluate_run(run_dir, device, threads)
-    scores = read_document(Scores, run_dir / "scores.json")
-    click.echo(
-        pretty_json(scores.model_dump(mode="json")) if as_json else as_text(scores),
-        nl=not as_json,
-    )
+    folder = evaluate_run(run_dir, device, threads, untrained)
+    scores = read_document(Scores, folder / "scores.json")
+    if as_json:
+        click.echo(pretty_json(scores.model_dump(mode="json")), nl=False)
+        return
+    click.echo(as_text(scores))
+    if untrained and (run_dir / "scores.json").is_file():
+        click.echo(gains(read_document(Scores, run_dir / "scores.json"), scores))
+
+
+def gains(trained: Scores, untrained: Scores) -> str:
+    """Return what the training changed, a line per measure and set, in percent and points."""
+    from tabulate import tabulate
+
+    before = {(item.metric, item.task): item for item in untrained.scores}
+    rows = [
+        (
+            _measure(item),
+            item.task,
+            f"{100 * before[item.metric, item.task].value:.2f}",
+            f"{100 * item.value:.2f}",
+            f"{100 * (item.value - before[item.metric, item.task].value):+.2f}",
+        )
+        for item in trained.scores
+    ]
+    headers = ("measure", "set", "untrained", "trained", "gain")
+    return "\n" + tabulate(rows, headers, disable_numparse=True)
 
 
 def as_text(scores: Scores) -> str:
@@ -41,6 +67,10 @@ def as_text(scores: Scores) -> str:
     return table
 
 
+def _measure(item: Score) -> str:
+    return "official" if item.metric == "accuracy" else "log-likelihood"
+
+
 def _line(item: Score) -> tuple[str, ...]:
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.2f}"
@@ -48,7 +78,7 @@ def _line(item: Score) -> tuple[str, ...]:
     low, high = item.interval
     leak = item.leak
     return (
-        "official" if item.metric == "accuracy" else "log-likelihood",
+        _measure(item),
         item.task,
         str(item.examples),
         percent(item.value),

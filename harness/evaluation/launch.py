@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 
 from harness import errors
-from harness.errors import EvaluationError, HarnessError, MissingExtraError
+from harness.document import write_atomic
+from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
+
+UNTRAINED = "untrained"
+"""Folder of a run directory: what the base model answers without the adapter."""
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -30,7 +34,7 @@ def evaluate_run(
     threads: int | None = None,
     untrained: bool = False,
     quiet: bool = False,
-) -> None:
+) -> Path:
     """Evaluate a run directory, or what is missing of it, in a process of its own.
 
     Writes `generations/*.jsonl` and `scores.json`. Killed at any moment, it goes on from the last
@@ -40,8 +44,12 @@ def evaluate_run(
         run_dir: with `spec.json`, `assets.json` and `adapter/`.
         device: `cpu` or `cuda`; None: the spec's.
         threads: torch threads; None: every processor this process may use.
-        untrained: evaluate the base model without the adapter.
+        untrained: evaluate the base model without the adapter, in `run_dir/untrained`: the run's
+            own answers stay.
         quiet: print no progress.
+
+    Returns:
+        The folder that holds `generations/` and `scores.json`.
 
     Raises:
         MissingExtraError: lm-eval or torch is not installed.
@@ -53,7 +61,8 @@ def evaluate_run(
             raise MissingExtraError(
                 f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
             )
-    command = [sys.executable, "-P", "-m", "harness.evaluation", str(run_dir)]
+    folder = _untrained_folder(run_dir) if untrained else run_dir
+    command = [sys.executable, "-P", "-m", "harness.evaluation", str(folder)]
     command += ["--device", device] if device else []
     command += ["--threads", str(threads)] if threads else []
     command += ["--untrained"] if untrained else []
@@ -62,6 +71,17 @@ def evaluate_run(
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)
     if done.returncode:
         raise _error(done.returncode, done.stdout.decode(errors="replace"), run_dir)
+    return folder
+
+
+def _untrained_folder(run_dir: Path) -> Path:
+    """Return a folder in the run directory that asks for the same evaluation as the run."""
+    folder = run_dir / UNTRAINED
+    for name in ("spec.json", "assets.json"):
+        if not (run_dir / name).is_file():
+            raise RecordError(f"{run_dir}: no {name}; give the directory of a run")
+        write_atomic(folder / name, (run_dir / name).read_bytes())
+    return folder
 
 
 def _error(code: int, output: str, run_dir: Path) -> HarnessError:

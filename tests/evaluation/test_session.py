@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.evaluate import gains
 from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
 from harness.errors import EvaluationError, RecordError, UsageError
 from harness.evaluation.journal import Journal
@@ -218,3 +219,17 @@ def test_a_process_that_dies_is_one_sentence(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EvaluationError, match="ended with code 1; finished rows are kept"):
         evaluate_run(run_dir, quiet=True)
+
+
+def test_the_untrained_model_answers_beside_the_run_and_not_over_it(run_dir: Path) -> None:
+    evaluate_run(run_dir, threads=1, quiet=True)
+    kept = {path: path.read_bytes() for path in (run_dir / "generations").iterdir()}
+    folder = evaluate_run(run_dir, threads=1, untrained=True, quiet=True)
+    assert {path: path.read_bytes() for path in (run_dir / "generations").iterdir()} == kept
+    trained, untrained = (read_document(Scores, path / "scores.json") for path in (run_dir, folder))
+    assert untrained.adapter_sha256 is None
+    assert untrained.model_sha256 == trained.model_sha256
+    assert [item.examples for item in untrained.scores] == [i.examples for i in trained.scores]
+    text = gains(trained, untrained)
+    for before, after in zip(untrained.scores, trained.scores, strict=True):
+        assert f"{100 * (after.value - before.value):+.2f}" in text
