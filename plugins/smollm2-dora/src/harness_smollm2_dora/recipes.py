@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.recipe import Choice, Price, Prompt, Recipe, TrainSpec
+from harness.recipe import Choice, DataSpec, Price, Prompt, Recipe, TrainSpec
 from harness_smollm2_dora import models
 
 MLP = ["down_proj", "up_proj", "gate_proj"]
@@ -57,6 +57,25 @@ SMALLER = Recipe(
     train=REFERENCE_TRAINING.with_values(rounds=18),
 )
 
+THREE_WAY = DataSpec(
+    output_map={
+        f"{degree} {label}": label
+        for degree in ("mildly", "moderately", "strong")
+        for label in ("negative", "positive")
+    }
+)
+"""The evaluation asks for three labels; a fifth of the training rows answer in seven."""
+
+AS_ASKED = Prompt(
+    template="Instruction: {instruction}\nInput: {input}\nAnswer: \n{output}",
+    response_marker="Answer: ",
+    append_eos=True,
+)
+"""The form in which the evaluation asks, and an answer on a line of its own. Upstream's evaluation
+continues nearly every row from a pad, so the first token is read off a place that cannot see the
+question; the line break takes that place, and the label comes after it. The EOS keeps a small model
+from talking on: upstream's parser takes any "positive" in what follows for its answer."""
+
 LAPTOP = Recipe(
     name="135m",
     title="SmolLM2-135M-Instruct, DoRA r=8 on the MLP, FedAvg, for two CPU cores",
@@ -64,14 +83,14 @@ LAPTOP = Recipe(
     peft=_dora(8),
     strategy=FEDAVG,
     train=REFERENCE_TRAINING.with_values(
-        rounds=10,
-        max_steps=6,
-        batch_size=8,
-        learning_rate_max=1e-3,
-        learning_rate_min=3e-5,
-        prompt=Prompt(append_eos=True),
+        rounds=5,
+        max_steps=40,
+        batch_size=4,
+        learning_rate_max=3e-3,
+        learning_rate_min=1e-3,
+        data_order="per-round",
+        data=THREE_WAY,
+        prompt=AS_ASKED,
     ),
 )
-"""About ten minutes of training on two cores; the learning rate is a small model's. It learns to
-stop: without an EOS after the answer a small model talks on, and upstream's parser takes any
-"positive" in what follows for its answer."""
+"""About ten minutes of training on two cores; the learning rate is a small model's."""
