@@ -115,27 +115,52 @@ def _aggregation_error(
     weights: Sequence[int],
     layers: Sequence[str],
 ) -> float:
-    suffix = ".lora_A.weight"
     share = np.asarray(weights, dtype=np.float64) / sum(weights)
     residual = total = 0.0
     for layer in layers:
-        downs = [np.asarray(item[layer + suffix], dtype=np.float64) for item in updates]
-        ups = [np.asarray(item[f"{layer}.lora_B.weight"], dtype=np.float64) for item in updates]
-        mean_down = sum(w * item for w, item in zip(share, downs, strict=True))
-        mean_up = sum(w * item for w, item in zip(share, ups, strict=True))
-        left = np.concatenate([w * item for w, item in zip(share, ups, strict=True)], axis=1)
-        right = np.concatenate(downs, axis=0)
-        total += _product_norm_squared(left, right)
-        residual += _product_norm_squared(
-            np.concatenate([left, -np.asarray(mean_up)], axis=1),
-            np.concatenate([right, np.asarray(mean_down)], axis=0),
+        product, left_out = _layer_norms_squared(
+            [item[f"{layer}.lora_B.weight"] for item in updates],
+            [item[f"{layer}.lora_A.weight"] for item in updates],
+            share,
         )
+        total += product
+        residual += left_out
     if total <= 0.0:
         return 0.0
     ratio = (max(residual, 0.0) / total) ** 0.5
     return 0.0 if ratio < ROUNDING else float(f"{ratio:.6g}")
 
 
-def _product_norm_squared(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    # ||PQ||^2 = trace((P'P)(QQ')): never forms the (out, in) product.
-    return float(np.sum((left.T @ left) * (right @ right.T).T))
+def _layer_norms_squared(
+    ups: Sequence[NDArray[np.floating]],
+    downs: Sequence[NDArray[np.floating]],
+    share: NDArray[np.float64],
+) -> tuple[float, float]:
+    """Return ||mean(B A)||^2 and ||mean(B A) - mean(B) mean(A)||^2 of one layer.
+
+    ||P Q||^2 = sum((P'P) * (Q Q')), so no (out, in) product is formed. With P all weighted B side
+    by side and Q all A stacked, mean(B) and mean(A) are sums over blocks of P and Q, and whatever
+    is multiplied with them is a sum over blocks of P'P and Q Q'.
+
+    Args:
+        ups: B of each client, (out, r).
+        downs: A of each client, (r, in).
+        share: weight of each client; they sum to 1.
+    """
+    clients, rank = len(ups), downs[0].shape[0]
+    left = np.concatenate([w * b.astype(np.float64) for w, b in zip(share, ups, strict=True)], 1)
+    right = np.concatenate(downs, 0).astype(np.float64)
+    grams = (left.T @ left, right @ right.T)
+    blocks = (np.ones(clients), share)
+    with_mean = [
+        np.einsum("xcr,c->xr", gram.reshape(-1, clients, rank), weight)
+        for gram, weight in zip(grams, blocks, strict=True)
+    ]
+    of_means = [
+        np.einsum("cqr,c->qr", half.reshape(clients, rank, rank), weight)
+        for half, weight in zip(with_mean, blocks, strict=True)
+    ]
+    product, cross, means = (
+        float(np.sum(first * second)) for first, second in (grams, with_mean, of_means)
+    )
+    return product, product - 2 * cross + means
