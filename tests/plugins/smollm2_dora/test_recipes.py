@@ -29,4 +29,4 @@ def test_the_laptop_recipe_trains_on_the_tokens_of_the_evaluation() -> None:
     ids = tokenizer(asked)["input_ids"]
     assert list(example.ids[: example.response_start]) == ids
     answer = tokenizer.convert_ids_to_tokens(example.ids[example.response_start :])
-    assert answer == ["Ċ", "positive", tokenizer.eos_token]
+    assert answer == ["Ċ", "positive", "Ċ", tokenizer.eos_token]

@@ -67,14 +67,15 @@ THREE_WAY = DataSpec(
 """The evaluation asks for three labels; a fifth of the training rows answer in seven."""
 
 AS_ASKED = Prompt(
-    template="Instruction: {instruction}\nInput: {input}\nAnswer: \n{output}",
+    template="Instruction: {instruction}\nInput: {input}\nAnswer: \n{output}\n",
     response_marker="Answer: ",
     append_eos=True,
 )
 """The form in which the evaluation asks, and an answer on a line of its own. Upstream's evaluation
 continues nearly every row from a pad, so the first token is read off a place that cannot see the
-question; the line break takes that place, and the label comes after it. The EOS keeps a small model
-from talking on: upstream's parser takes any "positive" in what follows for its answer."""
+question; the line break takes that place, and the label comes after it. A break follows the label
+too, so that no word is followed by EOS: with an EOS after the label, the pad was. The EOS keeps a
+small model from talking on: upstream's parser takes any "positive" in what follows for its answer."""
 
 LAPTOP = Recipe(
     name="135m",
