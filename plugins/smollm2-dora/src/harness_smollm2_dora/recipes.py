@@ -75,7 +75,7 @@ AS_ASKED = Prompt(
 continues nearly every row from a pad, so the first token is read off a place that cannot see the
 question; the line break takes that place, and the label comes after it. A break follows the label
 too, so that no word is followed by EOS: with an EOS after the label, the pad was. The EOS keeps a
-small model from talking on: upstream's parser takes any "positive" in what follows for its answer."""
+small model from talking on: upstream's parser takes any "positive" that follows for its answer."""
 
 LAPTOP = Recipe(
     name="135m",
