@@ -40,15 +40,19 @@ def digest_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> str:
 
 
 def to_tensors(record: ArrayRecord) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays of a Flower record, in its order."""
-    return {name: array.numpy() for name, array in record.items()}
+    """Return the arrays of a Flower record, in its order; read-only, in the record's memory."""
+    from harness.federation.arrays import view
+
+    return {name: view(array) for name, array in record.items()}
 
 
 def to_record(arrays: Mapping[str, NDArray[np.generic]]) -> ArrayRecord:
     """Return a Flower record of named arrays, in their order."""
-    from flwr.app import Array, ArrayRecord
+    from flwr.app import ArrayRecord
 
-    return ArrayRecord({name: Array(np.asarray(array)) for name, array in arrays.items()})
+    from harness.federation.arrays import quick_array
+
+    return ArrayRecord({name: quick_array(np.asarray(array)) for name, array in arrays.items()})
 
 
 def shapes_of(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Shape]:
