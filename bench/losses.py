@@ -1,0 +1,77 @@
+"""Are the losses the plain loop's? `python bench/losses.py` compares them step by step.
+
+SmolLM2-135M in 4-bit, real finance rows, LoRA and DoRA r=32 on the MLP, float32, dropout off; the
+plain loop pads, keeps all logits and checkpoints nothing. Needs the mirror (`HARNESS_MIRROR`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import torch
+from peft import set_peft_model_state_dict
+from plain_training import plain_batch, plain_losses, plain_model
+
+from harness.plugins import find_peft_method
+from harness.resolve import Request, resolve
+from harness.sources import locate
+from harness.training.optimizers import make_optimizer
+from harness.training.order import example_order
+from harness.training.trainer import Trainer
+
+
+def losses(method: str, batch: int, steps: int, threads: int) -> tuple[list[float], list[float]]:
+    """Return the harness's and the plain loop's loss of each step."""
+    values = {"batch_size": batch, "max_steps": steps, "peft.r": 32, "peft.alpha": 64}
+    values |= {"peft.dropout": 0.0, "model.dtype": "float32"}
+    sets = tuple(f"{key}={value}" for key, value in values.items())
+    request = Request("smollm2-dora/135m", overrides=sets, device="cpu", threads=threads)
+    resolved = resolve(request)
+    found = find_peft_method(f"standard/{method}", "standard").value
+    peft = {"name": f"standard/{method}", "params": dict(resolved.spec.peft.params)}
+    spec = resolved.spec.with_values(peft=peft)
+    assets = locate(spec, resolved.challenge, None)
+    trainer = Trainer(spec, resolved.challenge, assets, found)
+    ours = trainer.train(trainer.initial(), 1, 0)
+
+    params = found.params.model_validate(spec.peft.params)
+    plain = plain_model(spec.model, assets.model_dir, found, params, False)
+    start = {key: torch.from_numpy(values) for key, values in trainer.initial().items()}
+    set_peft_model_state_dict(plain, start)
+    plain.train()
+    examples = trainer.examples(0)
+    order = example_order(spec, 0, 1, len(examples))
+    pad = trainer.tokenizer.pad_token_id
+    batches = [
+        plain_batch([examples[i] for i in order[at : at + batch]], pad)
+        for at in range(0, steps * batch, batch)
+    ]
+    trained = [p for p in plain.parameters() if p.requires_grad]
+    optimizer = make_optimizer(spec.train, trained, ours.learning_rate)
+    return ours.step_losses, plain_losses(plain, batches, optimizer, spec.train.max_grad_norm)
+
+
+def main() -> None:
+    """Compare and print one JSON line per method."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--methods", nargs="*", default=["lora", "dora"])
+    chosen = parser.parse_args()
+    for method in chosen.methods:
+        ours, plain = losses(method, chosen.batch, chosen.steps, chosen.threads)
+        apart = [abs(a - b) / b for a, b in zip(ours, plain, strict=True)]
+        result = {
+            "method": method,
+            "first": [ours[0], plain[0]],
+            "last": [ours[-1], plain[-1]],
+            "largest_relative_difference": max(apart),
+            "at_step": apart.index(max(apart)) + 1,
+        }
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
