@@ -8,6 +8,8 @@ Source: https://huggingface.co/docs/safetensors, format: u64 header size, JSON h
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -39,6 +41,23 @@ class TensorInfo:
     def numel(self) -> int:
         """Number of elements."""
         return prod(self.shape)
+
+
+def file_bytes(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Return the size of the file that the harness writes of float32 tensors.
+
+    The header lists tensors by name, without spaces, and is padded to 8 bytes.
+    Source: safetensors `serialize`.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    position = 0
+    for name, shape in sorted(shapes.items()):
+        size = DTYPE_BYTES["F32"] * prod(shape)
+        offsets = [position, position + size]
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": offsets}
+        position += size
+    length = len(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode())
+    return 8 + -(-length // 8) * 8 + position
 
 
 def tensor_shapes(path: Path) -> dict[str, TensorInfo]:

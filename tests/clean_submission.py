@@ -16,6 +16,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from harness.card import card
 from harness.challenge import Challenge, load_challenge
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
 from harness.forecast import message_bytes, message_bytes_legacy
@@ -23,13 +24,17 @@ from harness.record import GENESIS, ResultRecord, RoundRecord
 from harness.sampling import sampled_partitions
 from harness.schedule import learning_rate
 from harness.scoring import statistics
+from harness.scoring.pinned_leaks import pinned_leaks
 from harness.scoring.rescore import majority
 from harness.scoring.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.spec import ChallengeRef, RunSpec
-from harness.verify.adapter import WEIGHTS, lora_shapes, tensors_digest
+from harness.tensorfile import file_bytes
+from harness.verify.adapter import WEIGHTS, tensors_digest
 from harness.verify.generations import generation_lines
+from harness.verify.peft_shapes import lora_shapes
 
 HEX = "0123456789abcdef"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def fake_digest(*parts: object) -> str:
@@ -141,7 +146,7 @@ def score_of(challenge: Challenge, task: str, rows: Any) -> dict[str, Any]:
         "macro_f1": summary.macro_f1,
         "mcc": summary.mcc,
         "invalid_rate": 0.0,
-        "leak": None,
+        "leak": leak_of(task, rows),
         "references": statistics.references(
             targets, challenge.protocol.default_label, majority(challenge)
         ),
@@ -150,20 +155,33 @@ def score_of(challenge: Challenge, task: str, rows: Any) -> dict[str, Any]:
     }
 
 
+def leak_of(task: str, rows: Any) -> dict[str, Any]:
+    """Return the leak counts of the official rows, the clean score counted."""
+    known = pinned_leaks("finance")[task]
+    clean = known.clean(len(rows))
+    right = sum(rows[row][1] == rows[row][2] for row in clean)
+    return {
+        "exact_rows": known.exact_rows(len(rows)),
+        "text_rows": len(rows) - len(clean),
+        "clean_value": right / len(clean) if clean else None,
+        "clean_examples": len(clean),
+    }
+
+
 def data_records(challenge: Challenge) -> list[dict[str, Any]]:
     """Return the records of every data set and the model, as pinned."""
     records: list[dict[str, Any]] = [
-        {"name": challenge.dataset.name, "kind": "training", "source": "hub", "revision": "main",
+        {"name": challenge.dataset.name, "kind": "training", "source": "hub", "revision": COMMIT,
          "rows": challenge.dataset.pin.rows, "sha256": fake_digest("training"),
          "files": {"train.parquet": fake_digest("training")}},
-        {"name": "pretend/pretend-1m", "kind": "model", "source": "hub", "revision": "main",
+        {"name": "pretend/pretend-1m", "kind": "model", "source": "hub", "revision": COMMIT,
          "sha256": fake_digest("model"), "files": {"model.safetensors": fake_digest("model")}},
     ]  # fmt: skip
     for item in challenge.evaluation:
         files = dict(zip(item.files, item.sha256, strict=True))
         lines = "".join(f"{name}:{digest}\n" for name, digest in sorted(files.items()))
         records.append(
-            {"name": item.dataset, "kind": "evaluation", "source": "hub", "revision": "main",
+            {"name": item.dataset, "kind": "evaluation", "source": "hub", "revision": COMMIT,
              "rows": item.rows, "files": files,
              "sha256": item.sha256[0] if len(files) == 1 else sha256_text(lines)}
         )  # fmt: skip
@@ -205,7 +223,7 @@ def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
             "adapter": {
                 "sha256": fake_digest(seed, "adapter"),
                 "parameters": parameters,
-                "file_bytes": 4 * parameters + 2_000,
+                "file_bytes": file_bytes(shapes),
                 "tensors": [
                     {"name": name, "shape": shape} for name, shape in sorted(shapes.items())
                 ],
@@ -221,8 +239,10 @@ def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
                 "python": "3.11.7",
                 "platform": "Linux",
                 "packages": {
-                    "flwr": "1.41.0", "torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.2",
-                    "datasets": "4.8.5", "numpy": "2.4.6",
+                    "flowertune-harness": "0.1.0", "flwr": "1.41.0", "flwr-datasets": "0.6.1",
+                    "torch": "2.13.0", "transformers": "5.23.0", "tokenizers": "0.23.3",
+                    "peft": "0.21.2", "bitsandbytes": "0.50.2", "lm-eval": "0.4.13",
+                    "datasets": "4.8.5", "numpy": "2.4.6", "safetensors": "0.8.0",
                 },
                 "device": {
                     "kind": "cuda", "name": "RTX A4000", "threads": 2, "actors": 1,
@@ -243,17 +263,20 @@ def adapter_config(rank: int) -> dict[str, Any]:
         "peft_type": "LORA", "base_model_name_or_path": "pretend/pretend-1m", "r": rank,
         "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": ["q_proj", "up_proj"],
         "use_dora": True, "use_rslora": False, "bias": "none", "task_type": "CAUSAL_LM",
+        "peft_version": "0.21.2", "rank_pattern": {}, "modules_to_save": None,
     }  # fmt: skip
 
 
 def safetensors(shapes: dict[str, list[int]]) -> bytes:
     """Return a safetensors file of float32 tensors with values that nobody trained."""
-    header, position = {}, 0
-    for name, shape in shapes.items():
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    position = 0
+    for name, shape in sorted(shapes.items()):
         size = 4 * prod(shape)
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [position, position + size]}
         position += size
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + random.Random(1).randbytes(position)
 
 
@@ -271,7 +294,7 @@ class Submission:
         self.evidence: dict[str, Any] = {}
         self.extra: dict[str, bytes] = {}
         self.bits: dict[str, str] | None = None
-        self.card = "# A pretended run\n"
+        self.card: str | None = None
 
     def add_weights(self) -> None:
         """Put the adapter's file into the submission, and let the record name it."""
@@ -291,6 +314,11 @@ class Submission:
         """Change the spec and what repeats it: its digest and the challenge reference."""
         change(self.record["spec"])
         self.record["spec_digest"] = digest_of(RunSpec.model_validate(self.record["spec"]))
+        self.rename()
+
+    def rename(self) -> None:
+        """Give the run the name that its time and its spec's digest make."""
+        self.record["run_id"] = f"20260401T120000Z-{self.record['spec_digest'][:8]}-000001"
 
     def rechain(self) -> None:
         """Make the chain of rounds valid again."""
@@ -304,7 +332,7 @@ class Submission:
         files = {
             "result.json": pretty_json(self.record).encode(),
             "adapter/adapter_config.json": pretty_json(self.config).encode(),
-            "README.md": self.card.encode(),
+            "README.md": (self.card or self._card()).encode(),
         }
         for task, rows in self.generations.items():
             files[f"generations/{task}.jsonl"] = generation_lines(
@@ -320,6 +348,13 @@ class Submission:
         for level, value in self.evidence.items():
             files[f"evidence/{level}.json"] = pretty_json(value).encode()
         return files | self.extra
+
+    def _card(self) -> str:
+        """Return the card of the record, or of a clean one when the record is no record."""
+        try:
+            return card(ResultRecord.model_validate(self.record), load_challenge("finance"))
+        except (ValueError, ArithmeticError, LookupError):
+            return "# A pretended run\n"
 
     def redigest(self) -> None:
         """Let the scores name the generations as they are now."""

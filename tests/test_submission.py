@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from clean_submission import Submission, score_of
 
+from harness.card import card
 from harness.challenge import load_challenge
 from harness.document import pretty_json, sha256_text
 from harness.eligibility import ineligible_because
@@ -34,6 +35,7 @@ def smoke_run(folder: Path, outputs: dict[int, str] | None = None) -> Path:
     s.rechain()
     for item in s.record["data"]:
         item["source"], item["notes"] = "synthetic", ["made by the harness"]
+        item["revision"] = "smoke"
     scores = []
     for task in ("fpb", "fiqa", "tfns"):
         lines, rows = [], []
@@ -64,7 +66,7 @@ def smoke_run(folder: Path, outputs: dict[int, str] | None = None) -> Path:
     (folder / "adapter").mkdir(exist_ok=True)
     (folder / "adapter/adapter_config.json").write_text(json.dumps(s.config))
     (folder / "spec.json").write_text(json.dumps(s.record["spec"]))
-    (folder / "README.md").write_text("# A smoke run\n")
+    (folder / "README.md").write_text(card(ResultRecord.model_validate(s.record), challenge))
     (folder / "result.json").write_text(pretty_json(s.record))
     return folder
 

@@ -67,9 +67,14 @@ class Reproduction(Document):
 
         False when there was nothing but digests to compare: a digest has no distance.
         """
+        gap = self.largest_difference
+        return gap is not None and gap <= self.tolerance
+
+    @property
+    def largest_difference(self) -> float | None:
+        """The largest difference of a tensor that could be compared; None when there was none."""
         tensors = [item for item in self.items if item.what.startswith("adapter of round")]
-        gaps = [item.difference for item in tensors if item.difference is not None]
-        return bool(gaps) and max(gaps) <= self.tolerance
+        return max((t.difference for t in tensors if t.difference is not None), default=None)
 
     def lines(self) -> list[str]:
         """Return the report for people."""

@@ -49,6 +49,7 @@ def write_rung(
         packages=found.packages,
         device=platform.processor() or platform.machine(),
         tolerance=None if found.equal else found.tolerance,
+        difference=None if found.equal else found.largest_difference,
     )
     text = pretty_json(evidence.model_dump(mode="json"))
     path = folder / "evidence" / f"{level}.json"

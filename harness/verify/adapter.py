@@ -4,119 +4,79 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.components import ModelSpec, select_linears
 from harness.errors import HarnessError, RecordError
 from harness.tensorfile import tensor_shapes
+from harness.verify.architectures import architecture_of
+from harness.verify.moved import A_SUFFIX, growth
+from harness.verify.peft_shapes import METHODS, known_shapes
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject
 
-PREFIX = "base_model.model."
-MAGNITUDE = ".lora_magnitude_vector"
 WEIGHTS = "adapter/adapter_model.safetensors"
 MAX_LAYERS = 1_000
 """Decoder blocks; the largest models have below 200. Each costs seven tensors to list."""
-CONFIG_FIELDS = {"r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout"}
-"""peft's name -> ours."""
-
-
-def lora_shapes(
-    model: ModelSpec, rank: int, targets: tuple[str, ...], dora: bool
-) -> dict[str, tuple[int, ...]]:
-    """Return the tensors of a LoRA or DoRA adapter, without the plugin that made it.
-
-    A is (r, in), B is (out, r), DoRA's magnitude (out,).
-    Source: peft `LoraLayer`, `DoraLinearLayer`.
-
-    Raises:
-        PluginError: a target matches no layer of `model`.
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer in select_linears(model, targets):
-        shapes[f"{PREFIX}{layer.name}.lora_A.weight"] = (rank, layer.in_features)
-        shapes[f"{PREFIX}{layer.name}.lora_B.weight"] = (layer.out_features, rank)
-        if dora:
-            shapes[f"{PREFIX}{layer.name}{MAGNITUDE}"] = (layer.out_features,)
-    return shapes
-
-
-def growth(subject: Subject) -> int:
-    """Return how many times the recipe's rank the adapter has: FLoRA stacks every client's.
-
-    Source: https://arxiv.org/abs/2409.05976
-    """
-    spec = subject.record.spec
-    if spec.strategy.name != "standard/flora":
-        return 1
-    return spec.train.rounds * subject.challenge.clients_per_round(spec.train.fraction)
+MAX_WIDTH = 1_000_000
+"""Hidden and intermediate sizes; the largest models have below 100,000."""
 
 
 def shapes(subject: Subject) -> Iterator[Breach]:
     """The tensors are those of the model and the PEFT parameters."""
     spec = subject.record.spec
+    model, params = spec.model, spec.peft.params
     found = {item.name: item.shape for item in subject.record.adapter.tensors}
-    if not any(name.endswith(".lora_A.weight") for name in found):
-        return  # Not of the LoRA family: nothing to derive here.
-    params = spec.peft.params
-    rank, targets = params.get("r"), params.get("target_modules")
-    if type(rank) is not int or not isinstance(targets, list | tuple):
-        yield "spec.peft.params", sorted(params), "r and target_modules, as LoRA's family has"
+    if spec.peft.name not in METHODS:
+        yield from _ranks(subject, found)
         return
-    if spec.model.layers > MAX_LAYERS:
-        yield "spec.model.layers", spec.model.layers, f"at most {MAX_LAYERS}"
+    rank, targets = params.get("r", 1), params.get("target_modules")
+    if type(rank) is not int or rank < 1 or not isinstance(targets, list | tuple):
+        yield "spec.peft.params", sorted(params), f"target_modules and r of {spec.peft.name}"
         return
-    if spec.model.hidden % spec.model.heads or rank < 1:
-        yield "spec.model", f"hidden {spec.model.hidden}, heads {spec.model.heads}", "a multiple"
+    if model.layers > MAX_LAYERS or max(model.hidden, model.intermediate) > MAX_WIDTH:
+        size = f"{model.layers} layers of {model.hidden} and {model.intermediate}"
+        yield "spec.model", size, f"at most {MAX_LAYERS} of {MAX_WIDTH}"
         return
-    dora = any(name.endswith(MAGNITUDE) for name in found)
-    if dora != spec.peft.name.endswith("/dora"):
-        yield "adapter.tensors", f"{'' if dora else 'no '}magnitudes", f"{spec.peft.name}'s tensors"
+    if model.hidden % model.heads:
+        yield "spec.model", f"hidden {model.hidden}, heads {model.heads}", "a multiple"
+        return
     try:
         names = tuple(str(item) for item in targets)
-        expected = lora_shapes(spec.model, rank * growth(subject), names, dora)
+        expected = known_shapes(spec.peft.name, model, params, names, rank * growth(subject))
     except HarnessError as error:
         yield "spec.peft.params.target_modules", str(error), "layers of the model"
         return
-    if found != expected:
+    if expected is not None and found != expected:
         wrong = sorted(set(found.items()) ^ set(expected.items()))[:1]
         yield (
             "adapter.tensors",
             f"{len(found)} tensors, one that differs: {wrong}",
-            (f"{len(expected)} tensors of {spec.peft.name} on {spec.model.name}"),
+            f"{len(expected)} tensors of {spec.peft.name} on {model.name}",
         )
 
 
-def config(subject: Subject) -> Iterator[Breach]:
-    """`adapter_config.json` says what the spec says."""
-    found = subject.adapter_config
-    if found is None:
-        if subject.is_submission:
-            yield "", "no adapter_config.json", "peft's configuration of the adapter"
+def _ranks(subject: Subject, found: Mapping[str, tuple[int, ...]]) -> Iterator[Breach]:
+    """Of another plugin's method: LoRA factors have the rank that adapter_config.json states."""
+    config = subject.adapter_config or {}
+    rank = config.get("r")
+    if type(rank) is not int or config.get("rank_pattern"):
         return
-    spec = subject.record.spec
-    for theirs, ours in CONFIG_FIELDS.items():
-        if theirs in found and ours in spec.peft.params:
-            expected = spec.peft.params[ours]
-            if theirs in ("r", "lora_alpha") and type(expected) is int:
-                expected *= growth(subject)
-            if found[theirs] != expected:
-                yield theirs, found[theirs], expected
-    targets, expected = found.get("target_modules"), spec.peft.params.get("target_modules")
-    if isinstance(targets, list) and isinstance(expected, list | tuple):
-        if sorted(map(str, targets)) != sorted(map(str, expected)):
-            yield "target_modules", sorted(map(str, targets)), sorted(map(str, expected))
-    elif expected is not None:
-        yield "target_modules", targets, expected
-    dora = spec.peft.name.endswith("/dora")
-    if bool(found.get("use_dora", False)) is not dora:
-        yield "use_dora", found.get("use_dora"), dora
-    rslora = spec.peft.name.endswith("/rslora")
-    if bool(found.get("use_rslora", False)) is not rslora:
-        yield "use_rslora", found.get("use_rslora"), rslora
-    if found.get("base_model_name_or_path") != spec.model.hub_id:
-        yield "base_model_name_or_path", found.get("base_model_name_or_path"), spec.model.hub_id
+    for name, shape in found.items():
+        if name.endswith(A_SUFFIX) and shape[:1] != (rank,):
+            yield f"adapter.tensors: {name}", shape, f"({rank}, in), by adapter_config.json"
+
+
+def model_shape(subject: Subject) -> Iterator[Breach]:
+    """A model that is known here has its own number of layers, widths and heads."""
+    model = subject.record.spec.model
+    known = architecture_of(model.hub_id)
+    if known is None or subject.record.spec.smoke:
+        return
+    for name in ("layers", "hidden", "intermediate", "heads", "kv_heads", "vocab"):
+        found, expected = getattr(model, name), getattr(known, name)
+        if expected is not None and found != expected:
+            yield f"spec.model.{name}", found, f"{expected} of {model.hub_id}"
 
 
 def weights(subject: Subject) -> Iterator[Breach]:
@@ -166,10 +126,10 @@ def tensors_digest(path: Path) -> str:
 
 
 RULES = (
+    Rule("model", "A known model has its own shape", "the model's config.json on the hub",
+         model_shape),
     Rule("adapter-shapes", "The tensors follow from model and PEFT parameters",
-         "peft LoraLayer and DoraLinearLayer", shapes),
-    Rule("adapter-config", "adapter_config.json is the spec's", "peft LoraConfig", config,
-         file="adapter/adapter_config.json"),
+         "peft's layers, LoraLayer and others", shapes),
     Rule("adapter-weights", "The weights are the record's and the last aggregate",
          "safetensors format; harness record format", weights, file=WEIGHTS),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from math import isclose
+from math import exp, isclose
 
 from harness.challenge import Challenge
 from harness.record import Score
@@ -15,6 +15,10 @@ from harness.scoring.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.verify.rule import Breach, Rule
 from harness.verify.scores import expected_rows, place_of
 from harness.verify.subject import Subject
+
+MOST_LIKELY = 1.01
+"""Most that the probabilities of different labels sum to: none begins another, and float32 rounds.
+"""
 
 
 def generations_present(subject: Subject) -> Iterator[Breach]:
@@ -79,12 +83,16 @@ def labels(subject: Subject) -> Iterator[Breach]:
         ):
             if label not in known:
                 yield f"{task} row {index}: label", label, f"one of {', '.join(known)}"
+            elif output is None and generations.loglikelihoods is None:
+                yield f"{task} row {index}: output", "null", "the raw text that the label is of"
             elif output is not None and label != (parsed := read_output(output, marker, known)[0]):
                 yield f"{task} row {index}: label", label, parsed
         for index, numbers in enumerate(generations.loglikelihoods or ()):
             likely = known[numbers.index(max(numbers))] if len(numbers) == len(known) else "none"
             if generations.labels[index] != likely:
                 yield f"{task} row {index}: label", generations.labels[index], likely
+            if (total := sum(map(exp, numbers))) > MOST_LIKELY:
+                yield f"{task} row {index}: loglikelihoods", f"{total:.3f} in all", "1 at most"
 
 
 @lru_cache(maxsize=16_384)
@@ -149,34 +157,6 @@ def references(subject: Subject) -> Iterator[Breach]:
             yield f"scores: {task}.references.{name}", name, sorted(expected)
 
 
-def leak(subject: Subject) -> Iterator[Breach]:
-    """Rows that leaked and rows that did not add up, and the clean score is one of the latter."""
-    for task, score in subject.official.items():
-        item = score.leak
-        if item is None:
-            continue
-        place = f"scores: {task}.leak"
-        if item.exact_rows > item.text_rows:
-            yield place, f"{item.exact_rows} exact rows", f"at most {item.text_rows} by text"
-        if item.text_rows + item.clean_examples != score.examples:
-            total = item.text_rows + item.clean_examples
-            yield place, f"{total} rows", f"{score.examples}: leaked and clean ones together"
-        if (item.clean_value is None) != (item.clean_examples == 0):
-            yield f"{place}.clean_value", item.clean_value, "a value exactly when rows are left"
-        if item.clean_value is None:
-            continue
-        right = item.clean_value * item.clean_examples
-        lowest = max(0, score.correct - item.text_rows)
-        if not isclose(right, round(right), abs_tol=1e-6) or not (
-            lowest <= round(right) <= min(score.correct, item.clean_examples)
-        ):
-            yield (
-                f"{place}.clean_value",
-                item.clean_value,
-                (f"a whole number of {item.clean_examples} rows, {lowest} or more of them right"),
-            )
-
-
 def bits(subject: Subject) -> Iterator[Breach]:
     """`rows.json` says which rows are right, as the generations do."""
     if not subject.is_submission:
@@ -204,7 +184,6 @@ RULES = (
     Rule("recount", "Counts and measures are the generations'", "upstream evaluation, eval.py",
          recount),
     Rule("references", "References are of the same rows", "harness record format", references),
-    Rule("leak", "Leaked and clean rows add up", "harness record format", leak),
     Rule("row-bits", "rows.json is the generations' recount", "harness submission format", bits,
          file="rows.json"),
 )  # fmt: skip

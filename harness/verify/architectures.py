@@ -25,6 +25,8 @@ class Architecture:
     head_dim: int
     default_targets: tuple[str, ...] = ("q_proj", "v_proj")
     """peft's default. Source: peft `TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`."""
+    vocab: int | None = None
+    """Tokens of the embedding; None where it was not looked up."""
 
     def linears(self) -> dict[str, tuple[str, int, int]]:
         """Return linear layer -> (parent module, in, out) of one block."""
@@ -42,9 +44,12 @@ class Architecture:
 
 _LLAMA_8B = Architecture(32, 4096, 14336, 32, 8, 128)
 _FAMILIES = {
-    ("smollm2-135m", "smollm2-135m-instruct"): Architecture(30, 576, 1536, 9, 3, 64),
-    ("smollm2-360m", "smollm2-360m-instruct"): Architecture(32, 960, 2560, 15, 5, 64),
-    ("smollm2-1.7b", "smollm2-1.7b-instruct"): Architecture(24, 2048, 8192, 32, 32, 64),
+    ("smollm2-135m", "smollm2-135m-instruct"):
+        Architecture(30, 576, 1536, 9, 3, 64, vocab=49152),
+    ("smollm2-360m", "smollm2-360m-instruct"):
+        Architecture(32, 960, 2560, 15, 5, 64, vocab=49152),
+    ("smollm2-1.7b", "smollm2-1.7b-instruct"):
+        Architecture(24, 2048, 8192, 32, 32, 64, vocab=49152),
     ("mistral-7b-v0.3", "mistral-7b-instruct-v0.3", "mistral-7b-v0.1"): _LLAMA_8B,
     ("llama-3.1-8b", "llama-3.1-8b-instruct", "meta-llama-3-8b-instruct",
      "bio-medical-llama-3-8b", "llama3.1-aloe-beta-8b"): _LLAMA_8B,

@@ -78,8 +78,16 @@ def spec_agrees(subject: Subject) -> Iterator[Breach]:
     if record.plugins != record.spec.plugins:
         names = [item.name for item in record.plugins]
         yield "plugins", names, "exactly spec.plugins"
-    if record.spec.plugin not in [item.name for item in record.spec.plugins]:
-        yield "spec.plugin", record.spec.plugin, "one of spec.plugins"
+    names = [item.name for item in record.spec.plugins]
+    if len(set(names)) < len(names):
+        yield "spec.plugins", names, "each once"
+    for place, name in (
+        ("plugin", record.spec.plugin),
+        ("peft.name", record.spec.peft.name.partition("/")[0]),
+        ("strategy.name", record.spec.strategy.name.partition("/")[0]),
+    ):
+        if name not in names:
+            yield f"spec.{place}", name, f"of one of spec.plugins: {', '.join(names)}"
 
 
 def chain_digest(subject: Subject) -> Iterator[Breach]:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from harness.challenge import Challenge, challenge_names, load_challenge
 from harness.claim import ClaimRecord
 from harness.document import parse_document
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import HarnessError, RecordError, did_you_mean
 from harness.record import ResultRecord, migrate
+from harness.spec import SPEC_VERSION
 from harness.verify.claims import check_claim
 from harness.verify.finding import Finding, Report, shown
 from harness.verify.generations import Generations, read_generations
@@ -146,7 +147,13 @@ class _Reader:
 
         def parse() -> ResultRecord:
             self.raw = migrate(found[0], name)
-            return parse_document(ResultRecord, self.raw, name)
+            record = parse_document(ResultRecord, self.raw, name)
+            if not 1 <= record.spec.schema_version <= SPEC_VERSION:
+                raise RecordError(
+                    f"{name}: spec.schema_version {record.spec.schema_version};"
+                    f" this harness reads 1..{SPEC_VERSION}: install a newer one"
+                )
+            return record
 
         return self.attempt(name, "schema", parse)
 

@@ -6,18 +6,14 @@ from collections.abc import Iterator
 from math import prod
 
 from harness.forecast import message_bytes, message_bytes_legacy
+from harness.record import RoundRecord
+from harness.tensorfile import file_bytes
+from harness.verify.moved import moves
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject
 
-WHOLE_ADAPTER = frozenset({"standard/fedavg", "standard/fedprox"})
-"""Strategies of which it is known without their code that every message is the whole adapter."""
-
-HEADER_BYTES_PER_TENSOR = 512
-"""Most that a safetensors header spends on one tensor: its name, dtype, shape, offsets."""
-
-
-A_SUFFIX = ".lora_A.weight"
-"""What `standard/ffa-lora` freezes: it is saved and never sent."""
+SMALLEST_MESSAGE = 128 + 4 + 1
+"""Bytes of a message of one number under a name of one letter."""
 
 
 def message(subject: Subject) -> Iterator[Breach]:
@@ -35,36 +31,58 @@ def message(subject: Subject) -> Iterator[Breach]:
 def round_bytes(subject: Subject) -> Iterator[Breach]:
     """A round sends one message to each client and gets one from each.
 
-    A message is the whole adapter, or what the round says where its strategy moves a part.
+    A message is what the strategy moves of the adapter; see `harness.verify.moved`.
     """
     whole = subject.record.communication.message_bytes
-    partial = subject.record.spec.strategy.name not in WHOLE_ADAPTER
-    moved = _without_frozen(subject)
     for index, item in enumerate(subject.record.federation.rounds):
         place = f"federation.rounds[{index}]"
-        sizes = (item.message_bytes_down, item.message_bytes_up)
-        if not partial and sizes != (moved, moved):
-            expected = "none: this strategy moves all" if moved is None else f"{moved} both ways"
-            yield f"{place}.message_bytes_down and _up", sizes, expected
-            continue
-        size_down, size_up = (whole if size is None else size for size in sizes)
-        down = len(item.partitions) * size_down
-        if item.bytes_down != down:
-            yield f"{place}.bytes_down", item.bytes_down, f"{down}: {size_down} to each client"
-        up = sum(client.bytes_up for client in item.clients)
-        if item.bytes_up != up:
-            yield f"{place}.bytes_up", item.bytes_up, f"{up}: the clients' sum"
+        down, up = (
+            whole if size is None else size
+            for size in (item.message_bytes_down, item.message_bytes_up)
+        )
+        yield from _stated_sizes(subject, item, place)
+        expected_down = len(item.partitions) * down
+        if item.bytes_down != expected_down:
+            expected = f"{expected_down}: {down} to each client"
+            yield f"{place}.bytes_down", item.bytes_down, expected
+        expected_up = sum(client.bytes_up for client in item.clients)
+        if item.bytes_up != expected_up:
+            yield f"{place}.bytes_up", item.bytes_up, f"{expected_up}: the clients' sum"
         for client in item.clients:
-            if client.bytes_up != size_up:
-                yield f"{place}, partition {client.partition}: bytes_up", client.bytes_up, size_up
+            if client.bytes_up != up:
+                yield f"{place}, partition {client.partition}: bytes_up", client.bytes_up, up
 
 
-def _without_frozen(subject: Subject) -> int | None:
-    """Bytes of one message where the PEFT method freezes a part of the adapter, else None."""
-    if subject.record.spec.peft.name != "standard/ffa-lora":
-        return None
-    tensors = subject.record.adapter.tensors
-    return message_bytes({t.name: t.shape for t in tensors if not t.name.endswith(A_SUFFIX)})
+def _stated_sizes(subject: Subject, item: RoundRecord, place: str) -> Iterator[Breach]:
+    """Check the sizes that a round states where its messages are not the whole adapter."""
+    whole = subject.record.communication.message_bytes
+    known = moves(subject, item.round)
+    for way, found, shapes in (
+        ("down", item.message_bytes_down, known and known[0]),
+        ("up", item.message_bytes_up, known and known[1]),
+    ):
+        if shapes is not None:
+            size = message_bytes(shapes)
+            expected = None if size == whole else size
+            if found != expected:
+                what = f"{size} bytes: what {subject.record.spec.strategy.name} moves"
+                yield f"{place}.message_bytes_{way}", found, f"{expected} ({what})"
+        elif way == "up" and found is not None and found < SMALLEST_MESSAGE:
+            yield f"{place}.message_bytes_up", found, f"{SMALLEST_MESSAGE} or more"
+
+
+def taken_as_stated(subject: Subject) -> Iterator[Breach]:
+    """Sizes of partial messages of a strategy that is not known here follow from nothing else."""
+    for item in subject.record.federation.rounds:
+        sizes = (item.message_bytes_down, item.message_bytes_up)
+        if sizes != (None, None) and moves(subject, item.round) is None:
+            spec = subject.record.spec
+            yield (
+                f"federation: messages of {spec.strategy.name} with {spec.peft.name}",
+                f"{sizes[0]} down and {sizes[1]} up in round {item.round}",
+                "the whole adapter, or a strategy and method of which the checker knows the parts",
+            )
+            return
 
 
 def total(subject: Subject) -> Iterator[Breach]:
@@ -85,15 +103,14 @@ def limit(subject: Subject) -> Iterator[Breach]:
 
 
 def parameters(subject: Subject) -> Iterator[Breach]:
-    """The adapter has as many parameters as its tensors, and a file that can hold them."""
+    """The adapter has as many parameters as its tensors, and the file that holds them."""
     adapter = subject.record.adapter
     expected = sum(prod(item.shape) for item in adapter.tensors)
     if adapter.parameters != expected:
         yield "adapter.parameters", adapter.parameters, expected
-    least = 4 * expected + 8
-    most = least + 4_096 + HEADER_BYTES_PER_TENSOR * len(adapter.tensors)
-    if not least <= adapter.file_bytes <= most:
-        yield "adapter.file_bytes", adapter.file_bytes, f"{least}..{most} for float32 tensors"
+    size = file_bytes({item.name: item.shape for item in adapter.tensors})
+    if adapter.file_bytes != size:
+        yield "adapter.file_bytes", adapter.file_bytes, f"{size} for these float32 tensors"
 
 
 def tensors(subject: Subject) -> Iterator[Breach]:
@@ -111,6 +128,8 @@ RULES = (
          "flwr ArrayRecord.count_bytes; the legacy count leaves the names out", message),
     Rule("round-bytes", "A round sends one message to and from each client",
          "template strategy.py, communication tracker", round_bytes),
+    Rule("stated-bytes", "Messages are of a known size", "harness.verify.moved", taken_as_stated,
+         severity="warning"),
     Rule("total-bytes", "The total is the sum over rounds",
          "template strategy.py, communication tracker", total),
     Rule("limit-bytes", "The limit is the challenge's", "template strategy.py: 200,000 MB", limit),

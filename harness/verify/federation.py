@@ -8,8 +8,12 @@ from math import isclose
 from harness.document import canonical_json, sha256_text
 from harness.sampling import sampled_partitions
 from harness.schedule import learning_rate
+from harness.verify.moved import moves
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject
+
+LOW_RANK = ("standard/lora", "standard/dora", "standard/rslora", "standard/ffa-lora")
+"""PEFT methods with factors A and B."""
 
 LOSS_TOLERANCE = 1e-9
 """Relative: a weighted mean of a few floats in another order of summing."""
@@ -101,24 +105,70 @@ def rates(subject: Subject) -> Iterator[Breach]:
             yield f"federation.rounds[{index}].learning_rate", item.learning_rate, expected
 
 
-SELECTING = ("standard/krum", "standard/multikrum")
-"""Strategies whose aggregate may be one client's update."""
+KRUM = "standard/krum"
+SELECTING = (KRUM, "standard/multikrum")
+"""Strategies whose aggregate may be one client's update. Source: https://arxiv.org/abs/1703.02757
+"""
 
 
 def losses_move(subject: Subject) -> Iterator[Breach]:
     """Training changed something: no update is repeated and losses are not negative."""
-    seen: dict[str, str] = {}
+    name = subject.record.spec.strategy.name
+    seen = {subject.record.adapter.sha256: "the adapter's file"}
     for item in subject.record.federation.rounds:
-        digests = [(f"partition {c.partition}", c.update_sha256) for c in item.clients]
-        for label, digest in [*digests, ("aggregate", item.aggregate_sha256)]:
-            place = f"round {item.round}, {label}"
-            first = seen.setdefault(digest, place)
-            one = len(item.clients) == 1 or subject.record.spec.strategy.name in SELECTING
-            if first != place and not (label == "aggregate" and one):
-                yield place, f"the tensors of {first}", "tensors of its own"
+        updates = [client.update_sha256 for client in item.clients]
         for client in item.clients:
+            place = f"round {item.round}, partition {client.partition}"
+            first = seen.setdefault(client.update_sha256, place)
+            if first != place:
+                yield place, f"the tensors of {first}", "tensors of its own"
             if client.train_loss < 0:
-                yield f"round {item.round}, partition {client.partition}", client.train_loss, ">= 0"
+                yield place, client.train_loss, ">= 0"
+        place = f"round {item.round}, aggregate"
+        if item.aggregate_sha256 in updates:
+            if len(updates) > 1 and name not in SELECTING:
+                yield place, "the tensors of one client", f"what {name} makes of {len(updates)}"
+            seen.setdefault(item.aggregate_sha256, place)
+            continue
+        first = seen.setdefault(item.aggregate_sha256, place)
+        if first != place:
+            yield place, f"the tensors of {first}", "tensors of its own"
+        elif name == KRUM and item.message_bytes_up is None:
+            yield place, "the tensors of no client", "one client's of this round: Krum selects"
+
+
+def product_errors(subject: Subject) -> Iterator[Breach]:
+    """The error of averaging factors is there exactly where clients returned factors."""
+    for item in subject.record.federation.rounds:
+        place, found = (
+            f"federation.rounds[{item.round - 1}].aggregation_error",
+            (item.aggregation_error),
+        )
+        if found is not None and found < 0:
+            yield place, found, "0 or more"
+        expected = _has_product_error(subject, item.round)
+        if expected is not None and expected is not (found is not None):
+            yield place, found, "a number: clients return A and B" if expected else "null"
+        elif found and _is_exact(subject, item.round):
+            yield place, found, "0: all clients hold the same other factor"
+
+
+def _has_product_error(subject: Subject, number: int) -> bool | None:
+    """Whether every client's A and B of `number` are at hand; None where that is not known."""
+    spec = subject.record.spec
+    if moves(subject, number) is None:
+        return None
+    if spec.peft.name not in LOW_RANK:
+        return False
+    return spec.strategy.name != "standard/fedsa-lora" or number == spec.train.rounds
+
+
+def _is_exact(subject: Subject, number: int) -> bool:
+    spec = subject.record.spec
+    frozen = "standard/ffa-lora" in (spec.peft.name, spec.strategy.name)
+    return moves(subject, number) is not None and (
+        frozen or spec.strategy.name == "standard/rolora"
+    )
 
 
 RULES = (
@@ -136,4 +186,6 @@ RULES = (
     Rule("learning-rate", "The learning rate is the schedule's",
          "template models.py: cosine annealing over rounds", rates),
     Rule("updates-differ", "No update occurs twice", "harness record format", losses_move),
+    Rule("aggregation-error", "Averaging factors has an error where factors are averaged",
+         "harness record format", product_errors),
 )  # fmt: skip

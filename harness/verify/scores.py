@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
@@ -26,6 +27,9 @@ def tasks(subject: Subject) -> Iterator[Breach]:
     for (task, metric), count in pairs.items():
         if count > 1 or task not in expected:
             yield "scores", f"{count} of {task} {metric}", "one of each official task"
+    second = sorted(task for task, metric in pairs if metric != "accuracy")
+    if second and second != expected:
+        yield "scores", f"the second measure of {', '.join(second)}", f"of {expected}, or of none"
 
 
 def rows(subject: Subject) -> Iterator[Breach]:
@@ -95,6 +99,12 @@ def protocol(subject: Subject) -> Iterator[Breach]:
     for task, score in subject.official.items():
         if score.protocol != subject.challenge.protocol.id:
             yield f"scores: {task}.protocol", score.protocol, subject.challenge.protocol.id
+    for score in subject.record.scores:
+        # lm-eval's name of our task and its version; see `harness.evaluation.tasks`.
+        expected = rf"flowertune_{re.escape(score.task)}_loglikelihood/\d+\.\d+"
+        if score.metric != "accuracy" and not re.fullmatch(expected, score.protocol):
+            found = f"flowertune_{score.task}_loglikelihood/1.0"
+            yield place_of(score, "protocol"), score.protocol, found
 
 
 def place_of(score: Score, name: str) -> str:

@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from harness.verify import (
     accounts,
     adapter,
+    adapter_config,
     answers,
     chain,
     communication,
+    data,
     eligibility,
+    evidence,
     federation,
     ladder,
     layout,
+    leaks,
+    machine,
+    presentation,
     scores,
 )
 from harness.verify.rule import Breach, Rule
@@ -43,12 +49,18 @@ RECORD_RULES = (
     *federation.RULES,
     *communication.RULES,
     *adapter.RULES,
+    *adapter_config.RULES,
     *scores.RULES,
     *answers.RULES,
+    *leaks.RULES,
     *accounts.RULES,
+    *machine.RULES,
+    *data.RULES,
     *eligibility.RULES,
     *layout.RULES,
+    *presentation.RULES,
     *ladder.RULES,
+    *evidence.RULES,
 )
 
 RULES = (*READING_RULES, *RECORD_RULES)

@@ -81,6 +81,24 @@ def relink_evidence(submission: Submission) -> None:
     ]
 
 
+def another_strategy(spec: dict[str, Any], name: str) -> None:
+    spec["strategy"]["name"] = name
+
+
+def halve(s: Submission) -> None:
+    """Let every message be half of the adapter."""
+    size = s.record["communication"]["message_bytes"] // 2
+    total = 0
+    for item in rounds_of(s):
+        item["message_bytes_down"] = item["message_bytes_up"] = size
+        item["bytes_down"] = item["bytes_up"] = size * len(item["clients"])
+        for client in item["clients"]:
+            client["bytes_up"] = size
+        total += item["bytes_down"] + item["bytes_up"]
+    s.record["communication"]["bytes_total"] = total
+    s.rechain()
+
+
 # One fixture a rule: what to change in a clean submission so that only this rule objects.
 FIXTURES: dict[str, Callable[[Submission], None]] = {}
 
@@ -106,8 +124,17 @@ def _(s: Submission) -> None:
 
 @fixture("readable")
 def _(s: Submission) -> None:
-    s.card = "text that turns \u202e around"
     s.extra["README.md"] = b"\xff\xfe not UTF-8"
+
+
+@fixture("card")
+def _(s: Submission) -> None:
+    s.card = "# The best model\n\nAverage: 99 %\n"
+
+
+@fixture("plot")
+def _(s: Submission) -> None:
+    s.extra["loss.png"] = b"<html><script>alert(1)</script></html>"
 
 
 @fixture("schema")
@@ -132,6 +159,7 @@ def _(s: Submission) -> None:
 @fixture("spec-digest")
 def _(s: Submission) -> None:
     s.record["spec_digest"] = fake_digest("another spec")
+    s.rename()
 
 
 @fixture("spec-agrees")
@@ -223,6 +251,17 @@ def _(s: Submission) -> None:
     s.rechain()
 
 
+@fixture("aggregation-error")
+def _(s: Submission) -> None:
+    rounds_of(s)[0]["aggregation_error"] = None
+    s.rechain()
+
+
+@fixture("attempts")
+def _(s: Submission) -> None:
+    rounds_of(s)[0]["clients"][0]["attempts"] = 10**9
+
+
 @fixture("message-bytes")
 def _(s: Submission) -> None:
     s.record["communication"]["message_bytes_legacy"] += 1
@@ -235,6 +274,12 @@ def _(s: Submission) -> None:
     s.record["communication"]["bytes_total"] -= last["bytes_up"]
     last["bytes_up"] = 0
     s.rechain()
+
+
+@fixture("stated-bytes")
+def _(s: Submission) -> None:
+    s.respec(lambda spec: another_strategy(spec, "pretend/alternating"))
+    halve(s)
 
 
 @fixture("total-bytes")
@@ -265,9 +310,22 @@ def _(s: Submission) -> None:
     s.respec(change)
 
 
+@fixture("model")
+def _(s: Submission) -> None:
+    # A small model under the name of one that everybody knows.
+    def change(spec: dict[str, Any]) -> None:
+        spec["model"]["hub_id"] = "HuggingFaceTB/SmolLM2-1.7B-Instruct"
+
+    s.respec(change)
+    s.config["base_model_name_or_path"] = "HuggingFaceTB/SmolLM2-1.7B-Instruct"
+    model = next(item for item in s.record["data"] if item["kind"] == "model")
+    model["name"] = "HuggingFaceTB/SmolLM2-1.7B-Instruct"
+
+
 @fixture("adapter-config")
 def _(s: Submission) -> None:
-    s.config["r"] = 64
+    # Peft would give one layer four times the rank; the spec knows nothing of it.
+    s.config["rank_pattern"] = {"up_proj": 16}
 
 
 @fixture("adapter-weights")
@@ -337,8 +395,10 @@ def _(s: Submission) -> None:
 
 @fixture("leak")
 def _(s: Submission) -> None:
-    score_of(s, "fiqa")["leak"] = {
-        "exact_rows": 29, "text_rows": 65, "clean_value": 0.7, "clean_examples": 239,
+    # As if none of the rows that FiQA shares with the training set had been seen.
+    score = score_of(s, "fiqa")
+    score["leak"] = {
+        "exact_rows": 0, "text_rows": 0, "clean_value": score["value"], "clean_examples": 304,
     }  # fmt: skip
 
 
@@ -349,7 +409,14 @@ def _(s: Submission) -> None:
 
 @fixture("created")
 def _(s: Submission) -> None:
-    s.record["created"] = "2024-01-01T00:00:00Z"
+    s.record["created"] = "2199-01-01T00:00:00Z"
+    s.record["run_id"] = s.record["run_id"].replace("20260401T120000Z", "21990101T000000Z")
+
+
+@fixture("run-id")
+def _(s: Submission) -> None:
+    # The name of another run of the same minute.
+    s.record["run_id"] = "20260401T120000Z-0123abcd-000001"
 
 
 @fixture("timing")
@@ -372,7 +439,12 @@ def _(s: Submission) -> None:
 
 @fixture("device")
 def _(s: Submission) -> None:
-    s.record["environment"]["device"]["kind"] = "cpu"
+    s.record["environment"]["device"]["threads"] = 64
+
+
+@fixture("commit")
+def _(s: Submission) -> None:
+    s.record["environment"]["git"] = {"commit": "main", "dirty": False}
 
 
 @fixture("data")
@@ -388,7 +460,10 @@ def _(s: Submission) -> None:
 @fixture("ladder")
 def _(s: Submission) -> None:
     climb(s)
-    s.ladder[0]["command"] = "typed by hand"
+    s.ladder[0]["date"] = "2020-01-01T00:00:00Z"
+    s.evidence["round-replayed"]["date"] = "2020-01-01T00:00:00Z"
+    relink_evidence(s)
+    s.ladder[0]["date"] = "2020-01-01T00:00:00Z"
 
 
 @fixture("evidence")
@@ -419,8 +494,9 @@ def test_plain_files_rejects_a_pipe_without_hanging(tmp_path: Path) -> None:
 
 def test_manifest_rejects_a_file_that_changed(tmp_path: Path) -> None:
     folder = written(tmp_path)
-    (folder / "README.md").write_text("# Another card\n")
-    assert broken_by(folder) == {"manifest"}
+    path = folder / "README.md"
+    path.write_text(path.read_text() + "\n")
+    assert broken_by(folder) == {"manifest", "card"}
 
 
 def test_place_rejects_another_challenge_s_folder(tmp_path: Path) -> None:
@@ -475,7 +551,7 @@ def test_the_rescored_rung_is_what_a_recount_gives(tmp_path: Path) -> None:
                 {
                     "level": "rescored",
                     "date": "2026-04-01T12:00:00Z",
-                    "command": "harness submit runs/x",
+                    "command": "harness submit pretend",
                     "digest": digest,
                 }
             ]
@@ -521,25 +597,10 @@ def test_partial_messages_are_for_strategies_that_are_not_known_to_move_all(
 ) -> None:
     """A strategy of a plugin may state smaller messages; FedAvg's are the whole adapter."""
 
-    def halve(s: Submission) -> None:
-        size = s.record["communication"]["message_bytes"] // 2
-        total = 0
-        for item in rounds_of(s):
-            item["message_bytes_down"] = item["message_bytes_up"] = size
-            item["bytes_down"] = item["bytes_up"] = size * len(item["clients"])
-            for client in item["clients"]:
-                client["bytes_up"] = size
-            total += item["bytes_down"] + item["bytes_up"]
-        s.record["communication"]["bytes_total"] = total
-        s.rechain()
-
     assert broken_by(written(tmp_path / "fedavg", halve)) == {"round-bytes"}
-
-    def another(s: Submission) -> None:
-        s.respec(lambda spec: spec["strategy"].update(name="standard/alternating"))
-        halve(s)
-
-    assert broken_by(written(tmp_path / "other", another)) == set()
+    report = verify([written(tmp_path / "other", FIXTURES["stated-bytes"])])
+    assert [item.severity for item in report.findings] == ["warning"]
+    assert report.clean
 
 
 def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path) -> None:
@@ -548,6 +609,7 @@ def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path
     spec = submission.record["spec"]
     del spec["train"]["max_grad_norm"], spec["smoke"]
     submission.record["spec_digest"] = sha256_text(canonical_json(spec))
+    submission.rename()
     previous = "0" * 64
     for item in rounds_of(submission):
         del item["message_bytes_down"], item["message_bytes_up"]
