@@ -1,19 +1,23 @@
 """Which partitions a round trains, as the seed prescribes.
 
-The federation seeds Python's global generator with `sampling_seed` before Flower's strategy draws
-its nodes from a list in partition order; a checker draws the same numbers without Flower.
+The federation seeds Python's global generator with `draw_seed` before Flower's strategy draws its
+nodes from a list in partition order; a checker draws the same numbers without Flower.
 """
 
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from harness.spec import derived_seed
 
+Purpose = Literal["sampling", "aggregation"]
+"""What a strategy draws for: the clients of a round, or noise while it aggregates."""
 
-def sampling_seed(seed: int, round: int) -> int:
-    """Return the seed of the draw of `round` (from 1) of a run with `seed`."""
-    return derived_seed(seed, "sampling", round)
+
+def draw_seed(seed: int, purpose: Purpose, round: int) -> int:
+    """Return the seed of what a strategy draws in `round` (from 1) of a run with `seed`."""
+    return derived_seed(seed, purpose, round)
 
 
 def sampled_partitions(seed: int, round: int, num_supernodes: int, clients: int) -> tuple[int, ...]:
@@ -27,5 +31,5 @@ def sampled_partitions(seed: int, round: int, num_supernodes: int, clients: int)
 
     Source: flwr 1.41 `strategy_utils.sample_nodes`, one `random.sample(nodes, k)` per round.
     """
-    generator = random.Random(sampling_seed(seed, round))
+    generator = random.Random(draw_seed(seed, "sampling", round))
     return tuple(sorted(generator.sample(range(num_supernodes), clients)))

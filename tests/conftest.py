@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +16,14 @@ from harness.plugins import loading
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
-HEAVY = ["training", "evaluation", "federation", "sources", "plugins", "test_run.py"]
+TINY = ROOT / "tests" / "tiny"
+if str(TINY) not in sys.path:
+    sys.path.insert(0, str(TINY))
+
+if TYPE_CHECKING:
+    from tiny_run import TinyRun
+
+HEAVY = ["training", "evaluation", "federation", "reproduce", "sources", "plugins", "test_run.py"]
 """Folders and files of tests that need torch, Flower or lm-eval."""
 
 collect_ignore = [] if find_spec("torch") else HEAVY
@@ -64,3 +73,20 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         return module
 
     return install
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the tiny model."""
+    from tiny_model import make_tiny_model
+
+    return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture
+def small(tiny_model: Path) -> TinyRun:
+    """Three rounds of two of four clients."""
+    from tiny_run import tiny_run
+
+    loading.load.cache_clear()  # other tests install plugins under a path of their own
+    return tiny_run(tiny_model, supernodes=4)

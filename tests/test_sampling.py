@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 
-from harness.sampling import sampled_partitions, sampling_seed
+from harness.sampling import draw_seed, sampled_partitions
 
 
 def test_draw_equals_the_global_generator_over_node_ids() -> None:
     """Flower samples node ids with the global generator; only positions decide the draw."""
     node_ids = [10**18 + 7 * partition for partition in range(50)]
     for round_number in (1, 2, 77):
-        random.seed(sampling_seed(1234, round_number))
+        random.seed(draw_seed(1234, "sampling", round_number))
         drawn = random.sample(node_ids, 5)
         expected = tuple(sorted(node_ids.index(node) for node in drawn))
         assert sampled_partitions(1234, round_number, 50, 5) == expected

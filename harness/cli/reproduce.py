@@ -15,7 +15,7 @@ import click
 from harness.document import pretty_json
 
 if TYPE_CHECKING:
-    from harness.federation.comparison import Reproduction
+    from harness.reproduce import Original, Reproduction
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -47,11 +47,13 @@ def command(
     from harness.environment import require_run_extra
 
     require_run_extra()
-    from harness.cli.run import _terminate
+    from harness.cli.run import terminate
     from harness.federation.options import Options
-    from harness.reproduce import reproduce
+    from harness.reproduce import read_original, reproduce
 
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
+    if write:
+        _refuse_to_write(read_original(path), path, client)
     work_dir = out or Path(tempfile.mkdtemp(prefix="harness-reproduce-"))
     try:
         options = Options(actors=actors, quiet=quiet)
@@ -59,25 +61,32 @@ def command(
     finally:
         if out is None:
             shutil.rmtree(work_dir, ignore_errors=True)
-    if write:
-        _write(path, found, tolerance)
     if as_json:
         verdict = {"equal": found.equal, "within_tolerance": found.within_tolerance}
         click.echo(pretty_json(verdict | found.model_dump(mode="json")), nl=False)
     else:
         click.echo("\n".join(found.lines()))
-    if not (found.equal or (tolerance and found.within_tolerance)):
+    reproduced = found.equal or (tolerance and found.within_tolerance)
+    if write and reproduced:
+        _write(read_original(path), found, tolerance)
+    if not reproduced:
         raise SystemExit(1)
 
 
-def _write(path: Path, found: Reproduction, tolerated: bool) -> None:
+def _refuse_to_write(original: Original, path: Path, client: int | None) -> None:
+    """Say before a long run that its rung could not be written."""
     from harness.errors import UsageError
-    from harness.federation.rung import write_rung
-    from harness.reproduce import read_original
 
-    original = read_original(path)
     if original.record is None:
-        raise UsageError(f"{path}: --write needs a submission folder or a result.json")
+        raise UsageError(f"{path}: --write needs a result.json, in a submission folder for example")
+    if client is not None:
+        raise UsageError("--write with --client: one client earns no rung; repeat a whole round")
+
+
+def _write(original: Original, found: Reproduction, tolerated: bool) -> None:
+    from harness.reproduce.rung import write_rung
+
+    assert original.record is not None
     typed = shlex.join(["harness", "reproduce", *sys.argv[2:]])
     target = write_rung(original.folder, found, original.record.adapter.sha256, typed, tolerated)
     click.echo(f"rung {found.level} written: {target}", err=True)

@@ -44,7 +44,7 @@ def command(
 
     Everything is kept in a run directory; a run that was stopped goes on with --resume.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     require_run_extra()
     from harness import runner
     from harness.federation.options import Options
@@ -82,6 +82,6 @@ def summary(folder: Path, record: ResultRecord) -> str:
     return "\n".join(lines)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def terminate(number: int, frame: FrameType | None) -> None:
     """Let SIGTERM unwind like Ctrl-C, so that children end and files stay whole."""
     raise KeyboardInterrupt

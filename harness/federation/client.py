@@ -5,18 +5,16 @@ The module is light, so that 50 nodes can say their partition before anything he
 
 from __future__ import annotations
 
-import faulthandler
 import json
-import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from harness.federation.hang import time_limit
 from harness.federation.tensors import to_record, to_tensors
 from harness.federation.wire import (
     ARRAYS,
@@ -112,9 +110,9 @@ def _guarded(
     partition = int(context.node_config["partition-id"])
     try:
         logs = Path(str(order["logs-dir"]))
-        with _time_limit(LOAD_LIMIT_S, logs, partition):
+        with time_limit(LOAD_LIMIT_S, logs, partition):
             worker = _worker_of(str(order["job"]), str(order["job-sha256"]))
-        with _time_limit(float(order["limit-s"]), logs, partition):
+        with time_limit(float(order["limit-s"]), logs, partition):
             content, notes = work(message, partition, worker)
             notes["facts"] = worker.facts()
         return _reply(message, context, content, notes)
@@ -134,24 +132,3 @@ def _reply(
     partition = int(context.node_config["partition-id"])
     content[HARNESS] = ConfigRecord({"partition": partition, **notes})
     return Message(content, reply_to=message)
-
-
-@contextmanager
-def _time_limit(limit_s: float, folder: Path, partition: int) -> Iterator[None]:
-    """End this process after `limit_s` seconds, leaving its stack in `folder`.
-
-    A thread of C code does it, so it works while Python cannot run: a hang inside torch included.
-    """
-    path = hang_file(folder if folder.is_dir() else Path(tempfile.gettempdir()), partition)
-    with path.open("w") as file:
-        faulthandler.dump_traceback_later(limit_s, exit=True, file=file)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-            path.unlink(missing_ok=True)
-
-
-def hang_file(folder: Path, partition: int) -> Path:
-    """Return where the stack of a client that hung is written."""
-    return folder / f"hang-{partition}.txt"

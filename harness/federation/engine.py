@@ -66,8 +66,9 @@ def federate(
         from harness.federation.superlink import federate_on_superlink
 
         return federate_on_superlink(job, run_dir, options, actors)
-    from harness.federation.server import LOGS, Coordinator
+    from harness.federation.server import Coordinator
     from harness.federation.simulation import simulate
+    from harness.federation.terms import LOGS
 
     def serve(grid: Any, stop: threading.Event, recover: Callable[[], None]) -> FederationOutcome:
         return Coordinator(grid, job, run_dir, options, actors, stop, recover).run()

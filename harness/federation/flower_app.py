@@ -1,6 +1,6 @@
 """A run as a Flower App directory: what `flwr run` takes and what participants hand in.
 
-The app holds the spec and the challenge as they were resolved, and two modules of three lines that
+The app holds the spec and the challenge as they were resolved, and two small modules that
 name the harness's ServerApp and ClientApp: what a round does is the same code in every engine. The
 run config repeats the template's keys for readers and for tools; the ServerApp refuses to start
 when one of them was changed, because the spec decides.
@@ -136,6 +136,9 @@ __all__ = ["app"]
 _CLIENT = '''"""The harness's ClientApp: the same for every run."""
 
 from harness.federation.client import app
+from harness.federation.restarts import restart_dead_clients
+
+restart_dead_clients()
 
 __all__ = ["app"]
 '''

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 
 import psutil
 
 ACTOR = "ray::ClientAppActor"
 """How Ray titles a process that runs clients. While one works, the title ends in `.run`."""
+
+START_LIMIT_S = 120.0
+"""Longest wait for a client process to be there again after one died: Ray takes 2-5 s."""
 
 
 def actors(working: bool = False) -> list[psutil.Process]:
@@ -18,14 +22,19 @@ def actors(working: bool = False) -> list[psutil.Process]:
     return [child for child in children if _title(child).startswith(title)]
 
 
-def await_actors(count: int, limit_s: float) -> bool:
-    """Wait until `count` client processes live; False when they do not within `limit_s`."""
-    end = time.monotonic() + limit_s
-    while len(actors()) < count:
-        if time.monotonic() > end:
-            return False
+def replace_working(count: int) -> None:
+    """End the client processes that still work on what has failed; wait for `count` live ones.
+
+    Ray starts another for each that dies. Where no simulation runs in this process, there is
+    nothing to end and nothing to wait for.
+    """
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return
+    kill(actors(working=True))
+    end = time.monotonic() + START_LIMIT_S
+    while len(actors()) < count and time.monotonic() < end:
         time.sleep(0.1)
-    return True
 
 
 def children_with(text: str) -> list[psutil.Process]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.errors import FederationError
-from harness.federation.grid import Exchange
 from harness.federation.replies import Reply
 from harness.federation.tensors import aggregation_error, digest_arrays
+from harness.federation.traffic import Exchange
 from harness.forecast import message_bytes
 from harness.record import ClientRecord, RoundRecord
 

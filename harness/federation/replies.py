@@ -109,3 +109,13 @@ def read_error(reason: str) -> Fault:
     if isinstance(known, type) and issubclass(known, HarnessError):
         return Fault(text, final=known)
     return Fault(f"{kind}: {text}".splitlines()[0], details=trace)
+
+
+def read_facts(text: str) -> dict[str, Any]:
+    """Return what a client said about its device; see `Trainer.describe`.
+
+    Raises:
+        RecordError: it is not JSON.
+    """
+    value = parse_json(text, "facts of a client")
+    return dict(value) if isinstance(value, dict) else {}

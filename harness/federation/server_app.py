@@ -12,40 +12,20 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from harness.challenge import Challenge
-from harness.document import Document, digest_of, pretty_json, read_document, write_atomic
-from harness.errors import HarnessError, UsageError
+from harness.document import digest_of, pretty_json, read_document, write_atomic
+from harness.errors import UsageError
 from harness.federation.flower_app import MIRROR_KEY, RUN_DIR_KEY, template_config
 from harness.federation.options import FederationOutcome, Options
+from harness.federation.orders import ORDER, OUTCOME, STOP, Order, Outcome
 from harness.federation.processes import actors as client_processes
-from harness.federation.processes import kill
-from harness.federation.server import LOGS, Coordinator
+from harness.federation.processes import kill, replace_working
+from harness.federation.server import Coordinator
+from harness.federation.terms import LOGS
 from harness.federation.wire import Job
 from harness.sources.assets import locate
 from harness.spec import RunSpec
 
-ORDER = "order.json"
-OUTCOME = "outcome.json"
-STOP = "stop"
 STOP_POLL_S = 0.5
-
-
-class Order(Document):
-    """What `harness run --superlink` leaves in the run directory for the ServerApp."""
-
-    job: Job
-    options: Options
-    actors: int
-
-
-class Outcome(Document):
-    """What the ServerApp leaves in the run directory for `harness run --superlink`."""
-
-    roster_sha256: str = ""
-    facts: dict[str, Any] = {}
-    duration_s: float = 0.0
-    error: str = ""
-    """Class of the error, "" when all went well."""
-    message: str = ""
 
 
 def make_app(folder: Path) -> ServerApp:
@@ -92,14 +72,12 @@ def _serve(grid: Grid, order: Order, run_dir: Path) -> FederationOutcome:
     threading.Thread(target=watch, name="stop-file", daemon=True).start()
 
     def recover() -> None:
-        # Flower's pool does not replace a dead client process here; it only ends those that hang.
-        kill(client_processes(working=True))
+        replace_working(order.actors)
 
     try:
-        coordinator = Coordinator(
+        return Coordinator(
             grid, order.job, run_dir, order.options, order.actors, stop, recover
-        )
-        return coordinator.run()
+        ).run()
     except BaseException:
         kill(client_processes(working=True))
         raise
@@ -148,15 +126,3 @@ def find_order(
     write_atomic(run_dir / "assets.json", pretty_json(assets.model_dump(mode="json")))
     job = Job(spec=spec, challenge=challenge, assets=assets)
     return Order(job=job, options=Options(), actors=1), run_dir
-
-
-def error_of(outcome: Outcome) -> BaseException:
-    """Return the error that an outcome tells, of its own class where it is the harness's."""
-    import harness.errors
-
-    if outcome.error == "StoppedError":
-        return KeyboardInterrupt()
-    kind = getattr(harness.errors, outcome.error, None)
-    if isinstance(kind, type) and issubclass(kind, HarnessError):
-        return kind(outcome.message)
-    return harness.errors.FederationError(f"{outcome.error}: {outcome.message}")

@@ -7,7 +7,6 @@ generator seeded, so that what it samples or draws depends on (seed, round) alon
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -18,9 +17,10 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from harness.errors import FederationError, PluginError
-from harness.federation.grid import AuditedGrid, Exchange
+from harness.federation.draws import seed_draws
+from harness.federation.grid import AuditedGrid
 from harness.federation.tensors import difference, shapes_of, to_record, to_tensors
-from harness.spec import derived_seed
+from harness.federation.traffic import Exchange
 
 RoundDone = Callable[[Exchange, dict[str, np.ndarray], float], None]
 """(traffic, aggregate, seconds): called after each round."""
@@ -78,7 +78,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         self.sent = to_tensors(arrays)
         moving = {name: array for name, array in arrays.items() if not self.frozen(name)}
         grid.open_round(number, self.bytes_before())
-        self._seed("sampling", number)
+        seed_draws(self.seed, "sampling", number)
         return list(self.inner.configure_train(number, ArrayRecord(moving), config, grid))
 
     def aggregate_train(
@@ -96,7 +96,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
             raise FederationError(
                 f"round {number} sampled no client; the strategy must train in every round"
             )
-        self._seed("aggregation", number)
+        seed_draws(self.seed, "aggregation", number)
         arrays, metrics = self.inner.aggregate_train(number, replies)
         if arrays is None:
             raise PluginError(
@@ -135,11 +135,6 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
     def summary(self) -> None:
         """Let the strategy log its settings."""
         self.inner.summary()
-
-    def _seed(self, purpose: str, number: int) -> None:
-        value = derived_seed(self.seed, purpose, number)
-        random.seed(value)
-        np.random.seed(value % 2**32)
 
 
 def _in_order(

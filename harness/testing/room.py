@@ -6,7 +6,6 @@ functions; training is replaced by a draw that depends on (seed, round, partitio
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from harness.components import (
 from harness.document import Document
 from harness.errors import PluginError
 from harness.federation import state
+from harness.federation.draws import seed_draws
 from harness.federation.messages import check_messages, count_bytes
 from harness.federation.tensors import difference, to_record, to_tensors
 from harness.federation.wire import ARRAYS, CONFIG, EXAMPLES, LEARNING_RATE, LOSS, METRICS
@@ -76,7 +76,7 @@ class Room:
         plan = self.method.plan_of(self.params, self.context, round)
         reads = frozenset(self.objective.reads) if self.objective else frozenset()
         with _identity():
-            self._seed("sampling", round)
+            seed_draws(self.context.seed, "sampling", round)
             messages = list(
                 self.strategy.configure_train(round, to_record(adapter), ConfigRecord(), self)
             )
@@ -93,7 +93,7 @@ class Room:
                 self._reply(by_node[partition], content, plan, partition, round)
                 for partition, content in wanted.items()
             ]
-            self._seed("aggregation", round)
+            seed_draws(self.context.seed, "aggregation", round)
             record, _ = self.strategy.aggregate_train(round, self.order(replies))
         if record is None:
             raise PluginError(f"no aggregate in round {round}")
@@ -155,11 +155,6 @@ class Room:
         }
         records = RecordDict({ARRAYS: to_record(arrays), METRICS: MetricRecord(metrics)})
         return Message(records, reply_to=message)
-
-    def _seed(self, purpose: str, round: int) -> None:
-        value = derived_seed(self.context.seed, purpose, round)
-        random.seed(value)
-        np.random.seed(value % 2**32)
 
 
 def seeded_adapter(context: StrategyContext) -> Arrays:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
 from harness.training.adapter import Adapter, Arrays
 from harness.training.base import compute_dtype, load_base, load_tokenizer
+from harness.training.determinism import be_deterministic, doubts
 from harness.training.examples import Example, tokenise
 from harness.training.history import history_added
 from harness.training.local_round import finished_values, pick, start_values
@@ -89,7 +89,7 @@ class Trainer:
         self._weights: dict[int, int] = {}
         self._device = spec.compute.device
         self._dtype = compute_dtype(spec.model, self._device)
-        self._be_deterministic()
+        be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
         self.model = load_base(spec.model, assets.model_dir, self._device)
         params = method.params.model_validate(spec.peft.params)
@@ -139,7 +139,7 @@ class Trainer:
         train = self.spec.train
         examples = self.examples(partition)
         order = example_order(self.spec, partition, round, len(examples))
-        self._be_deterministic()
+        be_deterministic(self.spec.compute.threads)
         held = start_values(self._initial, self._travelling, arrays, kept or {}, plan)
         self.adapter.load({name: held[name] for name in self._initial})
         trained = self.adapter.choose_trained(self._travelling if plan is None else plan.train)
@@ -196,14 +196,16 @@ class Trainer:
     def describe(self) -> Device:
         """Return what computes here; the number of actors is the caller's to fill in."""
         gpu = self._device == "cuda"
+        doubtful = doubts(self.spec)
+        in_float32 = not gpu and self.spec.model.dtype != "float32"
         return Device(
             kind=self._device,
             name=torch.cuda.get_device_name() if gpu else _processor(),
             threads=self.spec.compute.threads,
             actors=1,
             dtype=str(self._dtype).removeprefix("torch."),
-            deterministic=True,
-            note="" if gpu or self.spec.model.dtype == "float32" else "a CPU computes in float32",
+            deterministic=not doubtful,
+            note="; ".join(["a CPU computes in float32"] * in_float32 + doubtful),
         )
 
     def _backward(self, chosen: list[Example], received: Mapping[str, torch.Tensor]) -> float:
@@ -229,14 +231,6 @@ class Trainer:
 
     def _on_device(self, arrays: Arrays) -> dict[str, torch.Tensor]:
         return {name: torch.tensor(values, device=self._device) for name, values in arrays.items()}
-
-    def _be_deterministic(self) -> None:
-        # Both are settings of the process, which other code in it may have changed.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-        # Nothing here reads memory that it has not written; filling it takes 6 % of a step.
-        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
-        torch.set_num_threads(self.spec.compute.threads)
 
 
 def _processor() -> str:

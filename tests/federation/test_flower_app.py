@@ -12,7 +12,8 @@ from tiny_run import TinyRun
 from harness.document import read_document
 from harness.errors import UsageError
 from harness.federation.flower_app import PACKAGE, template_config, write_app
-from harness.federation.server_app import Order, check_config, find_order, make_app
+from harness.federation.orders import Order
+from harness.federation.server_app import check_config, find_order, make_app
 from harness.federation.wire import Job
 from harness.spec import RunSpec
 

@@ -19,7 +19,9 @@ def make_tiny_model(folder: Path) -> Path:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     rows = training_rows(load_challenge("finance"))[:200]
     texts = [f"\n### Instruction:\n{r['instruction']} {r['input']}\n### Response: " for r in rows]
     tokenizer = Tokenizer(models.BPE())

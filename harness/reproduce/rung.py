@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.document import parse_json, pretty_json, read_text, sha256_text, write_atomic
 from harness.errors import RecordError
-from harness.federation.comparison import Reproduction
+from harness.reproduce.comparison import Reproduction
 from harness.verify.ladder import Evidence, Level, Rung, parse_ladder
 from harness.verify.layout import MANIFEST, seal
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ from safetensors.numpy import load_file, save_file
 from served import serve
 from tiny_run import TinyRun
 
-from harness import reproduce as module
 from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError, UsageError
 from harness.federation import checkpoint
 from harness.federation.ledger import Ledger
 from harness.federation.options import Options
+from harness.reproduce import original as originals
+from harness.reproduce import repeat as module
 from harness.reproduce import reproduce
 
 
@@ -31,7 +34,7 @@ def original(small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return serve(TinyRun(spec, challenge, assets), out, **chosen).outcome
 
     monkeypatch.setattr(module, "federate", federate)
-    monkeypatch.setattr(module, "load_challenge", lambda name: small.challenge)
+    monkeypatch.setattr(originals, "load_challenge", lambda name: small.challenge)
     monkeypatch.setattr(module, "locate", lambda *args, **kwargs: small.assets)
     folder = tmp_path / "original"
     write_atomic(folder / "spec.json", pretty_json(small.spec.model_dump(mode="json")))
@@ -126,8 +129,9 @@ def pretty(record: Any) -> str:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"number": 4}, "--round 4: the record has rounds 1..3"),
+        ({"number": 4}, r"--round 4: .* has rounds 1\.\.3; choose one of them"),
         ({"client": 1}, "--client needs --round"),
+        ({"number": 1, "client": 9}, "partition 9 was not sampled in round 1; sampled: "),
     ],
 )
 def test_impossible_requests(
@@ -135,6 +139,44 @@ def test_impossible_requests(
 ) -> None:
     with pytest.raises(UsageError, match=problem):
         reproduce(original, tmp_path / "again", **arguments)
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_directory_in_use_is_not_taken_for_a_repetition(original: Path) -> None:
+    """Federating into a finished run would do nothing and find everything equal."""
+    for number in (None, 2):
+        with pytest.raises(UsageError, match="is not an empty directory; choose another --out"):
+            reproduce(original, original, number)
+
+
+def test_an_unfinished_run_is_repeated_by_rounds_only(original: Path, tmp_path: Path) -> None:
+    Ledger(original).keep(2)
+    with pytest.raises(UsageError, match=r"has 2 of 3 rounds; finish it with.*--resume"):
+        reproduce(original, tmp_path / "again")
+    assert reproduce(original, tmp_path / "again", 2).equal
+
+
+def test_a_run_of_a_gpu_needs_one(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = json.loads((original / "spec.json").read_text())
+    spec["compute"]["device"] = "cuda"
+    (original / "spec.json").write_text(json.dumps(spec))
+    machine = replace(originals.this_machine(), gpu_name=None)
+    monkeypatch.setattr(originals, "this_machine", lambda: machine)
+    with pytest.raises(UsageError, match="was trained on a GPU and this machine has none"):
+        reproduce(original, tmp_path / "again")
+
+
+def test_a_rung_that_could_not_be_written_is_refused_before_the_run(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.cli.reproduce import command
+
+    monkeypatch.setattr(module, "federate", lambda *args: pytest.fail("it ran"))
+    found = CliRunner().invoke(command, [str(original), "--write"])
+    assert isinstance(found.exception, UsageError)
+    assert "--write needs a result.json" in str(found.exception)
 
 
 def test_other_data_are_refused(
@@ -144,7 +186,7 @@ def test_other_data_are_refused(
     write_atomic(original / "assets.json", pretty_json(assets))
     data = (small.assets.data[0].with_values(sha256="0" * 64),)
     monkeypatch.setattr(module, "locate", lambda *args: small.assets.with_values(data=data))
-    with pytest.raises(RecordError, match="tests/tiny is 000000000000 here"):
+    with pytest.raises(RecordError, match="tests/tiny from the synthetic is 000000000000,"):
         reproduce(original, tmp_path / "again")
 
 

@@ -46,6 +46,8 @@ class Reproduction(Document):
 
     level: str | None
     """Rung of the verification ladder that an equal repetition earns; None for one client."""
+    scope: str
+    """What was repeated, and from where."""
     date: str
     """UTC, ISO 8601."""
     spec_digest: str
@@ -79,7 +81,8 @@ class Reproduction(Document):
     def lines(self) -> list[str]:
         """Return the report for people."""
         differing = [item for item in self.items if not item.equal]
-        text = [f"{len(self.items) - len(differing)} of {len(self.items)} items are equal"]
+        equal = f"{len(self.items) - len(differing)} of {len(self.items)} items are equal"
+        text = [f"{self.scope}: {equal}"]
         for item in differing:
             gap = "" if item.difference is None else f" (relative difference {item.difference:.3g})"
             text.append(f"differs: {item.what}: {item.found}, recorded {item.expected}{gap}")
@@ -87,8 +90,7 @@ class Reproduction(Document):
             text.append("reproduced byte for byte")
         elif self.within_tolerance:
             text.append(f"not equal, but within the challenge's tolerance of {self.tolerance:g}")
-        if differing and self.other_versions:
-            text.append(f"other versions: {'; '.join(self.other_versions)}")
+        text += [f"other version: {difference}" for difference in self.other_versions]
         return text
 
 

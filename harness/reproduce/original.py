@@ -1,0 +1,119 @@
+"""The original: what is to be repeated, and whether it can be repeated here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.challenge import Challenge, load_challenge
+from harness.document import digest_of, parse_document, read_document, read_json
+from harness.errors import RecordError, UsageError
+from harness.federation import checkpoint
+from harness.federation.keeping import ADAPTER, WEIGHTS
+from harness.federation.ledger import Ledger
+from harness.machine import this_machine
+from harness.record import ResultRecord, RoundRecord, migrate
+from harness.sources.assets import Assets
+from harness.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What is to be repeated."""
+
+    folder: Path
+    spec: RunSpec
+    rounds: tuple[RoundRecord, ...]
+    record: ResultRecord | None
+    """None for a run that has no result yet."""
+
+    def tensors(self, number: int) -> Path | None:
+        """Return a file with the aggregate of round `number`, if one was kept."""
+        places = [self.folder / f"adapter_round_{number}" / WEIGHTS]
+        if number == self.spec.train.rounds:
+            places.insert(0, self.folder / ADAPTER / WEIGHTS)
+        places.append(checkpoint.path_of(self.folder, number))
+        return next((path for path in places if path.is_file()), None)
+
+    def challenge(self) -> Challenge:
+        """Return the challenge that it followed.
+
+        Raises:
+            RecordError: this harness has other rules of that name.
+        """
+        named = self.spec.challenge
+        challenge = load_challenge(named.id)
+        if digest_of(challenge) != named.digest:
+            raise RecordError(
+                f"{self.folder}: run under {named.id} {named.digest[:12]}, this harness has"
+                f" {digest_of(challenge)[:12]}; install the version that made it"
+            )
+        return challenge
+
+    def refuse_other_data(self, assets: Assets) -> None:
+        """Compare the files found here with those that it was made with.
+
+        Raises:
+            RecordError: one has another digest.
+        """
+        recorded = self.record.data if self.record else ()
+        if not recorded and (self.folder / "assets.json").is_file():
+            recorded = read_document(Assets, self.folder / "assets.json").data
+        expected = {item.name: item for item in recorded}
+        for item in assets.data:
+            before = expected.get(item.name)
+            if before is not None and before.sha256 != item.sha256:
+                notes = "".join(f" ({note})" for note in before.notes)
+                raise RecordError(
+                    f"{item.name} from the {item.source} is {item.sha256[:12]}, the record was made"
+                    f" with {before.sha256[:12]} from a {before.source}{notes}; provide that file,"
+                    " in a mirror for example"
+                )
+
+    def refuse_impossible(self, number: int | None, client: int | None) -> None:
+        """Check that there is such a round and such a client, and a device to train on.
+
+        Raises:
+            UsageError: there is not.
+        """
+        if client is not None and number is None:
+            raise UsageError("--client needs --round: a client trains in one round")
+        planned, done = self.spec.train.rounds, len(self.rounds)
+        if number is not None and not 1 <= number <= done:
+            have = f"rounds 1..{done}" if done else "no finished round yet"
+            raise UsageError(f"--round {number}: {self.folder} has {have}; choose one of them")
+        if number is None and done != planned:
+            raise UsageError(
+                f"{self.folder} has {done} of {planned} rounds; finish it with"
+                f" harness run --resume {self.folder}, or repeat one round with --round"
+            )
+        if number is not None and client is not None:
+            sampled = self.rounds[number - 1].partitions
+            if client not in sampled:
+                raise UsageError(
+                    f"--client {client}: partition {client} was not sampled in round {number};"
+                    f" sampled: {', '.join(str(partition) for partition in sampled)}"
+                )
+        if self.spec.compute.device == "cuda" and this_machine().gpu_name is None:
+            raise UsageError(
+                f"{self.folder} was trained on a GPU and this machine has none that nvidia-smi"
+                " lists; repeat it on one that has"
+            )
+
+
+def read_original(path: Path) -> Original:
+    """Read a result file, a submission folder or a run directory.
+
+    Raises:
+        RecordError: there is no result and no run there.
+    """
+    folder = path.parent if path.is_file() else path
+    result = path if path.is_file() else path / "result.json"
+    if result.is_file():
+        value = migrate(read_json(result), str(result))
+        record = parse_document(ResultRecord, value, str(result))
+        return Original(folder, record.spec, record.federation.rounds, record)
+    if (folder / "spec.json").is_file():
+        spec = read_document(RunSpec, folder / "spec.json")
+        return Original(folder, spec, tuple(Ledger(folder).rounds), None)
+    raise RecordError(f"{path}: no result.json and no spec.json; expected a result or a run")

@@ -1,0 +1,1 @@
+"""`tox -e repro`: does a federation repeat itself, and does a submission?"""
