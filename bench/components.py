@@ -28,7 +28,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "FlexLoRA": (*LORA, "strategy=standard/flexlora"),
     "FFA-LoRA": (*LORA, "strategy=standard/ffa-lora"),
     "FedProx + LoRA": (*LORA, "strategy=standard/fedprox"),
-    "FedAdam + LoRA": (*LORA, "strategy=standard/fedadam"),
+    "FedAdam + LoRA": (*LORA, "strategy=standard/fedadam", "strategy.eta=0.02"),
 }
 
 

@@ -90,7 +90,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         `'did you mean "x"?'` when something is close, else the list of what is known.
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     if close:
         return f'did you mean "{close[0]}"?'
     return f"known: {', '.join(names) if names else 'none'}"

@@ -8,7 +8,7 @@ from math import prod
 from pydantic import Field
 
 from harness.challenge import MIB, Challenge
-from harness.components import PeftMethod, RoundPlan, Shapes
+from harness.components import RoundPlan, Shapes
 from harness.document import Document
 from harness.machine import Machine
 from harness.recipe import TrainSpec
@@ -96,17 +96,19 @@ def total_messages(challenge: Challenge, train: TrainSpec) -> int:
 def forecast(
     spec: RunSpec,
     challenge: Challenge,
-    method: PeftMethod,
-    params: Document,
+    shapes: Shapes,
     machine: Machine,
     plans: list[RoundPlan],
 ) -> Forecast:
-    """Return the forecast of `spec` on `machine`; `plans` say what each round moves.
+    """Return the forecast of `spec` on `machine`.
 
-    Raises:
-        PluginError: the PEFT method's target modules match nothing.
+    Args:
+        spec: the run.
+        challenge: its rules.
+        shapes: tensors of the adapter.
+        machine: where it would run.
+        plans: what each round moves.
     """
-    shapes = method.shapes(spec.model, params)
     parameters = sum(prod(shape) for shape in shapes.values())
     messages = total_messages(challenge, spec.train)
     clients = challenge.clients_per_round(spec.train.fraction)

@@ -1,13 +1,9 @@
-"""`--set key=value`: what a participant may change, and what nobody may.
-
-Keys are the fields of the recipe's documents: `rounds` or `train.rounds`, `train.prompt.template`,
-`peft.r`, `strategy.<param>`, `model.quantization`, `model`, `peft` and `strategy` for a component's
-name. Keys of the challenge are recognised and refused as what they are.
-"""
+"""`--set key=value`: the options parsed, and put into a recipe and its model."""
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,31 +13,18 @@ from pydantic import ValidationError
 
 from harness.components import ModelSpec
 from harness.document import Document, canonical_json
-from harness.errors import UsageError, did_you_mean
-from harness.recipe import DataSpec, Prompt, Recipe, TrainSpec
+from harness.errors import UsageError
+from harness.plain import unplain
+from harness.recipe import COMPONENT, Recipe
+from harness.setting_keys import recipe_path, static_value
 
 K = TypeVar("K", bound=Document)
 
-STATIC_KEYS = {
-    "num_supernodes": "num_supernodes",
-    "supernodes": "num_supernodes",
-    "min_clients": "min_clients",
-    "dataset": "dataset.name",
-    "partitioner": "partitioner",
-    "num_partitions": "num_supernodes",
-    "communication": "communication.limit_mib",
-    "limit_mib": "communication.limit_mib",
-    "protocol": "protocol",
-    "evaluation": "evaluation",
-    "static": "dataset.name",
-    "challenge": "id",
-}
-"""First part of a key, with `-` as `_` -> the challenge's value that it would change."""
+MODEL = "model_fields."
+"""What the paths of a model's own fields begin with."""
 
-FREE_MODEL_FIELDS = ("quantization", "dtype", "revision")
-
-PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec}
-"""Documents inside `train`; their fields go by `prompt.template` as well."""
+NAMES = ("model", "peft.name", "strategy.name")
+"""Paths whose value is the name of a component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +36,21 @@ class Overrides:
     static: tuple[tuple[str, str], ...]
     """`(option text, the challenge's fixed value that it aims at)`."""
 
+    def of(self, part: str) -> frozenset[str]:
+        """Return the parameters of `part`, peft or strategy, that are set."""
+        prefix = f"{part}.params."
+        return frozenset(
+            path.removeprefix(prefix).partition(".")[0]
+            for path in self.values
+            if path.startswith(prefix)
+        )
+
 
 def parse_overrides(options: Iterable[str]) -> Overrides:
     """Sort `--set` options into changes of the recipe and attempts on the challenge.
 
     Raises:
-        UsageError: no `=`, a key twice, or a key that is in neither.
+        UsageError: no `=`, a key twice, a key that is in neither, or a value that no setting takes.
     """
     values: dict[str, Any] = {}
     static: list[tuple[str, str]] = []
@@ -66,49 +58,34 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
         key, equals, text = option.partition("=")
         key = key.strip().replace("-", "_")
         if not equals or not key:
-            raise UsageError(f"--set {option!r}: expected KEY=VALUE, as in --set rounds=3")
-        first = key.partition(".")[0]
-        if first == "options":  # `options.num-supernodes` of a Flower federation
-            first = key.partition(".")[2]
-        if first in STATIC_KEYS:
-            static.append((option, STATIC_KEYS[first]))
+            raise UsageError(f"--set {option[:60]!r}: expected KEY=VALUE, as in --set rounds=3")
+        if aim := static_value(key):
+            static.append((option, aim))
             continue
-        path = _recipe_path(key)
+        path = recipe_path(key)
         if path in values:
             raise UsageError(f"--set {key}: given twice; keep one")
-        values[path] = parse_value(text.strip())
+        value = parse_value(text.strip())
+        if problem := unplain(value):
+            raise UsageError(f"--set {key}={text.strip()[:60]}: {problem}; change the value")
+        if path in NAMES and not (isinstance(value, str) and re.fullmatch(COMPONENT, value)):
+            raise UsageError(
+                f"--set {key}={text.strip()[:60]}: expected plugin/component, or the name of a"
+                " component of the recipe's own plugin"
+            )
+        values[path] = value
     return Overrides(values, tuple(static))
 
 
 def parse_value(text: str) -> Any:
     """Return a TOML value (`3`, `1e-4`, `true`, `["a"]`), or the text itself."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        # In a list on one line, so that neither a comment nor a second line is taken for TOML.
+        found = tomllib.loads(f"value = [{text}]")
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
         return text
-
-
-def _recipe_path(key: str) -> str:
-    if key in ("model", "peft", "strategy"):
-        return key if key == "model" else f"{key}.name"
-    if key in TrainSpec.model_fields:
-        return f"train.{key}"
-    group, _, field = key.partition(".")
-    if group in ("peft", "strategy") and field:
-        return f"{group}.params.{field}"
-    if group == "model" and field in FREE_MODEL_FIELDS:
-        return f"model_fields.{field}"
-    if group in PARTS and field in PARTS[group].model_fields:
-        return f"train.{key}"
-    part, _, inner = field.partition(".")
-    if group == "train" and (
-        field in TrainSpec.model_fields or (part in PARTS and inner in PARTS[part].model_fields)
-    ):
-        return key
-    known = [*TrainSpec.model_fields, "peft.r", "peft.alpha", "model", "peft", "strategy"]
-    known += [f"{part}.{item}" for part, kind in PARTS.items() for item in kind.model_fields]
-    known += [f"model.{item}" for item in FREE_MODEL_FIELDS]
-    raise UsageError(f"--set {key}: no such setting; {did_you_mean(key, known)}")
+    items = found.pop("value")
+    return text if found or len(items) != 1 or text.endswith(",") else items[0]
 
 
 def apply_to_recipe(recipe: Recipe, values: dict[str, Any]) -> Recipe:
@@ -125,30 +102,42 @@ def apply_to_recipe(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         if values.get(f"{part}.name", tree[part]["name"]) != tree[part]["name"]:
             tree[part]["params"] = {}
     for path, value in values.items():
-        if path.startswith("model_fields."):
-            continue
-        node = tree
-        *parents, leaf = path.split(".")
-        for name in parents:
-            node = node[name]
-        node[leaf] = value
-    return _strictly(Recipe, tree)
+        if not path.startswith(MODEL):
+            _put(tree, path, value)
+    return _strictly(Recipe, tree, "")
+
+
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    node: Any = tree
+    *parents, leaf = path.split(".")
+    for index, name in enumerate(parents):
+        node = node.setdefault(name, {})
+        if not isinstance(node, dict):
+            shown = _shown(".".join(parents[: index + 1]))
+            raise UsageError(f"--set {_shown(path)}: {shown} is a value and has no part {leaf!r}")
+    node[leaf] = value
 
 
 def apply_to_model(model: ModelSpec, values: dict[str, Any]) -> ModelSpec:
     """Return `model` with the changes of `model.<field>` keys. Raises UsageError as above."""
     fields = {
-        path[13:]: value for path, value in values.items() if path.startswith("model_fields.")
+        path.removeprefix(MODEL): value for path, value in values.items() if path.startswith(MODEL)
     }
-    return _strictly(ModelSpec, model.model_dump(mode="json") | fields) if fields else model
+    tree = model.model_dump(mode="json") | fields
+    return _strictly(ModelSpec, tree, "model.") if fields else model
 
 
-def _strictly(kind: type[K], tree: dict[str, Any]) -> K:
+def _strictly(kind: type[K], tree: dict[str, Any], prefix: str) -> K:
     """Validate as JSON in strict mode: `rounds=true` or `rounds="3"` is not a number."""
     try:
         return kind.model_validate_json(canonical_json(tree), strict=True)
     except ValidationError as error:
         item = error.errors()[0]
-        key = ".".join(str(part) for part in item["loc"]).replace(".params.", ".")
+        key = prefix + _shown(".".join(str(part) for part in item["loc"]))
         found = json.dumps(item["input"], default=str)[:60]
         raise UsageError(f"--set {key}={found}: {item['msg']}; change the value") from None
+
+
+def _shown(path: str) -> str:
+    """A path as it is typed."""
+    return path.removeprefix("train.").replace(".params.", ".").removesuffix(".name")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.challenge import Challenge, load_challenge
 from harness.components import RoundPlan, StrategyContext
+from harness.contracts import adapter_shapes, objection, round_plan, travelling_shapes
 from harness.document import Document
 from harness.errors import PluginError, UsageError, did_you_mean
 from harness.forecast import Forecast, forecast
@@ -81,8 +82,12 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
     components = Components(
         method=method.value,
         strategy=strategy.value,
-        peft_params=validated_params(method.value.params, recipe.peft, culprit),
-        strategy_params=validated_params(strategy.value.params, recipe.strategy, culprit),
+        peft_params=validated_params(
+            method.value.params, recipe.peft, culprit, overrides.of("peft")
+        ),
+        strategy_params=validated_params(
+            strategy.value.params, recipe.strategy, culprit, overrides.of("strategy")
+        ),
     )
     train = smoke_training(recipe.train) if request.smoke else recipe.train
     base = SMOKE_MODEL if request.smoke else apply_to_model(model.value, overrides.values)
@@ -102,10 +107,14 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
         evaluation_rows=request.evaluation_rows,
         smoke=request.smoke,
     )
+    shapes = adapter_shapes(method.name, method.value, base, components.peft_params)
     context = strategy_context(spec, challenge, components)
-    plans = _round_plans(components, context)
-    expected = forecast(spec, challenge, method.value, components.peft_params, machine, plans)
-    case = Case(spec, recipe, challenge, expected, strategy.value, overrides.static)
+    objections = objection(
+        strategy.name, strategy.value, components.strategy_params, spec.peft, spec.train
+    )
+    plans = _round_plans(strategy.name, components, context, refused=objections[0] is not None)
+    expected = forecast(spec, challenge, shapes, machine, plans)
+    case = Case(spec, recipe, challenge, expected, objections, overrides.static)
     return Resolved(spec, recipe, challenge, components, expected, violations(case))
 
 
@@ -124,11 +133,15 @@ def pick_recipe(plugin: Loaded, name: str) -> Recipe:
         return recipes[name]
     if len(recipes) == 1:
         return next(iter(recipes.values()))
+    if not recipes:
+        raise PluginError(
+            f"plugin {plugin.ref.name!r} has no recipe, only components; see: harness plugins"
+        )
     defaults = [item for item in recipes.values() if item.default]
     if len(defaults) != 1:
         raise PluginError(
             f"plugin {plugin.ref.name!r} has {len(recipes)} recipes and {len(defaults)} defaults;"
-            f" name one: {', '.join(f'{plugin.ref.name}/{item}' for item in recipes) or 'none'}"
+            f" name one: {', '.join(f'{plugin.ref.name}/{item}' for item in recipes)}"
         )
     return defaults[0]
 
@@ -143,7 +156,9 @@ def strategy_context(
         fraction=spec.train.fraction,
         rounds=spec.train.rounds,
         seed=spec.seed,
-        shapes=components.method.travelling(spec.model, components.peft_params),
+        shapes=travelling_shapes(
+            spec.peft.name, components.method, spec.model, components.peft_params
+        ),
         peft_method=spec.peft.name,
         peft_params=spec.peft.params,
     )
@@ -167,12 +182,22 @@ def refuse_hopeless_device(request: Request, resolved: Resolved) -> None:
         )
 
 
-def _round_plans(components: Components, context: StrategyContext) -> list[RoundPlan]:
-    """What each round moves; one shared plan where the strategy declares none."""
+def _round_plans(
+    name: str, components: Components, context: StrategyContext, refused: bool
+) -> list[RoundPlan]:
+    """What each round moves; one shared plan where the strategy declares none.
+
+    A strategy that is not valid for the PEFT method has no plan for its tensors: the rules will say
+    why, and the forecast counts the whole adapter.
+    """
     strategy, params = components.strategy, components.strategy_params
+    if refused:
+        shapes = dict(context.shapes)
+        return [RoundPlan(shapes, shapes, frozenset(shapes))] * context.rounds
     if strategy.round_plan is None:
-        return [strategy.plan_of(params, context, 1)] * context.rounds
-    return [strategy.plan_of(params, context, number + 1) for number in range(context.rounds)]
+        return [round_plan(name, strategy, params, context, 1)] * context.rounds
+    rounds = range(1, context.rounds + 1)
+    return [round_plan(name, strategy, params, context, number) for number in rounds]
 
 
 def _complete(name: str, params: Document) -> Choice:

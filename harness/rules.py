@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.challenge import Challenge
-from harness.components import StrategyMethod
 from harness.document import Document
 from harness.errors import RuleViolationError
 from harness.forecast import Forecast
 from harness.recipe import Recipe
 from harness.spec import RunSpec
+from harness.templates import data_breaches, prompt_breaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Case:
     recipe: Recipe
     challenge: Challenge
     forecast: Forecast
-    strategy: StrategyMethod
+    objections: tuple[str | None, str | None]
+    """Why the strategy is not valid for the PEFT method, and why not for the training, or None."""
     static_attempts: tuple[tuple[str, str], ...]
     """`--set` options that aim at fixed values; see `harness.overrides`."""
 
@@ -83,18 +84,12 @@ def communication_limit(case: Case) -> Iterator[Breach]:
 
 def response_marker(case: Case) -> Iterator[Breach]:
     """The loss starts after the marker, so the template must hold it exactly once."""
-    prompt = case.spec.train.prompt
-    if prompt.style == "chat":
-        return
-    count = prompt.template.count(prompt.response_marker) if prompt.response_marker else 0
-    if count != 1:
-        yield (
-            f"prompt.response_marker {prompt.response_marker!r} occurs {count} times in"
-            " prompt.template",
-            "exactly once, before {output}; else no label or the wrong ones would train",
-        )
-    elif "{output}" not in prompt.template.partition(prompt.response_marker)[2]:
-        yield "prompt.template has no {output} after its marker", "the answer follows the marker"
+    yield from prompt_breaches(case.spec.train.prompt)
+
+
+def data_templates(case: Case) -> Iterator[Breach]:
+    """What rewrites or filters rows names columns that there are."""
+    yield from data_breaches(case.spec.train.data)
 
 
 def learning_rates(case: Case) -> Iterator[Breach]:
@@ -110,17 +105,16 @@ def learning_rates(case: Case) -> Iterator[Breach]:
 
 def valid_combination(case: Case) -> Iterator[Breach]:
     """A strategy is used only with PEFT methods and training that it is defined for."""
-    reason = case.strategy.supports(case.spec.peft.name, case.spec.peft.params)
-    if reason:
+    name, peft = case.spec.strategy.name, case.spec.peft
+    method, training = case.objections
+    if method:
         yield (
-            f"strategy {case.spec.strategy.name} with {case.spec.peft.name}: {reason}",
-            ("a valid pair; see docs/components.md"),
+            f"strategy {name} with {peft.name}: {method}",
+            "a valid pair; see docs/components.md",
         )
-    parameters = case.strategy.params.model_validate(case.spec.strategy.params)
-    reason = case.strategy.supports_training(parameters, case.spec.train)
-    if reason:
+    if training:
         yield (
-            f"strategy {case.spec.strategy.name}: {reason}",
+            f"strategy {name}: {training}",
             "training that the strategy is made for; see docs/components.md",
         )
 
@@ -133,6 +127,8 @@ RULES = (
          "template strategy.py, 200,000 MB", communication_limit),
     Rule("response-marker", "The loss covers the response", "template dataset.py, collator",
          response_marker),
+    Rule("data-templates", "Rows are rewritten by their columns", "harness design",
+         data_templates),
     Rule("learning-rates", "The schedule falls", "template models.py, cosine annealing",
          learning_rates),
     Rule("valid-combination", "Strategy and PEFT method fit", "docs/components.md, validity matrix",

@@ -56,6 +56,9 @@ def test_plan_lists_every_violation_and_exits_with_5() -> None:
         (["plan", "--plugin", "smollm2-dora", "--device", "tpu"], 2, ["tpu", "cuda"]),
         (["challenges", "finanse"], 2, ["did you mean", "finance"]),
         (["plugins", "standrd"], 4, ["did you mean", "standard"]),
+        (["plan", "--plugin", "standard"], 4, ["no recipe"]),
+        (["verify", "x" * 300], 2, ["too long"]),
+        (["run", "--plugin", "smollm2-dora", "--client-timeout", "nan"], 2, ["finite"]),
     ],
 )
 def test_an_error_is_one_line_with_its_code(

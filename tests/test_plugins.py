@@ -50,7 +50,7 @@ def test_an_unknown_plugin_is_answered_with_the_nearest(install_plugin: Install)
 def test_a_plugin_that_fails_to_import_is_listed_and_named(install_plugin: Install) -> None:
     install_plugin("broken", "import nowhere_to_be_found\n")
     assert "broken" in plugins.discover()
-    fails("broken", "fails to import", "ModuleNotFoundError", "dist-broken 1.0")
+    fails("broken", "import of", "ModuleNotFoundError", "dist-broken 1.0")
 
 
 def test_a_misspelled_hook_is_an_error(install_plugin: Install) -> None:
@@ -71,7 +71,15 @@ def test_a_hook_without_its_marker_is_an_error(install_plugin: Install) -> None:
         ("[{'name': 'tiny'}]", "item of type dict"),
         ("[model(), model()]", "'tiny' twice"),
         ("[model('Tiny Model')]", "Tiny Model"),
+        ("[None]", "item of type NoneType"),
+        ("None", "returned None"),
+        ("3", "returned int"),
+        ("(model() for _ in iter(int, 1))", "more than 1000"),
+        ("[ModelSpec.model_construct(name='tiny')]", "Field required"),
+        ("[type('Mine', (ModelSpec,), {})(**model().model_dump())]", "item of type Mine"),
         ("1 / 0", "ZeroDivisionError"),
+        ("exit('bye')", "SystemExit: bye"),
+        ("(1 / 0 for _ in '1')", "ZeroDivisionError"),
     ],
 )
 def test_a_wrong_answer_names_hook_and_type(
@@ -79,6 +87,73 @@ def test_a_wrong_answer_names_hook_and_type(
 ) -> None:
     install_plugin("wrong", HEAD + f"@hookimpl\ndef harness_models():\n    return {answer}\n")
     fails("wrong", "harness_models", word)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("import sys\nsys.exit(3)\n", ["SystemExit: 3"]),
+        ("class Odd(BaseException): pass\nraise Odd('two\\nlines')\n", ["Odd: two lines"]),
+        ("def (\n", ["SyntaxError"]),
+        (HEAD + "@hookimpl\ndef harness_models(x): return []\n", ["'x'", "harness_models"]),
+        (HEAD + "@hookimpl\nasync def harness_models(): return []\n", ["coroutine"]),
+        (HEAD + "@hookimpl(wrapper=True)\ndef harness_models(): yield\n", ["returned None"]),
+        (HEAD + "@hookimpl(optionalhook=True)\ndef harness_x(): pass\n", ["unknown hook"]),
+    ],
+)
+def test_a_module_that_is_no_plugin_is_named_in_one_line(
+    install_plugin: Install, body: str, words: list[str]
+) -> None:
+    install_plugin("odd", body)
+    fails("odd", *words)
+
+
+METHOD = """
+from harness.components import PeftMethod, StrategyMethod
+from harness.document import Document
+
+@hookimpl
+def harness_strategies():
+    return [StrategyMethod(**{**dict(name="x", params=Document, build=print), **CHANGES})]
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ("{'name': None}", "the name None"),
+        ("{'name': 'ab\\n'}", "the name 'ab\\n'"),
+        ("{'params': Document()}", "sub-class of harness.document.Document"),
+        ("{'params': int}", "sub-class of harness.document.Document"),
+        ("{'build': None}", "build is None"),
+        ("{'supports': None}", "supports is None"),
+        ("{'broken_laws': ['identity']}", "broken_laws"),
+        ("{'averages': 'median'}", "averages is 'median'"),
+    ],
+)
+def test_a_component_with_a_wrong_field_names_it(
+    install_plugin: Install, changes: str, word: str
+) -> None:
+    install_plugin("field", HEAD + METHOD.replace("CHANGES", changes))
+    fails("field", "harness_strategies", word)
+
+
+def test_what_a_plugin_prints_stays_out_of_the_results(
+    install_plugin: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_plugin("chatty", HEAD + "print('hello')\n")
+    plugins.load("chatty")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_requirement_that_does_not_apply_here_is_no_problem(install_plugin: Install) -> None:
+    install_plugin("marked", HEAD, requires='flowertune-harness>=99; python_version < "3"')
+    assert plugins.discover()["marked"].problem is None
+
+
+def test_an_entry_point_that_no_command_could_name_is_a_problem(install_plugin: Install) -> None:
+    install_plugin("Odd Name", HEAD)
+    assert "lower-case" in str(plugins.discover()["Odd Name"].problem)
 
 
 def test_a_plugin_for_another_harness_version_says_which(install_plugin: Install) -> None:

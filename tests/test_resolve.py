@@ -70,6 +70,11 @@ def test_the_same_request_gives_the_same_digest_and_another_seed_another() -> No
         "communication.limit_mib=1e9",
         "protocol.batch_size=1",
         "evaluation.rows=1",
+        "NUM_SUPERNODES=20",
+        "numSupernodes=20",
+        "train.num_supernodes=20",
+        "Static.Dataset.Name=x",
+        "data.name=x",
     ],
 )
 def test_static_values_cannot_be_set(option: str) -> None:
@@ -101,6 +106,22 @@ def test_a_prompt_whose_marker_masks_wrongly_is_refused(template: str) -> None:
     assert [item.rule for item in found.violations] == ["response-marker"]
 
 
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [
+        ("prompt.template={sentence} ### Response: {output}", "response-marker"),
+        ("prompt.template={instruction ### Response: {output}", "response-marker"),
+        ("prompt.template={input:d} ### Response: {output}", "response-marker"),
+        ("prompt.template={input} ### Response: {output} {input}", "response-marker"),
+        ("data.instruction={sentence}", "data-templates"),
+        ("data.output={", "data-templates"),
+        ('data.filters=[{column="output", pattern="("}]', "data-templates"),
+    ],
+)
+def test_a_template_that_no_row_can_fill_is_refused_by_plan(option: str, rule: str) -> None:
+    assert [item.rule for item in resolved("smollm2-dora/360m", option).violations] == [rule]
+
+
 def test_the_limit_is_strict_and_refuses_only_above_it() -> None:
     rounds = int(200_000 * 2**20 // (10 * resolved().forecast.communication.message_bytes))
     assert not resolved("smollm2-dora", f"rounds={rounds}").violations
@@ -120,6 +141,27 @@ def test_the_limit_is_strict_and_refuses_only_above_it() -> None:
         ("optimizer=adam", "optimizer"),
         ("train.ronuds=3", "did you mean"),
         ("model.hidden=4", "no such setting"),
+        ("model.dtype=float16", "--set model.dtype"),
+        ("rounds=nan", "no finite number"),
+        ("learning_rate_max=1e400", "no finite number"),
+        ("peft.r=1979-05-27", "JSON"),
+        ("rounds=3\nfraction=1", "rounds"),
+        ("rounds=3 # three", "rounds"),
+        ("rounds=" + "[" * 3000, "rounds"),
+        ("peft.rank=4", "no parameter 'rank'"),
+        ("peft.r=0", "greater than or equal to 1"),
+        ("peft.r=true", "valid integer"),
+        ('peft.r="4"', "valid integer"),
+        ("peft.dropout=1.0", "less than 1"),
+        ("peft.target_modules=[]", "at least 1 item"),
+        ("peft.target_modules=q_proj", "valid array"),
+        ('peft.target_modules=["q_proj", "q_proj"]', "twice"),
+        ("peft.r.x=3", "no part 'x'"),
+        ("peft=standard/", "expected plugin/component"),
+        ("peft=Standard/LoRA", "expected plugin/component"),
+        ("seed=3", "use --seed"),
+        ("compute.threads=3", "use --threads"),
+        ("evaluation_rows=3", "use --limit"),
     ],
 )
 def test_an_unusable_setting_is_named(option: str, message: str) -> None:
@@ -144,8 +186,8 @@ def test_settings_reach_the_spec() -> None:
     [
         ("smolm2-dora", (), 'did you mean "smollm2-dora"'),
         ("smollm2-dora/350m", (), 'did you mean "360m"'),
-        ("standard", (), "0 recipes"),
-        ("smollm2-dora", ("peft.rank=4",), "no parameter 'rank'"),
+        ("standard", (), "no recipe, only"),
+        ("smollm2-dora", ("strategy=fedprox",), 'did you mean "standard/fedprox"'),
         ("smollm2-dora", ("peft.target_modules=['gate_porj']",), 'did you mean "gate_proj"'),
         ("smollm2-dora", ("model=smollm2-170m",), "has no model"),
     ],

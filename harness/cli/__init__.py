@@ -1,7 +1,7 @@
 """The command `harness`: one file per sub-command, imported only when it is called.
 
-Every HarnessError becomes one line on stderr and its exit code; anything else is a bug and keeps
-its traceback. stdout carries results only.
+Every HarnessError becomes one line on stderr and its exit code, and so does a file system's refusal
+of a named path; anything else is a bug and keeps its traceback. stdout carries results only.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ SUMMARIES = {
     "verify": "Check results and submissions from their files alone.",
 }
 """Name -> one line of help, so that `harness --help` imports no sub-command."""
+
+LONGEST_PATH = 200
+"""Characters of a path in an error message."""
 
 MODULES = {item.name for item in pkgutil.iter_modules(__path__)}
 
@@ -88,3 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        shown = str(error.filename)[:LONGEST_PATH]
+        print(f"error: {shown}: {error.strerror}; check the path", file=sys.stderr)
+        sys.exit(UsageError.exit_code)

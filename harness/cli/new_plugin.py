@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -24,9 +25,10 @@ def command(name: str, out: Path | None) -> None:
 
     folder = out or Path(name)
     write_plugin(name, folder)
+    typed = shlex.quote(str(folder))
     click.echo(
         f"{folder}: a plugin with one recipe and one strategy\n"
-        f"  pip install -e {folder}\n"
-        f"  pytest {folder}\n"
+        f"  pip install -e {typed}\n"
+        f"  pytest {typed}\n"
         f"  harness run --plugin {name} --smoke"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,13 @@ from harness.resolve import Request
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """Refuse `nan` and `inf`, which are floats to click."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no finite number", context, option)
+    return value
+
+
 @click.command()
 @request_options
 @click.option("--out", type=FOLDER, help="New run directory; default: under runs/.")
@@ -28,6 +36,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--client-timeout",
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     metavar="SECONDS",
     help="A client that takes longer has failed.",
 )

@@ -13,7 +13,8 @@ from harness.components import Shapes
 from harness.federation.options import FederationOutcome, Options
 from harness.forecast import client_memory_bytes, message_bytes
 from harness.machine import Machine, this_machine
-from harness.plugins import load_components
+from harness.plugins import Components, load_components
+from harness.resolve import strategy_context
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -58,10 +59,13 @@ def federate(
     job.check()
     components = load_components(spec)
     shapes = components.method.shapes(spec.model, components.peft_params)
+    clients = challenge.clients_per_round(spec.train.fraction)
     actors = options.actors or choose_actors(spec, challenge, shapes, this_machine())
+    actors = min(actors, clients)  # more would have nothing to do
     done = finished(run_dir, job, actors)
     if done is not None:
         return done
+    _try_strategy(spec, challenge, components)
     if options.superlink is not None:
         from harness.federation.superlink import federate_on_superlink
 
@@ -75,6 +79,15 @@ def federate(
 
     size = message_bytes(shapes)
     return simulate(serve, spec, challenge.num_supernodes, actors, size, run_dir / LOGS)
+
+
+def _try_strategy(spec: RunSpec, challenge: Challenge, components: Components) -> None:
+    """Build what the server and the clients will build, before any process is started."""
+    from harness.federation.plugin_code import build_strategy, client_part
+
+    name, method, params = spec.strategy.name, components.strategy, components.strategy_params
+    build_strategy(name, method, params, strategy_context(spec, challenge, components))
+    client_part(name, method, params)
 
 
 def choose_actors(spec: RunSpec, challenge: Challenge, shapes: Shapes, machine: Machine) -> int:

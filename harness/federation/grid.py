@@ -18,6 +18,10 @@ from harness.federation.asking import Asker
 from harness.federation.messages import check_messages, count_bytes
 from harness.federation.traffic import Exchange, ReplayedError
 
+MOST_LOOKS = 10
+"""How often a strategy may ask for the nodes in one round. Flower's asks once when enough are
+there, and else once a second, for ever."""
+
 
 class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
     """A Flower grid over a roster of partitions."""
@@ -28,6 +32,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         self.session = asker.session
         self.limits = asker.limits
         self.round = 0
+        self.looks = 0
         self.bytes_before = 0
         self.last: Exchange | None = None
 
@@ -36,6 +41,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         self.round = number
         self.bytes_before = bytes_before
         self.last = None
+        self.looks = 0
 
     def set_run(self, run: Any) -> None:
         """Pass on to Flower's grid."""
@@ -51,7 +57,19 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         return self.asker.post.grid.create_message(*args, **kwargs)
 
     def get_node_ids(self) -> list[int]:
-        """Return all node ids in partition order."""
+        """Return all node ids in partition order.
+
+        Raises:
+            PluginError: asked over and over in one round, as Flower's sampling does until there are
+                more nodes: there never will be.
+        """
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise PluginError(
+                f"the strategy waits in round {self.round} for more than the"
+                f" {len(self.asker.roster)} supernodes that there are; give it the context's"
+                " num_supernodes and clients_per_round"
+            )
         return list(self.asker.roster.values())
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:

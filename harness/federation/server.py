@@ -19,6 +19,7 @@ from harness.federation.grid import AuditedGrid
 from harness.federation.keeping import Keeper
 from harness.federation.ledger import Ledger
 from harness.federation.options import FederationOutcome, Options
+from harness.federation.plugin_code import build_strategy
 from harness.federation.post import Post
 from harness.federation.records import client_record, round_record
 from harness.federation.replies import read_facts
@@ -81,8 +82,12 @@ class Coordinator:
             PluginError: the strategy or the PEFT method contradicts itself.
             RuleViolationError: the communication limit was exceeded.
         """
-        strategy = self.components.strategy.build(self.components.strategy_params, self.context)
-        state.capture(strategy)  # refuses what a checkpoint cannot keep before anything is trained
+        strategy = build_strategy(
+            self.spec.strategy.name,
+            self.components.strategy,
+            self.components.strategy_params,
+            self.context,
+        )
         roster = ask_roster(self.post, self.job.challenge.num_supernodes)
         asker = self._asker(roster)
         keeper = Keeper(self.run_dir, self.job, self.ledger, asker, roster_digest(roster))

@@ -16,6 +16,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
+from harness.blame import blame
 from harness.errors import FederationError, PluginError
 from harness.federation.draws import seed_draws
 from harness.federation.grid import AuditedGrid
@@ -47,16 +48,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
             bytes_before: returns the bytes of all train messages of the rounds done.
             round_done: see `RoundDone`.
             frozen: whether a tensor of the adapter stays at its start; the strategy never sees it.
-
-        Raises:
-            PluginError: the strategy brings its own `start`, whose rounds could not be audited.
         """
-        if type(inner).start is not Strategy.start:
-            raise PluginError(
-                f"strategy {type(inner).__name__} overrides Flower's start(), which the harness"
-                " uses to run, record and resume rounds; override configure_train and"
-                " aggregate_train instead"
-            )
         self.inner = inner
         self.seed = seed
         self.done = done
@@ -79,7 +71,8 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         moving = {name: array for name, array in arrays.items() if not self.frozen(name)}
         grid.open_round(number, self.bytes_before())
         seed_draws(self.seed, "sampling", number)
-        return list(self.inner.configure_train(number, ArrayRecord(moving), config, grid))
+        with blame(f"strategy {type(self.inner).__name__}: configure_train() of round {number}"):
+            return list(self.inner.configure_train(number, ArrayRecord(moving), config, grid))
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -97,7 +90,8 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
                 f"round {number} sampled no client; the strategy must train in every round"
             )
         seed_draws(self.seed, "aggregation", number)
-        arrays, metrics = self.inner.aggregate_train(number, replies)
+        with blame(f"strategy {type(self.inner).__name__}: aggregate_train() of round {number}"):
+            arrays, metrics = self.inner.aggregate_train(number, replies)
         if arrays is None:
             raise PluginError(
                 f"strategy {type(self.inner).__name__} gave no aggregate in round {number}"

@@ -10,6 +10,7 @@ from harness.document import sha256_text
 from harness.federation import kept
 from harness.federation.ledger import Ledger
 from harness.federation.options import Options
+from harness.federation.plugin_code import client_part
 from harness.federation.traffic import Limits, Session
 from harness.federation.wire import Job
 from harness.plugins import Components
@@ -33,7 +34,7 @@ def session_of(
     logs = run_dir / LOGS
     logs.mkdir(parents=True, exist_ok=True)
     strategy, params = components.strategy, components.strategy_params
-    objective = strategy.local_objective(params) if strategy.local_objective else None
+    objective = client_part(job.spec.strategy.name, strategy, params)
     return Session(
         order={
             "job": text,

@@ -17,6 +17,7 @@ import numpy as np
 from harness.document import Document, canonical_json, parse_document, parse_json, sha256_text
 from harness.errors import PluginError
 from harness.federation import kept
+from harness.federation.plugin_code import client_part
 from harness.federation.wire import Job
 from harness.plugins import load_components
 from harness.resolve import strategy_context
@@ -42,8 +43,9 @@ class Worker:
         self.digest = job_digest
         self.components = load_components(job.spec)
         self.context = strategy_context(job.spec, job.challenge, self.components)
-        strategy, params = self.components.strategy, self.components.strategy_params
-        objective = strategy.local_objective(params) if strategy.local_objective else None
+        objective = client_part(
+            job.spec.strategy.name, self.components.strategy, self.components.strategy_params
+        )
         self.trainer = Trainer(
             job.spec, job.challenge, job.assets, self.components.method, objective
         )

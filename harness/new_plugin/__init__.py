@@ -12,6 +12,8 @@ from harness.document import write_atomic
 from harness.errors import UsageError
 
 PLUGIN_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
+LONGEST_NAME = 60
+"""Characters: names of files and folders are made of it."""
 FILES = {
     "pyproject.toml.jinja": "pyproject.toml",
     "README.md.jinja": "README.md",
@@ -36,8 +38,12 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
     Raises:
         UsageError: the name cannot be one of a plugin or is taken, or the folder is in use.
     """
-    if not re.fullmatch(PLUGIN_NAME, name) or keyword.iskeyword(name):
-        raise UsageError(f"{name!r} is no plugin name; expected lower-case words, as in my-entry")
+    fits = re.fullmatch(PLUGIN_NAME, name) and len(name) <= LONGEST_NAME
+    if not fits or keyword.iskeyword(name):
+        raise UsageError(
+            f"{name[: LONGEST_NAME + 1]!r} is no plugin name; expected lower-case words of at most"
+            f" {LONGEST_NAME} characters together, as in my-entry"
+        )
     from harness.plugins import discover
 
     if name in (known := discover()):

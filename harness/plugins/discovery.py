@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 import harness
 from harness.errors import PluginError
+from harness.recipe import NAME
 from harness.spec import PluginRef
 
 ENTRY_POINT_GROUP = "flowertune_harness"
@@ -36,18 +38,18 @@ def discover() -> dict[str, PluginInfo]:
     """Return every installed plugin by entry point name, from metadata alone.
 
     Raises:
-        PluginError: two distributions offer the same entry point name.
+        PluginError: one entry point name is offered twice, or a distribution's entry points cannot
+            be read.
     """
     found: dict[str, PluginInfo] = {}
     for dist in _distributions():
-        points = dist.entry_points.select(group=ENTRY_POINT_GROUP)
-        for point in sorted(points, key=lambda item: item.name):
+        for point in _entry_points(dist):
             info = PluginInfo(
                 name=point.name,
                 distribution=dist.name,
                 version=dist.version,
                 module=point.value,
-                problem=_version_problem(dist),
+                problem=_name_problem(point) or _version_problem(dist),
                 entry_point=point,
             )
             other = found.get(point.name)
@@ -55,6 +57,9 @@ def discover() -> dict[str, PluginInfo]:
                 raise PluginError(
                     f"plugin {point.name!r} is offered by two distributions,"
                     f" {other.distribution} and {info.distribution}; uninstall one"
+                    if other.distribution != info.distribution
+                    else f"plugin {point.name!r} is offered twice by {info.distribution}"
+                    f" {info.version}; mend its entry points"
                 )
             found[point.name] = info
     return dict(sorted(found.items()))
@@ -69,17 +74,40 @@ def _distributions() -> list[Distribution]:
     return list(first.values())
 
 
+def _entry_points(dist: Distribution) -> list[EntryPoint]:
+    try:
+        points = dist.entry_points.select(group=ENTRY_POINT_GROUP)
+    except (ValueError, TypeError, AttributeError) as error:  # whatever its parser trips over
+        raise PluginError(
+            f"{dist.name} {dist.version}: its entry_points.txt cannot be read ({error});"
+            " install it again"
+        ) from error
+    return sorted(points, key=lambda item: item.name)
+
+
+def _name_problem(point: EntryPoint) -> str | None:
+    if not re.fullmatch(NAME, point.name):
+        return (
+            f"its entry point is named {point.name!r}; expected lower-case letters, digits, dot,"
+            " underscore, hyphen"
+        )
+    if not re.fullmatch(r"[\w.]+(:[\w.]+)?", point.value):
+        return f"its entry point is {point.value!r}; expected a module, or module:object"
+    return None
+
+
 def _version_problem(dist: Distribution) -> str | None:
     for text in dist.requires or ():
         try:
             need = Requirement(text)
         except InvalidRequirement:
-            return f"{dist.name} {dist.version} has an unreadable requirement {text!r}"
+            return f"{dist.name} {dist.version} has an unreadable requirement {text!r}; mend it"
         ours = canonicalize_name(need.name) == "flowertune-harness"
-        if ours and not need.specifier.contains(harness.__version__, prereleases=True):
+        applies = need.marker is None or need.marker.evaluate({"extra": ""})
+        if ours and applies and not need.specifier.contains(harness.__version__, prereleases=True):
             return (
                 f"{dist.name} {dist.version} needs flowertune-harness {need.specifier},"
-                f" this is {harness.__version__}"
+                f" this is {harness.__version__}; install versions that agree"
             )
     return None
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
+from harness.blame import blame
 from harness.components import ModelSpec, PeftMethod, StrategyMethod
-from harness.document import Document, explain
-from harness.errors import PluginError, did_you_mean
+from harness.document import Document, canonical_json, explain
+from harness.errors import HarnessError, PluginError, UsageError, did_you_mean
+from harness.plain import unplain
+from harness.plugins.discovery import discover
 from harness.plugins.loading import Loaded, load
 from harness.recipe import Choice
 from harness.spec import PluginRef, RunSpec
@@ -65,28 +68,63 @@ def _find(
     loaded = load(plugin_name)
     items = table(loaded)
     if component not in items:
-        raise PluginError(
-            f"plugin {plugin_name!r} has no {kind} {component!r}; {did_you_mean(component, items)}"
-        )
+        elsewhere = [] if "/" in name else _offers(component, table)
+        hint = f'did you mean "{elsewhere[0]}"?' if elsewhere else did_you_mean(component, items)
+        raise PluginError(f"plugin {plugin_name!r} has no {kind} {component!r}; {hint}")
     return Component(f"{plugin_name}/{component}", items[component], loaded.ref)
 
 
-def validated_params(kind: type[Document], choice: Choice, culprit: str) -> Document:
-    """Validate a recipe's parameters by the component's own document.
+def _offers(component: str, table: Callable[[Loaded], Mapping[str, T]]) -> list[str]:
+    """Return the qualified names of other plugins' components of this name."""
+    found = []
+    for plugin in discover():
+        try:
+            loaded = load(plugin)
+        except PluginError:  # a broken plugin has nothing to suggest
+            continue
+        if component in table(loaded):
+            found.append(f"{plugin}/{component}")
+    return found
+
+
+def validated_params(
+    kind: type[Document], choice: Choice, culprit: str, changed: Collection[str] = ()
+) -> Document:
+    """Validate a recipe's parameters by the component's own document, as strictly as JSON is.
+
+    Args:
+        kind: the component's document.
+        choice: the component's name and what the recipe gives.
+        culprit: whose parameters they are, for messages.
+        changed: keys that the command line has set.
 
     Raises:
-        PluginError: unknown key (with a suggestion), missing key or wrong type.
+        PluginError: unknown key (with a suggestion), missing key, wrong type, or a value (a default
+            maybe) that another process would not get as it is.
+        UsageError: the same, of a key that the command line has set.
     """
+    where = f"{culprit}: {choice.name}"
     for key in choice.params:
         if key not in kind.model_fields:
-            raise PluginError(
-                f"{culprit}: {choice.name} has no parameter {key!r};"
-                f" {did_you_mean(key, kind.model_fields)}"
+            raise _error(key in changed)(
+                f"{where} has no parameter {key!r}; {did_you_mean(key, kind.model_fields)}"
             )
     try:
-        return kind.model_validate(choice.params)
-    except ValidationError as error:
-        raise PluginError(f"{culprit}: {choice.name}: {explain(error)}") from error
+        with blame(f"{where}: its parameters"):
+            params = kind.model_validate_json(canonical_json(choice.params), strict=True)
+            problem = unplain(params.model_dump())
+    except PluginError as error:
+        if isinstance(wrong := error.__cause__, ValidationError):
+            keys = {str(item["loc"][0]) for item in wrong.errors() if item["loc"]}
+            raise _error(bool(keys & set(changed)))(f"{where}: {explain(wrong)}") from error
+        raise
+    if problem:
+        raise PluginError(f"{where}: {problem}; parameters are plain values")
+    return params
+
+
+def _error(by_user: bool) -> type[HarnessError]:
+    return UsageError if by_user else PluginError
 
 
 def load_components(spec: RunSpec) -> Components:

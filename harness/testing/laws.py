@@ -18,7 +18,8 @@ import numpy as np
 
 from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
-from harness.testing.room import Arrays, Room, drift, reverse
+from harness.testing.clients import Arrays, drift
+from harness.testing.room import Room, reverse
 
 TOLERANCE = 1e-4
 """Largest relative difference (L2) that float32 sums in another order may show."""

@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from harness.blame import blame
 from harness.components import PeftMethod
+from harness.contracts import adapter_shapes, travelling_shapes
 from harness.errors import HarnessError
 from harness.plugins import Loaded
 from harness.testing.check import Problem
@@ -27,24 +29,26 @@ def check_peft_method(method: PeftMethod, plugin: Loaded) -> Iterator[Problem]:
         return
     for params in samples:
         try:
-            shapes = method.shapes(TINY, params)
+            shapes = adapter_shapes(method.name, method, TINY, params)
+            again = adapter_shapes(method.name, method, TINY, params)
+            travelling_shapes(method.name, method, TINY, params)
         except HarnessError as error:
             yield Problem(subject, "shapes", f"on a Llama: {error}")
             continue
-        if not shapes or any(size < 1 for shape in shapes.values() for size in shape):
-            yield Problem(subject, "shapes", "forecasts no tensors, or empty ones")
-        if list(shapes.items()) != list(method.shapes(TINY, params).items()):
+        if list(shapes.items()) != list(again.items()):
             yield Problem(subject, "shapes", "two forecasts of the same parameters differ")
-        if not method.travelling(TINY, params):
-            yield Problem(subject, "frozen", "every tensor is frozen: nothing would train")
-        yield from _against_peft(method, params, shapes)
+        try:
+            yield from list(_against_peft(method, params, shapes))
+        except HarnessError as error:
+            yield Problem(subject, "configure", str(error))
 
 
 def _against_peft(method: PeftMethod, params: Any, shapes: Any) -> Iterator[Problem]:
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
     subject = f"peft method {method.name}"
-    config = method.configure(TINY, params)
+    with blame("configure()"):
+        config = method.configure(TINY, params)
     if not isinstance(config, PeftConfig):
         yield Problem(
             subject, "configure", f"returned {type(config).__name__}; expected a PeftConfig"
@@ -52,7 +56,8 @@ def _against_peft(method: PeftMethod, params: Any, shapes: Any) -> Iterator[Prob
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = get_peft_model(tiny_llama(), config)
+        with blame("peft, given its configuration,"):
+            model = get_peft_model(tiny_llama(), config)
         made = get_peft_model_state_dict(model, save_embedding_layers=False)
     found = {name: tuple(tensor.shape) for name, tensor in made.items()}
     if list(found.items()) != [(name, tuple(shape)) for name, shape in shapes.items()]:

@@ -9,39 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
-from flwr.serverapp.strategy import Strategy
+from flwr.app import ConfigRecord, Message
 from flwr.supercore.task_identity import TaskIdentity
 
-from harness.components import (
-    LocalObjective,
-    LocalRound,
-    RoundPlan,
-    StrategyContext,
-    StrategyMethod,
-)
+from harness.blame import blame
+from harness.components import RoundPlan, StrategyContext, StrategyMethod
+from harness.contracts import round_plan
 from harness.document import Document
 from harness.errors import PluginError
 from harness.federation import state
 from harness.federation.draws import seed_draws
+from harness.federation.grid import MOST_LOOKS
 from harness.federation.messages import check_messages, count_bytes
+from harness.federation.plugin_code import build_strategy, client_part
 from harness.federation.tensors import difference, to_record, to_tensors
-from harness.federation.wire import ARRAYS, CONFIG, EXAMPLES, LEARNING_RATE, LOSS, METRICS
 from harness.forecast import message_bytes
-from harness.spec import derived_seed
-
-Arrays = dict[str, Any]
-"""Tensor name -> float32 array."""
-
-Trained = Callable[[Arrays, int, int], Arrays]
-"""(what a client holds, round, partition) -> the adapter as trained. A client holds the adapter and
-the strategy's own arrays; what it returns beside the adapter is not looked at."""
-
-RATE = 1e-3
-STEPS = 4
+from harness.testing.clients import Arrays, Clients, Trained, seeded_adapter
 
 
 @dataclass
@@ -57,55 +42,72 @@ class Room:
     """Partition -> its examples; 100 where missing."""
     order: Callable[[list[Message]], list[Message]] = list
     """In which order replies reach the strategy."""
+    initial: Arrays = field(default_factory=dict)
+    """The adapter as it starts; small random tensors when none is given."""
 
     def __post_init__(self) -> None:
-        """Build a fresh strategy."""
-        self.strategy: Strategy = self.method.build(self.params, self.context)
-        make = self.method.local_objective
-        self.objective: LocalObjective | None = make(self.params) if make else None
-        self.initial = seeded_adapter(self.context)
-        self.kept: dict[int, Arrays] = {}
+        """Build a fresh strategy, and clients that have kept nothing yet."""
+        self.initial = self.initial or seeded_adapter(self.context)
+        self._build()
+        self.objective = client_part(self.method.name, self.method, self.params)
+        self.clients = Clients(self.initial, self.objective, self.train, self.examples)
+        self.looks = 0
+
+    def _build(self) -> None:
+        self.strategy = build_strategy(self.method.name, self.method, self.params, self.context)
 
     def play(self, adapter: Arrays, round: int) -> Arrays:
         """Run one round from `adapter` and return the new adapter.
 
         Raises:
             PluginError: a message or reply is not what the round plan says, a config key is sent
-                that nothing reads, bytes are not as forecast, or the aggregate is not an adapter.
+                that nothing reads, bytes are not as forecast, the aggregate is not an adapter, or
+                the strategy raises.
         """
-        plan = self.method.plan_of(self.params, self.context, round)
-        reads = frozenset(self.objective.reads) if self.objective else frozenset()
+        plan = round_plan(self.method.name, self.method, self.params, self.context, round)
         with _identity():
-            seed_draws(self.context.seed, "sampling", round)
-            messages = list(
-                self.strategy.configure_train(round, to_record(adapter), ConfigRecord(), self)
-            )
-            nodes = {node: node for node in self.get_node_ids()}
-            wanted = check_messages(messages, nodes, plan, reads, round)
-            forecast = message_bytes(plan.down)
-            for content in wanted.values():
-                if count_bytes(content) != forecast:
-                    raise PluginError(
-                        f"round {round} sends {count_bytes(content)} bytes; forecast {forecast}"
-                    )
-            by_node = {message.metadata.dst_node_id: message for message in messages}
-            replies = [
-                self._reply(by_node[partition], content, plan, partition, round)
-                for partition, content in wanted.items()
-            ]
+            replies = self._ask(adapter, plan, round)
             seed_draws(self.context.seed, "aggregation", round)
-            record, _ = self.strategy.aggregate_train(round, self.order(replies))
+            with blame(f"aggregate_train() of round {round}"):
+                record, _ = self.strategy.aggregate_train(round, self.order(replies))
         if record is None:
             raise PluginError(f"no aggregate in round {round}")
         found = to_tensors(record)
         shapes = plan.adapter or {name: value.shape for name, value in adapter.items()}
-        problem = difference(found, shapes)
-        if problem:
+        if problem := difference({n: found[n] for n in shapes if n in found} | found, shapes):
             raise PluginError(f"aggregate of round {round}: {problem}")
-        return {name: np.array(value) for name, value in found.items()}
+        return {name: np.array(found[name]) for name in shapes}
+
+    def _ask(self, adapter: Arrays, plan: RoundPlan, round: int) -> list[Message]:
+        reads = frozenset(self.objective.reads) if self.objective else frozenset()
+        self.looks = 0
+        seed_draws(self.context.seed, "sampling", round)
+        with blame(f"configure_train() of round {round}"):
+            messages = list(
+                self.strategy.configure_train(round, to_record(adapter), ConfigRecord(), self)
+            )
+        nodes = {node: node for node in range(self.context.num_supernodes)}
+        wanted = check_messages(messages, nodes, plan, reads, round)
+        clients = self.context.clients_per_round
+        # Flower's strategies sample two at least, and so does every challenge.
+        if len(wanted) != clients > 1:
+            raise PluginError(
+                f"it sampled {len(wanted)} clients in round {round}; the context says {clients}"
+            )
+        forecast = message_bytes(plan.down)
+        for content in wanted.values():
+            if count_bytes(content) != forecast:
+                raise PluginError(
+                    f"round {round} sends {count_bytes(content)} bytes; forecast {forecast}"
+                )
+        by_node = {message.metadata.dst_node_id: message for message in messages}
+        return [
+            self.clients.answer(by_node[partition], content, plan, partition, round)
+            for partition, content in wanted.items()
+        ]
 
     def rounds(self, count: int) -> Arrays:
-        """Run rounds 1..count from the seeded adapter."""
+        """Run rounds 1..count from the initial adapter."""
         adapter = dict(self.initial)
         for number in range(1, count + 1):
             adapter = self.play(adapter, number)
@@ -117,66 +119,24 @@ class Room:
         for number in range(1, count + 1):
             if number == after + 1:
                 kept, tensors = state.capture(self.strategy)
-                self.strategy = self.method.build(self.params, self.context)
+                self._build()
                 state.restore(self.strategy, kept, tensors)
             adapter = self.play(adapter, number)
         return adapter
 
     def get_node_ids(self) -> list[int]:
-        """Be the grid that a strategy samples from: node ids are partitions."""
+        """Be the grid that a strategy samples from: node ids are partitions.
+
+        Raises:
+            PluginError: asked over and over, as Flower's sampling does until there are more nodes.
+        """
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise PluginError(
+                f"it waits for more than the {self.context.num_supernodes} supernodes that there"
+                " are; give it the context's num_supernodes and clients_per_round"
+            )
         return list(range(self.context.num_supernodes))
-
-    def _reply(
-        self, message: Message, content: RecordDict, plan: RoundPlan, partition: int, round: int
-    ) -> Message:
-        sent = {n: np.array(a) for n, a in to_tensors(content.array_records[ARRAYS]).items()}
-        config = dict(content.config_records.get(CONFIG, {}))
-        before = self.kept.get(partition, {})
-        held = {name: sent.get(name, before.get(name, v)) for name, v in self.initial.items()}
-        for name, shape in {**plan.keep, **plan.down}.items():
-            if name not in held:
-                held[name] = sent.get(name, before.get(name, np.zeros(shape, np.float32)))
-        adapter = {name: held[name] for name in self.initial}
-        moved = self.train(dict(held), round, partition)
-        trained = {n: moved[n] if n in plan.train else adapter[n] for n in adapter}
-        result = {**held, **trained}
-        if self.objective is not None and self.objective.finish is not None:
-            done = LocalRound(held, trained, STEPS, RATE, config)
-            result.update(self.objective.finish(done))
-        self.kept[partition] = {name: np.array(result[name]) for name in plan.keep}
-        arrays = {name: np.asarray(result[name]) for name in plan.up}
-        problem = difference(arrays, plan.up)
-        if problem:
-            raise PluginError(f"reply of partition {partition} in round {round}: {problem}")
-        metrics = {
-            EXAMPLES: self.examples.get(partition, 100),
-            LOSS: 1.0 + 0.1 * partition,
-            LEARNING_RATE: RATE,
-        }
-        records = RecordDict({ARRAYS: to_record(arrays), METRICS: MetricRecord(metrics)})
-        return Message(records, reply_to=message)
-
-
-def seeded_adapter(context: StrategyContext) -> Arrays:
-    """Return small random tensors of the context's shapes."""
-    draw = np.random.default_rng(derived_seed(context.seed, "initial-adapter"))
-    return {
-        name: (0.1 * draw.standard_normal(shape)).astype(np.float32)
-        for name, shape in context.shapes.items()
-    }
-
-
-def drift(scale: float, seed: int = 0) -> Trained:
-    """Return clients that move every tensor at random, each its own way in each round."""
-
-    def train(adapter: Arrays, round: int, partition: int) -> Arrays:
-        draw = np.random.default_rng(derived_seed(seed, "drift", round, partition))
-        return {
-            name: (value + scale * draw.standard_normal(value.shape)).astype(np.float32)
-            for name, value in adapter.items()
-        }
-
-    return train
 
 
 def reverse(messages: Sequence[Message]) -> list[Message]:

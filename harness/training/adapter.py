@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.blame import blame
 from harness.components import ModelSpec, PeftMethod
 from harness.document import Document, pretty_json, write_atomic
 from harness.errors import FederationError, PluginError
@@ -38,7 +39,8 @@ class Adapter:
 
         culprit = f"PEFT method {method.name}"
         expected = method.shapes(model, params)
-        self.config = method.configure(model, params)
+        with blame(f"{culprit}: configure()"):
+            self.config = method.configure(model, params)
         if not isinstance(self.config, PeftConfig):
             raise PluginError(
                 f"{culprit}: configure returned {type(self.config).__name__}, not a PeftConfig"

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import PluginError
 from harness.recipe import Prompt
+from harness.templates import prompt_breaches
 
 
 def check_prompt(prompt: Prompt, recipe: str) -> None:
-    """Check a recipe's prompt before anything is loaded.
+    """Check a prompt before anything is loaded, in whatever process it is used.
 
     Raises:
-        PluginError: the marker is not in the template exactly once, the response is not after it,
-            or a template names a field that the data has not.
+        PluginError: see `harness.templates`.
     """
-    if prompt.style == "chat":
-        _check_fields(prompt.user, {"instruction", "input"}, f"recipe {recipe}: prompt.user")
-        return
-    count = prompt.template.count(prompt.response_marker) if prompt.response_marker else 0
-    if count != 1:
-        raise PluginError(
-            f"recipe {recipe}: the response marker {prompt.response_marker!r} occurs {count} times"
-            " in its prompt template; expected once, or nothing says which tokens to train on"
-        )
-    try:
-        head, tail = (
-            {field for _, field, _, _ in string.Formatter().parse(part) if field is not None}
-            for part in prompt.template.split(prompt.response_marker)
-        )
-    except ValueError as error:
-        raise PluginError(f"recipe {recipe}: prompt template: {error}; correct it") from None
-    unknown = (head | tail) - {"instruction", "input", "output"}
-    if unknown:
-        raise PluginError(
-            f"recipe {recipe}: its prompt template names {sorted(unknown)};"
-            " expected only instruction, input and output"
-        )
-    if tail != {"output"} or "output" in head:
-        raise PluginError(
-            f"recipe {recipe}: its prompt template must hold {{output}} after the response marker"
-            f" {prompt.response_marker!r}, and nothing else of the row there"
-        )
-
-
-def _check_fields(template: str, allowed: set[str], where: str) -> None:
-    try:
-        fields = {
-            field for _, field, _, _ in string.Formatter().parse(template) if field is not None
-        }
-    except ValueError as error:
-        raise PluginError(f"{where}: {error}; correct it") from None
-    if fields - allowed:
-        raise PluginError(
-            f"{where} names {sorted(fields - allowed)}; expected only {', '.join(sorted(allowed))}"
-        )
+    for found, expected in prompt_breaches(prompt):
+        raise PluginError(f"recipe {recipe}: {found}; expected {expected}")
 
 
 def render(prompt: Prompt, row: Mapping[str, str], tokenizer: Any = None) -> tuple[str, int]:

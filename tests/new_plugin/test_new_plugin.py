@@ -82,7 +82,9 @@ def test_ruff_likes_what_is_generated(tmp_path):
         assert found.returncode == 0, found.stdout
 
 
-@pytest.mark.parametrize("name", ["My-Entry", "my entry", "../up", "-x", "a--b", "3d", "class", ""])
+@pytest.mark.parametrize(
+    "name", ["My-Entry", "my entry", "../up", "-x", "a--b", "3d", "class", "", "a" * 61]
+)
 def test_a_name_that_no_plugin_can_have_is_refused(name, tmp_path):
     with pytest.raises(UsageError, match="is no plugin name"):
         write_plugin(name, tmp_path / "x")

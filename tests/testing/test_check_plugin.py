@@ -80,7 +80,7 @@ BAD = {
         FEDPROX,
         ", local_objective=lambda p: LocalObjective(name='x', reads=('proximal-mu',),"
         " loss=lambda parameters, received: 0.0)",
-        "expected a finite scalar",
+        "expected a scalar tensor",
     ),
     "float64": (FEDADAM, ", broken_laws={'identity': 'own step'}", "dtype float64"),
     "order": (

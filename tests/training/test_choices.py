@@ -57,7 +57,7 @@ def test_chat_style_needs_a_chat_template(tokenizer: Any) -> None:
     tokenizer.chat_template = None
     with pytest.raises(PluginError, match="has no chat template"):
         render(Prompt(style="chat"), ROWS[0], tokenizer)
-    with pytest.raises(PluginError, match=r"prompt.user names \['output'\]"):
+    with pytest.raises(PluginError, match=r"prompt\.user names output"):
         check_prompt(Prompt(style="chat", user="{output}"), "p/r")
 
 
@@ -69,7 +69,7 @@ def test_filters_keep_what_they_say_and_rows_keep_their_numbers() -> None:
     nothing = RowFilter(column="input", pattern="no such text")
     with pytest.raises(PluginError, match=r"partition 7: .* keep none of its 3 rows"):
         choose_rows(ROWS, DataSpec(filters=(nothing,)), 7)
-    with pytest.raises(PluginError, match="is no pattern"):
+    with pytest.raises(PluginError, match="a Python regular expression"):
         choose_rows(ROWS, DataSpec(filters=(RowFilter(column="input", pattern="("),)), 0)
 
 
@@ -86,8 +86,8 @@ def test_columns_are_rewritten_from_the_old_ones() -> None:
         "output": " positive.",
     }
     assert rewritten(ROWS[0], DataSpec()) == ROWS[0]
-    with pytest.raises(PluginError, match=r"train\.data\.input names"):
-        rewritten(ROWS[0], DataSpec(input="{text}"))
+    with pytest.raises(PluginError, match=r"data\.input names text"):
+        choose_rows(ROWS, DataSpec(input="{text}"), 0)
 
 
 def test_a_row_that_holds_braces_is_text() -> None:

@@ -68,10 +68,10 @@ def test_an_empty_response_is_refused(tokenizer: object) -> None:
     [
         ("{instruction} {input} -> {output}", "### Response:", "occurs 0 times"),
         ("### R: {input} ### R: {output}", "### R:", "occurs 2 times"),
-        ("{output} ### R: {input}", "### R:", "must hold {output} after"),
-        ("{input} ### R: {output} {input}", "### R:", "must hold {output} after"),
+        ("{output} ### R: {input}", "### R:", "does not hold {output}"),
+        ("{input} ### R: {output} {input}", "### R:", "does not hold {output}"),
         ("{sentence} ### R: {output}", "### R:", "sentence"),
-        ("{input ### R: {output}", "### R:", "prompt template"),
+        ("{input ### R: {output}", "### R:", "prompt.template"),
     ],
 )
 def test_an_unusable_prompt_is_refused(template: str, marker: str, says: str) -> None:

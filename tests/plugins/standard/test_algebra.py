@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.components import StrategyContext
-from harness.testing.room import Room, drift
+from harness.testing.clients import drift
+from harness.testing.room import Room
 from harness.testing.samples import LORA_PARAMS, lora_shapes
 
 METHODS = {method.name: method for method in STRATEGIES}
@@ -215,7 +216,7 @@ def test_fedsa_lora_shares_a_and_keeps_b_at_home():
 
 def test_scaffold_follows_option_ii():
     """Three rounds of two of four clients, against the paper's updates written out in float64."""
-    from harness.testing.room import RATE, STEPS
+    from harness.testing.clients import RATE, STEPS
 
     context = replace(CONTEXT, clients_per_round=2, fraction=0.5)
     room = Watched("scaffold", context, server_learning_rate=0.7)

@@ -132,8 +132,7 @@ def test_an_allowed_cell_trains(strategy, method):
             optimizer.step()
         return {name: p.detach().numpy().copy() for name, p in parameters.items()}
 
-    room = Room(chosen, params, context, train)
-    room.initial = dict(initial)
+    room = Room(chosen, params, context, train, initial=dict(initial))
     before = loss_of(method, initial).item()
     after = loss_of(method, room.rounds(2)).item()
     assert np.isfinite(after)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.components import ModelSpec, PeftMethod, Shapes, select_linears
-from harness_standard.peft_methods.targets import PREFIX, Targets
+from harness_standard.peft_methods.targets import PREFIX, Targets, each_once
 
 if TYPE_CHECKING:
     from peft import IA3Config
@@ -23,6 +23,11 @@ class Ia3Params(Targets):
     """Source of both defaults: peft's for Llama."""
     feedforward_modules: tuple[str, ...] = ("down_proj",)
     """Targets whose inputs are scaled instead of their outputs."""
+
+    @field_validator("feedforward_modules")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(value)
 
 
 def _configure(model: ModelSpec, params: Ia3Params) -> IA3Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.document import Document
 
@@ -16,3 +16,20 @@ class Targets(Document):
     target_modules: tuple[str, ...] = Field(("q_proj", "v_proj"), min_length=1)
     """Names or path suffixes of the linear layers to adapt. Source of the default: peft's for
     Llama."""
+
+    @field_validator("target_modules")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(value)
+
+
+def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `names`; two spellings of one choice would be two specs of one run.
+
+    Raises:
+        ValueError: a name occurs twice.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is given twice; keep one")
+    return names

@@ -1,0 +1,46 @@
+"""Plugin code is called inside `blame`, so that whatever it raises names the plugin in one line."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import HarnessError, PluginError
+
+PASSED = ("<frozen", str(Path(importlib.__file__).parent), str(Path(__file__).parent))
+
+LONGEST_CAUSE = 300
+"""Characters of a plugin's own message that are shown."""
+
+
+@contextmanager
+def blame(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
+    """Turn what the plugin's code inside raises into an error that names it.
+
+    Args:
+        culprit: what is called, as in `plugin 'x': harness_models`.
+        advice: what to do about it.
+
+    Raises:
+        PluginError: the code raised anything, SystemExit included, that is neither the harness's
+            own nor Ctrl-C.
+    """
+    try:
+        yield
+    except (HarnessError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PluginError(f"{culprit} raised {cause(error)}; {advice}") from error
+
+
+def cause(error: BaseException) -> str:
+    """Return type, message and place of an error in one line."""
+    text = " ".join(str(error).split())[:LONGEST_CAUSE]
+    frames = traceback.extract_tb(error.__traceback__)
+    # The import system and the harness are where a plugin's error passes, never its cause.
+    own = [item for item in frames if not item.filename.startswith(PASSED)]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}{': ' if text else ''}{text}{place}"

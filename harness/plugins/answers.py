@@ -1,0 +1,128 @@
+"""What a plugin's hooks may answer with: named components of the right kind, each once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, TypeVar
+
+import pluggy
+from pydantic import ValidationError
+
+from harness.blame import blame
+from harness.components import ModelSpec, PeftMethod, StrategyMethod
+from harness.document import Document, canonical_json, explain
+from harness.errors import PluginError
+from harness.plain import unplain
+from harness.recipe import NAME, Recipe
+
+MOST_ANSWERS = 1_000
+"""Components of one kind that one plugin may offer; a generator without an end offers more."""
+
+T = TypeVar("T", ModelSpec, PeftMethod, StrategyMethod, Recipe)
+
+
+def gather(plugin: str, hook: str, kind: type[T], call: pluggy.HookCaller) -> dict[str, T]:
+    """Call one hook of a plugin and return what it offers, by name.
+
+    Args:
+        plugin: entry point name, for messages.
+        hook: the hook's name.
+        kind: what it must return a list of.
+        call: the hook of a manager that holds this plugin alone.
+
+    Raises:
+        PluginError: the hook raises, returns something else, or offers one name twice.
+    """
+    culprit = f"plugin {plugin!r}: {hook}"
+    try:
+        with blame(culprit):
+            answers = call()
+            if call.get_hookimpls() and not answers:  # pluggy leaves None out
+                raise PluginError(f"{culprit} returned None; expected a list of {kind.__name__}")
+            items = [item for answer in answers for item in _items(culprit, kind, answer)]
+    except PluginError as error:
+        if isinstance(error.__cause__, ValidationError):
+            raise PluginError(f"{culprit}: {explain(error.__cause__)}") from error
+        raise
+    found: dict[str, T] = {}
+    for item in items:
+        checked = _checked(culprit, kind, item)
+        if checked.name in found:
+            raise PluginError(f"{culprit} returned {checked.name!r} twice")
+        found[checked.name] = checked
+    return found
+
+
+def _items(culprit: str, kind: type[T], answer: Any) -> list[Any]:
+    # A pydantic document is iterable, over its fields: not what is meant.
+    if isinstance(answer, str | kind) or not hasattr(answer, "__iter__"):
+        close = getattr(answer, "close", None)
+        if callable(close):  # a coroutine that is never awaited would add warnings of its own
+            close()
+        raise PluginError(
+            f"{culprit} returned {type(answer).__name__}; expected a list of {kind.__name__}"
+        )
+    items = list(islice(answer, MOST_ANSWERS + 1))
+    if len(items) > MOST_ANSWERS:
+        raise PluginError(f"{culprit} returned more than {MOST_ANSWERS} items; expected fewer")
+    return items
+
+
+def _checked(culprit: str, kind: type[T], item: Any) -> T:
+    # A sub-class of a document would lose what it adds on the way to another process.
+    if type(item) is not kind:
+        raise PluginError(
+            f"{culprit} returned an item of type {type(item).__name__}; expected {kind.__name__}"
+        )
+    if not isinstance(item.name, str) or not re.fullmatch(NAME, item.name):
+        raise PluginError(
+            f"{culprit} returned the name {item.name!r};"
+            " expected lower-case letters, digits, dot, underscore, hyphen"
+        )
+    checked: T = item
+    if isinstance(item, Document):
+        checked = _as_sent(culprit, kind, item)
+    elif problem := _wrong_field(item):
+        raise PluginError(f"{culprit}: {item.name}: {problem}")
+    return checked
+
+
+def _as_sent(culprit: str, kind: Any, item: Any) -> Any:
+    """Validate a document once more, as another process will read it."""
+    try:
+        values = item.model_dump(warnings=False)
+        if problem := unplain(values):
+            raise PluginError(f"{culprit}: {item.name}: {problem}; use plain values")
+        return kind.model_validate_json(canonical_json(values))
+    except ValidationError as error:
+        raise PluginError(f"{culprit}: {item.name}: {explain(error)}") from error
+
+
+def _wrong_field(item: PeftMethod | StrategyMethod) -> str | None:
+    """Say which field of a component that holds code cannot be what it is for."""
+    if not (isinstance(item.params, type) and issubclass(item.params, Document)):
+        return f"params is {item.params!r:.60}; expected a sub-class of harness.document.Document"
+    required, optional = CALLABLES[type(item)]
+    for name in (*required, *optional):
+        value = getattr(item, name)
+        if not (callable(value) or (value is None and name in optional)):
+            return f"{name} is {value!r:.60}; expected a function"
+    if isinstance(item, StrategyMethod):
+        laws = item.broken_laws
+        if not (isinstance(laws, Mapping) and all(isinstance(why, str) for why in laws.values())):
+            return "broken_laws is not a mapping of laws to the reasons why they are not kept"
+        if item.averages not in ("tensor", "product"):
+            return f"averages is {item.averages!r}; expected 'tensor' or 'product'"
+    return None
+
+
+CALLABLES: Mapping[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    PeftMethod: (("configure", "shapes", "frozen"), ()),
+    StrategyMethod: (
+        ("build", "supports", "supports_training"),
+        ("local_objective", "round_plan"),
+    ),
+}
+"""Fields that must be functions, and those that may be None as well."""

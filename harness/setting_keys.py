@@ -1,0 +1,98 @@
+"""The keys of `--set`: where in a recipe each one points, and which ones nobody may set.
+
+`rounds` or `train.rounds`, `prompt.template`, `peft.r`, `strategy.<param>`, `model.quantization`;
+`model`, `peft` and `strategy` alone are a component's name. Keys of the challenge are recognised in
+any spelling (`NUM_SUPERNODES`, `options.num-supernodes`, `static.dataset.name`).
+"""
+
+from __future__ import annotations
+
+from harness.document import Document
+from harness.errors import UsageError, did_you_mean
+from harness.recipe import DataSpec, Prompt, TrainSpec
+
+STATIC_KEYS = {
+    "numsupernodes": "num_supernodes",
+    "supernodes": "num_supernodes",
+    "numpartitions": "num_supernodes",
+    "minclients": "min_clients",
+    "dataset": "dataset.name",
+    "datasetname": "dataset.name",
+    "dataname": "dataset.name",
+    "static": "dataset.name",
+    "partitioner": "partitioner",
+    "communication": "communication.limit_mib",
+    "limitmib": "communication.limit_mib",
+    "protocol": "protocol",
+    "evaluation": "evaluation",
+    "challenge": "id",
+}
+"""A key or a part of one, in lower case without `_`, `-` and `.` -> the challenge's value that it
+would change."""
+
+OPTIONS = {
+    "seed": "--seed",
+    "device": "--device",
+    "threads": "--threads",
+    "smoke": "--smoke",
+    "limit": "--limit",
+    "evaluationrows": "--limit",
+    "actors": "--actors",
+    "plugin": "--plugin",
+    "recipe": "--plugin PLUGIN/RECIPE",
+}
+"""What has an option of its own, spelt as above -> the option."""
+
+FREE_MODEL_FIELDS = ("quantization", "dtype", "revision")
+
+PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec}
+"""Documents inside `train`; their fields go by `prompt.template` as well."""
+
+COMPONENTS = ("peft", "strategy")
+"""Parts of a recipe whose parameters are the component's own, whatever they are called."""
+
+
+def static_value(key: str) -> str | None:
+    """Return the challenge's fixed value that `key` aims at, or None."""
+    parts = key.split(".")
+    if parts[0] in COMPONENTS:
+        return None
+    for text in (key, *parts):
+        if (bare := _bare(text)) in STATIC_KEYS:
+            return STATIC_KEYS[bare]
+    return None
+
+
+def recipe_path(key: str) -> str:
+    """Return the dotted path in a recipe that `key` sets: `train.rounds`, `peft.params.r`.
+
+    The model's own fields, which are no part of a recipe, are `model_fields.dtype` and the like.
+
+    Raises:
+        UsageError: there is no such setting.
+    """
+    group, _, field = key.partition(".")
+    if group in COMPONENTS:
+        field = field.removeprefix("params.")
+        return f"{group}.params.{field}" if field not in ("", "name") else f"{group}.name"
+    key = key.lower()
+    group, _, field = key.partition(".")
+    if key in ("model", "model.name"):
+        return "model"
+    if group == "model" and field in FREE_MODEL_FIELDS:
+        return f"model_fields.{field}"
+    path = key.removeprefix("train.")
+    part, _, inner = path.partition(".")
+    if path in TrainSpec.model_fields or (part in PARTS and inner in PARTS[part].model_fields):
+        return f"train.{path}"
+    for text in (key, *key.split(".")):
+        if option := OPTIONS.get(_bare(text)):
+            raise UsageError(f"--set {key}: that is an option of its own; use {option}")
+    known = [*TrainSpec.model_fields, "model", *(f"model.{item}" for item in FREE_MODEL_FIELDS)]
+    known += [f"{part}.{item}" for part, kind in PARTS.items() for item in kind.model_fields]
+    known += ["peft", "peft.*", "strategy", "strategy.*"]
+    raise UsageError(f"--set {key[:60]}: no such setting; {did_you_mean(key, known)}")
+
+
+def _bare(text: str) -> str:
+    return text.lower().replace("_", "").replace("-", "").replace(".", "")
