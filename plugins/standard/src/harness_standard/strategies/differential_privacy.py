@@ -19,7 +19,7 @@ from pydantic import Field
 from harness.components import LocalObjective, LocalRound, StrategyContext, StrategyMethod
 from harness.document import Document
 from harness_standard.strategies.fedavg import sampling
-from harness_standard.strategies.float32 import in_float32
+from harness_standard.strategies.from_flower import in_float32
 from harness_standard.validity import supports
 
 if TYPE_CHECKING:

@@ -7,18 +7,12 @@ w' = w - sum_i D_i / sum_i h_i                                  https://arxiv.or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
-from harness.components import StrategyContext, StrategyMethod
+from harness.components import StrategyMethod
 from harness.document import Document
-from harness_standard.strategies.fedavg import sampling
-from harness_standard.strategies.float32 import in_float32
+from harness_standard.strategies.from_flower import from_flower
 from harness_standard.validity import supports
-
-if TYPE_CHECKING:
-    from flwr.serverapp.strategy import Strategy
 
 LOSS_KEY = "train-loss"
 """Metric that the harness's clients report. Source: `harness.federation.wire.LOSS`."""
@@ -34,18 +28,10 @@ class QFedAvgParams(Document):
     weighted by F_i^q; at their own rate ||L (w - w_i)||^2 makes it small."""
 
 
-def _build(params: QFedAvgParams, context: StrategyContext) -> Strategy:
-    from flwr.serverapp.strategy import QFedAvg
-
-    kind = in_float32(QFedAvg)
-    strategy: Strategy = kind(**sampling(context), train_loss_key=LOSS_KEY, **params.model_dump())
-    return strategy
-
-
 QFEDAVG = StrategyMethod(
     name="qfedavg",
     params=QFedAvgParams,
-    build=_build,
+    build=from_flower("QFedAvg", train_loss_key=LOSS_KEY),
     supports=supports("qfedavg"),
     broken_laws={
         "identity": "the step is divided by an estimate of the curvature",

@@ -8,19 +8,13 @@ MultiKrum      the mean of the m best by Krum's score           https://arxiv.or
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
-from harness.components import StrategyContext, StrategyMethod
+from harness.components import StrategyMethod
 from harness.document import Document
-from harness_standard.strategies.fedavg import FedAvgParams, sampling
-from harness_standard.strategies.float32 import in_float32
+from harness_standard.strategies.fedavg import FedAvgParams
+from harness_standard.strategies.from_flower import from_flower
 from harness_standard.validity import supports
-
-if TYPE_CHECKING:
-    from flwr.serverapp.strategy import Strategy
 
 UNWEIGHTED = {"examples": "every client counts once"}
 SELECTS = {"examples": "it selects clients by distance, whatever their examples"}
@@ -47,23 +41,10 @@ class MultiKrumParams(KrumParams):
     """m: clients whose mean is taken."""
 
 
-def _build(flower_name: str) -> Callable[[Document, StrategyContext], Strategy]:
-    """Parameters are named as Flower's arguments, so they pass straight through."""
-
-    def build(params: Document, context: StrategyContext) -> Strategy:
-        import flwr.serverapp.strategy as flower
-
-        kind = in_float32(getattr(flower, flower_name))
-        strategy: Strategy = kind(**sampling(context), **params.model_dump())
-        return strategy
-
-    return build
-
-
 FEDMEDIAN = StrategyMethod(
     name="fedmedian",
     params=FedAvgParams,
-    build=_build("FedMedian"),
+    build=from_flower("FedMedian"),
     supports=supports("fedmedian"),
     broken_laws=UNWEIGHTED,
     formula="w' = median_i(w_i), element by element",
@@ -72,7 +53,7 @@ FEDMEDIAN = StrategyMethod(
 FEDTRIMMEDAVG = StrategyMethod(
     name="fedtrimmedavg",
     params=FedTrimmedAvgParams,
-    build=_build("FedTrimmedAvg"),
+    build=from_flower("FedTrimmedAvg"),
     supports=supports("fedtrimmedavg"),
     broken_laws=UNWEIGHTED,
     formula="w' = mean of w_i without the lowest and highest share beta, element by element",
@@ -81,7 +62,7 @@ FEDTRIMMEDAVG = StrategyMethod(
 KRUM = StrategyMethod(
     name="krum",
     params=KrumParams,
-    build=_build("Krum"),
+    build=from_flower("Krum"),
     supports=supports("krum"),
     broken_laws=SELECTS,
     formula="w' = w_k, k = argmin_i sum of ||w_i - w_j||^2 over the n - f - 2 nearest j",
@@ -90,7 +71,7 @@ KRUM = StrategyMethod(
 MULTIKRUM = StrategyMethod(
     name="multikrum",
     params=MultiKrumParams,
-    build=_build("MultiKrum"),
+    build=from_flower("MultiKrum"),
     supports=supports("multikrum"),
     broken_laws=SELECTS,
     formula="w' = mean of the m clients that are best by Krum's score",

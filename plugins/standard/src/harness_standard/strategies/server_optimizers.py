@@ -11,19 +11,12 @@ FedAdagrad  as FedAdam with v' = v + d^2 and b1 = 0           https://arxiv.org/
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
-from harness.components import StrategyContext, StrategyMethod
+from harness.components import StrategyMethod
 from harness.document import Document
-from harness_standard.strategies.fedavg import sampling
-from harness_standard.strategies.float32 import in_float32
+from harness_standard.strategies.from_flower import from_flower
 from harness_standard.validity import supports
-
-if TYPE_CHECKING:
-    from flwr.serverapp.strategy import Strategy
 
 OWN_STEP = {"identity": "the server takes its own step towards the clients' mean"}
 
@@ -60,23 +53,10 @@ class FedAdagradParams(Document):
     """Added to the root of the second moment."""
 
 
-def _build(flower_name: str) -> Callable[[Document, StrategyContext], Strategy]:
-    """Parameters are named as Flower's arguments, so they pass straight through."""
-
-    def build(params: Document, context: StrategyContext) -> Strategy:
-        import flwr.serverapp.strategy as flower
-
-        kind = in_float32(getattr(flower, flower_name))
-        strategy: Strategy = kind(**sampling(context), **params.model_dump())
-        return strategy
-
-    return build
-
-
 FEDAVGM = StrategyMethod(
     name="fedavgm",
     params=FedAvgMParams,
-    build=_build("FedAvgM"),
+    build=from_flower("FedAvgM"),
     supports=supports("fedavgm"),
     broken_laws=OWN_STEP,
     formula="v' = beta v + mean_i(w_i) - w;  w' = w + eta v'",
@@ -85,7 +65,7 @@ FEDAVGM = StrategyMethod(
 FEDADAM = StrategyMethod(
     name="fedadam",
     params=FedOptParams,
-    build=_build("FedAdam"),
+    build=from_flower("FedAdam"),
     supports=supports("fedadam"),
     broken_laws=OWN_STEP,
     formula="w' = w + eta_t m' / (sqrt(v') + tau);  m', v': Adam's moments of mean_i(w_i) - w",
@@ -94,7 +74,7 @@ FEDADAM = StrategyMethod(
 FEDYOGI = StrategyMethod(
     name="fedyogi",
     params=FedOptParams,
-    build=_build("FedYogi"),
+    build=from_flower("FedYogi"),
     supports=supports("fedyogi"),
     broken_laws=OWN_STEP,
     formula="as FedAdam with v' = v - (1 - b2) d^2 sign(v - d^2)",
@@ -103,7 +83,7 @@ FEDYOGI = StrategyMethod(
 FEDADAGRAD = StrategyMethod(
     name="fedadagrad",
     params=FedAdagradParams,
-    build=_build("FedAdagrad"),
+    build=from_flower("FedAdagrad"),
     supports=supports("fedadagrad"),
     broken_laws=OWN_STEP,
     formula="as FedAdam with v' = v + d^2 and no momentum",

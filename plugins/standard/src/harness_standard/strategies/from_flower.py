@@ -1,13 +1,37 @@
-"""Flower strategies that keep the adapter in float32."""
+"""Flower's own strategies as components: built by name, their adapter kept in float32."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from harness.components import StrategyContext
+from harness.document import Document
+from harness_standard.strategies.fedavg import sampling
+
 if TYPE_CHECKING:
     from flwr.app import ArrayRecord, Message, MetricRecord
+    from flwr.serverapp.strategy import Strategy
+
+
+def from_flower(name: str, **fixed: Any) -> Callable[[Document, StrategyContext], Strategy]:
+    """Return `StrategyMethod.build` of one of Flower's strategies.
+
+    Args:
+        name: class in `flwr.serverapp.strategy`.
+        fixed: arguments that no recipe chooses. The parameters of the component are named as
+            Flower's other arguments, so they pass straight through.
+    """
+
+    def build(params: Document, context: StrategyContext) -> Strategy:
+        import flwr.serverapp.strategy as flower
+
+        kind = in_float32(getattr(flower, name))
+        strategy: Strategy = kind(**sampling(context), **fixed, **params.model_dump())
+        return strategy
+
+    return build
 
 
 @cache

@@ -1,0 +1,30 @@
+"""Components: what plugins contribute. ModelSpec is a document; the others hold code.
+
+A component that holds code never leaves its process: a run names it, and every process that needs
+it loads it again by that name.
+"""
+
+from harness.components.model import Linear, ModelSpec, select_linears
+from harness.components.peft_method import PeftMethod, Shapes
+from harness.components.strategy import (
+    HISTORY,
+    LocalObjective,
+    LocalRound,
+    RoundPlan,
+    StrategyContext,
+    StrategyMethod,
+)
+
+__all__ = [
+    "HISTORY",
+    "Linear",
+    "LocalObjective",
+    "LocalRound",
+    "ModelSpec",
+    "PeftMethod",
+    "RoundPlan",
+    "Shapes",
+    "StrategyContext",
+    "StrategyMethod",
+    "select_linears",
+]

@@ -1,0 +1,7 @@
+"""`python -m harness_standard.documentation`."""
+
+import sys
+
+from harness_standard.documentation import main
+
+sys.exit(main())
