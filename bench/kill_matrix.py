@@ -6,7 +6,7 @@ Two kinds of SIGKILL: at instants drawn over the length of a run, and before and
 fsync and deletion that the run makes (checkpoints, ledger, clients' files, adapters). Server,
 clients, strategy and files are the real ones; Flower's processes are left out
 (`tests/tiny/local_grid.py`), so that a run takes a second and the instants fall into the harness's
-own work. `--engine ray` kills the whole of `federate` with Ray instead.
+own work. `bench/kill_run.py` kills the whole command instead, Ray and evaluation included.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -139,32 +138,6 @@ def matrix(
     return kills, late, differences
 
 
-def ray_matrix(model: Path, folder: Path, instants: int, seed: int, recipe: str) -> int:
-    """Kill and resume whole processes with Ray; return the number of differences."""
-
-    def start(out: Path) -> subprocess.Popen[str]:
-        options = json.dumps({"recipe": recipe, "actors": 1, "quiet": True})
-        command = [sys.executable, str(TINY / "federate.py"), str(model), str(out), options]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    begin = time.monotonic()
-    start(folder / "clean").communicate()
-    length = time.monotonic() - begin
-    expected = print_of(folder / "clean")
-    draw, wrong = random.Random(seed), 0
-    for index in range(instants):
-        out, after_s = folder / f"ray-{index}", draw.uniform(0.0, length)
-        child = start(out)
-        time.sleep(after_s)
-        child.kill()
-        child.communicate()
-        start(out).communicate()
-        equal = print_of(out) == expected
-        wrong += not equal
-        print(f"killed after {after_s:6.2f} s: {'equal' if equal else 'DIFFERENT'}", flush=True)
-    return wrong
-
-
 def main() -> None:
     """Print the matrix; exit with 1 when a resumed run differs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -172,15 +145,11 @@ def main() -> None:
     parser.add_argument("--recipe", default="momentum")
     parser.add_argument("--stride", type=int, default=1, help="Take every so many-th call.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--engine", choices=["none", "ray"], default="none")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as name:
         folder = Path(name)
         model = make_tiny_model(folder / "model")
-        if chosen.engine == "ray":
-            wrong = ray_matrix(model, folder, chosen.instants, chosen.seed, chosen.recipe)
-            raise SystemExit(bool(wrong))
         run = tiny_run(model, chosen.recipe, supernodes=4)
         served.warm(run)
         kills, late, differences = matrix(run, folder, chosen.instants, chosen.seed, chosen.stride)

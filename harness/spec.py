@@ -84,7 +84,7 @@ def derived_seed(*parts: object) -> int:
     """Return a seed in [0, 2**63) that depends on every part, in order.
 
     Every random choice of a run draws from `derived_seed(spec.seed, purpose, round, partition)`:
-    the purposes are listed in `docs/design.md`.
+    the purposes are listed in `docs/reproducing.md`.
     """
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

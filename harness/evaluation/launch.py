@@ -67,11 +67,23 @@ def evaluate_run(
     command += ["--threads", str(threads)] if threads else []
     command += ["--untrained"] if untrained else []
     command += ["--quiet"] if quiet else []
-    environment = os.environ | ENVIRONMENT
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False)
-    if done.returncode:
-        raise _error(done.returncode, done.stdout.decode(errors="replace"), run_dir)
+    code, output = _leashed([*command, "--leash"])
+    if code:
+        raise _error(code, output, run_dir)
     return folder
+
+
+def _leashed(command: list[str]) -> tuple[int, str]:
+    """Run a command that ends when this process does; return its exit code and its stdout."""
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None
+        try:
+            output = process.stdout.read()
+            return process.wait(), output.decode(errors="replace")
+        finally:
+            process.kill()
 
 
 def _untrained_folder(run_dir: Path) -> Path:

@@ -150,10 +150,15 @@ def test_after_sigkill_nothing_is_left_and_the_run_can_be_resumed(
     assert resumed.end()["digests"] == expected
 
 
-def test_a_local_superlink_gives_the_same_digests(
-    tiny_model: Path, expected: list[str], tmp_path: Path
+def test_a_local_superlink_gives_the_same_digests_though_a_client_dies(
+    tiny_model: Path, expected: list[str], small: TinyRun, tmp_path: Path
 ) -> None:
-    child = Child(tiny_model, tmp_path / "run", superlink="local", actors=1)
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    partition = serve(small, tmp_path / "plain").outcome.rounds[0].partitions[0]
+    order(faults, "die", partition)
+    child = Child(tiny_model, tmp_path / "run", faults, superlink="local", actors=1)
     done = child.end()
     assert done.get("digests") == expected, done
+    assert max(done["attempts"][0]) == 2
     assert child.left() == []
