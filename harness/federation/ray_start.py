@@ -1,10 +1,11 @@
-"""What Ray's start needs on a busy machine and has no option for: more time, fewer processes.
+"""What Ray's start needs and has no option for: more time, fewer processes, short paths.
 
 Source: ray 2.55 `ray._private.node.Node`.
 """
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +17,19 @@ START_LIMIT_S = 300.0
 
 POLL_S = 0.2
 
+LONGEST_PARENT = 17
+"""Characters of a folder in which Ray's folder may lie: a socket's path has at most 107, and what
+comes below takes up to 90 (`/harness-flwr-12345678/ray/session_.../sockets/plasma_store`)."""
+
 UNUSED = {"no_monitor": True, "include_log_monitor": False}
 """Parameters that leave out the autoscaler and the log reader: each is a Python process that
 imports all of Ray, and a simulation on one machine uses neither."""
+
+
+def ray_folder(prefix: str) -> str:
+    """Return a new folder for Ray's files: where temporary files go, or in /tmp if that is long."""
+    parent = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix=prefix, dir=parent if len(parent) <= LONGEST_PARENT else "/tmp")
 
 
 @contextmanager

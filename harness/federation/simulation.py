@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from harness.federation.options import FederationOutcome
 from harness.federation.processes import actors as client_processes
 from harness.federation.processes import kill, replace_working
 from harness.federation.ray_session import ray_session
+from harness.federation.ray_start import ray_folder
 from harness.federation.surroundings import surroundings
 from harness.spec import RunSpec
 
@@ -95,7 +95,7 @@ def simulate(
     stop = threading.Event()
     cuda = spec.compute.device == "cuda"
     flower = _Flower(serve, num_supernodes, actors, cuda, stop)
-    folder = tempfile.mkdtemp(prefix="harness-ray-")
+    folder = ray_folder("harness-ray-")
     with (
         Guardian(folder),
         surroundings(spec),

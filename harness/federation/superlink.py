@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from harness.federation.ledger import Ledger
 from harness.federation.local_superlink import local_superlink, program
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.orders import ORDER, OUTCOME, STOP, Order, Outcome, error_of
+from harness.federation.ray_start import ray_folder
 from harness.federation.surroundings import child_environment
 from harness.federation.terms import LOGS
 from harness.federation.wire import Job
@@ -55,7 +55,7 @@ def federate_on_superlink(
     order = Order(job=job, options=options.with_values(quiet=True), actors=actors)
     write_atomic(run_dir / ORDER, pretty_json(order.model_dump(mode="json")))
     stop = threading.Event()
-    folder = tempfile.mkdtemp(prefix="harness-flwr-")
+    folder = ray_folder("harness-flwr-")
     environment = os.environ | child_environment(job.spec)
     with (
         Guardian(folder),

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.cli.evaluate import gains
@@ -178,6 +180,16 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         subject(tmp_path)
 
 
+ASKING = """
+import sys
+import time
+from pathlib import Path
+from harness.evaluation.launch import evaluate_run
+
+evaluate_run(Path(sys.argv[1]), threads=1, quiet=True)
+"""
+PATHS = os.pathsep.join(filter(None, sys.path))
+
 PLUGIN = "from pathlib import Path\nPath({marker!r}).write_text('loaded')\n"
 
 
@@ -204,6 +216,22 @@ def test_the_evaluating_process_loads_no_plugin_and_nothing_from_here(
     assert "answers: 24/24 rows (" in shown
     assert "rows/s" in shown
     assert "Traceback" not in shown
+
+
+def test_the_evaluating_process_ends_with_the_one_that_asked(run_dir: Path) -> None:
+    """It holds the run's lock: one that lived on would keep a resumed run out."""
+    asking = subprocess.Popen(
+        [sys.executable, "-c", ASKING, str(run_dir)], env=os.environ | {"PYTHONPATH": PATHS}
+    )
+    end = time.monotonic() + 120
+    while not (run_dir / ".evaluation.lock").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    [child] = psutil.Process(asking.pid).children()
+    asking.kill()
+    asking.wait()
+    assert psutil.wait_procs([child], 10)[1] == []
+    evaluate_run(run_dir, threads=1, quiet=True)
+    assert (run_dir / "scores.json").is_file()
 
 
 def test_a_failure_crosses_the_process_border_as_itself(run_dir: Path) -> None:
