@@ -72,6 +72,16 @@ def test_an_error_is_one_line_with_its_code(
         assert word in done.stderr
 
 
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from harness.cli import main; main(['plugins'])"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "error: output: No space left on device; check the path\n"
+
+
 def test_a_broken_plugin_is_listed_and_the_others_still_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

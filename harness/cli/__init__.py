@@ -6,6 +6,7 @@ of a named path; anything else is a bug and keeps its traceback. stdout carries 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import pkgutil
 import sys
@@ -93,7 +94,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except OSError as error:
         if error.filename is None:
-            raise
+            if error.errno != errno.ENOSPC:
+                raise
+            error.filename = "output"
         shown = str(error.filename)[:LONGEST_PATH]
         print(f"error: {shown}: {error.strerror}; check the path", file=sys.stderr)
         sys.exit(UsageError.exit_code)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.document import Document
 from harness.errors import PluginError, did_you_mean
@@ -43,6 +43,15 @@ class ModelSpec(Document):
     """Compute type in training; float32 is used, and recorded, where the device has no bfloat16."""
     trust_remote_code: bool = False
     licence: str = ""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.hidden % self.heads or self.heads % self.kv_heads:
+            raise ValueError(
+                f"hidden {self.hidden}, heads {self.heads}, kv_heads {self.kv_heads}: hidden is a"
+                " multiple of heads, and heads of kv_heads"
+            )
+        return self
 
     def linears(self) -> tuple[Linear, ...]:
         """Return every linear layer of the decoder blocks, in module order."""

@@ -133,6 +133,47 @@ BAD = {
         " up=dict(c.shapes), train=frozenset(c.shapes))",
         "by the strategy's plan",
     ),
+    "adds-a-tensor": (custom("values['more'] = np.zeros(2, 'float32')"), "", "was not asked for"),
+    "another-shape": (custom("values = {n: a.T for n, a in values.items()}"), "", "has shape"),
+    "no-aggregate": (custom("return None, metrics"), "", "no aggregate"),
+    "raises": (custom("1 / 0"), "", "aggregate_train() of round 1 raised ZeroDivisionError"),
+    "exits": (custom("raise SystemExit(3)"), "", "raised SystemExit: 3"),
+    "builds-nothing": ("return None", "", "build() returned NoneType"),
+    "build-raises": ("return params.nothing", "", "build() raised AttributeError"),
+    "waits-for-ever": (
+        FEDAVG.replace("**sampling(context)", "**{**sampling(context), 'min_available_nodes': 99}"),
+        "",
+        "waits for more than the 8 supernodes",
+    ),
+    "samples-others": (
+        FEDAVG.replace("**sampling(context)", "fraction_train=1.0"),
+        "",
+        "it sampled 8 clients in round 1; the context says 6",
+    ),
+    "supports-raises": (FEDAVG, ", supports=lambda name, params: 1 / 0", "supports() raised Zero"),
+    "part-is-none": (FEDAVG, ", local_objective=lambda p: None", "returned NoneType"),
+    "finish-is-none": (
+        FEDAVG,
+        ", local_objective=lambda p: LocalObjective(name='x', finish=lambda done: None)",
+        "finish() returned NoneType",
+    ),
+    "finish-of-float64": (
+        FEDAVG,
+        ", local_objective=lambda p: LocalObjective(name='x',"
+        " finish=lambda done: {n: a.astype('float64') for n, a in done.trained.items()})",
+        "dtype float64",
+    ),
+    "loss-raises": (
+        FEDAVG,
+        ", local_objective=lambda p: LocalObjective(name='x', loss=lambda a, b: b['nothing'])",
+        "loss() raised KeyError",
+    ),
+    "trains-what-is-lost": (
+        FEDAVG,
+        ", round_plan=lambda p, c, r: RoundPlan(down=dict(c.shapes), train=frozenset(c.shapes),"
+        " up=dict(list(c.shapes.items())[:1]))",
+        "so it would be lost",
+    ),
     "unkeepable-state": (
         custom("self.kept = object()"),
         ", broken_laws={'identity': 'x'}",
