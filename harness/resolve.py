@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from harness.challenge import Challenge, load_challenge
 from harness.components import RoundPlan, StrategyContext
 from harness.contracts import adapter_shapes, objection, round_plan, travelling_shapes
+from harness.devices import choose_compute
 from harness.document import Document
-from harness.errors import PluginError, UsageError, did_you_mean
+from harness.errors import PluginError, did_you_mean
 from harness.forecast import Forecast, forecast
 from harness.machine import Machine, this_machine
 from harness.overrides import apply_to_model, apply_to_recipe, parse_overrides
@@ -24,14 +25,9 @@ from harness.plugins import (
 from harness.recipe import Choice, Recipe
 from harness.rules import Case, Violation, violations
 from harness.smoke import SMOKE_MODEL, smoke_training
-from harness.spec import ChallengeRef, Compute, PluginRef, RunSpec
+from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
-SMOKE_THREADS = 4
-"""Threads of a smoke run, whose one client process must fit in a laptop's memory."""
-
-GPU_PARAMETERS = 1_000_000_000
-"""A model of this size or more trains on a CPU only when asked to: days instead of minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,7 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
         train=train,
         price=None if request.smoke else recipe.price,  # it is another machine's
         seed=DEFAULT_SEED if request.seed is None else request.seed,
-        compute=_compute(request, machine, clients),
+        compute=choose_compute(request.device, request.threads, request.smoke, machine, clients),
         evaluation_rows=request.evaluation_rows,
         smoke=request.smoke,
     )
@@ -164,24 +160,6 @@ def strategy_context(
     )
 
 
-def refuse_hopeless_device(request: Request, resolved: Resolved) -> None:
-    """Stop a large model from training on a CPU that nobody asked for.
-
-    Raises:
-        UsageError: no GPU, a model of 1e9 parameters or more, and no `--device`.
-    """
-    model, expected = resolved.spec.model, resolved.forecast
-    on_cpu = resolved.spec.compute.device == "cpu"
-    if request.device == "auto" and on_cpu and model.parameters() >= GPU_PARAMETERS:
-        hours = expected.estimate.training_s / 3600
-        raise UsageError(
-            f"{model.name} has {model.parameters() / 1e9:.1f} billion parameters and no CUDA GPU"
-            " was found; it wants one with 8 GiB or more. On this CPU the training is forecast to"
-            f" take {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
-            " add --device cpu to run it all the same, or --smoke to try the pipeline"
-        )
-
-
 def _round_plans(
     name: str, components: Components, context: StrategyContext, refused: bool
 ) -> list[RoundPlan]:
@@ -206,17 +184,3 @@ def _complete(name: str, params: Document) -> Choice:
 
 def _distinct(*refs: PluginRef) -> tuple[PluginRef, ...]:
     return tuple(sorted({ref.name: ref for ref in refs}.values(), key=lambda ref: ref.name))
-
-
-def _compute(request: Request, machine: Machine, clients: int) -> Compute:
-    if request.device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--device {request.device!r}: expected auto, cpu or cuda")
-    if request.device == "cuda" and machine.gpu_name is None:
-        raise UsageError("--device cuda: no CUDA GPU was found (nvidia-smi lists none); use cpu")
-    auto = "cuda" if machine.gpu_name else "cpu"
-    device = auto if request.device == "auto" else request.device
-    shared = min(machine.cores, SMOKE_THREADS) if request.smoke else machine.cores // clients
-    threads = request.threads or max(1, shared)
-    if threads > machine.cores:
-        raise UsageError(f"--threads {threads}: this machine has {machine.cores} cores")
-    return Compute.model_validate({"device": device, "threads": threads})

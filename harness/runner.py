@@ -16,6 +16,7 @@ from harness import rundir
 from harness.card import card
 from harness.challenge import Challenge, load_challenge
 from harness.compose import compose
+from harness.devices import refuse_hopeless_device
 from harness.document import digest_of, pretty_json, read_document, write_atomic
 from harness.environment import require_run_extra
 from harness.errors import RecordError
@@ -24,7 +25,7 @@ from harness.federation.engine import federate
 from harness.federation.options import Options
 from harness.loss_plot import plot_loss
 from harness.record import ResultRecord, Scores
-from harness.resolve import Request, refuse_hopeless_device, resolve
+from harness.resolve import Request, resolve
 from harness.rules import refuse
 from harness.sources.assets import Assets, locate
 from harness.spec import RunSpec
@@ -52,7 +53,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     require_run_extra()
     resolved = resolve(request)
     refuse(resolved.violations)
-    refuse_hopeless_device(request, resolved)
+    refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
     out = settings.out or rundir.default_run_dir(resolved.spec)
     rundir.refuse_existing(out)
     assets = locate(resolved.spec, resolved.challenge, settings.mirror)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness.challenge import challenge_names, load_challenge
+from harness.devices import refuse_hopeless_device
 from harness.document import digest_of
 from harness.errors import HarnessError, PluginError, UsageError
 from harness.machine import Machine
-from harness.resolve import Request, Resolved, refuse_hopeless_device, resolve
+from harness.resolve import Request, Resolved, resolve
 
 LAPTOP = Machine(
     cores=2, memory_bytes=24 * 2**30, vector_bits=256, gpu_name=None, gpu_memory_bytes=0
@@ -208,10 +209,13 @@ def test_the_environment_reaches_no_fixed_value(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_large_model_without_a_gpu_needs_to_be_asked_for() -> None:
+    large = resolved()
     with pytest.raises(UsageError, match=r"--device cpu.*--smoke"):
-        refuse_hopeless_device(Request("smollm2-dora"), resolved())
-    refuse_hopeless_device(Request("smollm2-dora", device="cpu"), resolved(device="cpu"))
-    refuse_hopeless_device(Request("smollm2-dora/135m"), resolved("smollm2-dora/135m"))
+        refuse_hopeless_device("auto", large.spec, large.forecast)
+    asked = resolved(device="cpu")
+    refuse_hopeless_device("cpu", asked.spec, asked.forecast)
+    small = resolved("smollm2-dora/135m")
+    refuse_hopeless_device("auto", small.spec, small.forecast)
 
 
 def test_cuda_without_a_gpu_is_refused() -> None:

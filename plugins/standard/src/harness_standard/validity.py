@@ -25,11 +25,6 @@ PER_FACTOR = ("flexlora", "flora", "ffa-lora", "rolora", "fedsa-lora")
 PLAIN_PRODUCT = ("lora", "rslora")
 """PEFT methods whose update is s B A and nothing else."""
 
-PEFT_NAMES = (
-    "lora", "dora", "rslora", "ffa-lora", "vera", "ia3", "loha", "lokr",
-    "adalora", "pissa", "olora",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
