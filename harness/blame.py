@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from harness.errors import HarnessError, PluginError
@@ -20,6 +21,8 @@ LONGEST_CAUSE = 300
 def blame(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
     """Turn what the plugin's code inside raises into an error that names it.
 
+    What the code prints meanwhile goes to stderr: stdout is for results.
+
     Args:
         culprit: what is called, as in `plugin 'x': harness_models`.
         advice: what to do about it.
@@ -29,7 +32,8 @@ def blame(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
             own nor Ctrl-C.
     """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except (HarnessError, KeyboardInterrupt):
         raise
     except BaseException as error:

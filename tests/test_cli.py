@@ -82,6 +82,12 @@ def test_a_full_disk_behind_stdout_is_one_line() -> None:
     assert done.stderr == "error: output: No space left on device; check the path\n"
 
 
+def test_a_plugin_s_parts_are_listed_by_kind() -> None:
+    lines = [line.split() for line in harness("plugins", "standard").stdout.splitlines()]
+    assert ["PEFT", "method", "standard/lora"] in lines
+    assert ["strategy", "standard/fedavg"] in lines
+
+
 def test_a_broken_plugin_is_listed_and_the_others_still_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,9 +142,12 @@ def test_a_component_with_a_wrong_field_names_it(
 def test_what_a_plugin_prints_stays_out_of_the_results(
     install_plugin: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install_plugin("chatty", HEAD + "print('hello')\n")
+    hook = "@hookimpl\ndef harness_models():\n    print('models'); return [model()]\n"
+    install_plugin("chatty", HEAD + "print('hello')\n" + hook)
     plugins.load("chatty")
-    assert capsys.readouterr().out == ""
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err == "hello\nmodels\n"
 
 
 def test_a_requirement_that_does_not_apply_here_is_no_problem(install_plugin: Install) -> None:

@@ -10,6 +10,8 @@ from harness.document import pretty_json
 from harness.errors import PluginError, did_you_mean
 from harness.plugins import Loaded, PluginInfo, discover, load
 
+KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strategy"}
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -62,8 +64,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 def _details(value: dict[str, Any]) -> str:
     lines = [f"{value['name']}: {value['distribution']} {value['version']}, {value['digest'][:16]}"]
-    for key in ("models", "peft_methods", "strategies"):
-        lines += [f"  {key.replace('_', ' ')[:-1]:<12} {item}" for item in value[key]]
+    for key, kind in KINDS.items():
+        lines += [f"  {kind:<12} {item}" for item in value[key]]
     for recipe in value["recipes"]:
         default = " (default)" if recipe["default"] else ""
         lines.append(f"  {'recipe':<12} {recipe['name']}{default}: {recipe['title']}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -39,8 +37,6 @@ class Loaded:
 def load(name: str) -> Loaded:
     """Import one plugin and check what it contributes.
 
-    What the plugin prints meanwhile goes to stderr: stdout is for results.
-
     Raises:
         PluginError: unknown name, other harness version needed, import failure, misspelled or
             unmarked hook, wrong type or invalid document returned, or a name given twice.
@@ -52,10 +48,9 @@ def load(name: str) -> Loaded:
     if info.problem:
         raise PluginError(f"plugin {name!r}: {info.problem}")
     culprit = f"plugin {name!r} ({info.distribution} {info.version}): import of {info.module}"
-    with redirect_stdout(sys.stderr):
-        with blame(culprit, "fix or uninstall it"):
-            module = info.entry_point.load()
-        return collect(name, module, reference(info))
+    with blame(culprit, "fix or uninstall it"):
+        module = info.entry_point.load()
+    return collect(name, module, reference(info))
 
 
 def collect(name: str, module: ModuleType, ref: PluginRef) -> Loaded:
