@@ -7,9 +7,12 @@ base=$1 head=$2 comment=$3
 fence='~~~~~~~~'
 
 folders=()
+strays=0
 while IFS= read -r -d '' name; do
   if [[ $name =~ ^(submissions/[a-z0-9-]+/[a-z0-9][a-z0-9._-]*)/ ]]; then
     folders+=("${BASH_REMATCH[1]}")
+  else
+    strays=$((strays + 1))
   fi
 done < <(git -C "$head" diff --name-only -z "$BASE...$HEAD" -- submissions)
 mapfile -t folders < <(printf '%s\n' "${folders[@]:-}" | sort -u | sed '/^$/d')
@@ -31,6 +34,11 @@ status=0
   done
   if [[ ${#folders[@]} -eq 0 ]]; then
     echo "No submission folder changed: submissions lie in \`submissions/<challenge>/<name>/\`."
+    status=1
+  fi
+  if [[ $strays -gt 0 ]]; then
+    echo
+    echo "$strays files below \`submissions/\` lie in no folder of that form, and were not verified."
     status=1
   fi
   if [[ $others -gt 0 ]]; then

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.claim import ClaimRecord
-from harness.errors import UsageError, did_you_mean
+from harness.importing.choose_board import choose_board
 from harness.importing.config import merged, read_adapter_config, read_config
 from harness.importing.evaluations import read_sets
-from harness.importing.project import Project, open_project
+from harness.importing.project import open_project
 from harness.importing.readme import Hints, Readme, read_readme
 from harness.importing.traffic import read_traffic
-from harness.verify.boards import BOARDS, Board, board_of_dataset
+from harness.verify.boards import Board
 
 
 def import_project(
@@ -71,36 +71,6 @@ def import_project(
         unread=tuple(item[:300] for item in unread),
         files=dict(sorted(project.digests.items())),
     )
-
-
-def choose_board(project: Project, dataset: str | None, challenge: str | None) -> Board:
-    """Return the board of a project.
-
-    Raises:
-        UsageError: unknown, or it cannot be told.
-    """
-    if challenge is not None:
-        if challenge not in BOARDS:
-            hint = did_you_mean(challenge, BOARDS)
-            raise UsageError(f"no challenge {challenge!r}; {hint}")
-        return BOARDS[challenge]
-    board = None if dataset is None else board_of_dataset(dataset)
-    if board is not None:
-        return board
-    tasks = {
-        name: any(
-            next(project.find(rf"(?:acc|generation|evaluation_results)_{task}[_.].*"), None)
-            for task in item.rows
-        )
-        for name, item in BOARDS.items()
-    }
-    present = [name for name, there in tasks.items() if there]
-    if len(present) != 1:
-        found = ", ".join(present) or "no evaluation files"
-        raise UsageError(
-            f"{project.folder}: which challenge? found {found}; name it with --challenge"
-        )
-    return BOARDS[present[0]]
 
 
 def claim_name(folder: Path, board: Board) -> str:

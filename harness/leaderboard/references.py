@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from harness.challenge import Challenge, challenge_names, load_challenge
-from harness.leaderboard.entries import counted, mean_of
+from harness.leaderboard.figures import counted, mean_of
 from harness.leaderboard.entry import Entry, EntryScore
 from harness.scoring.rows import CONTEXT_CHARS, bind_target, pinned_digests
 

@@ -45,7 +45,7 @@ BOARDS = {
             "general-nlp", 20,
             ("flwrlabs/alpaca-gpt4", "vicgalle/alpaca-gpt4"),
             {"mmlu_stem": 3153, "mmlu_social_sciences": 3077, "mmlu_humanities": 4705},
-            {"mmlu_stem": ("stem",), "mmlu_social_sciences": ("socialsciences", "ss"),
+            {"mmlu_stem": ("stem",), "mmlu_social_sciences": ("socialsciences", "social", "ss"),
              "mmlu_humanities": ("humanities",)},
         ),
         Board(

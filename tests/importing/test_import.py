@@ -192,3 +192,38 @@ def test_the_published_runs_recompute(golden: Path, tmp_path: Path) -> None:
         assert [item and item.correct for item in recounts] == list(counts)
         assert all(item and item.rows == "official" for item in recounts)
         assert contradictions(claim) == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("README.md", "|  | PubMedQA | MedMCQA | MedQA | CareQA |\n|-|-|-|-|-|\n| % | 1 | 2 | 3 | 4 |\n"),
+        ("flowertune-eval-medical/benchmarks.py", ""),
+        ("results/acc_medqa_x.txt", "Accuracy: 0.5. "),
+    ],
+    ids=["a table of its sets", "the evaluation's folder", "a result"],
+)  # fmt: skip
+def test_a_project_without_configuration_is_told_by_its_evaluation(
+    file: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    assert import_project(tmp_path).challenge == "medical"
+
+
+def test_a_training_set_of_no_challenge_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        DOTTED.replace("medalpaca/medical_meadow_medical_flashcards", "databricks/dolly-15k")
+    )
+    with pytest.raises(UsageError, match="databricks/dolly-15k, which is no challenge's"):
+        import_project(tmp_path)
+
+
+def test_a_column_may_call_the_social_sciences_social(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(
+        "| Model | STEM | Social | Humanities | Avg |\n|-|-|-|-|-|\n| x | 18.68 | 21.90 | 22.74 | 21.10 |\n"
+    )
+    claim = import_project(tmp_path, challenge="general-nlp")
+    assert {item.task: item.percent and item.percent.text for item in claim.sets} == {
+        "mmlu_stem": "18.68", "mmlu_social_sciences": "21.90", "mmlu_humanities": "22.74",
+    }  # fmt: skip

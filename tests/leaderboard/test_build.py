@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from harness.cli.leaderboard import command
 from harness.leaderboard.build import build, ranked, stale, write
 from harness.leaderboard.compare import Rows, p_value, rank_groups
-from harness.leaderboard.entries import counted, mean_of
+from harness.leaderboard.figures import counted, mean_of
 from harness.leaderboard.entry import Entry
 from harness.leaderboard.page import inline_json
 from harness.leaderboard.plot import pareto_front
