@@ -11,7 +11,8 @@ from harness.importing.choose_board import choose_board
 from harness.importing.config import merged, read_adapter_config, read_config
 from harness.importing.evaluations import read_sets
 from harness.importing.project import open_project
-from harness.importing.readme import Hints, Readme, read_readme
+from harness.importing.readme import Readme, read_readme
+from harness.importing.score_tables import Hints
 from harness.importing.traffic import read_traffic
 from harness.verify.boards import Board
 

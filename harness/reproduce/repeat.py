@@ -93,7 +93,7 @@ def _whole(
         items.extend(_scores(original.record, work_dir, spec, options))
     last = spec.train.rounds
     items.extend(compare_tensors(f"adapter of round {last}", adapter, original.tensors(last)))
-    return _reproduction("re-run", "the whole run", original, challenge, items)
+    return reproduction("re-run", "the whole run", original, challenge, items)
 
 
 def _scores(
@@ -123,7 +123,7 @@ def _round(
     path = checkpoint.path_of(work_dir, number)
     items.extend(compare_tensors(f"adapter of round {number}", path, original.tensors(number)))
     scope = f"round {number}, from {_beginning(begun)}"
-    return _reproduction("round-replayed", scope, original, challenge, items)
+    return reproduction("round-replayed", scope, original, challenge, items)
 
 
 def _client(
@@ -147,20 +147,29 @@ def _client(
         Comparison.of(f"{name} examples", str(after.examples), str(before.examples)),
     ]
     scope = f"partition {partition} of round {number}, from {_beginning(begun)}"
-    return _reproduction(None, scope, original, challenge, items)
+    return reproduction(None, scope, original, challenge, items)
 
 
 def _beginning(begun: int) -> str:
     return f"the checkpoint after round {begun}" if begun else "the start"
 
 
-def _reproduction(
+def reproduction(
     level: str | None,
     scope: str,
     original: Original,
     challenge: Challenge,
     items: list[Comparison],
 ) -> Reproduction:
+    """Return the verdict on `items`, with this machine's versions.
+
+    Args:
+        level: rung that it earns when everything is equal; None for none.
+        scope: what was repeated, in words.
+        original: what was repeated.
+        challenge: whose tolerance is said beside the verdict.
+        items: what was compared.
+    """
     here = package_versions()
     recorded = original.record.environment.packages if original.record else {}
     return Reproduction(

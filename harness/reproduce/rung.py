@@ -12,7 +12,9 @@ from harness.verify.ladder import Evidence, Level, Rung, parse_ladder
 from harness.verify.layout import MANIFEST, seal
 
 LADDER = "ladder.json"
-LEVELS: dict[str, Level] = {"round-replayed": "round-replayed", "re-run": "re-run"}
+LEVELS: dict[str, Level] = {
+    "re-evaluated": "re-evaluated", "round-replayed": "round-replayed", "re-run": "re-run",
+}  # fmt: skip
 
 
 def write_rung(
@@ -36,7 +38,8 @@ def write_rung(
     level = LEVELS.get(found.level or "")
     if level is None or not (found.equal or (tolerated and found.within_tolerance)):
         raise RecordError(
-            f"{folder}: this repetition earns no rung; a whole round or run must come out equal"
+            f"{folder}: this repetition earns no rung; a whole evaluation, round or run must come"
+            " out equal"
         )
     names = {"adapter"} | {item.what for item in found.items if _is_named(item.what)}
     evidence = Evidence(

@@ -197,7 +197,7 @@ def test_the_published_runs_recompute(golden: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("README.md", "|  | PubMedQA | MedMCQA | MedQA | CareQA |\n|-|-|-|-|-|\n| % | 1 | 2 | 3 | 4 |\n"),
+        ("README.md", "| |PubMedQA|MedMCQA|MedQA|CareQA|\n|-|-|-|-|-|\n|%|1|2|3|4|"),
         ("flowertune-eval-medical/benchmarks.py", ""),
         ("results/acc_medqa_x.txt", "Accuracy: 0.5. "),
     ],
@@ -221,7 +221,8 @@ def test_a_training_set_of_no_challenge_is_named(tmp_path: Path) -> None:
 
 def test_a_column_may_call_the_social_sciences_social(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(
-        "| Model | STEM | Social | Humanities | Avg |\n|-|-|-|-|-|\n| x | 18.68 | 21.90 | 22.74 | 21.10 |\n"
+        "| Model | STEM | Social | Humanities | Avg |\n|-|-|-|-|-|\n"
+        "| x | 18.68 | 21.90 | 22.74 | 21.10 |\n"
     )
     claim = import_project(tmp_path, challenge="general-nlp")
     assert {item.task: item.percent and item.percent.text for item in claim.sets} == {

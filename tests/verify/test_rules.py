@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -69,8 +70,6 @@ def climb(submission: Submission) -> None:
 
 def relink_evidence(submission: Submission) -> None:
     data = submission.files()["evidence/round-replayed.json"]
-    import hashlib
-
     submission.ladder = [
         {
             "level": "round-replayed",
@@ -97,6 +96,48 @@ def halve(s: Submission) -> None:
         total += item["bytes_down"] + item["bytes_up"]
     s.record["communication"]["bytes_total"] = total
     s.rechain()
+
+
+def reevaluated(submission: Submission) -> None:
+    """Earn the rung of a repeated evaluation."""
+    record = submission.record
+    command, date = "harness reproduce submissions/finance/x --evaluation", "2026-04-03T08:00:00Z"
+    submission.evidence["re-evaluated"] = {
+        "level": "re-evaluated", "date": date, "command": command,
+        "spec_digest": record["spec_digest"], "adapter_sha256": record["adapter"]["sha256"],
+        "compared": {s["task"]: f"{s['correct']}/{s['examples']}" for s in record["scores"]},
+        "packages": {"torch": "2.13.0"}, "device": "x86_64",
+    }  # fmt: skip
+    seal_rung(submission)
+
+
+def seal_rung(submission: Submission) -> None:
+    """Let the ladder name the evidence of a repeated evaluation as it is now."""
+    data = submission.files()["evidence/re-evaluated.json"]
+    item = submission.evidence["re-evaluated"]
+    submission.ladder = [
+        {"level": item["level"], "date": item["date"], "command": item["command"],
+         "digest": hashlib.sha256(data).hexdigest()}
+    ]  # fmt: skip
+
+
+def test_a_repeated_evaluation_earns_its_rung_only_whole(tmp_path: Path) -> None:
+    """All sets must have come out the same; a tolerance has no meaning for answers."""
+    assert broken_by(written(tmp_path / "whole", reevaluated)) == set()
+
+    def part(s: Submission) -> None:
+        reevaluated(s)
+        del s.evidence["re-evaluated"]["compared"]["fpb"]
+        seal_rung(s)
+
+    def tolerated(s: Submission) -> None:
+        reevaluated(s)
+        s.evidence["re-evaluated"] |= {"tolerance": 0.01, "difference": 0.001}
+        s.evidence["re-evaluated"]["compared"]["fpb"] = "1/1212"
+        seal_rung(s)
+
+    assert broken_by(written(tmp_path / "part", part)) == {"evidence"}
+    assert broken_by(written(tmp_path / "tolerated", tolerated)) == {"evidence"}
 
 
 # One fixture a rule: what to change in a clean submission so that only this rule objects.

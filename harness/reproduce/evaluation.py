@@ -1,0 +1,124 @@
+"""Evaluate a submitted adapter again and compare the answers: the rung `re-evaluated`.
+
+Nothing is trained. The adapter's weights must be those of the record; base model and evaluation
+sets come from this machine's sources and must be those that the record was made with.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.document import pretty_json, read_document, sha256_file, write_atomic
+from harness.environment import require_run_extra
+from harness.errors import RecordError, UsageError
+from harness.evaluation.launch import evaluate_run
+from harness.federation.keeping import ADAPTER, WEIGHTS
+from harness.record import ResultRecord, Score, Scores
+from harness.reproduce.comparison import Comparison, Reproduction
+from harness.reproduce.original import Original, read_original
+from harness.reproduce.repeat import reproduction
+from harness.reproduce.start import refuse_used
+from harness.sources.assets import locate
+from harness.verify.answers import source
+from harness.verify.generations import read_generations
+from harness.verify.layout import MANIFEST, MAX_GENERATIONS_BYTES
+from harness.verify.run_files import read_run_generations
+
+CONFIG = "adapter_config.json"
+
+
+def reevaluate(
+    path: Path,
+    work_dir: Path,
+    adapter: Path | None = None,
+    mirror: Path | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Reproduction:
+    """Evaluate again and compare every answer with the recorded one.
+
+    Args:
+        path: submission folder or run directory, or its result.json.
+        work_dir: where the evaluation writes; new or empty.
+        adapter: folder with the adapter's weights, where they do not lie beside the record.
+        mirror: where models and data lie.
+        threads: torch threads; None: every processor.
+        quiet: print no progress.
+
+    Raises:
+        UsageError: no result there, no weights, or `work_dir` is in use.
+        RecordError: other weights or other data than the record's, or no recorded answers.
+        HarnessError: what an evaluation raises.
+    """
+    require_run_extra()
+    original = read_original(path)
+    record = original.record
+    if record is None:
+        raise UsageError(f"{path}: no result.json; finish the run, or give a submission folder")
+    refuse_used(work_dir)
+    challenge = original.challenge()
+    weights = _weights(original, record, adapter)
+    before = {source(score): _labels(original.folder, score) for score in record.scores}
+    assets = locate(original.spec, challenge, mirror)
+    original.refuse_other_data(assets)
+    (work_dir / ADAPTER).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(weights, work_dir / ADAPTER / WEIGHTS)
+    # The configuration that was submitted, and checked, not the one that lies beside the weights.
+    shutil.copyfile(original.folder / ADAPTER / CONFIG, work_dir / ADAPTER / CONFIG)
+    write_atomic(work_dir / "spec.json", pretty_json(original.spec.model_dump(mode="json")))
+    write_atomic(work_dir / "assets.json", pretty_json(assets.model_dump(mode="json")))
+    evaluate_run(work_dir, original.spec.compute.device, threads, quiet=quiet)
+    again = read_document(Scores, work_dir / "scores.json").scores
+    items = [item for score in record.scores for item in _compare(score, again, work_dir, before)]
+    return reproduction("re-evaluated", "the evaluation", original, challenge, items)
+
+
+def _weights(original: Original, record: ResultRecord, adapter: Path | None) -> Path:
+    folder = adapter or original.folder / ADAPTER
+    path, expected = folder / WEIGHTS, record.adapter.sha256
+    if not path.is_file():
+        raise UsageError(
+            f"{folder}: no {WEIGHTS}; fetch the adapter with sha256 {expected[:12]} and name its"
+            " folder with --adapter"
+        )
+    if not (original.folder / ADAPTER / CONFIG).is_file():
+        raise UsageError(f"{original.folder}: no {ADAPTER}/{CONFIG}; give the whole folder")
+    found = sha256_file(path)
+    if found != expected:
+        raise RecordError(
+            f"{path}: sha256 {found[:12]}, the record's adapter has {expected[:12]}; fetch that one"
+        )
+    return path
+
+
+def _labels(folder: Path, score: Score) -> Sequence[str]:
+    """Return the recorded labels of a score, row by row, from a submission's or a run's file."""
+    path = folder / "generations" / f"{source(score)}.jsonl"
+    if not path.is_file():
+        raise RecordError(f"{path}: not there; answers are compared row by row: give the folder")
+    if (folder / MANIFEST).is_file():
+        return read_generations(path, MAX_GENERATIONS_BYTES).labels
+    return read_run_generations(path).labels
+
+
+def _compare(
+    score: Score, again: Sequence[Score], work_dir: Path, before: dict[str, Sequence[str]]
+) -> list[Comparison]:
+    name = score.task if score.metric == "accuracy" else f"{score.task} {score.metric}"
+    found = next((s for s in again if (s.task, s.metric) == (score.task, score.metric)), None)
+    if found is None:
+        return [Comparison.of(name, "no score", f"{score.correct}/{score.examples}")]
+    old = before[source(score)]
+    path = work_dir / "generations" / f"{source(score)}.jsonl"
+    new = read_run_generations(path).labels
+    differing = [row for row, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]
+    places = f"; first row {differing[0]}" if differing else ""
+    same = f"{len(old) - len(differing)} of {len(old)} rows{places}"
+    return [
+        Comparison.of(
+            name, f"{found.correct}/{found.examples}", f"{score.correct}/{score.examples}"
+        ),
+        Comparison.of(f"{name} labels", same, f"{len(old)} of {len(old)} rows"),
+    ]
