@@ -49,10 +49,11 @@ def _as_pinned(
         if value != expected:
             yield f"{place}.{name}", value, expected
     generations = subject.generations.get(source(score))
-    if generations is None or len(generations.bits) != score.examples:
+    bits = "" if generations is None else generations.bits
+    if len(bits) != score.examples:
         yield from _clean_value_possible(score, found, place)
         return
-    right = sum(generations.bits[row] == "1" for row in clean)
+    right = sum(bits[row] == "1" for row in clean)
     expected_value = right / len(clean) if clean else None
     if found.clean_value != expected_value:
         yield f"{place}.clean_value", found.clean_value, f"{expected_value}: {right}/{len(clean)}"
