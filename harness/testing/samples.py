@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness.components import ModelSpec, PeftMethod, Shapes, StrategyMethod
-from harness.document import Document, explain
+from harness.document import Document
 from harness.errors import PluginError
-from harness.plugins import Loaded
+from harness.plugins import Loaded, validated_params
+from harness.recipe import Choice
 
 TINY = ModelSpec(
     name="tiny", hub_id="none/tiny", layers=2, hidden=32, intermediate=48, heads=4, kv_heads=2,
@@ -41,7 +40,7 @@ def sample_params(component: PeftMethod | StrategyMethod, plugin: Loaded) -> lis
     """Return parameters to try a component with: its defaults, else those of the plugin's recipes.
 
     Raises:
-        PluginError: neither gives any.
+        PluginError: neither gives any, or what a recipe gives is not valid.
     """
     kind = component.params
     peft = isinstance(component, PeftMethod)
@@ -49,17 +48,23 @@ def sample_params(component: PeftMethod | StrategyMethod, plugin: Loaded) -> lis
     found: list[Document] = []
     reason = "no recipe of this plugin uses it"
     try:
-        found.append(kind.model_validate(small))
-    except ValidationError as error:
-        reason = explain(error)
+        found.append(_validated(component, small))
+    except PluginError as error:
+        reason = str(error)
     for name, params in _choices(plugin, peft):
         if name == component.name and not found:
-            found.append(kind.model_validate({**params, **small}))
+            found.append(_validated(component, {**params, **small}))
     if not found:
         raise PluginError(
-            f"its parameters have no defaults ({reason}); give them, or a recipe that uses it"
+            f"its parameters cannot all be left out ({reason}); give them defaults, or a recipe"
+            " that uses it"
         )
     return found
+
+
+def _validated(component: PeftMethod | StrategyMethod, params: dict[str, Any]) -> Document:
+    choice = Choice(name=component.name, params=params)
+    return validated_params(component.params, choice, "parameters")
 
 
 def _choices(plugin: Loaded, peft: bool) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -182,6 +182,35 @@ BAD = {
 }
 
 
+PARAMS = """
+from harness import hookimpl
+from harness.components import StrategyMethod
+from harness.document import Document
+
+class Params(Document):
+    a: {field}
+
+@hookimpl
+def harness_strategies():
+    return [StrategyMethod(name="mine", params=Params, build=print)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("int", "Field required"),
+        ("frozenset[str] = frozenset('ab')", "frozenset"),
+        ("float = float('nan')", "no finite number"),
+        ("object = print", "builtin_function_or_method"),
+    ],
+)
+def test_parameters_that_could_not_travel_are_told(field, words, install_plugin):
+    install_plugin("odd-params", PARAMS.format(field=field))
+    [found] = [item for item in problems("odd-params") if item.check == "params"]
+    assert words in found.found
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_strategy_is_told_what_is_wrong(case, install_plugin):
     build, extra, expected = BAD[case]
