@@ -21,13 +21,14 @@ ELSEWHERE = {
     r"pip install tox && tox": "../.ci/run",
     r"harness run --plugin \S+ --smoke --out \S+": "test_run.py",
     r"harness run --plugin smollm2-dora/135m": "test_run.py",
-    r"harness run .*--superlink \S+.*": "federation/test_superlink.py",
+    r"harness run .*--superlink \S+.*": "federation/test_simulation.py",
     r"harness run --resume \S+": "test_run.py",
     r"harness verify \S+": "test_submission.py",
     r"harness submit \S+ --name \S+": "test_submission.py",
     r"harness leaderboard.*": "leaderboard/test_build.py",
     r"harness import .*": "importing/test_import.py",
-    r"harness (reproduce|export) .*": "test_reproduce.py",
+    r"harness reproduce .*": "reproduce/test_reproduce.py",
+    r"harness export .*": "federation/test_exported_app.py",
     r"harness evaluate .*": "cli/test_evaluate.py",
     r"harness rescore .*": "cli/test_rescore.py",
     r"harness publish .*": "test_submission.py",
@@ -36,7 +37,8 @@ ELSEWHERE = {
         "new_plugin/test_writing_a_plugin.py"
     ),
     r"harness plan --plugin my-entry.*": "new_plugin/test_writing_a_plugin.py",
-    r"tox -e (light|full|repro).*|python -m tests\.repro.*": "../.ci/run",
+    r"tox -e (light|full)": "../.ci/run",
+    r"tox -e repro.*": "reproduce/test_recorded.py",
     r"python bench/\S+.*": "../bench",
 }
 """Pattern of a command -> the file, below `tests/`, that runs it; what is not here is run here."""

@@ -1,0 +1,78 @@
+"""`tox -e repro -- PATH`: what it builds, and what it says when a record is of other code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.plugins import load
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULT = ROOT / "submissions" / "finance" / "smollm2-135m-dora" / "result.json"
+sys.path.insert(0, str(ROOT))
+
+from tests.repro import recorded  # noqa: E402  # needs the path above
+from tests.repro.federation import verdict  # noqa: E402
+
+
+def test_a_claim_cannot_be_repeated(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="a claim without a result cannot be repeated"):
+        recorded.repeat_record(tmp_path, tmp_path, [], [])
+
+
+def test_plugins_are_found_in_their_source() -> None:
+    found = recorded.own_plugins(ROOT)
+    assert set(found) == {"smollm2-dora", "standard"}
+    assert all((folder / "pyproject.toml").is_file() for folder in found.values())
+
+
+def test_recorded_versions_go_before_the_checkouts(tmp_path: Path) -> None:
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("# a comment\ntorch==2.13.0\nnumpy==2.4.6\n")
+    assert recorded.merged(constraints, {"torch": "2.12.0"}) == "numpy==2.4.6\n"
+    assert recorded.merged(tmp_path / "none.txt", {}) == ""
+
+
+def test_the_source_is_the_recorded_commit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = {"commit": "0" * 40, "dirty": False}
+    assert recorded.source_of(unknown, tmp_path / "a") == ROOT
+    assert "does not hold the recorded commit 000000000000" in capsys.readouterr().out
+    assert recorded.source_of({"commit": "--all", "dirty": False}, tmp_path / "b") == ROOT
+    head = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if head.returncode:
+        pytest.skip("not a git checkout")
+    commit = {"commit": head.stdout.strip(), "dirty": True}
+    assert recorded.source_of(commit, tmp_path / "c") == tmp_path / "c"
+    assert (tmp_path / "c" / "harness" / "__init__.py").is_file()
+    assert "which had been changed when the record was made" in capsys.readouterr().out
+
+
+def test_another_plugin_than_the_recorded_one_ends_it_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.loads(RESULT.read_text())
+    record["plugins"][0]["digest"] = "0" * 64
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(record))
+    name, digest = record["plugins"][0]["name"], load(record["plugins"][0]["name"]).ref.digest
+    monkeypatch.setattr(recorded, "build", lambda *args: Path(sys.executable))
+    monkeypatch.setattr(recorded, "digests", lambda *args: {name: digest})
+    with pytest.raises(SystemExit, match=rf"plugin {name}: digest {digest[:12]}, .*--install"):
+        recorded.repeat_record(path, tmp_path, [], [])
+
+
+def test_a_difference_names_the_round_that_it_begins_in() -> None:
+    expected = (["a" * 64, "b" * 64], "r", "w")
+    assert verdict(expected, expected, False) == "equal"
+    other = (["a" * 64, "c" * 64], "r", "w")
+    assert verdict(other, expected, False).startswith("DIFFERENT from round 2 on: cccccccccccc")
+    assert verdict((["a" * 64], "r", "w"), expected, False) == "DIFFERENT: 1 rounds, expected 2"
+    assert verdict((*expected[:2], "x"), expected, False).startswith("DIFFERENT adapter")
