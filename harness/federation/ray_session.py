@@ -16,6 +16,8 @@ from harness.federation.ray_start import eased_start
 
 MIB = 2**20
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 START_ATTEMPTS = 2
 """A second one, with other processes, for a start that failed for another reason than time."""
 
@@ -41,13 +43,11 @@ def ray_session(
 
     # Two messages under way per actor, each there and back, and never under Ray's own minimum.
     store = max(160 * MIB, 4 * actors * message_bytes)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for attempt in range(1, START_ATTEMPTS + 1):
-            if _start(actors, cuda, store, folder, attempt, stop):
-                break
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        with _interruptible():
+            for attempt in range(1, START_ATTEMPTS + 1):
+                if _start(actors, cuda, store, folder, attempt, stop):
+                    break
         _send_events_to_log()
         yield
     finally:
@@ -87,6 +87,27 @@ def _start(
             ) from error
         return False
     return True
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let signals end Ray's start at once; afterwards they are handled as before.
+
+    Ray sets a handler of its own for SIGTERM, which is undone here too.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _send_events_to_log() -> None:

@@ -98,7 +98,7 @@ def simulate(
     folder = ray_folder("harness-ray-")
     with (
         Guardian(folder),
-        surroundings(spec),
+        surroundings(spec, folder),
         flower_log(logs),
         stop_on_signals(stop) as interrupted,
         ray_session(actors, cuda, message_bytes, folder, stop),

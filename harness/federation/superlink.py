@@ -56,7 +56,7 @@ def federate_on_superlink(
     write_atomic(run_dir / ORDER, pretty_json(order.model_dump(mode="json")))
     stop = threading.Event()
     folder = ray_folder("harness-flwr-")
-    environment = os.environ | child_environment(job.spec)
+    environment = os.environ | child_environment(job.spec, folder)
     with (
         Guardian(folder),
         stop_on_signals(stop) as interrupted,

@@ -25,9 +25,15 @@ QUIET: dict[str, str] = {
 memory monitor would kill clients for what other programs use; ours is a limit of its own."""
 
 
-def child_environment(spec: RunSpec) -> dict[str, str]:
-    """Return the environment variables of the client processes."""
+def child_environment(spec: RunSpec, folder: str) -> dict[str, str]:
+    """Return the environment variables of the client processes.
+
+    Args:
+        spec: the run; its threads.
+        folder: for their temporary files; a process that is killed does not delete its own.
+    """
     return QUIET | {
+        "TMPDIR": folder,
         "OMP_NUM_THREADS": str(spec.compute.threads),
         # Threads that wait asleep: on a busy machine, spinning ones stop each other's work.
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -37,9 +43,9 @@ def child_environment(spec: RunSpec) -> dict[str, str]:
 
 
 @contextmanager
-def surroundings(spec: RunSpec) -> Iterator[None]:
+def surroundings(spec: RunSpec, folder: str) -> Iterator[None]:
     """Set them in this process, whose children inherit them, for a while."""
-    values = child_environment(spec)
+    values = child_environment(spec, folder)
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

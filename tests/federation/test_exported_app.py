@@ -26,14 +26,15 @@ pytestmark = pytest.mark.slow
 WEIGHTS = Path("adapter") / "adapter_model.safetensors"
 
 
-def flwr_run(app: Path, spec_environment: dict[str, str], *config: str) -> str:
+def flwr_run(run: TinyRun, app: Path, *config: str) -> str:
     """Do what the app's README says, on a SuperLink of this test; return what Flower printed."""
     [line] = re.findall(r"^    flwr (run .+)$", (app / "README.md").read_text(), re.M)
     words = shlex.split(line.replace("num-supernodes=50", "num-supernodes=4"))
     home = Path(ray_folder("harness-flwr-"))
+    environment = os.environ | child_environment(run.spec, str(home))
     with (
         Guardian(str(home)),
-        local_superlink(home, os.environ | spec_environment, app, threading.Event()) as (name, env),
+        local_superlink(home, environment, app, threading.Event()) as (name, env),
     ):
         words.insert(words.index(".") + 1, name)
         done = subprocess.run(
@@ -51,7 +52,7 @@ def test_flwr_run_of_an_exported_app_gives_the_same_bytes(
     app, out = tmp_path / "app", tmp_path / "run"
     write_app(app, small.spec, small.challenge, run_dir="", mirror="")
     paths = [f'run-dir="{out}"', f'mirror="{tmp_path / "mirror"}"']
-    printed = flwr_run(app, child_environment(small.spec), *paths)
+    printed = flwr_run(small, app, *paths)
     found = [item.digest for item in Ledger(out).rounds]
     assert found == expected, printed[-3000:]
     assert sha256_file(out / WEIGHTS) == sha256_file(tmp_path / "plain" / WEIGHTS)
@@ -67,6 +68,6 @@ def test_a_value_changed_on_the_command_line_is_refused_in_a_sentence(
     app = tmp_path / "app"
     write_app(app, small.spec, small.challenge, run_dir=str(tmp_path / "run"), mirror="")
     change = 'static.dataset.name="another"'
-    printed = flwr_run(app, child_environment(small.spec), change)
+    printed = flwr_run(small, app, change)
     assert "run config static.dataset.name is" in printed, printed[-3000:]
     assert not (tmp_path / "run").exists()
