@@ -45,6 +45,8 @@ def ray_session(
     store = max(160 * MIB, 4 * actors * message_bytes)
     try:
         with _interruptible():
+            if stop.is_set():
+                raise KeyboardInterrupt
             for attempt in range(1, START_ATTEMPTS + 1):
                 if _start(actors, cuda, store, folder, attempt, stop):
                     break

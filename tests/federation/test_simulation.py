@@ -138,19 +138,6 @@ def test_a_signal_ends_everything_and_the_run_can_be_resumed(
     assert resumed.end()["digests"] == expected
 
 
-def test_a_signal_while_ray_starts_is_heeded_at_once(tiny_model: Path, tmp_path: Path) -> None:
-    child = Child(tiny_model, tmp_path / "run", actors=1)
-    end = time.monotonic() + 120
-    while len(child.family) < 3 and time.monotonic() < end:  # the guardian and first ones of Ray
-        time.sleep(0.05)
-        child.meet()
-    child.process.send_signal(signal.SIGINT)
-    begin = time.monotonic()
-    assert child.end()["error"] == "KeyboardInterrupt"
-    assert time.monotonic() - begin < 30
-    assert child.left() == []
-
-
 def test_after_sigkill_nothing_is_left_and_the_run_can_be_resumed(
     tiny_model: Path, expected: list[str], tmp_path: Path
 ) -> None:
