@@ -1,6 +1,6 @@
 """Six strategies and PEFT methods side by side: one model, one budget, one seed.
 
-    python bench/components.py --mirror DIR --out DIR [--rounds 4] [--steps 8] [--rows 100]
+    python bench/components.py --mirror DIR --out DIR [--rounds 3] [--steps 40] [--rows 128]
 
 Each is a `harness run` of smollm2-dora/135m with other components; a run that is there already is
 not run again. Prints a table and writes it as `components.json`.
@@ -40,6 +40,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
             *ENTRIES[name],
             f"rounds={options.rounds}",
             f"max_steps={options.steps}",
+            f"fraction={options.fraction}",
             "round_schedule=cosine",
         )
         command = [sys.executable, "-c", "from harness.cli import main; main()", "run"]
@@ -92,9 +93,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mirror", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--rows", type=int, default=100, help="of each evaluation set; 0: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--fraction", type=float, default=0.06, help="of the 50 supernodes")
+    parser.add_argument("--rows", type=int, default=128, help="of each evaluation set; 0: all")
     parser.add_argument("--only", nargs="*", choices=list(ENTRIES), default=list(ENTRIES))
     options = parser.parse_args()
     figures = [run(name, options) for name in options.only]
