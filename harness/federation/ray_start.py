@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from harness.federation.processes import children_with
+
 START_LIMIT_S = 300.0
 """Longest wait for Ray's own processes to be there: 3 s on two idle cores, minutes on busy ones."""
 
 POLL_S = 0.2
+
+RAYLET = "/raylet/raylet"
+"""On the command line of the process that is awaited; one that has died is not awaited."""
 
 LONGEST_PARENT = 17
 """Characters of a folder in which Ray's folder may lie: a socket's path has at most 107, and what
@@ -58,7 +63,7 @@ def eased_start(stop: threading.Event) -> Iterator[None]:
             except RuntimeError:
                 if stop.wait(POLL_S):
                     raise KeyboardInterrupt from None
-                if time.monotonic() > end:
+                if time.monotonic() > end or not children_with(RAYLET):
                     raise
 
     parameter.RayParams, services.get_node = Lean, get_node
