@@ -16,6 +16,7 @@ import warnings
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.machine import this_machine
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def _settle(threads: int | None) -> None:
     import torch
     import transformers
 
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or this_machine().cores)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     for name in ("lm_eval", "lm-eval", "bitsandbytes", "datasets"):

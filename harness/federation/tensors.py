@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+from harness.machine import this_machine
 
 if TYPE_CHECKING:
     from flwr.app import ArrayRecord
@@ -109,7 +112,8 @@ def aggregation_error(
     layers = [name for name in layers if f"{name}.lora_B.weight" in updates[0]]
     if not layers:
         return None
-    # One thread: these products are small, and another number of threads sums in another order.
+    # One thread a product: another number of threads would sum in another order. The layers are
+    # shared out instead, and added up in their own order.
     with threadpool_limits(1):
         return _aggregation_error(updates, weights, layers)
 
@@ -120,15 +124,17 @@ def _aggregation_error(
     layers: Sequence[str],
 ) -> float:
     share = np.asarray(weights, dtype=np.float64) / sum(weights)
+
+    def of_layer(layer: str) -> tuple[float, float]:
+        ups = [item[f"{layer}.lora_B.weight"] for item in updates]
+        downs = [item[f"{layer}.lora_A.weight"] for item in updates]
+        return _layer_norms_squared(ups, downs, share)
+
     residual = total = 0.0
-    for layer in layers:
-        product, left_out = _layer_norms_squared(
-            [item[f"{layer}.lora_B.weight"] for item in updates],
-            [item[f"{layer}.lora_A.weight"] for item in updates],
-            share,
-        )
-        total += product
-        residual += left_out
+    with ThreadPoolExecutor(this_machine().cores) as pool:
+        for product, left_out in pool.map(of_layer, layers):
+            total += product
+            residual += left_out
     if total <= 0.0:
         return 0.0
     ratio = (max(residual, 0.0) / total) ** 0.5
