@@ -21,12 +21,14 @@ from harness.training.order import example_order
 from harness.training.trainer import Trainer
 
 
-def losses(method: str, batch: int, steps: int, threads: int) -> tuple[list[float], list[float]]:
+def losses(method: str, chosen: argparse.Namespace) -> tuple[list[float], list[float]]:
     """Return the harness's and the plain loop's loss of each step."""
+    batch, steps = chosen.batch, chosen.steps
     values = {"batch_size": batch, "max_steps": steps, "peft.r": 32, "peft.alpha": 64}
-    values |= {"peft.dropout": 0.0, "model.dtype": "float32"}
+    values |= {"peft.dropout": 0.0, "model.dtype": "float32", "optimizer": chosen.optimizer}
+    values |= {"learning_rate_max": chosen.rate, "learning_rate_min": chosen.rate}
     sets = tuple(f"{key}={value}" for key, value in values.items())
-    request = Request("smollm2-dora/135m", overrides=sets, device="cpu", threads=threads)
+    request = Request("smollm2-dora/135m", overrides=sets, device="cpu", threads=chosen.threads)
     resolved = resolve(request)
     found = find_peft_method(f"standard/{method}", "standard").value
     peft = {"name": f"standard/{method}", "params": dict(resolved.spec.peft.params)}
@@ -57,11 +59,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rate", type=float, default=5e-5, help="the template's: 5e-5")
+    parser.add_argument("--optimizer", default="adamw_torch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--methods", nargs="*", default=["lora", "dora"])
     chosen = parser.parse_args()
     for method in chosen.methods:
-        ours, plain = losses(method, chosen.batch, chosen.steps, chosen.threads)
+        ours, plain = losses(method, chosen)
         apart = [abs(a - b) / b for a, b in zip(ours, plain, strict=True)]
         result = {
             "method": method,

@@ -20,8 +20,10 @@ FLOAT_BYTES = 4
 
 EXAMPLE_TOKENS = 82
 """Mean length of a finance training example with the Alpaca prompt and SmolLM2's tokenizer."""
-CPU_FLOPS_PER_CORE = {512: 50e9, 256: 30e9, 128: 10e9}
-"""Sustained float32 multiply-adds per core and vector width; measured on SmolLM2-135M steps."""
+CPU_FLOPS_PER_CORE = {512: 100e9, 256: 60e9, 128: 20e9}
+"""Operations a second and core, by vector width, of a count that takes every example whole. What
+examples share is computed once, so this is more than a core does. Source: SmolLM2-135M with 512
+bits, 94e9 on a busy machine to 153e9 on a quiet one; the others follow the width."""
 GPU_FLOPS = 2.2e12
 """Sustained on a 16 GB workstation GPU, client set-up included. Source: the reference entry's
 1924.52 s for 12 rounds x 5 clients x 8 steps x 16 examples of the 1.7B model."""

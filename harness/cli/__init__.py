@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import pkgutil
 import sys
 
@@ -82,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     try:
         code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -97,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
             if error.errno != errno.ENOSPC:
                 raise
             error.filename = "output"
+            # What is still in the buffer would fail again when Python ends, with a code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         shown = str(error.filename)[:LONGEST_PATH]
         print(f"error: {shown}: {error.strerror}; check the path", file=sys.stderr)
         sys.exit(UsageError.exit_code)
