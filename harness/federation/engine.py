@@ -52,7 +52,9 @@ def federate(
         KeyboardInterrupt: stopped by a signal; no child process is left.
     """
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    from harness.federation.flower_log import flower_log
     from harness.federation.resume import finished
+    from harness.federation.terms import LOGS
     from harness.federation.wire import Job
 
     job = Job(spec=spec, challenge=challenge, assets=assets)
@@ -65,14 +67,14 @@ def federate(
     done = finished(run_dir, job, actors)
     if done is not None:
         return done
-    _try_strategy(spec, challenge, components)
+    with flower_log(run_dir / LOGS):  # Flower's strategies speak when they are made
+        _try_strategy(spec, challenge, components)
     if options.superlink is not None:
         from harness.federation.superlink import federate_on_superlink
 
         return federate_on_superlink(job, run_dir, options, actors)
     from harness.federation.server import Coordinator
     from harness.federation.simulation import simulate
-    from harness.federation.terms import LOGS
 
     def serve(grid: Any, stop: threading.Event, recover: Callable[[], None]) -> FederationOutcome:
         return Coordinator(grid, job, run_dir, options, actors, stop, recover).run()
