@@ -9,22 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 
-import torch
-from peft import set_peft_model_state_dict
-from plain_training import plain_batch, plain_losses, plain_model
+from plain_training import plain_run
 
 from harness.plugins import find_peft_method
 from harness.resolve import Request, resolve
 from harness.sources import locate
-from harness.training.optimizers import make_optimizer
-from harness.training.order import example_order
 from harness.training.trainer import Trainer
 
 
 def losses(method: str, chosen: argparse.Namespace) -> tuple[list[float], list[float]]:
     """Return the harness's and the plain loop's loss of each step."""
-    batch, steps = chosen.batch, chosen.steps
-    values = {"batch_size": batch, "max_steps": steps, "peft.r": 32, "peft.alpha": 64}
+    values = {"batch_size": chosen.batch, "max_steps": chosen.steps, "peft.r": 32, "peft.alpha": 64}
     values |= {"peft.dropout": 0.0, "model.dtype": "float32", "optimizer": chosen.optimizer}
     values |= {"learning_rate_max": chosen.rate, "learning_rate_min": chosen.rate}
     sets = tuple(f"{key}={value}" for key, value in values.items())
@@ -38,20 +33,8 @@ def losses(method: str, chosen: argparse.Namespace) -> tuple[list[float], list[f
     ours = trainer.train(trainer.initial(), 1, 0)
 
     params = found.params.model_validate(spec.peft.params)
-    plain = plain_model(spec.model, assets.model_dir, found, params, False)
-    start = {key: torch.from_numpy(values) for key, values in trainer.initial().items()}
-    set_peft_model_state_dict(plain, start)
-    plain.train()
-    examples = trainer.examples(0)
-    order = example_order(spec, 0, 1, len(examples))
-    pad = trainer.tokenizer.pad_token_id
-    batches = [
-        plain_batch([examples[i] for i in order[at : at + batch]], pad)
-        for at in range(0, steps * batch, batch)
-    ]
-    trained = [p for p in plain.parameters() if p.requires_grad]
-    optimizer = make_optimizer(spec.train, trained, ours.learning_rate)
-    return ours.step_losses, plain_losses(plain, batches, optimizer, spec.train.max_grad_norm)
+    plain = plain_run(trainer, assets.model_dir, found, params, ours.learning_rate)
+    return ours.step_losses, plain
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ import torch
 from harness.components import ModelSpec, PeftMethod
 from harness.document import Document
 from harness.training.examples import Example
+from harness.training.optimizers import make_optimizer
+from harness.training.order import example_order
+from harness.training.trainer import Trainer
 
 IGNORED = -100
 """Label that transformers leaves out of the loss."""
@@ -80,3 +83,29 @@ def plain_losses(
         optimizer.step()
         optimizer.zero_grad()
     return losses
+
+
+def plain_run(
+    trainer: Trainer, model_dir: str, method: PeftMethod, params: Document, learning_rate: float
+) -> list[float]:
+    """Return the plain loop's losses of what `trainer` does in round 1 on partition 0.
+
+    The same initial adapter, examples, order, optimizer and number of steps.
+    """
+    from peft import set_peft_model_state_dict
+
+    spec, train = trainer.spec, trainer.spec.train
+    plain = plain_model(spec.model, model_dir, method, params, False)
+    start = {key: torch.from_numpy(values) for key, values in trainer.initial().items()}
+    set_peft_model_state_dict(plain, start)
+    plain.train()
+    examples = trainer.examples(0)
+    order = example_order(spec, 0, 1, len(examples))
+    size, pad = train.batch_size, trainer.tokenizer.pad_token_id
+    batches = [
+        plain_batch([examples[i] for i in order[at : at + size]], pad)
+        for at in range(0, train.max_steps * size, size)
+    ]
+    trained = [p for p in plain.parameters() if p.requires_grad]
+    optimizer = make_optimizer(train, trained, learning_rate)
+    return plain_losses(plain, batches, optimizer, train.max_grad_norm)

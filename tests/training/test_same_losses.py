@@ -12,8 +12,6 @@ import torch
 
 from harness.plugins import find_peft_method
 from harness.training.lowrank import drop_mask, kept_share, row_norms, speed_up
-from harness.training.optimizers import make_optimizer
-from harness.training.order import example_order
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 TARGETS = ["q_proj", "gate_proj", "up_proj", "down_proj"]
@@ -26,33 +24,18 @@ def test_first_20_losses_are_the_plain_loops(
     make_trainer: Make, tiny_model: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(BENCH)
-    from peft import set_peft_model_state_dict
-    from plain_training import plain_batch, plain_losses, plain_model
+    from plain_training import plain_run
 
     params = {"r": 4, "dropout": 0.0, "target_modules": TARGETS}
     trainer = make_trainer(
         name, params, max_steps=20, learning_rate_max=5e-2, optimizer="adamw_torch"
     )
-    spec, train = trainer.spec, trainer.spec.train
     ours = trainer.train(trainer.initial(), 1, 0)
 
     method = find_peft_method(f"standard/{name}", "standard").value
-    plain = plain_model(
-        spec.model, str(tiny_model), method, method.params.model_validate(params), False
-    )
-    state = {key: torch.from_numpy(values) for key, values in trainer.initial().items()}
-    set_peft_model_state_dict(plain, state)
-    plain.train()
-    examples = trainer.examples(0)
-    order = example_order(spec, 0, 1, len(examples))
-    size = train.batch_size
-    batches = [
-        plain_batch([examples[i] for i in order[at : at + size]], trainer.tokenizer.pad_token_id)
-        for at in range(0, 20 * size, size)
-    ]
-    parameters = [p for p in plain.parameters() if p.requires_grad]
-    optimizer = make_optimizer(train, parameters, ours.learning_rate)
-    theirs = plain_losses(plain, batches, optimizer, train.max_grad_norm)
+    validated = method.params.model_validate(params)
+    theirs = plain_run(trainer, str(tiny_model), method, validated, ours.learning_rate)
+    assert len(theirs) == 20
     np.testing.assert_allclose(ours.step_losses, theirs, rtol=1e-4)
     assert max(theirs) - min(theirs) > 0.2, "the losses must move for this to say something"
 
