@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.document import Document
-from harness.record import RoundRecord
+from harness.record import RoundRecord, Score
+from harness.verify.ladder import Level
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +46,7 @@ class Comparison(Document):
 class Reproduction(Document):
     """A repetition and its verdict."""
 
-    level: str | None
+    level: Level | None
     """Rung of the verification ladder that an equal repetition earns; None for one client."""
     scope: str
     """What was repeated, and from where."""
@@ -146,3 +148,17 @@ def _adapter(path: Path) -> dict[str, np.ndarray]:
         for name, array in stored.items()
         if not name.startswith(STATE)
     }
+
+
+NO_SCORE = "no score"
+
+
+def compare_score(expected: Score, again: Sequence[Score]) -> Comparison:
+    """Compare a recorded score with the one of the same task and measure among `again`."""
+    wanted = (expected.task, expected.metric)
+    found = next((item for item in again if (item.task, item.metric) == wanted), None)
+    text = f"{found.correct}/{found.examples}" if found else NO_SCORE
+    name = expected.task
+    if expected.metric != "accuracy":
+        name = f"{expected.task} {expected.metric}"
+    return Comparison.of(name, text, f"{expected.correct}/{expected.examples}")

@@ -16,7 +16,7 @@ from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
 from harness.federation.keeping import ADAPTER, WEIGHTS
 from harness.record import ResultRecord, Score, Scores
-from harness.reproduce.comparison import Comparison, Reproduction
+from harness.reproduce.comparison import NO_SCORE, Comparison, Reproduction, compare_score
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.repeat import reproduction
 from harness.reproduce.start import refuse_used
@@ -106,19 +106,14 @@ def _labels(folder: Path, score: Score) -> Sequence[str]:
 def _compare(
     score: Score, again: Sequence[Score], work_dir: Path, before: dict[str, Sequence[str]]
 ) -> list[Comparison]:
-    name = score.task if score.metric == "accuracy" else f"{score.task} {score.metric}"
-    found = next((s for s in again if (s.task, s.metric) == (score.task, score.metric)), None)
-    if found is None:
-        return [Comparison.of(name, "no score", f"{score.correct}/{score.examples}")]
+    found = compare_score(score, again)
+    if found.found == NO_SCORE:
+        return [found]
     old = before[source(score)]
     path = work_dir / "generations" / f"{source(score)}.jsonl"
     new = read_run_generations(path).labels
     differing = [row for row, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]
     places = f"; first row {differing[0]}" if differing else ""
     same = f"{len(old) - len(differing)} of {len(old)} rows{places}"
-    return [
-        Comparison.of(
-            name, f"{found.correct}/{found.examples}", f"{score.correct}/{score.examples}"
-        ),
-        Comparison.of(f"{name} labels", same, f"{len(old)} of {len(old)} rows"),
-    ]
+    labels = Comparison.of(f"{found.what} labels", same, f"{len(old)} of {len(old)} rows")
+    return [found, labels]

@@ -21,11 +21,18 @@ from harness.federation.ledger import Ledger
 from harness.federation.options import FederationOutcome, Options
 from harness.plugins import load_components
 from harness.record import ResultRecord, Scores
-from harness.reproduce.comparison import Comparison, Reproduction, compare_tensors, equal_items
+from harness.reproduce.comparison import (
+    Comparison,
+    Reproduction,
+    compare_score,
+    compare_tensors,
+    equal_items,
+)
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.start import refuse_used, seed_from_checkpoint
 from harness.sources.assets import Assets, locate
 from harness.spec import RunSpec
+from harness.verify.ladder import Level
 
 
 def reproduce(
@@ -102,17 +109,8 @@ def _scores(
     from harness.evaluation.launch import evaluate_run
 
     evaluate_run(work_dir, device=spec.compute.device, quiet=options.quiet)
-    again = {
-        (item.task, item.metric): item
-        for item in read_document(Scores, work_dir / "scores.json").scores
-    }
-    items = []
-    for score in record.scores:
-        found = again.get((score.task, score.metric))
-        name = score.task if score.metric == "accuracy" else f"{score.task} {score.metric}"
-        text = f"{found.correct}/{found.examples}" if found else "no score"
-        items.append(Comparison.of(name, text, f"{score.correct}/{score.examples}"))
-    return items
+    again = read_document(Scores, work_dir / "scores.json").scores
+    return [compare_score(score, again) for score in record.scores]
 
 
 def _round(
@@ -155,7 +153,7 @@ def _beginning(begun: int) -> str:
 
 
 def reproduction(
-    level: str | None,
+    level: Level | None,
     scope: str,
     original: Original,
     challenge: Challenge,

@@ -8,13 +8,10 @@ from pathlib import Path
 from harness.document import parse_json, pretty_json, read_text, sha256_text, write_atomic
 from harness.errors import RecordError
 from harness.reproduce.comparison import Reproduction
-from harness.verify.ladder import Evidence, Level, Rung, parse_ladder
+from harness.verify.ladder import Evidence, Rung, parse_ladder
 from harness.verify.layout import MANIFEST, seal
 
 LADDER = "ladder.json"
-LEVELS: dict[str, Level] = {
-    "re-evaluated": "re-evaluated", "round-replayed": "round-replayed", "re-run": "re-run",
-}  # fmt: skip
 
 
 def write_rung(
@@ -35,7 +32,7 @@ def write_rung(
     Raises:
         RecordError: the repetition earned nothing.
     """
-    level = LEVELS.get(found.level or "")
+    level = found.level
     if level is None or not (found.equal or (tolerated and found.within_tolerance)):
         raise RecordError(
             f"{folder}: this repetition earns no rung; a whole evaluation, round or run must come"
