@@ -57,6 +57,7 @@ def _end_with_stdin() -> None:
 def _settle(threads: int | None) -> None:
     """Set torch's threads and silence what the libraries say about themselves."""
     warnings.filterwarnings("ignore", message="The PEFT config's `base_model_name_or_path`")
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft's
     import torch
     import transformers
 
