@@ -8,6 +8,12 @@ from math import prod
 from pydantic import Field
 
 from harness.challenge import MIB, Challenge
+from harness.client_processes import (
+    FLOAT_BYTES,
+    client_memory_bytes,
+    client_processes,
+    example_tokens,
+)
 from harness.components import RoundPlan, Shapes
 from harness.document import Document
 from harness.machine import Machine
@@ -16,10 +22,6 @@ from harness.spec import RunSpec
 
 HEADER_BYTES = 128
 """The .npy header that Flower sends before each tensor's data."""
-FLOAT_BYTES = 4
-
-EXAMPLE_TOKENS = 82
-"""Mean length of a finance training example with the Alpaca prompt and SmolLM2's tokenizer."""
 CPU_FLOPS_PER_CORE = {512: 100e9, 256: 60e9, 128: 20e9}
 """Operations a second and core, by vector width, of a count that takes every example whole. What
 examples share is computed once, so this is more than a core does. Source: SmolLM2-135M with 512
@@ -29,8 +31,6 @@ GPU_FLOPS = 2.2e12
 1924.52 s for 12 rounds x 5 clients x 8 steps x 16 examples of the 1.7B model."""
 SETUP_S = 30.0
 """Imports, Ray and the base model's first load."""
-PROCESS_BYTES = 450 * MIB
-"""Resident size of a process that has imported torch, transformers and peft."""
 
 
 class CommunicationForecast(Document):
@@ -155,12 +155,12 @@ def _estimate(
     train = spec.train
     clients = challenge.clients_per_round(train.fraction)
     steps = train.rounds * clients * train.max_steps * train.gradient_accumulation_steps
-    tokens = min(EXAMPLE_TOKENS, train.seq_length)
+    tokens = example_tokens(train)
     work = 4.0 * spec.model.parameters() * steps * train.batch_size * tokens
     cuda = spec.compute.device == "cuda"
     cores = min(machine.cores, clients * spec.compute.threads)
     speed = GPU_FLOPS if cuda else CPU_FLOPS_PER_CORE[machine.vector_bits] * cores
-    processes = 1 if cuda else min(clients, max(1, machine.cores // spec.compute.threads))
+    processes = client_processes(spec, clients, adapter_parameters, machine)
     name = machine.gpu_name or "a 16 GB GPU" if cuda else f"{machine.cores} CPU cores"
     return CostForecast(
         device=spec.compute.device,
@@ -168,22 +168,3 @@ def _estimate(
         memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
         basis=f"{name}, {tokens} tokens an example, {processes} process(es)",
     )
-
-
-def client_memory_bytes(spec: RunSpec, adapter_parameters: int) -> int:
-    """Estimate the memory of one training process: base, adapter, optimizer, activations.
-
-    A CPU keeps the dequantised base in float32 (4 bytes a weight); a GPU keeps 4-bit linears
-    (0.5625 bytes a weight with their scales) and 2-byte embeddings.
-    """
-    model, train = spec.model, spec.train
-    linears = model.linear_parameters()
-    rest = model.parameters() - linears
-    cuda = spec.compute.device == "cuda"
-    base = round(0.5625 * linears + 2 * rest) if cuda else 4 * (linears + rest)
-    optimizer = 2 if "8bit" in train.optimizer else 8
-    adapter = adapter_parameters * (2 * FLOAT_BYTES + optimizer)
-    tokens = train.batch_size * min(EXAMPLE_TOKENS, train.seq_length)
-    per_token = model.layers * (12 * model.hidden + 6 * model.intermediate)
-    activations = tokens * per_token * (2 if cuda else 4)
-    return PROCESS_BYTES + base + adapter + activations

@@ -23,12 +23,14 @@ class Machine:
     """512 with AVX-512, 256 with AVX2, else 128."""
     gpu_name: str | None
     gpu_memory_bytes: int
+    gpu_free_bytes: int
+    """What no process had taken of it when this was asked."""
 
 
 @cache
 def this_machine() -> Machine:
     """Return the facts of this machine; a missing or failing `nvidia-smi` means no GPU."""
-    name, memory = _gpu()
+    name, memory, free = _gpu()
     return Machine(
         cores=len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
@@ -37,6 +39,7 @@ def this_machine() -> Machine:
         vector_bits=_vector_bits(),
         gpu_name=name,
         gpu_memory_bytes=memory,
+        gpu_free_bytes=free,
     )
 
 
@@ -56,14 +59,19 @@ def _vector_bits() -> int:
     return 256 if "avx2" in flags else 128
 
 
-def _gpu() -> tuple[str | None, int]:
+def _gpu() -> tuple[str | None, int, int]:
+    """Name, memory and free memory of the first GPU."""
+    none = (None, 0, 0)
     if shutil.which("nvidia-smi") is None:
-        return None, 0
-    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+        return none
+    columns = "--query-gpu=name,memory.total,memory.free"
+    query = ["nvidia-smi", columns, "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return None, 0
+        return none
     first = done.stdout.strip().splitlines()[:1] if done.returncode == 0 else []
-    name, _, memory = first[0].rpartition(", ") if first else ("", "", "")
-    return (name, int(memory) * MIB) if memory.isdigit() else (None, 0)
+    name, *memory = first[0].rsplit(", ", 2) if first else ("",)
+    if len(memory) != 2 or not all(item.isdigit() for item in memory):
+        return none
+    return name, int(memory[0]) * MIB, int(memory[1]) * MIB

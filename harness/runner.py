@@ -105,11 +105,8 @@ def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
 def _finish(
     out: Path, spec: RunSpec, challenge: Challenge, assets: Assets, settings: Settings
 ) -> ResultRecord:
-    options = settings.federation
-    if spec.smoke and options.actors is None:
-        options = options.with_values(actors=1)  # a second process would take 2 GiB more
     with _timed(out, "federate", settings.quiet):
-        outcome = federate(spec, challenge, assets, out, options)
+        outcome = federate(spec, challenge, assets, out, settings.federation)
     with _timed(out, "evaluate", settings.quiet):
         evaluate_run(out, device=spec.compute.device, quiet=settings.quiet)
     scores = read_document(Scores, out / rundir.SCORES)

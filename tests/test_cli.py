@@ -164,7 +164,7 @@ def test_a_run_that_cannot_be_is_refused_before_anything_heavy(
     script = (
         "import sys\nfrom harness import environment, machine\n"
         "environment.find_spec = lambda name: name\n"
-        "machine._gpu = lambda: (None, 0)\n"
+        "machine._gpu = lambda: (None, 0, 0)\n"
         "from harness.cli import main\n"
         "try:\n    main(['run', *sys.argv[1:]])\n"
         "finally:\n    assert 'torch' not in sys.modules and 'flwr' not in sys.modules\n"

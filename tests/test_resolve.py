@@ -12,7 +12,12 @@ from harness.machine import Machine
 from harness.resolve import Request, Resolved, resolve
 
 LAPTOP = Machine(
-    cores=2, memory_bytes=24 * 2**30, vector_bits=256, gpu_name=None, gpu_memory_bytes=0
+    cores=2,
+    memory_bytes=24 * 2**30,
+    vector_bits=256,
+    gpu_name=None,
+    gpu_memory_bytes=0,
+    gpu_free_bytes=0,
 )
 
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from harness.challenge import Challenge
-from harness.components import Shapes
+from harness.client_processes import client_processes
 from harness.federation.options import FederationOutcome, Options
-from harness.forecast import client_memory_bytes, message_bytes
-from harness.machine import Machine, this_machine
+from harness.forecast import message_bytes
+from harness.machine import this_machine
 from harness.plugins import Components, load_components
 from harness.resolve import strategy_context
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
-__all__ = ["FederationOutcome", "Options", "choose_actors", "federate"]
-
-MEMORY_SHARE = 0.6
-"""Share of the machine's memory that client processes may fill by forecast."""
-
-SMOKE_ACTORS = 2
-"""Client processes of a smoke run: its promise is 4 GiB for the whole process tree."""
+__all__ = ["FederationOutcome", "Options", "federate"]
 
 
 def federate(
@@ -62,7 +57,8 @@ def federate(
     components = load_components(spec)
     shapes = components.method.shapes(spec.model, components.peft_params)
     clients = challenge.clients_per_round(spec.train.fraction)
-    actors = options.actors or choose_actors(spec, challenge, shapes, this_machine())
+    parameters = sum(prod(shape) for shape in shapes.values())
+    actors = options.actors or client_processes(spec, clients, parameters, this_machine())
     actors = min(actors, clients)  # more would have nothing to do
     done = finished(run_dir, job, actors)
     if done is not None:
@@ -90,29 +86,3 @@ def _try_strategy(spec: RunSpec, challenge: Challenge, components: Components) -
     name, method, params = spec.strategy.name, components.strategy, components.strategy_params
     build_strategy(name, method, params, strategy_context(spec, challenge, components))
     client_part(name, method, params)
-
-
-def choose_actors(spec: RunSpec, challenge: Challenge, shapes: Shapes, machine: Machine) -> int:
-    """Return how many client processes this machine carries, at least one.
-
-    As many as sampled clients, as cores for their threads, and as fit in `MEMORY_SHARE` of the
-    memory by forecast; one on a GPU.
-    """
-    if spec.compute.device == "cuda":
-        return 1
-    parameters = sum(_size(shape) for shape in shapes.values())
-    fitting = int(MEMORY_SHARE * machine.memory_bytes) // client_memory_bytes(spec, parameters)
-    wanted = min(
-        challenge.clients_per_round(spec.train.fraction),
-        machine.cores // spec.compute.threads,
-        fitting,
-        SMOKE_ACTORS if spec.smoke else machine.cores,
-    )
-    return max(1, wanted)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for item in shape:
-        size *= item
-    return size

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.client_processes import gpu_share
 from harness.errors import FederationError
 from harness.federation.flower_log import flower_log
 from harness.federation.guardian import Guardian
@@ -59,7 +60,7 @@ class _Flower:
 
         resources = {
             "num_cpus": 1,
-            "num_gpus": 1.0 / self.actors if self.cuda else 0.0,
+            "num_gpus": gpu_share(self.actors) if self.cuda else 0.0,
             # Ray option, passed on by Flower: a client process that dies is started again.
             "max_restarts": -1,
         }

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.client_processes import gpu_share
 from harness.document import pretty_json, read_document, write_atomic
 from harness.errors import FederationError
 from harness.federation.flower_app import write_app
@@ -96,7 +97,7 @@ def _connection(
 
 
 def _federation_config(job: Job, actors: int) -> str:
-    gpu = 1.0 / actors if job.spec.compute.device == "cuda" else 0.0
+    gpu = gpu_share(actors) if job.spec.compute.device == "cuda" else 0.0
     return (
         f"num-supernodes={job.challenge.num_supernodes} client-resources-num-cpus=1"
         f" client-resources-num-gpus={gpu} init-args-num-cpus={actors}"

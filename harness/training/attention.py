@@ -52,6 +52,10 @@ def packed_attention(
         rows = tensor[0].transpose(0, 1).reshape(-1, heads * size).index_select(0, places)
         return rows.view(len(packed.mask), -1, heads, size).transpose(1, 2)
 
+    grouped = query.shape[1] != key.shape[1]
+    if grouped and query.is_cuda:
+        key, value = (_for_each_query_head(item, query.shape[1]) for item in (key, value))
+        grouped = False
     result = scaled_dot_product_attention(
         spread(query, packed.queries),
         spread(key, packed.keys),
@@ -59,8 +63,19 @@ def packed_attention(
         attn_mask=packed.mask.to(query.dtype),
         dropout_p=dropout,
         scale=scaling,
-        enable_gqa=query.shape[1] != key.shape[1],
+        enable_gqa=grouped,
     )
     rows = result.transpose(1, 2).reshape(-1, result.shape[1] * result.shape[3])
     collected = rows.index_select(0, packed.collect)
     return collected.view(1, -1, result.shape[1], result.shape[3]), None
+
+
+def _for_each_query_head(tensor: torch.Tensor, heads: int) -> torch.Tensor:
+    """Repeat the kv heads, (1, kv_heads, T, size), for the `heads` that share them.
+
+    CUDA's fused kernels take a mask or grouped heads, not both: given both, torch falls back to the
+    plain product of matrices.
+    """
+    _, kv_heads, length, size = tensor.shape
+    repeated = tensor[:, :, None].expand(-1, -1, heads // kv_heads, -1, -1)
+    return repeated.reshape(1, heads, length, size)

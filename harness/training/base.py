@@ -22,7 +22,9 @@ def compute_dtype(model: ModelSpec, device: str) -> torch.dtype:
     """
     if device == "cpu" or model.dtype == "float32":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    # Emulated, as on cards before Ampere, bfloat16 is slower than float32.
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if native else torch.float32
 
 
 def load_tokenizer(model: ModelSpec, model_dir: str) -> Any:
@@ -54,7 +56,8 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
         device: "cpu" or "cuda".
 
     Returns:
-        The transformers model, set to packed attention.
+        The transformers model, set to packed attention; linear layers that are not quantized are in
+        the type that they compute in.
 
     Raises:
         SourceError: the folder does not hold a model that transformers can load.
@@ -86,9 +89,19 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
         if parameter.dtype in (torch.bfloat16, torch.float16):
             parameter.data = parameter.data.float()
     base.config.use_cache = False
-    if dequantised_bytes(model, dtype) <= DEQUANTISED_SHARE * free_memory_bytes(device):
+    if model.quantization == "none":
+        _hold_linears_in(base, dtype)
+    elif dequantised_bytes(model, dtype) <= DEQUANTISED_SHARE * free_memory_bytes(device):
         dequantise(base, dtype)
     return base
+
+
+def _hold_linears_in(base: Any, dtype: torch.dtype) -> None:
+    """Hold the decoder's linear layers in the type that would be made of them at each use."""
+    head = base.get_output_embeddings()
+    for layer in base.modules():
+        if type(layer) is torch.nn.Linear and layer is not head:
+            layer.to(dtype)
 
 
 def dequantised_bytes(model: ModelSpec, dtype: torch.dtype) -> int:
@@ -97,9 +110,11 @@ def dequantised_bytes(model: ModelSpec, dtype: torch.dtype) -> int:
 
 
 def free_memory_bytes(device: str) -> int:
-    """Return the memory of the device that is free now."""
+    """Return the memory of the device that this process can still fill."""
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
+        # The driver counts as taken what torch holds for its next tensors.
+        held = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0]) + held
     import psutil
 
     return int(psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""LoRA and DoRA layers as one step of autograd each, for the base layers that are kept in full.
+"""LoRA and DoRA layers as one step of autograd each, over a base in full or in 4 bits.
 
 LoRA   y = W x + s B A d(x)
 DoRA   y = c (W x + s B A d(x)),  c = m / ||W + s B A||          https://arxiv.org/abs/2402.09353
@@ -23,29 +23,36 @@ ADAPTER = "default"
 """Name that peft gives to the only adapter of a model."""
 
 
-def speed_up(model: torch.nn.Module) -> int:
-    """Replace the forward of every plain LoRA or DoRA layer in `model` by the fast one.
+def speed_up(model: torch.nn.Module, dtype: torch.dtype) -> int:
+    """Replace the forward of every LoRA or DoRA layer over a plain or 4-bit base by the fast one.
 
-    Layers of other methods, and over a quantized base, keep peft's.
+    Layers of other methods, and over an 8-bit base, keep peft's. A base in 4 bits is dequantised at
+    each use: more work and less memory than one that is kept dequantised, and the same bits.
+
+    Args:
+        model: base with the adapter in place.
+        dtype: what the layers compute in; norms and gradients of magnitudes are float32.
 
     Returns:
         How many were replaced.
     """
-    from peft.tuners.lora.layer import Linear
-
-    layers = [m for m in model.modules() if type(m) is Linear and _is_plain(m)]
+    layers = [m for m in model.modules() if _is_fast(m)]
     for layer in layers:
-        layer.forward = _fast_forward(layer)
+        layer.forward = _fast_forward(layer, dtype)
     return len(layers)
 
 
-def _is_plain(layer: Any) -> bool:
+def _is_fast(layer: Any) -> bool:
+    from peft.tuners.lora.bnb import Linear4bit
+    from peft.tuners.lora.layer import Linear
     from peft.tuners.lora.variants import DoraLinearVariant
 
+    if type(layer) not in (Linear, Linear4bit):
+        return False
     base = layer.get_base_layer()
     variant = layer.lora_variant.get(ADAPTER)
     return (
-        type(base) is torch.nn.Linear
+        (type(layer) is Linear4bit or type(base) is torch.nn.Linear)
         and base.bias is None
         and list(layer.lora_A) == [ADAPTER]
         and layer.lora_A[ADAPTER].bias is None
@@ -55,24 +62,36 @@ def _is_plain(layer: Any) -> bool:
     )
 
 
-def _fast_forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    weight = layer.get_base_layer().weight
+def _weight_source(base: Any, dtype: torch.dtype) -> Callable[[], torch.Tensor]:
+    """Return a function that returns W, (out, in), in `dtype`."""
+    weight: torch.Tensor = base.weight
+    if type(base) is torch.nn.Linear:
+        return lambda: weight.to(dtype)
+    from bitsandbytes.functional import dequantize_4bit
+
+    return lambda: dequantize_4bit(weight.data, base.weight.quant_state).to(dtype)
+
+
+def _fast_forward(layer: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+    source = _weight_source(layer.get_base_layer(), dtype)
     a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
     scaling = float(layer.scaling[ADAPTER])
     dropout = float(getattr(layer.lora_dropout[ADAPTER], "p", 0.0))
     magnitude = norms = None
     if ADAPTER in layer.lora_variant:
         magnitude = layer.lora_magnitude_vector[ADAPTER].weight
-        norms = torch.linalg.vecdot(weight, weight)
+        norms = torch.linalg.vecdot(source().float(), source().float())
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         p = dropout if layer.training else 0.0
-        factor = None
-        if magnitude is not None and norms is not None:
-            factor = magnitude / row_norms(weight, norms, a, b, scaling)
-        result: torch.Tensor = _LowRank.apply(  # type: ignore[no-untyped-call]  # torch's own
-            x, weight, a, b, scaling, p, factor
-        )
+        weight, factor = source(), None
+        # The types below are chosen one by one; autocast would round the norms.
+        with torch.autocast(x.device.type, enabled=False):
+            if magnitude is not None and norms is not None:
+                factor = magnitude / row_norms(weight, norms, a, b, scaling)
+            result: torch.Tensor = _LowRank.apply(  # type: ignore[no-untyped-call]  # torch's own
+                x, weight, source, a, b, scaling, p, factor
+            )
         return result
 
     return forward
@@ -82,16 +101,17 @@ def _fast_forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 def row_norms(
     weight: torch.Tensor, squares: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """Return ||W + s B A|| by rows, (out,).
+    """Return ||W + s B A|| by rows, (out,) float32.
 
     Args:
         weight: W, (out, in).
-        squares: ||W||^2 by rows, (out,).
-        a: A, (r, in).
-        b: B, (out, r).
+        squares: ||W||^2 by rows, (out,) float32.
+        a: A, (r, in) float32.
+        b: B, (out, r) float32.
         scaling: s.
     """
-    cross = linear(weight, a.to(weight.dtype)).add_(linear(b, a @ a.T), alpha=scaling / 2)
+    cross = linear(weight, a.to(weight.dtype)).float()
+    cross.add_(linear(b, a @ a.T), alpha=scaling / 2)
     norms: torch.Tensor = torch.linalg.vecdot(cross, b).mul_(2 * scaling).add_(squares).sqrt_()
     return norms
 
@@ -113,56 +133,59 @@ def kept_share(dropout: float) -> float:
 
 
 class _LowRank(torch.autograd.Function):
-    """c (W x + s B A d(x)) over the last dimension of x; W is frozen."""
+    """c (W x + s B A d(x)) over the last dimension of x, in the type of W, which is frozen."""
 
     @staticmethod
     def forward(
         ctx: Any,
         x: torch.Tensor,
         weight: torch.Tensor,
+        source: Callable[[], torch.Tensor],
         a: torch.Tensor,
         b: torch.Tensor,
         scaling: float,
         dropout: float,
         factor: torch.Tensor | None,
     ) -> torch.Tensor:
-        rows = x.reshape(-1, x.shape[-1])
+        dtype = weight.dtype
+        rows = x.reshape(-1, x.shape[-1]).to(dtype)
         drop, low_rows = None, rows
         if dropout > 0:
             drop = drop_mask(rows, dropout)
             low_rows = rows.masked_fill(drop, 0)
             a = a / kept_share(dropout)
+        a, b = a.to(dtype), b.to(dtype)
         low = linear(low_rows, a)
         full = linear(rows, weight)
         full.addmm_(low, b.T, alpha=scaling)
-        ctx.scaling, ctx.dropout = scaling, dropout
+        ctx.scaling, ctx.dropout, ctx.source = scaling, dropout, source
         kept = None if factor is None else full
-        ctx.save_for_backward(rows, drop, low, weight, a, b, factor, kept)
-        result = full if factor is None else full * factor
+        ctx.save_for_backward(rows, drop, low, a, b, factor, kept)
+        result = full if factor is None else (full * factor).to(dtype)
         return result.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rows, drop, low, weight, a, b, factor, full = ctx.saved_tensors
+        rows, drop, low, a, b, factor, full = ctx.saved_tensors
         shape = (*grad.shape[:-1], rows.shape[-1])
         grad = grad.reshape(-1, grad.shape[-1])
         grad_factor = None
         if factor is not None:
-            grad_factor = (grad * full).sum(0)
-            grad = grad * factor
+            grad_factor = (grad * full).sum(0, dtype=torch.float32)
+            grad = (grad * factor).to(rows.dtype)
         scaled = (grad @ b).mul_(ctx.scaling)
         grad_a = None
-        if ctx.needs_input_grad[2]:
+        if ctx.needs_input_grad[3]:
             grad_a = scaled.T @ (rows if drop is None else rows.masked_fill(drop, 0))
             if drop is not None:
                 grad_a /= kept_share(ctx.dropout)
-        grad_b = (grad.T @ low).mul_(ctx.scaling) if ctx.needs_input_grad[3] else None
+        grad_b = (grad.T @ low).mul_(ctx.scaling) if ctx.needs_input_grad[4] else None
         grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_x = grad @ weight
+            grad_x = grad @ ctx.source()
             if drop is None:
                 grad_x.addmm_(scaled, a)
             else:
                 grad_x += (scaled @ a).masked_fill_(drop, 0)
             grad_x = grad_x.view(shape)
-        return grad_x, None, grad_a, grad_b, None, None, grad_factor
+        return grad_x, None, None, grad_a, grad_b, None, None, grad_factor

@@ -20,9 +20,11 @@ def speed_up_norms(model: torch.nn.Module) -> int:
 
 def _fast_forward(norm: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     def forward(x: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = _RmsNorm.apply(  # type: ignore[no-untyped-call]  # torch's own
-            x, norm.weight, norm.variance_epsilon
-        )
+        # Autocast would take the mean of squares in half precision.
+        with torch.autocast(x.device.type, enabled=False):
+            result: torch.Tensor = _RmsNorm.apply(  # type: ignore[no-untyped-call]  # torch's own
+                x, norm.weight, norm.variance_epsilon
+            )
         return result
 
     return forward

@@ -96,7 +96,7 @@ class Trainer:
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
         self.adapter = Adapter(self.model, spec.model, method, params)
         speed_up_norms(self.model)
-        speed_up(self.model)
+        speed_up(self.model, self._dtype)
         self._initial = self.adapter.values()
         self._travelling = frozenset(method.travelling(spec.model, params))
 
@@ -217,7 +217,7 @@ class Trainer:
             packed = pack(chosen[start : start + size], self._device)
             tokens = packed.ids.shape[1]
             checkpoint_if_needed(self.model, self.spec.model, tokens, self._device)
-            with torch.autocast("cuda", torch.bfloat16, self._dtype == torch.bfloat16):
+            with torch.autocast(self._device, torch.bfloat16, self._dtype == torch.bfloat16):
                 loss = packed_loss(self.model, packed, labels)
             total += float(loss.detach())
             torch.autograd.backward(loss)

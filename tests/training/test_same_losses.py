@@ -63,7 +63,7 @@ def test_layer_has_pefts_output_and_gradients(dora: bool) -> None:
         return [out.detach(), x.grad, *trained]
 
     theirs = run()
-    assert speed_up(adapted) == 1
+    assert speed_up(adapted, torch.float32) == 1
     for mine, other in zip(run(), theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
 
@@ -85,21 +85,22 @@ def test_dropout_keeps_the_share_that_it_divides_by() -> None:
     assert float((columns - 0.075).abs().max()) < 0.05, "no column may always or never drop"
 
 
-@pytest.mark.parametrize("quantization", ["fp4", "nf4"])
+@pytest.mark.parametrize(("name", "quantization"), [("lora", "fp4"), ("dora", "nf4")])
 def test_the_dequantised_base_has_the_quantized_ones_bits(
-    make_trainer: Make, monkeypatch: pytest.MonkeyPatch, quantization: str
+    make_trainer: Make, monkeypatch: pytest.MonkeyPatch, name: str, quantization: str
 ) -> None:
-    params = {"r": 4, "dropout": 0.0, "target_modules": ["v_proj"]}
-    kept = make_trainer("lora", params, quantization)
+    params = {"r": 4, "dropout": 0.2, "target_modules": ["v_proj", "up_proj"]}
+    kept = make_trainer(name, params, quantization)
     monkeypatch.setattr("harness.training.base.DEQUANTISED_SHARE", 0.0)
-    quantized = make_trainer("lora", params, quantization)
+    quantized = make_trainer(name, params, quantization)
     names = {type(module).__name__ for module in quantized.model.modules()}
     assert "Linear4bit" in names
     assert "Linear4bit" not in {type(module).__name__ for module in kept.model.modules()}
     start = kept.initial()
-    assert kept.train(start, 1, 0).step_losses == pytest.approx(
-        quantized.train(start, 1, 0).step_losses, rel=1e-6
-    )
+    ours, theirs = kept.train(start, 1, 0), quantized.train(start, 1, 0)
+    assert ours.step_losses == theirs.step_losses
+    for key, values in ours.arrays.items():
+        np.testing.assert_array_equal(values, theirs.arrays[key])
 
 
 def test_checkpointing_for_want_of_memory_changes_no_bit(

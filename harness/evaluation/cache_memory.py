@@ -1,0 +1,22 @@
+"""How much memory the keys and values of the rows that are decoded together may take."""
+
+from __future__ import annotations
+
+import torch
+
+CPU_BYTES = 2 * 2**30
+"""More rows at a time gain nothing once the matrix units are full."""
+
+GPU_SHARE = 0.5
+"""Share of a GPU's free memory, asked for once the model is in it."""
+
+
+def cache_bytes(device: str) -> int:
+    """Return how many bytes the cache may take; no label depends on it.
+
+    Args:
+        device: `cpu` or `cuda`, with the model loaded.
+    """
+    if device == "cuda":
+        return int(GPU_SHARE * torch.cuda.mem_get_info()[0])
+    return CPU_BYTES
