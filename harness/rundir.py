@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.document import digest_of, pretty_json, read_document, read_json, write_atomic
 from harness.errors import RecordError, UsageError
+from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
 SPEC = "spec.json"
@@ -41,9 +43,40 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"{path} exists; {hint} choose another --out")
 
 
-def create(path: Path, spec: RunSpec) -> None:
-    """Make a run directory for `spec`. Raises RecordError when the disk refuses it."""
+def refuse_unwritable(path: Path) -> None:
+    """Check that files can be made in `path`; what is made to find out is removed.
+
+    Raises:
+        UsageError: none can be made.
+    """
+    absent = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{path}: nothing can be written there ({error.strerror}); choose another --out"
+        ) from None
+    finally:
+        for folder in absent:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def create(path: Path, spec: RunSpec, assets: Assets) -> None:
+    """Write what a run, its repetition and its evaluation begin with.
+
+    Args:
+        path: the run directory; made where there is none.
+        spec: the run; what is there is this one, or is written over.
+        assets: files of this machine; may differ from session to session.
+
+    Raises:
+        RecordError: the disk refused it.
+    """
     write_atomic(path / SPEC, pretty_json(spec.model_dump(mode="json")))
+    write_atomic(path / ASSETS, pretty_json(assets.model_dump(mode="json")))
 
 
 def read_spec(path: Path) -> RunSpec:

@@ -56,9 +56,9 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
     out = settings.out or rundir.default_run_dir(resolved.spec)
     rundir.refuse_existing(out)
+    rundir.refuse_unwritable(out)
     assets = locate(resolved.spec, resolved.challenge, settings.mirror)
-    rundir.create(out, resolved.spec)
-    write_atomic(out / rundir.ASSETS, pretty_json(assets.model_dump(mode="json")))
+    rundir.create(out, resolved.spec, assets)
     with rundir.locked(out):
         return out, _finish(out, resolved.spec, resolved.challenge, assets, settings)
 
@@ -87,7 +87,7 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     assets = locate(spec, challenge, settings.mirror)
     if (out / rundir.ASSETS).is_file():
         _refuse_other_data(out, read_document(Assets, out / rundir.ASSETS), assets)
-    write_atomic(out / rundir.ASSETS, pretty_json(assets.model_dump(mode="json")))
+    rundir.create(out, spec, assets)
     with rundir.locked(out):
         return _finish(out, spec, challenge, assets, settings)
 

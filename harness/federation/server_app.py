@@ -11,6 +11,7 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from harness import rundir
 from harness.challenge import Challenge
 from harness.document import digest_of, pretty_json, read_document, write_atomic
 from harness.errors import UsageError
@@ -122,7 +123,6 @@ def find_order(
     mirror = str(config.get(MIRROR_KEY) or "")
     assets = locate(spec, challenge, Path(mirror).expanduser() if mirror else None)
     run_dir.mkdir(parents=True, exist_ok=True)
-    write_atomic(run_dir / "spec.json", pretty_json(spec.model_dump(mode="json")))
-    write_atomic(run_dir / "assets.json", pretty_json(assets.model_dump(mode="json")))
+    rundir.create(run_dir, spec, assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
     return Order(job=job, options=Options(), actors=1), run_dir

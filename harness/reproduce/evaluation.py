@@ -10,7 +10,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.document import pretty_json, read_document, sha256_file, write_atomic
+from harness import rundir
+from harness.document import read_document, sha256_file
 from harness.environment import require_run_extra
 from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
@@ -67,10 +68,9 @@ def reevaluate(
     shutil.copyfile(weights, work_dir / ADAPTER / WEIGHTS)
     # The configuration that was submitted, and checked, not the one that lies beside the weights.
     shutil.copyfile(original.folder / ADAPTER / CONFIG, work_dir / ADAPTER / CONFIG)
-    write_atomic(work_dir / "spec.json", pretty_json(original.spec.model_dump(mode="json")))
-    write_atomic(work_dir / "assets.json", pretty_json(assets.model_dump(mode="json")))
+    rundir.create(work_dir, original.spec, assets)
     evaluate_run(work_dir, original.spec.compute.device, threads, quiet=quiet)
-    again = read_document(Scores, work_dir / "scores.json").scores
+    again = read_document(Scores, work_dir / rundir.SCORES).scores
     items = [item for score in record.scores for item in _compare(score, again, work_dir, before)]
     return reproduction("re-evaluated", "the evaluation", original, challenge, items)
 

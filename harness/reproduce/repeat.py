@@ -10,8 +10,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness import rundir
 from harness.challenge import Challenge
-from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
+from harness.document import digest_of, read_document, sha256_file
 from harness.environment import package_versions, require_run_extra
 from harness.errors import RecordError
 from harness.federation import checkpoint
@@ -85,8 +86,7 @@ def _whole(
     original: Original, challenge: Challenge, assets: Assets, work_dir: Path, options: Options
 ) -> Reproduction:
     spec = original.spec
-    write_atomic(work_dir / "spec.json", pretty_json(spec.model_dump(mode="json")))
-    write_atomic(work_dir / "assets.json", pretty_json(assets.model_dump(mode="json")))
+    rundir.create(work_dir, spec, assets)
     outcome = federate(spec, challenge, assets, work_dir, options)
     items = [
         item
@@ -109,7 +109,7 @@ def _scores(
     from harness.evaluation.launch import evaluate_run
 
     evaluate_run(work_dir, device=spec.compute.device, quiet=options.quiet)
-    again = read_document(Scores, work_dir / "scores.json").scores
+    again = read_document(Scores, work_dir / rundir.SCORES).scores
     return [compare_score(score, again) for score in record.scores]
 
 

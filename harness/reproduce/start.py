@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from harness import rundir
 from harness.document import write_atomic
 from harness.errors import RecordError, UsageError
 from harness.federation import checkpoint, kept
@@ -15,10 +16,11 @@ def refuse_used(work_dir: Path) -> None:
     """Check that nothing lies where a repetition writes: it would be taken for its result.
 
     Raises:
-        UsageError: `work_dir` is a file or not empty.
+        UsageError: `work_dir` is a file, not empty, or cannot be written to.
     """
     if work_dir.exists() and (not work_dir.is_dir() or any(work_dir.iterdir())):
         raise UsageError(f"{work_dir} is not an empty directory; choose another --out")
+    rundir.refuse_unwritable(work_dir)
 
 
 def seed_from_checkpoint(folder: Path, work_dir: Path, number: int) -> int:

@@ -1,0 +1,34 @@
+"""Where a run may be written is found out before anything is fetched, and leaves no trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.resolve import Request
+from harness.rundir import refuse_unwritable
+from harness.runner import Settings, start
+
+
+def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    refuse_unwritable(tmp_path / "a" / "b" / "c")
+    assert list((tmp_path / "a").iterdir()) == []
+    refuse_unwritable(tmp_path / "a")
+    assert (tmp_path / "a").is_dir()
+
+
+def test_an_unwritable_out_is_refused_before_the_sources_are_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locate(*_: object) -> None:
+        raise AssertionError("sources were sought")
+
+    monkeypatch.setattr("harness.runner.locate", locate)
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "run"
+    request = Request("smollm2-dora", smoke=True)
+    with pytest.raises(UsageError, match=r"file/run: nothing can be written there .*--out"):
+        start(request, Settings(out=out))
