@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from harness.errors import HarnessError, PluginError
 
@@ -28,16 +32,45 @@ def blame(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
         advice: what to do about it.
 
     Raises:
-        PluginError: the code raised anything, SystemExit included, that is neither the harness's
-            own nor Ctrl-C.
+        PluginError: the code raised anything, SystemExit and KeyboardInterrupt included, that is
+            neither the harness's own nor comes of a signal.
     """
+    with _interrupts() as interrupts:
+        try:
+            with redirect_stdout(sys.stderr):
+                yield
+        except HarnessError:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and interrupts:
+                raise
+            raise PluginError(f"{culprit} raised {cause(error)}; {advice}") from error
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Yield a list that gets an item for each signal that may end the code inside.
+
+    Code can raise KeyboardInterrupt without anybody's Ctrl-C. Only the main thread meets signals.
+    """
+    came: list[int] = []
+    handlers: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: known for number, known in handlers.items() if callable(known)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        handlers[number](number, frame)
+
+    for number in handlers:
+        signal.signal(number, note)
     try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except (HarnessError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise PluginError(f"{culprit} raised {cause(error)}; {advice}") from error
+        yield came
+    finally:
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is note:
+                signal.signal(number, handler)
 
 
 def cause(error: BaseException) -> str:
