@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from harness.leaderboard.columns import Ranked
+from harness.leaderboard.labels import Point, Tick, labelled
 
 MIB = 2**20
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 18, 50
 SIZES = {"wide": (1100, 420), "tall": (430, 380)}
 """Name of a drawing -> its size; the page shows one of them, by its own width."""
-
-CHARACTER, LINE = 7.6, 15
-"""Size of a label's character in the drawing's units."""
-LABEL_CHARACTERS = 26
-MANY_POINTS = 60
-"""With more points than this only those of the front are labelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One entry of the plot, in the drawing's coordinates."""
-
-    name: str
-    x: float
-    y: float
-    status: str
-    front: bool
-    title: str
-    label: str = ""
-    """Empty where it would cover another."""
-    label_x: float = 0.0
-    anchor: str = "start"
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One tick of an axis, or one horizontal line."""
-
-    at: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +35,11 @@ class Plot:
     y_ticks: tuple[Tick, ...]
     limit: float
     """Where the communication limit stands."""
+
+    @property
+    def numbered(self) -> tuple[Point, ...]:
+        """Points of the front that have a number for a name."""
+        return tuple(point for point in self.points if point.number is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +123,7 @@ def _draw(
     step = 1 if width > 600 else 2
     return Plot(
         name, width, height, LEFT, right, TOP, bottom,
-        points=tuple(_labelled(list(points.values()), right, lines)),
+        points=labelled(list(points.values()), LEFT, right, lines),
         front=_steps([(points[key].x, points[key].y) for key in front], right),
         lines=lines,
         x_ticks=tuple(
@@ -161,37 +137,6 @@ def _draw(
         ),
         limit=x_of(limit_mib),
     )  # fmt: skip
-
-
-def _labelled(points: Sequence[Point], right: float, lines: Sequence[Tick]) -> Iterable[Point]:
-    """Yield the points with labels to the right or left of them, where there is room."""
-    taken: list[Box] = [(p.x - 9, p.y - 9, p.x + 9, p.y + 9) for p in points]
-    taken += [
-        (right - CHARACTER * len(line.label), line.at - LINE, right, line.at) for line in lines
-    ]
-    for point in points:
-        if len(points) > MANY_POINTS and not point.front:
-            yield point
-            continue
-        long = len(point.name) > LABEL_CHARACTERS
-        text = point.name[: LABEL_CHARACTERS - 1] + "…" if long else point.name
-        size = CHARACTER * len(text)
-        placed = point
-        for anchor, start in (("start", point.x + 12), ("end", point.x - 12 - size)):
-            box = (start, point.y - LINE / 2, start + size, point.y + LINE / 2)
-            if box[0] > LEFT and box[2] < right and not any(_overlap(box, b) for b in taken):
-                taken.append(box)
-                label_x = round(start if anchor == "start" else start + size, 1)
-                placed = replace(point, label=text, label_x=label_x, anchor=anchor)
-                break
-        yield placed
-
-
-Box = tuple[float, float, float, float]
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _size(mib: float) -> str:
