@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.record import Device
+from harness.record.machine import Device
 from harness.schedule import learning_rate
 from harness.spec import RunSpec, derived_seed
 

@@ -22,7 +22,7 @@ from harness.federation import checkpoint
 from harness.federation.ledger import Ledger
 from harness.federation.tensors import aggregation_error, difference, digest_arrays
 from harness.plugins import load_components
-from harness.record import ClientRecord, RoundRecord
+from harness.record.federation import ClientRecord, RoundRecord
 from harness.resolve import Request, resolve
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.federation.engine import Options, federate
 from harness.federation.ledger import Ledger
-from harness.record import RoundRecord
+from harness.record.federation import RoundRecord
 from harness.resolve import Request, resolve
 from harness.sources import locate
 

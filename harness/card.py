@@ -6,7 +6,8 @@ from tabulate import tabulate
 
 from harness.challenge import MIB, Challenge
 from harness.progress import format_duration
-from harness.record import ResultRecord, Score
+from harness.record.result import ResultRecord
+from harness.record.score import Score
 
 
 def card(record: ResultRecord, challenge: Challenge) -> str:

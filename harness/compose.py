@@ -14,17 +14,10 @@ from harness.errors import RecordError
 from harness.federation.engine import FederationOutcome
 from harness.forecast import message_bytes, message_bytes_legacy
 from harness.recipe import Price
-from harness.record import (
-    AdapterRecord,
-    CommunicationRecord,
-    Cost,
-    Device,
-    Federation,
-    ResultRecord,
-    Scores,
-    TensorShape,
-    average,
-)
+from harness.record.federation import CommunicationRecord, Federation
+from harness.record.machine import Device
+from harness.record.result import AdapterRecord, Cost, ResultRecord, TensorShape
+from harness.record.score import Scores, average
 from harness.rundir import ADAPTER, read_timing
 from harness.sources.assets import Assets
 from harness.spec import RunSpec

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.challenge import Challenge
-from harness.record import DataRecord, Environment
+from harness.record.data import DataRecord
+from harness.record.machine import Environment
 from harness.spec import RunSpec
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import MissingExtraError
-from harness.record import Device, Environment, GitState
+from harness.record.machine import Device, Environment, GitState
 
 RUN_PACKAGES = (
     "flwr", "flwr_datasets", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "ray",

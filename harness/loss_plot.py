@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 
 
 def plot_loss(record: ResultRecord, path: Path) -> None:

@@ -24,7 +24,8 @@ from harness.evaluation.launch import evaluate_run
 from harness.federation.engine import federate
 from harness.federation.options import Options
 from harness.loss_plot import plot_loss
-from harness.record import ResultRecord, Scores
+from harness.record.result import ResultRecord
+from harness.record.score import Scores
 from harness.resolve import Request, resolve
 from harness.rules import refuse
 from harness.sources.assets import Assets, locate

@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.document import pretty_json, sha256_text, write_atomic
 from harness.errors import RecordError, UsageError
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 from harness.scoring.answers import answer_of, label_of
 from harness.scoring.published import read_answers
 from harness.verify.answers import source

@@ -20,7 +20,8 @@ from harness.card import card
 from harness.challenge import Challenge, load_challenge
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
 from harness.forecast import message_bytes, message_bytes_legacy
-from harness.record import GENESIS, ResultRecord, RoundRecord
+from harness.record.federation import GENESIS, RoundRecord
+from harness.record.result import ResultRecord
 from harness.sampling import sampled_partitions
 from harness.schedule import learning_rate
 from harness.scoring import statistics

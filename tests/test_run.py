@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from harness.document import read_document, sha256_file
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 
 HARNESS = [sys.executable, "-c", "from harness.cli import main; main()"]
 SMOKE = ["run", "--plugin", "smollm2-dora", "--smoke"]

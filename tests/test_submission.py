@@ -15,7 +15,7 @@ from harness.document import pretty_json, sha256_text
 from harness.eligibility import ineligible_because
 from harness.errors import RecordError, UsageError
 from harness.publish import publish
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 from harness.scoring.rows import make_row, row_digest
 from harness.smoke import evaluation_rows
 from harness.submission import REPEATED, RefusedError, submit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.record import Score, Scores
+from harness.record.score import Score, Scores
 
 
 @click.command()

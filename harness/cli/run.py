@@ -14,7 +14,7 @@ from harness.cli.options import request_options
 from harness.document import pretty_json
 from harness.environment import require_run_extra
 from harness.errors import UsageError
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 from harness.resolve import Request
 
 FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from harness.challenge import Challenge
 from harness.document import sha256_file
 from harness.errors import EvaluationError
-from harness.record import Leak, Score
+from harness.record.score import Leak, Score
 from harness.scoring.answers import has_label_word
 from harness.scoring.leak import LeakCount
 from harness.scoring.rescore import majority

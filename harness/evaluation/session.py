@@ -25,7 +25,7 @@ from harness.evaluation.result_key import (
     protocol_digest,
 )
 from harness.evaluation.scores import Measure, score
-from harness.record import Score, Scores
+from harness.record.score import Score, Scores
 from harness.scoring.leak import Example, LeakCount, count_leak
 from harness.smoke import training_rows
 from harness.sources.assets import Assets

@@ -13,7 +13,7 @@ import numpy as np
 from harness.document import Document, canonical_json, parse_document, parse_json, write_atomic
 from harness.errors import RecordError
 from harness.federation.tensors import digest_arrays
-from harness.record import RoundRecord
+from harness.record.federation import RoundRecord
 
 FOLDER = "checkpoints"
 ARRAYS = "arrays/"

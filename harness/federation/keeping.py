@@ -18,7 +18,7 @@ from harness.federation.asking import Asker
 from harness.federation.ledger import Ledger
 from harness.federation.resume import Position
 from harness.federation.wire import FILES, QUERY_SAVE, Job
-from harness.record import RoundRecord
+from harness.record.federation import RoundRecord
 
 ADAPTER = "adapter"
 WEIGHTS = "adapter_model.safetensors"

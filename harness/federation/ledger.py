@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.document import canonical_json, parse_document, parse_json, write_atomic
 from harness.errors import RecordError
-from harness.record import GENESIS, RoundRecord
+from harness.record.federation import GENESIS, RoundRecord
 
 FILE = "rounds.jsonl"
 

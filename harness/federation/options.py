@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.document import Document
-from harness.record import ClientRecord, RoundRecord
+from harness.record.federation import ClientRecord, RoundRecord
 
 
 class Options(Document):

@@ -11,7 +11,7 @@ from harness.federation.replies import Reply
 from harness.federation.tensors import aggregation_error, digest_arrays
 from harness.federation.traffic import Exchange
 from harness.forecast import message_bytes
-from harness.record import ClientRecord, RoundRecord
+from harness.record.federation import ClientRecord, RoundRecord
 
 
 def client_record(reply: Reply) -> ClientRecord:

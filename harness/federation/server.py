@@ -32,7 +32,7 @@ from harness.federation.traffic import Exchange, ReplayedError
 from harness.federation.wire import ARRAYS, HARNESS, QUERY_INITIAL, Job
 from harness.plugins import load_components
 from harness.progress import Meter
-from harness.record import ClientRecord
+from harness.record.federation import ClientRecord
 from harness.resolve import strategy_context
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.leaderboard.entry import Entry, EntryFinding, EntryRung, EntryScore, Sample
 from harness.leaderboard.figures import mean_of
-from harness.record import ResultRecord, Score
+from harness.record.result import ResultRecord
+from harness.record.score import Score
 from harness.verify.finding import Finding, shown
 from harness.verify.ladder import LEVELS
 from harness.verify.subject import Subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 
 
 def result_schema() -> dict[str, Any]:

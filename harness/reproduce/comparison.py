@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.document import Document
-from harness.record import RoundRecord, Score
+from harness.record.federation import RoundRecord
+from harness.record.score import Score
 from harness.verify.ladder import Level
 
 if TYPE_CHECKING:

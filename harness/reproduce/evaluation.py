@@ -16,7 +16,8 @@ from harness.environment import require_run_extra
 from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
 from harness.federation.keeping import ADAPTER, WEIGHTS
-from harness.record import ResultRecord, Score, Scores
+from harness.record.result import ResultRecord
+from harness.record.score import Score, Scores
 from harness.reproduce.comparison import NO_SCORE, Comparison, Reproduction, compare_score
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.repeat import reproduction

@@ -12,7 +12,8 @@ from harness.federation import checkpoint
 from harness.federation.keeping import ADAPTER, WEIGHTS
 from harness.federation.ledger import Ledger
 from harness.machine import this_machine
-from harness.record import ResultRecord, RoundRecord, migrate
+from harness.record.federation import RoundRecord
+from harness.record.result import ResultRecord, migrate
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 

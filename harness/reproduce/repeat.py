@@ -21,7 +21,8 @@ from harness.federation.keeping import ADAPTER, WEIGHTS
 from harness.federation.ledger import Ledger
 from harness.federation.options import FederationOutcome, Options
 from harness.plugins import load_components
-from harness.record import ResultRecord, Scores
+from harness.record.result import ResultRecord
+from harness.record.score import Scores
 from harness.reproduce.comparison import (
     Comparison,
     Reproduction,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.challenge import Challenge
 from harness.document import Document
-from harness.record import DataRecord
+from harness.record.data import DataRecord
 from harness.smoke import EVALUATION_ROWS, TRAINING_ROWS, corpus_digest
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.challenge import EvaluationSet
 from harness.document import sha256_file, sha256_text
 from harness.errors import SourceError
-from harness.record import DataRecord
+from harness.record.data import DataRecord
 from harness.sources.lookup import find
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.components import ModelSpec
 from harness.document import sha256_file, sha256_text
 from harness.errors import SourceError
-from harness.record import DataRecord
+from harness.record.data import DataRecord
 from harness.sources.lookup import Found, find
 from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
 

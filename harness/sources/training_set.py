@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.challenge import TrainingSet
 from harness.document import canonical_json, sha256_file
 from harness.errors import MissingExtraError, SourceError
-from harness.record import DataRecord
+from harness.record.data import DataRecord
 from harness.sources.lookup import find
 
 

@@ -13,7 +13,7 @@ import torch
 from harness.challenge import Challenge
 from harness.components import LocalObjective, LocalRound, PeftMethod, RoundPlan
 from harness.errors import FederationError
-from harness.record import Device
+from harness.record.machine import Device
 from harness.schedule import learning_rate, step_factor
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed

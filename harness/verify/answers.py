@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import exp, isclose
 
 from harness.challenge import Challenge
-from harness.record import Score
+from harness.record.score import Score
 from harness.scoring import statistics
 from harness.scoring.answers import answer_of, has_label_word, label_of
 from harness.scoring.rescore import majority

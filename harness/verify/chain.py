@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.document import canonical_json, digest_of, sha256_text
-from harness.record import GENESIS
+from harness.record.federation import GENESIS
 from harness.spec import ChallengeRef
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject

@@ -12,7 +12,7 @@ from harness.challenge import Challenge, challenge_names, load_challenge
 from harness.claim import ClaimRecord
 from harness.document import parse_document
 from harness.errors import HarnessError, RecordError, did_you_mean
-from harness.record import ResultRecord, migrate
+from harness.record.result import ResultRecord, migrate
 from harness.spec import SPEC_VERSION
 from harness.verify.claims import check_claim
 from harness.verify.finding import Finding, Report, shown

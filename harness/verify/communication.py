@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import prod
 
 from harness.forecast import message_bytes, message_bytes_legacy
-from harness.record import RoundRecord
+from harness.record.federation import RoundRecord
 from harness.tensorfile import file_bytes
 from harness.verify.moved import moves
 from harness.verify.rule import Breach, Rule

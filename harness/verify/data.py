@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from harness.document import sha256_text
-from harness.record import DataRecord
+from harness.record.data import DataRecord
 from harness.verify.chain import HEX
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject

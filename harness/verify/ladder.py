@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from harness.document import Document, canonical_json, parse_document, sha256_text
 from harness.errors import RecordError
-from harness.record import Score
+from harness.record.score import Score
 from harness.verify.accounts import CLOCK_SKEW, moment_of
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isclose
 
-from harness.record import Leak, Score
+from harness.record.score import Leak, Score
 from harness.scoring.pinned_leaks import PinnedLeak, pinned_leaks
 from harness.verify.answers import source
 from harness.verify.rule import Breach, Rule

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import isclose
 
-from harness.record import Score, average
+from harness.record.score import Score, average
 from harness.scoring import statistics
 from harness.verify.rule import Breach, Rule
 from harness.verify.subject import Subject

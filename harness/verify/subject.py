@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.challenge import Challenge
-from harness.record import ResultRecord, Score
+from harness.record.result import ResultRecord
+from harness.record.score import Score
 from harness.verify.generations import Generations
 
 if TYPE_CHECKING:

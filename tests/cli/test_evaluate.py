@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli import main
 from harness.cli.evaluate import as_text
-from harness.record import Leak, Score, Scores
+from harness.record.score import Leak, Score, Scores
 
 OFFICIAL = Score(
     task="fiqa",

@@ -14,7 +14,7 @@ from harness.cli.reproduce import command
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError, UsageError
 from harness.evaluation.session import evaluate, open_subject
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 from harness.reproduce import evaluation, reevaluate
 from harness.reproduce.rung import write_rung
 from harness.sources.assets import Assets

@@ -22,7 +22,7 @@ from harness.evaluation.journal import Journal
 from harness.evaluation.launch import evaluate_run
 from harness.evaluation.result_key import locked
 from harness.evaluation.session import Subject, evaluate, open_subject
-from harness.record import Scores
+from harness.record.score import Scores
 from harness.scoring.statistics import standard_error
 
 TASKS = ("fpb", "fiqa", "tfns")

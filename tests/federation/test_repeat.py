@@ -10,7 +10,7 @@ from served import serve
 from tiny_run import TinyRun, tiny_run
 
 from harness.document import sha256_file
-from harness.record import GENESIS
+from harness.record.federation import GENESIS
 
 WEIGHTS = "adapter/adapter_model.safetensors"
 

@@ -9,7 +9,7 @@ from harness.challenge import Challenge, load_challenge
 from harness.document import sha256_text
 from harness.plugins import find_peft_method, find_strategy, load, validated_params
 from harness.recipe import Choice
-from harness.record import DataRecord
+from harness.record.data import DataRecord
 from harness.sources.assets import Assets
 from harness.spec import ChallengeRef, Compute, RunSpec
 

@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from harness.record import ResultRecord
+from harness.record.result import ResultRecord
 from harness.verify.claims import TITLES
 from harness.verify.ladder import COMMANDS, LEVELS
 from harness.verify.table import RULES

@@ -15,7 +15,7 @@ from clean_submission import Submission, fake_digest
 from harness.components import PeftMethod, Shapes, StrategyContext, StrategyMethod
 from harness.document import pretty_json
 from harness.forecast import message_bytes, message_bytes_legacy
-from harness.record import RoundRecord
+from harness.record.federation import RoundRecord
 from harness.spec import RunSpec
 from harness.tensorfile import file_bytes
 from harness.verify.check import verify

@@ -215,7 +215,7 @@ def _(s: Submission) -> None:
 
 @fixture("chain-link")
 def _(s: Submission) -> None:
-    from harness.record import RoundRecord
+    from harness.record.federation import RoundRecord
 
     last = rounds_of(s)[-1]
     last["previous_digest"] = fake_digest("elsewhere")

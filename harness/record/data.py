@@ -1,0 +1,22 @@
+"""Which data and models were used, by digest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.document import Document
+
+
+class DataRecord(Document):
+    """One data set or model as it was used."""
+
+    name: str
+    kind: Literal["training", "evaluation", "model"]
+    source: Literal["mirror", "cache", "hub", "wheel", "synthetic"]
+    revision: str
+    rows: int | None = None
+    sha256: str
+    """Of the one file, or of the sorted `name:sha256` lines of several."""
+    files: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    """Why this is not what the challenge pins, one sentence each; empty when it is."""

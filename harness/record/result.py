@@ -1,0 +1,101 @@
+"""ResultRecord: what was measured when a RunSpec was run. The product."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from harness.document import Document
+from harness.errors import RecordError
+from harness.record.data import DataRecord
+from harness.record.federation import CommunicationRecord, Federation
+from harness.record.machine import Environment
+from harness.record.score import Score
+from harness.spec import ChallengeRef, PluginRef, RunSpec
+
+RECORD_SCHEMA = "flowertune-harness/result"
+RECORD_VERSION = 1
+
+
+class TensorShape(Document):
+    """One tensor of the adapter."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class AdapterRecord(Document):
+    """The final adapter."""
+
+    sha256: str
+    """Of `adapter_model.safetensors`."""
+    parameters: int = Field(gt=0)
+    file_bytes: int = Field(gt=0)
+    tensors: tuple[TensorShape, ...]
+    """Sorted by name."""
+
+
+class Cost(Document):
+    """Cost derived from the recipe's price table and the measured time."""
+
+    currency: str
+    per_hour: float
+    hours: float
+    total: float
+
+
+class ResultRecord(Document):
+    """The standardised result of a run."""
+
+    model_config = ConfigDict(title="FlowerTune harness result", populate_by_name=True)
+
+    schema_name: Literal["flowertune-harness/result"] = Field(
+        default="flowertune-harness/result", alias="schema"
+    )
+    schema_version: int = RECORD_VERSION
+    run_id: str
+    created: str
+    """UTC, ISO 8601."""
+    eligible: bool
+    ineligible_because: tuple[str, ...]
+    challenge: ChallengeRef
+    spec_digest: str
+    spec: RunSpec
+    federation: Federation
+    communication: CommunicationRecord
+    adapter: AdapterRecord
+    scores: tuple[Score, ...]
+    average: float
+    """Plain mean of the official accuracies."""
+    timing: dict[str, float]
+    """Stage -> seconds, sessions of a resumed run added up."""
+    cost: Cost | None = None
+    environment: Environment
+    plugins: tuple[PluginRef, ...]
+    data: tuple[DataRecord, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value, with `schema` for `schema_name`."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def migrate(value: Any, where: str) -> Any:
+    """Check the schema version of a parsed record before it is validated.
+
+    Raises:
+        RecordError: not a result record, or newer than this harness reads.
+    """
+    if not isinstance(value, dict) or value.get("schema") != RECORD_SCHEMA:
+        raise RecordError(f'{where}: not a result record; expected "schema": "{RECORD_SCHEMA}"')
+    version = value.get("schema_version")
+    if type(version) is not int or version < 1:
+        raise RecordError(
+            f"{where}: schema_version is {version!r:.40}; expected a whole number >= 1"
+        )
+    if version > RECORD_VERSION:
+        raise RecordError(
+            f"{where}: schema_version {version} is newer than this harness reads"
+            f" ({RECORD_VERSION}); install a newer flowertune-harness"
+        )
+    return value
