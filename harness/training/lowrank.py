@@ -120,15 +120,19 @@ LEVELS = 2**16
 """Dropout compares 16 random bits with p: its rate is p to 1/65,536, and its scale is of that."""
 
 
-def drop_mask(like: torch.Tensor, dropout: float) -> torch.Tensor:
-    """Return where to drop, bool, from torch's generator: a quarter of what bernoulli_ takes."""
+def keep_mask(like: torch.Tensor, dropout: float) -> torch.Tensor:
+    """Return 1 where to keep and 0 where to drop, uint8, from torch's generator.
+
+    It takes a quarter of the time of `bernoulli_`. Multiplying by it takes a third of the time of
+    `masked_fill`, which goes value by value on a CPU.
+    """
     numbers = torch.empty((like.numel() + 3) // 4, dtype=torch.int64, device=like.device)
     bits = numbers.random_(-(2**63), None).view(torch.int16)[: like.numel()]
-    return (bits < round(dropout * LEVELS) - LEVELS // 2).view(like.shape)
+    return (bits >= round(dropout * LEVELS) - LEVELS // 2).view(torch.uint8).view(like.shape)
 
 
 def kept_share(dropout: float) -> float:
-    """Return the share of values that `drop_mask` keeps in the mean."""
+    """Return the share of values that `keep_mask` keeps in the mean."""
     return 1 - round(dropout * LEVELS) / LEVELS
 
 
@@ -149,24 +153,25 @@ class _LowRank(torch.autograd.Function):
     ) -> torch.Tensor:
         dtype = weight.dtype
         rows = x.reshape(-1, x.shape[-1]).to(dtype)
-        drop, low_rows = None, rows
+        keep, low_rows = None, rows
         if dropout > 0:
-            drop = drop_mask(rows, dropout)
-            low_rows = rows.masked_fill(drop, 0)
+            keep = keep_mask(rows, dropout)
+            low_rows = rows * keep.to(dtype)
             a = a / kept_share(dropout)
         a, b = a.to(dtype), b.to(dtype)
         low = linear(low_rows, a)
         full = linear(rows, weight)
         full.addmm_(low, b.T, alpha=scaling)
         ctx.scaling, ctx.dropout, ctx.source = scaling, dropout, source
-        kept = None if factor is None else full
-        ctx.save_for_backward(rows, drop, low, a, b, factor, kept)
+        plain = None if factor is None else full
+        ctx.save_for_backward(rows, keep, low, a, b, factor, plain)
         result = full if factor is None else (full * factor).to(dtype)
         return result.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rows, drop, low, a, b, factor, full = ctx.saved_tensors
+        rows, keep, low, a, b, factor, full = ctx.saved_tensors
+        kept = None if keep is None else keep.to(rows.dtype)
         shape = (*grad.shape[:-1], rows.shape[-1])
         grad = grad.reshape(-1, grad.shape[-1])
         grad_factor = None
@@ -176,16 +181,16 @@ class _LowRank(torch.autograd.Function):
         scaled = (grad @ b).mul_(ctx.scaling)
         grad_a = None
         if ctx.needs_input_grad[3]:
-            grad_a = scaled.T @ (rows if drop is None else rows.masked_fill(drop, 0))
-            if drop is not None:
+            grad_a = scaled.T @ (rows if kept is None else rows * kept)
+            if kept is not None:
                 grad_a /= kept_share(ctx.dropout)
         grad_b = (grad.T @ low).mul_(ctx.scaling) if ctx.needs_input_grad[4] else None
         grad_x = None
         if ctx.needs_input_grad[0]:
             grad_x = grad @ ctx.source()
-            if drop is None:
+            if kept is None:
                 grad_x.addmm_(scaled, a)
             else:
-                grad_x += (scaled @ a).masked_fill_(drop, 0)
+                grad_x.addcmul_(scaled @ a, kept)
             grad_x = grad_x.view(shape)
         return grad_x, None, None, grad_a, grad_b, None, None, grad_factor

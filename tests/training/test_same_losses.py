@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.plugins import find_peft_method
-from harness.training.lowrank import drop_mask, kept_share, row_norms, speed_up
+from harness.training.lowrank import keep_mask, kept_share, row_norms, speed_up
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 TARGETS = ["q_proj", "gate_proj", "up_proj", "down_proj"]
@@ -77,7 +77,7 @@ def test_row_norms_are_those_of_the_whole_matrix() -> None:
 
 def test_dropout_keeps_the_share_that_it_divides_by() -> None:
     torch.manual_seed(0)
-    dropped = drop_mask(torch.empty(1000, 1000), 0.075)
+    dropped = 1 - keep_mask(torch.empty(1000, 1000), 0.075).int()
     # 1,000,000 draws: the standard error is 0.00026.
     assert float(dropped.float().mean()) == pytest.approx(0.075, abs=1e-3)
     assert kept_share(0.075) == pytest.approx(0.925, abs=1e-5)
