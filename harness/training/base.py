@@ -9,6 +9,7 @@ import torch
 from harness.components import ModelSpec
 from harness.errors import SourceError, UsageError
 from harness.training import attention
+from harness.training.linears import dequantise, dequantised_bytes, hold_linears_in
 
 DEQUANTISED_SHARE = 0.25
 """Share of the free memory that a dequantised base may take: several actors share it."""
@@ -90,23 +91,17 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
             parameter.data = parameter.data.float()
     base.config.use_cache = False
     if model.quantization == "none":
-        _hold_linears_in(base, dtype)
-    elif dequantised_bytes(model, dtype) <= DEQUANTISED_SHARE * free_memory_bytes(device):
+        hold_linears_in(base, dtype)
+    elif _keeps_dequantised(model, dtype, device):
         dequantise(base, dtype)
     return base
 
 
-def _hold_linears_in(base: Any, dtype: torch.dtype) -> None:
-    """Hold the decoder's linear layers in the type that would be made of them at each use."""
-    head = base.get_output_embeddings()
-    for layer in base.modules():
-        if type(layer) is torch.nn.Linear and layer is not head:
-            layer.to(dtype)
-
-
-def dequantised_bytes(model: ModelSpec, dtype: torch.dtype) -> int:
-    """Return the size of the decoder's linear layers in `dtype`."""
-    return model.linear_parameters() * dtype.itemsize
+def _keeps_dequantised(model: ModelSpec, dtype: torch.dtype, device: str) -> bool:
+    if model.quantization == "int8":
+        # A GPU multiplies in 8 bits, which is another number; and on a CPU peft's DoRA needs it.
+        return device == "cpu"
+    return dequantised_bytes(model, dtype) <= DEQUANTISED_SHARE * free_memory_bytes(device)
 
 
 def free_memory_bytes(device: str) -> int:
@@ -118,29 +113,6 @@ def free_memory_bytes(device: str) -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
-
-
-def dequantise(base: torch.nn.Module, dtype: torch.dtype) -> None:
-    """Replace 4-bit layers by plain ones with the same values.
-
-    bitsandbytes dequantises a 4-bit layer at every use and then multiplies in `dtype`; keeping the
-    dequantised weights changes no bit of the result.
-    """
-    import bitsandbytes as bnb
-
-    for parent in list(base.modules()):
-        for name, layer in list(parent.named_children()):
-            if not isinstance(layer, bnb.nn.Linear4bit):
-                continue
-            weight = layer.weight
-            values = bnb.functional.dequantize_4bit(weight.data, weight.quant_state).to(dtype)
-            plain = torch.nn.Linear(
-                layer.in_features, layer.out_features, layer.bias is not None, device="meta"
-            )
-            plain.weight = torch.nn.Parameter(values, requires_grad=False)
-            if layer.bias is not None:
-                plain.bias = torch.nn.Parameter(layer.bias.data.to(dtype), requires_grad=False)
-            setattr(parent, name, plain)
 
 
 def _quantization(model: ModelSpec, dtype: torch.dtype) -> Any:

@@ -103,6 +103,24 @@ def test_the_dequantised_base_has_the_quantized_ones_bits(
         np.testing.assert_array_equal(values, theirs.arrays[key])
 
 
+def test_eight_bits_are_dequantised_as_bitsandbytes_does_on_a_cpu(
+    make_trainer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = {"r": 4, "dropout": 0.0, "target_modules": ["v_proj", "up_proj"]}
+    kept = make_trainer("lora", params, "int8")
+    monkeypatch.setattr("harness.training.base._keeps_dequantised", lambda *_: False)
+    theirs = make_trainer("lora", params, "int8")
+    names = {type(module).__name__ for module in theirs.model.modules()}
+    assert "Linear8bitLt" in names
+    start = kept.initial()
+    assert kept.train(start, 1, 0).step_losses == pytest.approx(
+        theirs.train(start, 1, 0).step_losses, rel=1e-6
+    )
+    monkeypatch.undo()
+    dora = make_trainer("dora", params, "int8")
+    assert np.isfinite(dora.train(dora.initial(), 1, 0).train_loss)
+
+
 def test_checkpointing_for_want_of_memory_changes_no_bit(
     make_trainer: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
