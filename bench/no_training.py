@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,9 @@ import numpy as np
 from harness.record.machine import Device
 from harness.schedule import learning_rate
 from harness.spec import RunSpec, derived_seed
+
+TRAINING_S = "BENCH_TRAINING_S"
+"""Environment variable: seconds that a client's training takes, without use of the processor."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -30,7 +35,7 @@ class Update:
 
 
 class Trainer:
-    """Answers at once with what it received, each client's a little different."""
+    """Answers with what it received, each client's a little different, after `TRAINING_S`."""
 
     def __init__(self, spec: RunSpec, challenge: Any, assets: Any, method: Any, _: Any) -> None:
         """Make the initial adapter; load nothing."""
@@ -47,10 +52,12 @@ class Trainer:
         return self._initial
 
     def train(self, arrays: Mapping[str, Any], round: int, partition: int, *_: Any) -> Update:
-        """Return the arrays, scaled by the partition."""
-        scale = np.float32(1 + 1e-3 * partition)
+        """Wait, as for a GPU at work; return the arrays, one of them scaled by the partition."""
+        time.sleep(float(os.environ.get(TRAINING_S, "0")))
+        [first, *_] = arrays
+        scaled = arrays[first] * np.float32(1 + 1e-3 * partition)
         return Update(
-            arrays={name: values * scale for name, values in arrays.items()},
+            arrays={**arrays, first: scaled},
             kept={},
             examples=1536 - partition // 22,
             train_loss=1.0,

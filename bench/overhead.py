@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.federation import checkpoint
+from harness.federation.aggregation_error import aggregation_error
 from harness.federation.ledger import Ledger
-from harness.federation.tensors import aggregation_error, difference, digest_arrays
+from harness.federation.tensors import difference, digest_arrays
 from harness.plugins import load_components
 from harness.record.federation import ClientRecord, RoundRecord
 from harness.resolve import Request, resolve

@@ -1,21 +1,25 @@
 """What a round costs beyond local training: `python bench/round.py`.
 
 A real federation in Flower's simulation with the reference entry's messages: DoRA r=32 on the MLP
-of SmolLM2-1.7B, 92 MiB each way, five clients a round. Only the training itself is left out
-(`no_training.py` stands in for it in the client processes), so what a round takes is messages,
-checks, digests, aggregation and checkpoint. Round 1 is left out: it starts the client processes.
+of SmolLM2-1.7B, 92 MiB each way, five clients a round. Only the training itself is left out:
+`no_training.py` stands in for it in the client processes and waits for `--training-s` seconds, as
+for a GPU at work. What a round takes beyond the clients' turns of that length is messages, checks,
+digests, aggregation and checkpoint. Round 1 is left out: it starts the client processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+
+from no_training import TRAINING_S
 
 from harness.federation.engine import Options, federate
 from harness.federation.ledger import Ledger
@@ -32,11 +36,14 @@ sys.modules["harness.training.trainer"] = importlib.import_module("no_training")
 """Every Python process that finds this as `sitecustomize` trains nothing."""
 
 
-def rounds_s(plugin: str, rounds: int, actors: int) -> tuple[list[float], float, int]:
+def rounds_s(
+    plugin: str, rounds: int, actors: int, training_s: float
+) -> tuple[list[float], float, int]:
     """Run it; return each round's seconds but the first's, one message's MiB and the clients.
 
-    A round ends when its line is on the disk, the last thing that is done.
+    Seconds from line to line of the ledger, the last thing that is done for a round.
     """
+    os.environ[TRAINING_S] = str(training_s)
     ends: list[float] = []
     append = Ledger.append
 
@@ -69,14 +76,20 @@ def main() -> None:
     parser.add_argument("--plugin", default="smollm2-dora", help="whose messages")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--actors", type=int, default=2)
+    parser.add_argument("--training-s", type=float, default=1.0)
     chosen = parser.parse_args()
-    taken, message_mib, clients = rounds_s(chosen.plugin, chosen.rounds, chosen.actors)
+    taken, message_mib, clients = rounds_s(
+        chosen.plugin, chosen.rounds, chosen.actors, chosen.training_s
+    )
+    turns = -(-clients // chosen.actors)
+    beyond = [item - turns * chosen.training_s for item in taken]
     result = {
         "clients": clients,
         "message_mib": round(message_mib, 1),
         "actors": chosen.actors,
-        "overhead_s": [round(item, 3) for item in taken],
-        "median_s": round(statistics.median(taken), 3),
+        "training_s": chosen.training_s,
+        "overhead_s": [round(item, 3) for item in beyond],
+        "median_s": round(statistics.median(beyond), 3),
     }
     print(json.dumps(result))
 

@@ -97,10 +97,11 @@ def step_rows(repeats: int, threads: int) -> list[Row]:
     ]
 
 
-def round_row() -> Row:
+def round_row(training_s: float) -> Row:
     """Measure a round's overhead."""
-    [found] = lines_of("round.py")
-    what = f"round overhead, {found['clients']} x {found['message_mib']:.0f} MiB, s"
+    [found] = lines_of("round.py", "--training-s", str(training_s))
+    messages = f"{found['clients']} x {found['message_mib']:.0f} MiB"
+    what = f"a round beyond training, {messages}, clients that train {training_s:g} s, s"
     return row(what, "", spread(found["overhead_s"]), "", "< 1")
 
 
@@ -141,7 +142,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rows", type=int, default=32)
     chosen = parser.parse_args()
-    table = [start_up_row(chosen.repeats), *step_rows(chosen.repeats, chosen.threads), round_row()]
+    table = [start_up_row(chosen.repeats), *step_rows(chosen.repeats, chosen.threads)]
+    table += [round_row(training_s) for training_s in (1.0, 0.0)]
     table += [
         evaluation_row(chosen.run, untrained, chosen.rows, chosen.threads)
         for untrained in (True, False)

@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 NUMPY = "numpy.ndarray"
 """Flower's name for a `.npy` file, the only kind of array there is. Source: flwr `SType.NUMPY`."""
 
+LONGEST_HEADER_BYTES = 4096
+"""Of a `.npy` file of numbers, whose header is 128 bytes long but for absurd shapes."""
+
 
 class QuickArray(Array):  # type: ignore[misc]  # Flower is untyped to mypy here
     """A Flower array with fewer copies."""
+
+    def __init__(self, dtype: str, shape: tuple[int, ...], data: bytes | memoryview) -> None:
+        """Hold `data`, the bytes of a `.npy` file, where they lie."""
+        # Flower's own would refuse a view of memory; it is read everywhere as bytes are.
+        self.dtype, self.shape, self.stype, self.data = dtype, shape, NUMPY, data
 
     def numpy(self) -> NDArray[Any]:
         """Return the values in memory of their own, which a strategy may write to."""
@@ -33,16 +41,21 @@ class QuickArray(Array):  # type: ignore[misc]  # Flower is untyped to mypy here
 
 def _unpickled(dtype: str, shape: tuple[int, ...], data: Any) -> QuickArray:
     # Bytes of our own: the object store's are few and are wanted back.
-    return QuickArray(dtype, shape, NUMPY, bytes(data))
+    return QuickArray(dtype, shape, bytes(data))
 
 
 def quick_array(values: NDArray[np.generic]) -> QuickArray:
     """Return an array that holds what `numpy.save` would write of these values in C order."""
     ordered = np.ascontiguousarray(values).reshape(values.shape)
+    data = b"".join([npy_header(ordered), ordered.reshape(-1).view(np.uint8).data])
+    return QuickArray(str(ordered.dtype), tuple(ordered.shape), data)
+
+
+def npy_header(values: NDArray[np.generic]) -> bytes:
+    """Return what `numpy.save` writes before these values."""
     head = BytesIO()
-    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(ordered))
-    data = b"".join([head.getvalue(), ordered.reshape(-1).view(np.uint8).data])
-    return QuickArray(str(ordered.dtype), tuple(ordered.shape), NUMPY, data)
+    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(values))
+    return head.getvalue()
 
 
 def view(array: Array) -> NDArray[Any]:
@@ -53,7 +66,7 @@ def view(array: Array) -> NDArray[Any]:
     """
     if array.stype != NUMPY:
         raise ValueError(f"an array of kind {array.stype!r}; expected {NUMPY!r}")
-    file = BytesIO(array.data)
+    file = BytesIO(bytes(memoryview(array.data)[:LONGEST_HEADER_BYTES]))
     version = np.lib.format.read_magic(file)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,

@@ -5,20 +5,23 @@ An answer is either checked and whole or a fault; nothing in between reaches a s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
-from flwr.app import ConfigRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
 from harness.components import RoundPlan
 from harness.errors import ClientFailedError, FederationError
 from harness.federation.hang import take_stack
+from harness.federation.lent import outgoing, outgoing_record
 from harness.federation.post import Post, SilenceError
 from harness.federation.replies import Fault, Reply, check_reply, read_error
-from harness.federation.tensors import to_record
 from harness.federation.traffic import Limits, Session
 from harness.federation.wire import ARRAYS, HARNESS, TRAIN
+from harness.machine import this_machine
 
 RETRY_PAUSE_S = 1.0
 """Pause before a client is asked again."""
@@ -36,6 +39,10 @@ class Asker:
         self.partition_of = {node: partition for partition, node in roster.items()}
         self.session = session
         self.limits = limits
+        self.last_rounds: dict[int, int] = {}
+        """Partition -> the round in which it trained last."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called when a round's messages are under way, before any reply is looked for."""
 
     def train(self, number: int, wanted: Mapping[int, RecordDict], plan: RoundPlan) -> list[Reply]:
         """Let clients train and return their replies in the order of `wanted`.
@@ -60,6 +67,7 @@ class Asker:
                     faults[partition] = answer
             left = [partition for partition in wanted if partition not in good]
             if not left:
+                self.last_rounds.update(dict.fromkeys(wanted, number))
                 return [good[partition] for partition in wanted]
             final = [partition for partition in left if faults[partition].final is not None]
             if final or attempt > self.limits.retries:
@@ -79,7 +87,7 @@ class Asker:
             FederationError: it failed after its retries.
             HarnessError: one that the client raised on purpose.
         """
-        content = RecordDict({ARRAYS: to_record(arrays)} if arrays is not None else {})
+        content = RecordDict({ARRAYS: outgoing(arrays)} if arrays is not None else {})
         fault = Fault("no reply")
         for attempt in range(1, self.limits.retries + 2):
             asked = {self.roster[0]: self._addressed(content, 0, 0)}
@@ -104,32 +112,52 @@ class Asker:
     ) -> dict[int, Reply | Fault]:
         """Send train messages once and check each reply on arrival."""
         answers: dict[int, Reply | Fault] = {}
+        checks: list[Future[None]] = []
+        counting = Lock()
+
+        def check(partition: int, message: Message) -> None:
+            answer = check_reply(message, partition, plan.up, attempt)
+            if isinstance(answer, Fault):
+                answers[partition] = self._explained(partition, answer)
+                return
+            answers[partition] = answer
+            with counting:
+                self.session.on_reply(partition)
+
         asked = {
             self.roster[partition]: self._addressed(content, partition, number)
             for partition, content in contents.items()
         }
+        self._lend(asked.values())
         try:
             limit_s = self.limits.silence_s(len(asked))
-            for node, message in self.post.exchange(asked, TRAIN, limit_s):
-                partition = self.partition_of[node]
-                answer = check_reply(message, partition, plan.up, attempt)
-                if isinstance(answer, Reply):
-                    self.session.on_reply(partition)
-                else:
-                    answer = self._explained(partition, answer)
-                answers[partition] = answer
+            replies = self.post.exchange(asked, TRAIN, limit_s, self.meanwhile)
+            with ThreadPoolExecutor(this_machine().cores) as pool:
+                for node, message in replies:
+                    checks.append(pool.submit(check, self.partition_of[node], message))
         except SilenceError as error:
             for node in error.nodes:
                 fault = Fault(f"no reply within {error.limit_s:.0f} s")
                 answers[self.partition_of[node]] = fault
+        for done in checks:
+            done.result()
         return answers
 
     def _addressed(self, content: RecordDict, partition: int, number: int) -> RecordDict:
         """Return a copy of a message's content with the harness's own record."""
         copy = RecordDict(dict(content.items()))
-        own = {"round": number, "last-round": self.session.last_round(partition)}
+        own = {"round": number, "last-round": self.last_rounds.get(partition, 0)}
         copy[HARNESS] = ConfigRecord({**self.session.order, **own})
         return copy
+
+    def _lend(self, contents: Iterable[RecordDict]) -> None:
+        """Put what is to be sent where clients can read it; what goes to many, once."""
+        lent: dict[int, ArrayRecord] = {}
+        for content in contents:
+            record = content[ARRAYS]
+            if id(record) not in lent:
+                lent[id(record)] = outgoing_record(record)
+            content[ARRAYS] = lent[id(record)]
 
     def _explained(self, partition: int, fault: Fault) -> Fault:
         """Tell a hang, whose process left its stack, from another death."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.document import Document, canonical_json, parse_document, parse_json, write_atomic
+from harness.document import Document, canonical_json, parse_document, parse_json, replacing
 from harness.errors import RecordError
 from harness.federation.tensors import digest_arrays
 from harness.record.federation import RoundRecord
@@ -73,7 +73,8 @@ def save(
     Raises:
         RecordError: the disk refused it; the checkpoints before it stay.
     """
-    from safetensors.numpy import save as to_bytes
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
     tensors = {ARRAYS + name: np.ascontiguousarray(array) for name, array in arrays.items()}
     tensors |= {STATE + name: array for name, array in state_tensors.items()}
@@ -81,7 +82,11 @@ def save(
         dict(meta) | {"names": tuple(arrays), "payload_sha256": digest_arrays(tensors)}
     )
     path = path_of(run_dir, body.round)
-    write_atomic(path, to_bytes(tensors, {"harness": body.canonical_json()}))
+    try:
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, {"harness": body.canonical_json()})
+    except SafetensorError as error:
+        raise RecordError(f"{path}: cannot be written ({error}); free space or rights") from error
     return path
 
 
@@ -140,7 +145,7 @@ def prune(run_dir: Path, keep: int) -> int:
     """
     for number in rounds_on_disk(run_dir)[keep:]:
         path_of(run_dir, number).unlink(missing_ok=True)
-    for leftover in (run_dir / FOLDER).glob(".round-*"):
+    for leftover in (run_dir / FOLDER).glob(".*"):
         leftover.unlink(missing_ok=True)
     return min(rounds_on_disk(run_dir), default=0)
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from harness.federation.hang import time_limit
-from harness.federation.tensors import to_record, to_tensors
+from harness.federation.lent import outgoing
+from harness.federation.tensors import to_tensors
 from harness.federation.wire import (
     ARRAYS,
     CONFIG,
@@ -36,6 +38,9 @@ app = ClientApp()
 
 _worker: Worker | None = None
 """One per process, for the life of the process: loading it takes longer than many a round."""
+
+_sent: list[ArrayRecord] = []
+"""What was sent last. Its receiver has read it once there is another message to answer."""
 
 Answer = tuple[RecordDict, dict[str, Any]]
 """Records of a reply, and notes for the harness's own record."""
@@ -66,7 +71,7 @@ def train(message: Message, context: Context) -> Message:
 
 
 def _initial(message: Message, partition: int, worker: Worker) -> Answer:
-    return RecordDict({ARRAYS: to_record(worker.initial())}), {}
+    return RecordDict({ARRAYS: _outgoing(worker.initial())}), {}
 
 
 def _save(message: Message, partition: int, worker: Worker) -> Answer:
@@ -89,8 +94,13 @@ def _train(message: Message, partition: int, worker: Worker) -> Answer:
         LOSS: float(update.train_loss),
         LEARNING_RATE: float(update.learning_rate),
     }
-    content = RecordDict({ARRAYS: to_record(update.arrays), METRICS: MetricRecord(metrics)})
+    content = RecordDict({ARRAYS: _outgoing(update.arrays), METRICS: MetricRecord(metrics)})
     return content, {"step-losses": [float(loss) for loss in update.step_losses]}
+
+
+def _outgoing(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
+    _sent[:] = [outgoing(arrays)]
+    return _sent[0]
 
 
 def _worker_of(job_text: str, job_digest: str) -> Worker:

@@ -26,20 +26,19 @@ there, and else once a second, for ever."""
 class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
     """A Flower grid over a roster of partitions."""
 
-    def __init__(self, asker: Asker) -> None:
-        """Reach the clients through `asker`."""
+    def __init__(self, asker: Asker, bytes_total: int) -> None:
+        """Reach the clients through `asker`; `bytes_total` is what all rounds before have moved."""
         self.asker = asker
         self.session = asker.session
         self.limits = asker.limits
         self.round = 0
         self.looks = 0
-        self.bytes_before = 0
+        self.bytes_total = bytes_total
         self.last: Exchange | None = None
 
-    def open_round(self, number: int, bytes_before: int) -> None:
-        """Allow the train messages of one round; `bytes_before` is the total so far."""
+    def open_round(self, number: int) -> None:
+        """Allow the train messages of one round."""
         self.round = number
-        self.bytes_before = bytes_before
         self.last = None
         self.looks = 0
 
@@ -117,10 +116,11 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
             [reply] = self.asker.train(self.round, {only: wanted[only]}, plan)
             raise ReplayedError(reply)
         down = sum(count_bytes(content) for content in wanted.values())
-        self._check_limit(self.bytes_before + down)
+        self._check_limit(self.bytes_total + down)
         replies = self.asker.train(self.round, wanted, plan)
         up = sum(reply.bytes_up for reply in replies)
-        self._check_limit(self.bytes_before + down + up)
+        self._check_limit(self.bytes_total + down + up)
+        self.bytes_total += down + up
         self.last = Exchange(self.round, tuple(replies), down, up)
         return [reply.message for reply in replies]
 

@@ -51,12 +51,9 @@ class Ledger:
         """Bytes of all train messages so far, both directions."""
         return sum(item.bytes_down + item.bytes_up for item in self.rounds)
 
-    def last_round(self, partition: int) -> int:
-        """Return the last round in which `partition` trained, 0 if none."""
-        for record in reversed(self.rounds):
-            if partition in record.partitions:
-                return record.round
-        return 0
+    def last_rounds(self) -> dict[int, int]:
+        """Return partition -> the last round in which it trained."""
+        return {partition: item.round for item in self.rounds for partition in item.partitions}
 
     def keep(self, count: int) -> None:
         """Keep the first `count` rounds, in memory and on disk."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
@@ -46,9 +46,19 @@ class Post:
         return nodes
 
     def exchange(
-        self, contents: Mapping[int, RecordDict], message_type: str, limit_s: float
+        self,
+        contents: Mapping[int, RecordDict],
+        message_type: str,
+        limit_s: float,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[int, Message]]:
         """Send one message to each node and yield (node, reply) in the order of arrival.
+
+        Args:
+            contents: node -> what it is sent.
+            message_type: of every message.
+            limit_s: longest wait for all replies, in seconds.
+            meanwhile: called once all messages are under way.
 
         Raises:
             SilenceError: after `limit_s` seconds some replies are missing.
@@ -60,6 +70,7 @@ class Post:
         ]
         waiting = dict(zip(self.grid.push_messages(messages), contents, strict=True))
         end = time.monotonic() + limit_s
+        meanwhile()
         while waiting:
             for reply in self.grid.pull_messages(list(waiting)):
                 node = waiting.pop(reply.metadata.reply_to_message_id)

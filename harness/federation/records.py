@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.errors import FederationError
+from harness.federation.aggregation_error import aggregation_error
 from harness.federation.replies import Reply
-from harness.federation.tensors import aggregation_error, digest_arrays
+from harness.federation.tensors import digest_arrays
 from harness.federation.traffic import Exchange
 from harness.forecast import message_bytes
 from harness.record.federation import ClientRecord, RoundRecord

@@ -21,7 +21,7 @@ from harness.federation.ledger import Ledger
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.plugin_code import build_strategy
 from harness.federation.post import Post
-from harness.federation.records import client_record, round_record
+from harness.federation.records import client_record
 from harness.federation.replies import read_facts
 from harness.federation.resume import Position, find_position
 from harness.federation.roster import ask_roster, roster_digest
@@ -90,12 +90,17 @@ class Coordinator:
         )
         roster = ask_roster(self.post, self.job.challenge.num_supernodes)
         asker = self._asker(roster)
-        keeper = Keeper(self.run_dir, self.job, self.ledger, asker, roster_digest(roster))
+        keeper = Keeper(
+            self.run_dir, self.job, self.ledger, asker, roster_digest(roster),
+            self.options.keep_checkpoints,
+        )  # fmt: skip
+        asker.meanwhile = keeper.settle
         position = find_position(self.run_dir, self.job, self.ledger)
         if position is None:
             position = self._initial(asker, keeper, strategy)
         else:
             state.restore(strategy, position.state, position.state_tensors)
+        asker.last_rounds = self.ledger.last_rounds()
         self.facts = dict(position.facts)
         self.meter.skip(position.round * self.steps_per_round)
         keeper.keep_adapter(position.round, position.arrays)
@@ -111,8 +116,8 @@ class Coordinator:
 
     def _asker(self, roster: dict[int, int]) -> Asker:
         session = session_of(
-            self.job, self.components, self.context, self.run_dir, self.options, self.ledger,
-            self.recover, self._on_reply,
+            self.job, self.components, self.context, self.run_dir, self.options, self.recover,
+            self._on_reply,
         )  # fmt: skip
         limits = limits_of(self.job, self.context, self.options, self.actors)
         return Asker(self.post, roster, session, limits)
@@ -132,9 +137,10 @@ class Coordinator:
                 f"PEFT method {self.spec.peft.name}: {problem} by its shapes(); make configure()"
                 " and shapes() agree"
             )
-        return keeper.begin(
-            arrays, strategy, read_facts(str(content.config_records[HARNESS]["facts"]))
-        )
+        facts = read_facts(str(content.config_records[HARNESS]["facts"]))
+        position = Position(0, arrays, *state.capture(strategy), facts)
+        keeper.begin(position)
+        return position
 
     def _rounds(
         self, position: Position, last: int, strategy: Strategy, asker: Asker, keeper: Keeper
@@ -148,25 +154,26 @@ class Coordinator:
             nonlocal arrays
             arrays = aggregate
             self._learn(exchange)
-            record = round_record(exchange, aggregate, self.ledger.head, took_s)
-            keeper.close_round(
-                record, aggregate, strategy, self.facts, self.options.keep_checkpoints
-            )
+            captured = state.capture(strategy)
+            done = Position(exchange.round, aggregate, *captured, dict(self.facts))
+            keeper.note(done, exchange, took_s)
 
         audited = AuditedStrategy(
             strategy,
             self.spec.seed,
             position.round,
-            lambda: self.ledger.bytes_total,
             round_done,
             self.components.method.frozen,
         )
-        audited.start(
-            AuditedGrid(asker),
-            to_record(arrays),
-            num_rounds=last - position.round,
-            train_config=ConfigRecord(),
-        )
+        try:
+            audited.start(
+                AuditedGrid(asker, self.ledger.bytes_total),
+                to_record(arrays),
+                num_rounds=last - position.round,
+                train_config=ConfigRecord(),
+            )
+        finally:
+            keeper.settle()
         return arrays
 
     def _learn(self, exchange: Exchange) -> None:

@@ -35,7 +35,6 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         inner: Strategy,
         seed: int,
         done: int,
-        bytes_before: Callable[[], int],
         round_done: RoundDone,
         frozen: Callable[[str], bool] = lambda name: False,
     ) -> None:
@@ -45,14 +44,12 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
             inner: the plugin's strategy, fresh or with its state restored.
             seed: seed of the run.
             done: rounds that are done already.
-            bytes_before: returns the bytes of all train messages of the rounds done.
             round_done: see `RoundDone`.
             frozen: whether a tensor of the adapter stays at its start; the strategy never sees it.
         """
         self.inner = inner
         self.seed = seed
         self.done = done
-        self.bytes_before = bytes_before
         self.round_done = round_done
         self.frozen = frozen
         self.begin = 0.0
@@ -68,11 +65,14 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         self.begin = time.monotonic()
         self.grid = grid
         self.sent = to_tensors(arrays)
-        moving = {name: array for name, array in arrays.items() if not self.frozen(name)}
-        grid.open_round(number, self.bytes_before())
+        moving = ArrayRecord()
+        for name, array in arrays.items():
+            if not self.frozen(name):
+                moving[name] = array
+        grid.open_round(number)
         seed_draws(self.seed, "sampling", number)
         with blame(f"strategy {type(self.inner).__name__}: configure_train() of round {number}"):
-            return list(self.inner.configure_train(number, ArrayRecord(moving), config, grid))
+            return list(self.inner.configure_train(number, moving, config, grid))
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]

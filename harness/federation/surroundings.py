@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.federation.lent import SWITCH
 from harness.spec import RunSpec
 
 QUIET: dict[str, str] = {
@@ -44,8 +45,8 @@ def child_environment(spec: RunSpec, folder: str) -> dict[str, str]:
 
 @contextmanager
 def surroundings(spec: RunSpec, folder: str) -> Iterator[None]:
-    """Set them in this process, whose children inherit them, for a while."""
-    values = child_environment(spec, folder)
+    """Set them in this process, whose children inherit them and share its memory, for a while."""
+    values = child_environment(spec, folder) | {SWITCH: "1"}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -8,7 +8,6 @@ from pathlib import Path
 from harness.components import StrategyContext
 from harness.document import sha256_text
 from harness.federation import kept
-from harness.federation.ledger import Ledger
 from harness.federation.options import Options
 from harness.federation.plugin_code import client_part
 from harness.federation.traffic import Limits, Session
@@ -25,7 +24,6 @@ def session_of(
     context: StrategyContext,
     run_dir: Path,
     options: Options,
-    ledger: Ledger,
     recover: Callable[[], None],
     on_reply: Callable[[int], None],
 ) -> Session:
@@ -44,7 +42,6 @@ def session_of(
             "clients-dir": str((run_dir / kept.FOLDER).absolute()),
         },
         plan_of=lambda number: strategy.plan_of(params, context, number),
-        last_round=ledger.last_round,
         read_keys=frozenset(objective.reads) if objective else frozenset(),
         recover=recover,
         only=options.only,

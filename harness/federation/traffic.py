@@ -33,8 +33,6 @@ class Session:
     """Keys of the harness's ConfigRecord that every message carries."""
     plan_of: Callable[[int], RoundPlan]
     """Round -> what it moves."""
-    last_round: Callable[[int], int]
-    """Partition -> the round in which it trained last, 0 if never."""
     read_keys: frozenset[str]
     """Keys of a strategy's config that its client part reads."""
     recover: Callable[[], None]

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from flwr.serverapp.strategy import FedAvg
 from served import serve
 from tiny_run import TinyRun, tiny_run
 
@@ -47,6 +48,27 @@ def test_state_of_the_strategy_is_what_makes_the_difference(
     serve(run, tmp_path / "run", until=2)
     monkeypatch.setattr(server.state, "restore", lambda *args: None)
     assert serve(run, tmp_path / "run").digests != whole.digests
+
+
+def test_a_round_is_kept_though_the_next_one_cannot_begin(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = serve(small, tmp_path / "whole").digests
+    configure = FedAvg.configure_train
+
+    def fails(self: FedAvg, number: int, *args: object) -> object:
+        if number == 2:
+            raise ZeroDivisionError("in the second round")
+        return configure(self, number, *args)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FedAvg, "configure_train", fails)
+        with pytest.raises(PluginError, match="second round"):
+            serve(small, tmp_path / "run")
+    assert checkpoint.rounds_on_disk(tmp_path / "run") == [1, 0]
+    resumed = serve(small, tmp_path / "run")
+    assert resumed.digests == whole
+    assert len([m for m in resumed.grid.sent if m.metadata.message_type == "train"]) == 2 * 2
 
 
 def test_a_torn_checkpoint_is_passed_over_for_the_one_before(
@@ -95,7 +117,8 @@ def test_leftovers_of_an_interrupted_write_do_no_harm(small: TinyRun, tmp_path: 
     whole = serve(small, tmp_path / "whole").digests
     folder = tmp_path / "run"
     serve(small, folder, until=1)
-    (folder / "checkpoints" / ".round-000002.safetensors.x7").write_bytes(b"half")
+    for name in (".round-000002.safetensors.x7", ".tmpFwU311"):
+        (folder / "checkpoints" / name).write_bytes(b"half")
     assert serve(small, folder).digests == whole
     assert not list((folder / "checkpoints").glob(".*"))
 
