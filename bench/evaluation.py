@@ -50,7 +50,7 @@ def main() -> None:
     model_dir = Path(subject.assets.model_dir)
 
     begin, _ = clock()
-    engine = load_engine(model_dir, subject.adapter_dir, rules, len(chosen), "cpu")
+    engine = load_engine(model_dir, subject.adapter_dir, rules, len(chosen), "cpu", options.threads)
     loaded, loaded_cpu = clock()
     tokenizer = engine.base.tokenizer
     plans = plan_rows(tokenizer, prompts, rules.batch_size, rules.max_length_tokens)

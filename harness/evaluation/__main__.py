@@ -35,8 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         from harness.evaluation.session import evaluate, open_subject
 
         subject = open_subject(options.run_dir, options.device, options.untrained)
-        _settle(options.threads)
-        evaluate(subject, quiet=options.quiet)
+        threads = options.threads or this_machine().cores
+        _settle(threads)
+        evaluate(subject, options.quiet, threads)
     except HarnessError as error:
         json.dump({"error": type(error).__name__, "message": str(error)}, sys.stdout)
         return error.exit_code
@@ -54,14 +55,14 @@ def _end_with_stdin() -> None:
     os._exit(1)
 
 
-def _settle(threads: int | None) -> None:
+def _settle(threads: int) -> None:
     """Set torch's threads and silence what the libraries say about themselves."""
     warnings.filterwarnings("ignore", message="The PEFT config's `base_model_name_or_path`")
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft's
     import torch
     import transformers
 
-    torch.set_num_threads(threads or this_machine().cores)
+    torch.set_num_threads(threads)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     for name in ("lm_eval", "lm-eval", "bitsandbytes", "datasets"):

@@ -1,40 +1,59 @@
-"""Guesses at a row's next tokens, for steps that would otherwise feed only a few rows.
+"""Guesses at a row's next tokens. A guess is kept only if greedy decoding would have written it.
 
-Feeding eight rows costs nearly what feeding sixty-four does, so when few rows are left each is fed
-some tokens ahead: what followed the last time its latest tokens stood in its text. A guess is kept
-only if greedy decoding would have written it, so texts do not change; models that were trained
-without EOS repeat themselves to the end, and most guesses are kept.
+What a row has written once it is likely to write again: models that were trained without EOS repeat
+themselves to the end. A forward pass over sixteen tokens of one row costs little more than one over
+a single token, so right guesses save nearly all of a row's passes, and wrong ones cost little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-MAX_DRAFT_TOKENS = 7
-"""Tokens guessed ahead of one row at most."""
-
-STEP_TOKENS = 64
-"""Tokens of all rows in one step up to which a step costs little more than for one row."""
-
 GRAMS = (3, 2)
 """Lengths of the text whose last occurrence is looked for, the longer first."""
 
+MAX_GUESSES = 63
+"""Tokens guessed ahead of one row at most: with the row's own token half a full pass."""
 
-def draft_length(rows: int) -> int:
-    """Return how many tokens each of `rows` rows may be fed ahead in one step; 0: none."""
-    return min(MAX_DRAFT_TOKENS, STEP_TOKENS // rows - 1)
+SURE_STREAK = 4
+"""Right guesses in a row after which a row is taken to repeat itself."""
 
 
-def draft(history: Sequence[int], count: int) -> list[int]:
-    """Return `count` tokens that may follow `history`, or none when it repeats nothing.
+class Copying:
+    """Guesses that a row goes on as it did when its latest tokens last stood in its text.
 
-    What stood `period` tokens ago is repeated, over its own end when `period` is shorter than
-    `count`.
+    Every token is guessed at, also when no guess is fed, so a row's record is known for nothing.
     """
-    for size in GRAMS:
-        gram = list(history[-size:])
-        for end in range(len(history) - 1, size - 1, -1):
-            if history[end - 1] == gram[-1] and list(history[end - size : end]) == gram:
-                period = len(history) - end
-                return [history[end + place % period] for place in range(count)]
-    return []
+
+    def __init__(self, prompt: Sequence[int]) -> None:
+        """Read a row's prompt."""
+        self._text: list[int] = []
+        self._ends: dict[tuple[int, ...], int] = {}
+        self._source: int | None = None
+        self.streak = 0
+        """Tokens, up to the latest, that were guessed right without a miss."""
+        for token in prompt:
+            self.write(token)
+        self.streak = 0
+
+    def write(self, token: int) -> None:
+        """Add the token that the row wrote."""
+        right = self._source is not None and self._text[self._source] == token
+        self._text.append(token)
+        end = len(self._text)
+        if right:
+            assert self._source is not None
+            self.streak, self._source = self.streak + 1, self._source + 1
+        else:
+            grams = (self._ends.get(tuple(self._text[-size:])) for size in GRAMS)
+            self.streak, self._source = 0, next((at for at in grams if at is not None), None)
+        for size in GRAMS:
+            if end >= size:
+                self._ends[tuple(self._text[-size:])] = end
+
+    def guess(self, count: int) -> list[int]:
+        """Return `count` tokens that may follow, or none when the row repeats nothing."""
+        if self._source is None:
+            return []
+        period = len(self._text) - self._source
+        return [self._text[self._source + place % period] for place in range(count)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,19 +13,37 @@ from harness.challenge import Protocol
 from harness.evaluation.adapter import merge_adapter
 from harness.evaluation.base_model import Base, add_pad, load_base
 from harness.evaluation.cache_memory import cache_bytes
-from harness.evaluation.decode import Decoder, Ended
-from harness.evaluation.draft import MAX_DRAFT_TOKENS
+from harness.evaluation.counting import count_on
+from harness.evaluation.crew import Crew
+from harness.evaluation.decode import Decoder
+from harness.evaluation.loglikelihood import Labels, Weighed, weigh
+from harness.evaluation.model_form import prepare
 from harness.evaluation.prompts import RowPlan
+from harness.evaluation.row import Ended, Rules
+from harness.evaluation.working_set import WorkingSet
 from harness.scoring.answers import is_decided
 
-MAX_LINES = 128
-"""Rows decoded at a time: measured, a step of 128 rows reaches 84 % of the rate of one of 512."""
+MAX_LINES = {"cpu": 64, "cuda": 256}
+"""Rows that one decoder has at work at a time at most; on a GPU not measured."""
 
-MIN_LINES = 4
+FEWEST_LINES = 4
+"""Rows at work at a time at least, whatever memory says."""
+
+MIN_LINES = 16
+"""Rows below which another decoder is not worth having."""
+
+MAX_DECODERS = 4
+"""Decoders at most; python runs in one of them at a time."""
 
 TAIL_TOKENS = 8
 """New tokens looked at before the whole text is: a label word is eight letters at most eight
 tokens. What this misses is only noticed later; no label depends on it."""
+
+COUNTED_TOKENS = 48
+"""New tokens in which a count is looked for."""
+
+COUNTED_CHARACTERS = 150
+"""Characters that a count is continued by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +58,42 @@ class Text:
 
 
 class Engine:
-    """A base model with its adapter merged, and the decoder on it."""
+    """A base model with its adapter merged, and the decoders on it."""
 
-    def __init__(self, base: Base, protocol: Protocol, rows: int) -> None:
-        """Allocate the decoder.
+    def __init__(self, base: Base, protocol: Protocol, rows: int, threads: int) -> None:
+        """Allocate the decoders.
 
         Args:
             base: model and tokenizer; the pad token is added here, after the adapter.
             protocol: the official evaluation.
             rows: how many rows will be asked for at most.
+            threads: processors to use.
         """
         self.base, self.protocol = base, protocol
         pad_id = add_pad(base.model, base.tokenizer)
-        shape = base.cache_shape(protocol.max_length_tokens + 1 + MAX_DRAFT_TOKENS)
+        rules = Rules(pad_id, base.eos_id, self._decided, self._count_on)
+        shape = base.cache_shape(protocol.max_length_tokens + 1)
         kind = next(base.model.parameters()).device.type
-        fitting = cache_bytes(kind) // shape.row_bytes
-        lines = min(max(fitting, MIN_LINES), MAX_LINES, max(rows, 1))
-        self.decoder = Decoder(base.model, pad_id, base.eos_id, shape, lines)
+        prepare(base)
+        fitting = max(cache_bytes(kind) // shape.row_bytes, FEWEST_LINES)
+        several = min(threads, MAX_DECODERS, fitting // MIN_LINES, rows)
+        count = max(several, 1) if kind == "cpu" else 1
+        lines = min(fitting // count, MAX_LINES[kind], max(math.ceil(rows / count), 1))
+        sets = [WorkingSet(base.model, shape, lines) for _ in range(count)]
+        self.crew = Crew([Decoder(item, rules) for item in sets], threads)
 
-    def answers(self, plans: Sequence[tuple[int, RowPlan]]) -> Iterator[Text]:
+    def answers(self, plans: Sequence[tuple[int, RowPlan]]) -> Generator[Text, None, None]:
         """Yield the official text of every row, in the order in which they finish."""
         by_row = dict(plans)
-        for done in self.decoder.decode(plans, self._decided):
+        ordered = sorted(plans, key=lambda item: (item[1].ids, item[0]))
+        for done in self.crew.work(ordered, Decoder.decode):
             text = self._text([*by_row[done.row].ids, *done.ids])
             yield Text(done.row, text, done.ended, len(done.ids))
+
+    def weights(self, rows: Sequence[Labels]) -> Generator[Weighed, None, None]:
+        """Yield the log-likelihoods of every row, in the order in which they are known."""
+        ordered = sorted(rows, key=lambda item: (item.prompt, item.row))
+        return self.crew.work(ordered, lambda decoder, share: weigh(decoder.working_set, share))
 
     def _decided(self, plan: RowPlan, ids: Sequence[int]) -> bool:
         if len(ids) > 1:
@@ -70,6 +101,19 @@ class Engine:
             if "ositive" not in tail and self.protocol.answer_marker.strip(" :") not in tail:
                 return False
         return is_decided(self._text([*plan.ids, *ids]), self.protocol.answer_marker)
+
+    def _count_on(self, ids: Sequence[int]) -> list[int]:
+        tail = self._text(ids[-COUNTED_TOKENS:])
+        ahead = count_on(tail, COUNTED_CHARACTERS)
+        if not ahead:
+            return []
+        # Encoded together: a tokenizer may begin a text otherwise than it goes on.
+        before, whole = (self._encode(text) for text in (tail, tail + ahead))
+        return whole[len(before) :] if whole[: len(before)] == before else []
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.base.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def _text(self, ids: Sequence[int]) -> str:
         text: str = self.base.tokenizer.decode(list(ids), skip_special_tokens=True)
@@ -82,6 +126,7 @@ def load_engine(
     protocol: Protocol,
     rows: int,
     device: str,
+    threads: int,
     trust_remote_code: bool = False,
 ) -> Engine:
     """Load a base model, merge an adapter into it and return the engine.
@@ -95,4 +140,4 @@ def load_engine(
     base = load_base(model_dir, device, protocol.seed, trust_remote_code)
     if adapter_dir is not None:
         merge_adapter(base, adapter_dir)
-    return Engine(base, protocol, rows)
+    return Engine(base, protocol, rows, threads)

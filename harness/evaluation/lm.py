@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -68,21 +69,22 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
             }
             plans = self._plans({task for task, _ in missing})
             numbered = [(number, plans[task][row]) for number, (task, row) in enumerate(missing)]
-            for done in self.engine.answers(numbered):
-                task, row = missing[done.row]
-                answer = answer_of(done.text, marker)
-                self._texts[task].append(
-                    row,
-                    {
-                        "target": targets[task, row],
-                        "output": done.text.partition(marker)[2],
-                        "ended": done.ended,
-                        "new_tokens": done.new_tokens,
-                        "new_target": targets[task, row],
-                        "new_out": label_of(answer),
-                    },
-                )
-                meter.advance(note=f"{task} row {row}")
+            with closing(self.engine.answers(numbered)) as found:
+                for done in found:
+                    task, row = missing[done.row]
+                    answer = answer_of(done.text, marker)
+                    self._texts[task].append(
+                        row,
+                        {
+                            "target": targets[task, row],
+                            "output": done.text.partition(marker)[2],
+                            "ended": done.ended,
+                            "new_tokens": done.new_tokens,
+                            "new_target": targets[task, row],
+                            "new_out": label_of(answer),
+                        },
+                    )
+                    meter.advance(note=f"{task} row {row}")
         return [self._texts[task].rows[row]["output"] for task, row in rows]
 
     def _plans(self, tasks: set[str]) -> dict[str, list[RowPlan]]:
@@ -100,7 +102,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         self, requests: list[Instance], disable_tqdm: bool = False
     ) -> list[tuple[float, bool]]:
         """Return (log-likelihood, greedy) of every request; a row's requests stand together."""
-        from harness.evaluation.loglikelihood import Labels, weigh
+        from harness.evaluation.loglikelihood import Labels
 
         groups: dict[tuple[str, int], list[Instance]] = defaultdict(list)
         for request in requests:
@@ -115,10 +117,11 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                 items.append(
                     Labels(number, tuple(pairs[0][0]), tuple(tuple(end) for _, end in pairs))
                 )
-            for done in weigh(self.engine.decoder, items):
-                task, row = missing[done.row]
-                self._weights[task].append(row, self._weighed(groups[task, row], done))
-                meter.advance(note=f"{task} row {row}")
+            with closing(self.engine.weights(items)) as found:
+                for done in found:
+                    task, row = missing[done.row]
+                    self._weights[task].append(row, self._weighed(groups[task, row], done))
+                    meter.advance(note=f"{task} row {row}")
         place: dict[tuple[str, int], int] = defaultdict(int)
         results = []
         for request in requests:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.evaluation.decode import PREFILL_ROWS, Decoder
+from harness.evaluation.packed_step import Span
+from harness.evaluation.working_set import WorkingSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +33,60 @@ class Weighed:
     """Whether greedy decoding would write exactly this continuation."""
 
 
-@torch.inference_mode()
-def weigh(decoder: Decoder, rows: Sequence[Labels]) -> Iterator[Weighed]:
-    """Yield every row of `rows` once, longest prompts first.
+def weigh(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
+    """Yield every row of `rows` once, in their order, which should bring like prompts together.
 
     The value of a row depends on nothing but the row, up to rounding: no pads, no batch.
     """
-    ordered = sorted(rows, key=lambda item: -len(item.prompt))
-    count = min(PREFILL_ROWS, decoder.lines)
-    for first in range(0, len(ordered), count):
-        yield from _weigh_together(decoder, ordered[first : first + count])
+    begin = 0
+    while begin < len(rows):
+        lines: list[int] = []
+        spans: list[Span] = []
+        tokens = 0
+        while begin + len(lines) < len(rows) and working_set.free_lines:
+            prompt = rows[begin + len(lines)].prompt
+            new = len(prompt) - working_set.shared_tokens(prompt)
+            if tokens and tokens + new > working_set.step_tokens:
+                break
+            line, held = working_set.admit(prompt)
+            lines.append(line)
+            spans.append(Span(line, held, prompt[held:], 1))
+            tokens += new
+        together = rows[begin : begin + len(lines)]
+        yield from _weigh_together(working_set, together, lines, spans)
+        for line in lines:
+            working_set.leave(line)
+        begin += len(lines)
 
 
-def _weigh_together(decoder: Decoder, rows: Sequence[Labels]) -> Iterator[Weighed]:
-    decoder.prefill(0, [row.prompt for row in rows])
-    starts = [len(row.prompt) for row in rows]
-    last = [start - 1 for start in starts]
-    first_token = _step(decoder, [row.prompt[-1] for row in rows], last)
-    choices = max(len(row.choices) for row in rows)
-    sums = [[0.0] * choices for _ in rows]
-    greedy = [[True] * choices for _ in rows]
-    for choice in range(choices):
-        scores = first_token
-        for place in range(max(len(row.choices[choice]) for row in rows)):
-            if place:
-                # Rows whose continuation has ended are fed their last token; nothing is read off.
-                fed = [_at(row.choices[choice], place - 1) for row in rows]
-                scores = _step(decoder, fed, [start + place - 1 for start in starts])
-            best = scores.argmax(dim=-1).tolist()
-            for line, row in enumerate(rows):
-                tokens = row.choices[choice]
-                if place < len(tokens):
-                    sums[line][choice] += float(scores[line, tokens[place]])
-                    greedy[line][choice] &= best[line] == tokens[place]
-    for line, row in enumerate(rows):
-        yield Weighed(row.row, tuple(sums[line]), tuple(greedy[line]))
+def _weigh_together(
+    working_set: WorkingSet, rows: Sequence[Labels], lines: Sequence[int], spans: Sequence[Span]
+) -> Iterator[Weighed]:
+    first = [_scores(logits) for logits in working_set.feed(spans)]
+    # scores[row][choice]: (tokens, vocab), one line for every token of the choice.
+    scores = [[start for _ in row.choices] for row, start in zip(rows, first, strict=True)]
+    for choice in range(max(len(row.choices) for row in rows)):
+        longer = [
+            place
+            for place, row in enumerate(rows)
+            if choice < len(row.choices) and len(row.choices[choice]) > 1
+        ]
+        rest = [_rest(rows[place], choice, lines[place]) for place in longer]
+        for place, logits in zip(longer, working_set.feed(rest) if rest else (), strict=True):
+            scores[place][choice] = torch.cat([first[place], _scores(logits)])
+    for row, found in zip(rows, scores, strict=True):
+        sums, greedy = [], []
+        for tokens, table in zip(row.choices, found, strict=True):
+            sums.append(sum(float(table[at, token]) for at, token in enumerate(tokens)))
+            greedy.append(table.argmax(dim=-1).tolist() == list(tokens))
+        yield Weighed(row.row, tuple(sums), tuple(greedy))
 
 
-def _at(tokens: Sequence[int], place: int) -> int:
-    return tokens[min(place, len(tokens) - 1)]
+def _rest(row: Labels, choice: int, line: int) -> Span:
+    fed = row.choices[choice][:-1]
+    return Span(line, len(row.prompt), fed, len(fed))
 
 
-def _step(decoder: Decoder, tokens: Sequence[int], slots: Sequence[int]) -> Tensor:
-    return decoder.step(tokens, slots).log_softmax(dim=-1)
+@torch.inference_mode()
+def _scores(logits: Tensor) -> Tensor:
+    return logits.log_softmax(dim=-1)

@@ -17,7 +17,7 @@ from harness.errors import UsageError
 PACKAGES = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "lm-eval", "datasets")
 """Packages whose version can change a row."""
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Raised when this package would give another text for some row."""
 
 KEY = "key.json"

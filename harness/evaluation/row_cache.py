@@ -23,7 +23,7 @@ class CacheShape:
     kv_heads: int
     head_dim: int
     slots: int
-    """Longest row in tokens, pad query and tokens fed ahead included."""
+    """Longest row in tokens, pad query included."""
     dtype: torch.dtype = torch.float32
 
     @property
@@ -35,65 +35,47 @@ class CacheShape:
 class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
     """A cache that transformers' models write to through `update`.
 
-    Before a forward pass, `begin_prefill` or `begin_step` says which lines and slots it is for.
-    Lines 0..active-1 are always the rows at work.
+    Before a forward pass, `begin` says where each of its tokens goes. What is attended to is read
+    by `harness.evaluation.row_attention`, which knows the lines.
     """
 
     is_compileable = False
 
-    def __init__(self, shape: CacheShape, rows: int, device: torch.device) -> None:
-        """Allocate `rows` lines on `device`."""
+    def __init__(self, shape: CacheShape, lines: int, device: torch.device) -> None:
+        """Allocate `lines` lines on `device`."""
         super().__init__(layers=[])
-        size = (rows, shape.kv_heads, shape.slots, shape.head_dim)
+        size = (lines, shape.slots, shape.kv_heads, shape.head_dim)
         self.keys = [
             torch.zeros(size, dtype=shape.dtype, device=device) for _ in range(shape.layers)
         ]
+        """Per layer (lines, slots, kv_heads, head_dim)."""
         self.values = [torch.zeros_like(key) for key in self.keys]
-        self.rows = rows
-        self._lines = slice(0, 0)
-        self._start = 0
-        self._slots: Tensor | None = None
-        self._width = 0
+        self.slots = shape.slots
+        self._places = torch.zeros(0, dtype=torch.int64, device=device)
 
-    def begin_prefill(self, first: int, count: int, start: int) -> None:
-        """Write lines first..first+count-1 from slot `start`; earlier slots hold their prefix."""
-        self._lines, self._start, self._slots = slice(first, first + count), start, None
-
-    def begin_step(self, slots: Tensor) -> None:
-        """Write tokens of lines 0..n-1 at `slots`, int64 of shape (n, tokens)."""
-        self._lines, self._slots = slice(0, len(slots)), slots
-        self._index = torch.arange(len(slots), device=slots.device)[:, None]
-        self._width = int(slots.max()) + 1
+    def begin(self, lines: Tensor, slots: Tensor) -> None:
+        """Say where the next forward pass writes its tokens: int64 (tokens,) each."""
+        self._places = lines * self.slots + slots
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
-        """Store new keys and values (rows, kv_heads, tokens, head_dim); return all to attend to."""
-        stored = (self.keys[layer_idx], self.values[layer_idx])
-        fresh = (key_states, value_states)
-        if self._slots is not None:
-            for line, new in zip(stored, fresh, strict=True):
-                line[self._index, :, self._slots] = new.transpose(1, 2)
-            end = self._width
-        else:
-            end = self._start + key_states.shape[2]
-            for line, new in zip(stored, fresh, strict=True):
-                line[self._lines, :, self._start : end] = new
-            if self._start == 0:
-                return fresh
-        keys, values = (line[self._lines, :, :end] for line in stored)
-        return keys, values
+        """Store new keys and values, (1, kv_heads, tokens, head_dim), and return them as they are.
+
+        What stood in their slots is written over.
+        """
+        for stored, fresh in (
+            (self.keys[layer_idx], key_states),
+            (self.values[layer_idx], value_states),
+        ):
+            stored.flatten(0, 1).index_copy_(0, self._places, fresh[0].transpose(0, 1))
+        return key_states, value_states
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Slots before those being written; transformers asks, masks and positions are ours."""
-        return self._start
+        """Return 0: transformers asks, but positions are ours and there is no mask."""
+        return 0
 
     def copy_line(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` slots of line `source` over those of line `target`."""
-        for line in (*self.keys, *self.values):
-            line[target, :, :length] = line[source, :, :length]
-
-    def spread_line(self, source: int, first: int, count: int, length: int) -> None:
-        """Copy the first `length` slots of line `source` to `count` lines from `first`."""
-        for line in (*self.keys, *self.values):
-            line[first : first + count, :, :length] = line[source, :, :length]
+        for stored in (*self.keys, *self.values):
+            stored[target, :length] = stored[source, :length]

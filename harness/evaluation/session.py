@@ -93,8 +93,13 @@ def open_subject(run_dir: Path, device: str | None, untrained: bool) -> Subject:
     return Subject(run_dir, spec, assets, challenge, adapter, device or spec.compute.device)
 
 
-def evaluate(subject: Subject, quiet: bool = False) -> Scores:
+def evaluate(subject: Subject, quiet: bool = False, threads: int = 1) -> Scores:
     """Evaluate what is still missing, write `scores.json` and return it.
+
+    Args:
+        subject: what is evaluated.
+        quiet: print no progress.
+        threads: processors to use.
 
     Raises:
         EvaluationError: model, adapter, data or kept rows cannot be used.
@@ -123,7 +128,7 @@ def evaluate(subject: Subject, quiet: bool = False) -> Scores:
             for suffix in ("", ".loglikelihood")
         }
         try:
-            results = _run(subject, sets, journals, quiet)
+            results = _run(subject, sets, journals, quiet, threads)
         finally:
             elapsed = _add_elapsed(folder, time.monotonic() - begin)
         scores = Scores(
@@ -143,6 +148,7 @@ def _run(
     sets: Mapping[str, OfficialSet],
     journals: Mapping[tuple[str, str], Journal],
     quiet: bool,
+    threads: int,
 ) -> Mapping[str, Any]:
     from lm_eval import evaluate as lm_evaluate
     from lm_eval.tasks import TaskManager
@@ -160,6 +166,7 @@ def _run(
             subject.challenge.protocol,
             missing,
             subject.device,
+            threads,
             subject.spec.model.trust_remote_code,
         )
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import pytest
 import torch
 
 from harness.evaluation.base_model import Base, add_pad
-from harness.evaluation.decode import Decoder, shared_prefix
-from harness.evaluation.draft import MAX_DRAFT_TOKENS, draft, draft_length
+from harness.evaluation.decode import Decoder
+from harness.evaluation.draft import Copying
+from harness.evaluation.model_form import prepare
 from harness.evaluation.prompts import RowPlan, plan_rows
+from harness.evaluation.row import Rules
+from harness.evaluation.row_attention import NAME
+from harness.evaluation.working_set import WorkingSet, common_prefix
 
 MAX_LENGTH = 72
 BATCH = 4
@@ -40,6 +45,19 @@ def never(plan: RowPlan, ids: Sequence[int]) -> bool:
     return False
 
 
+def nothing(ids: Sequence[int]) -> list[int]:
+    return []
+
+
+def decoder_of(base: Base, lines: int, decided: Any = never, count_on: Any = nothing) -> Decoder:
+    pad = add_pad(base.model, base.tokenizer)
+    if base.model.config._attn_implementation != NAME:
+        prepare(base)
+    working_set = WorkingSet(base.model, base.cache_shape(MAX_LENGTH + 1), lines)
+    rules = Rules(pad, base.eos_id, decided, count_on)
+    return Decoder(working_set, rules)
+
+
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("lines", [3, 8])
 def test_every_row_gets_the_tokens_that_its_official_batch_gives_it(
@@ -50,10 +68,8 @@ def test_every_row_gets_the_tokens_that_its_official_batch_gives_it(
     texts = prompts(11)
     expected = plain(base, texts)
     plans = plan_rows(base.tokenizer, texts, BATCH, MAX_LENGTH)
-    decoder = Decoder(
-        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), lines
-    )
-    found = {done.row: done for done in decoder.decode(list(enumerate(plans)), never)}
+    decoder = decoder_of(base, lines)
+    found = {done.row: done for done in decoder.decode(list(enumerate(plans)))}
     assert sorted(found) == list(range(11))
     assert any(plan.pad_query for plan in plans) is (side == "right")
     for row, plan in enumerate(plans):
@@ -63,29 +79,26 @@ def test_every_row_gets_the_tokens_that_its_official_batch_gives_it(
 
 
 def test_the_pad_query_matters(base: Base) -> None:
-    pad = add_pad(base.model, base.tokenizer)
+    add_pad(base.model, base.tokenizer)
     plans = plan_rows(base.tokenizer, prompts(4), BATCH, MAX_LENGTH)
-    decoder = Decoder(
-        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 4
-    )
+    decoder = decoder_of(base, 4)
     bare = [RowPlan(plan.ids, False, plan.budget_tokens) for plan in plans]
-    with_pads = [done.ids for done in decoder.decode(list(enumerate(plans)), never)]
-    without = [done.ids for done in decoder.decode(list(enumerate(bare)), never)]
+    with_pads = [done.ids for done in decoder.decode(list(enumerate(plans)))]
+    without = [done.ids for done in decoder.decode(list(enumerate(bare)))]
     assert with_pads != without
 
 
 def test_retiring_a_row_changes_no_other(base: Base) -> None:
-    pad = add_pad(base.model, base.tokenizer)
+    add_pad(base.model, base.tokenizer)
     plans = plan_rows(base.tokenizer, prompts(9), BATCH, MAX_LENGTH)
-    decoder = Decoder(
-        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 4
-    )
-    full = {done.row: done.ids for done in decoder.decode(list(enumerate(plans)), never)}
+    decoder = decoder_of(base, 4)
+    full = {done.row: done.ids for done in decoder.decode(list(enumerate(plans)))}
 
     def early(plan: RowPlan, ids: Sequence[int]) -> bool:
         return len(plan.ids) % 2 == 0 and len(ids) == 3
 
-    cut = {done.row: done for done in decoder.decode(list(enumerate(plans)), early)}
+    decoder = decoder_of(base, 4, early)
+    cut = {done.row: done for done in decoder.decode(list(enumerate(plans)))}
     assert {done.ended for done in cut.values()} >= {"decided"}
     for row, done in cut.items():
         assert full[row][: len(done.ids)] == done.ids
@@ -94,13 +107,11 @@ def test_retiring_a_row_changes_no_other(base: Base) -> None:
 
 
 def test_a_row_ends_where_its_batch_would(base: Base) -> None:
-    pad = add_pad(base.model, base.tokenizer)
+    add_pad(base.model, base.tokenizer)
     texts = prompts(8)
     plans = plan_rows(base.tokenizer, texts, BATCH, MAX_LENGTH)
-    decoder = Decoder(
-        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 8
-    )
-    for done in decoder.decode(list(enumerate(plans)), never):
+    decoder = decoder_of(base, 8)
+    for done in decoder.decode(list(enumerate(plans))):
         batch = plans[done.row // BATCH * BATCH :][:BATCH]
         width = max(len(plan.ids) for plan in batch)
         if done.ended == "length":
@@ -117,100 +128,95 @@ def test_prompts_without_room_for_an_answer_are_refused(base: Base) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected"),
+    ("held", "prompt", "expected"),
     [
-        ([[1, 2, 3], [1, 2, 4]], 2),
-        ([[1, 2], [1, 2, 3]], 1),
-        ([[5], [5]], 0),
-        ([[1, 2], [3, 4]], 0),
-        ([[1, 2, 3]], 2),
+        ([1, 2, 3], [1, 2, 4], 2),
+        ([1, 2, 3], [1, 2], 1),
+        ([5], [5], 0),
+        ([1, 2], [3, 4], 0),
+        ([], [3, 4], 0),
     ],
 )
-def test_a_shared_prefix_leaves_every_row_a_token(rows: list[list[int]], expected: int) -> None:
-    assert shared_prefix(rows) == expected
+def test_a_held_prefix_leaves_every_prompt_a_token(
+    held: list[int], prompt: list[int], expected: int
+) -> None:
+    assert common_prefix(held, prompt) == expected
+
+
+def test_what_prompts_share_is_read_once(base: Base) -> None:
+    texts = prompts(11)
+    add_pad(base.model, base.tokenizer)
+    plans = plan_rows(base.tokenizer, texts, BATCH, MAX_LENGTH)
+    decoder = decoder_of(base, 3)
+    fed = 0
+    real = decoder.working_set.feed
+
+    def feed(spans: Any) -> Any:
+        nonlocal fed
+        fed += sum(len(span.tokens) for span in spans if span.slot < len(plans[0].ids) // 2)
+        return real(spans)
+
+    decoder.working_set.feed = feed  # type: ignore[method-assign]
+    list(decoder.decode(sorted(enumerate(plans), key=lambda item: item[1].ids)))
+    assert fed < sum(len(plan.ids) for plan in plans) / 2
 
 
 def test_loglikelihoods_are_those_of_a_plain_forward_pass(base: Base) -> None:
     from harness.evaluation.loglikelihood import Labels, weigh
 
-    pad = add_pad(base.model, base.tokenizer)
-    decoder = Decoder(
-        base.model, pad, base.eos_id, base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS), 3
-    )
+    add_pad(base.model, base.tokenizer)
+    reference = deepcopy(base.model)
+    decoder = decoder_of(base, 3)
     encode: Any = lambda text: tuple(base.tokenizer(text)["input_ids"])  # noqa: E731
     choices = tuple(encode(word) for word in (" negative", " neutral", " positive", " up"))
     assert len({len(choice) for choice in choices}) > 1, "choices of unlike length are the point"
     rows = [Labels(i, encode(text.rstrip()), choices) for i, text in enumerate(prompts(5))]
-    for done in weigh(decoder, rows):
+    for done in weigh(decoder.working_set, rows):
         prompt = rows[done.row].prompt
         for choice, value, greedy in zip(choices, done.loglikelihoods, done.greedy, strict=True):
             ids = torch.tensor([[*prompt, *choice]])
-            logits = base.model(ids).logits[0, len(prompt) - 1 : -1]
+            logits = reference(ids).logits[0, len(prompt) - 1 : -1]
             scores = logits.log_softmax(-1)
             expected = scores[torch.arange(len(choice)), list(choice)].sum()
             assert value == pytest.approx(float(expected), abs=1e-4)
             assert greedy == (scores.argmax(-1).tolist() == list(choice))
 
 
-@pytest.mark.parametrize(
-    ("history", "expected"),
-    [
-        ([1, 2, 3, 9, 1, 2, 3], [9, 1, 2, 3, 9]),
-        ([7, 5, 6, 5, 6], [5, 6, 5, 6, 5]),
-        ([4, 4, 4, 4], [4, 4, 4, 4, 4]),
-        ([1, 2, 3, 4], []),
-        ([1], []),
-    ],
-)
-def test_a_guess_is_what_followed_the_last_time(history: list[int], expected: list[int]) -> None:
-    assert draft(history, 5) == expected
-
-
-@pytest.mark.parametrize("rows", [1, 2, 8, 9, 32, 33, 64, 65, 128])
-def test_guesses_are_made_only_when_few_rows_are_left(rows: int) -> None:
-    ahead = draft_length(rows)
-    assert ahead <= MAX_DRAFT_TOKENS
-    assert (ahead > 0) is (rows <= 32)
-
-
-def test_right_guesses_save_steps_and_wrong_ones_change_nothing(
+def test_right_guesses_save_passes_and_wrong_ones_change_nothing(
     base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pad = add_pad(base.model, base.tokenizer)
     plans = plan_rows(base.tokenizer, prompts(6), BATCH, MAX_LENGTH)
-    shape = base.cache_shape(MAX_LENGTH + 1 + MAX_DRAFT_TOKENS)
     texts: dict[str, dict[int, tuple[int, ...]]] = {}
-    steps: dict[str, int] = {}
+    passes: dict[str, int] = {}
 
-    def right(history: Sequence[int], count: int) -> list[int]:
-        """Know what an earlier decode wrote."""
-        for row, plan in enumerate(plans):
-            whole = [*plan.ids, *texts["none"][row]]
-            if whole[: len(history)] == history:
-                return (whole[len(history) :] + [0] * count)[:count]
-        raise AssertionError("no such row")
+    def known(ids: Sequence[int]) -> list[int]:
+        """Know what an earlier decode wrote after these tokens."""
+        whole = next(text for text in texts["none"].values() if text[: len(ids)] == tuple(ids))
+        return list(whole[len(ids) :])
 
-    guesses: dict[str, Any] = {
-        "none": lambda history, count: [],
-        "right": right,
-        "wrong": lambda history, count: [(history[-1] + place) % 500 for place in range(count)],
-        "usual": draft,
-    }
-    for name, guess in guesses.items():
-        monkeypatch.setattr("harness.evaluation.decode.draft", guess)
-        decoder = Decoder(base.model, pad, base.eos_id, shape, 3)
+    def wrong(ids: Sequence[int]) -> list[int]:
+        return [(ids[-1] + place) % 500 for place in range(9)]
+
+    cases: dict[str, Any] = {"none": nothing, "right": known, "wrong": wrong, "usual": nothing}
+    monkeypatch.setattr(Copying, "guess", lambda self, count: [])
+    for name, count_on in cases.items():
+        if name == "usual":
+            monkeypatch.undo()
+        decoder = decoder_of(base, 3, count_on=count_on)
         count = 0
-        real = decoder.feed
+        real = decoder.working_set.feed
 
-        def feed(*arguments: Any, real: Any = real) -> torch.Tensor:
+        def feed(spans: Any, real: Any = real) -> Any:
             nonlocal count
             count += 1
-            return real(*arguments)
+            return real(spans)
 
-        monkeypatch.setattr(decoder, "feed", feed)
-        texts[name] = {d.row: d.ids for d in decoder.decode(list(enumerate(plans)), never)}
-        steps[name] = count
+        monkeypatch.setattr(decoder.working_set, "feed", feed)
+        texts[name] = {d.row: d.ids for d in decoder.decode(list(enumerate(plans)))}
+        passes[name] = count
     assert texts["right"] == texts["none"]
     assert texts["wrong"] == texts["none"]
     assert texts["usual"] == texts["none"]
-    assert steps["right"] < steps["none"] / 4
+    assert passes["right"] < passes["none"] / 3
+    assert pad not in {token for ids in texts["none"].values() for token in ids}
