@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def compose(
     if scores.adapter_sha256 != adapter.sha256:
         raise RecordError(
             f"{run_dir}: scores.json is of adapter {str(scores.adapter_sha256)[:12]}, the run's is"
-            f" {adapter.sha256[:12]}; run: harness evaluate {run_dir}"
+            f" {adapter.sha256[:12]}; run: harness evaluate {shlex.quote(str(run_dir))}"
         )
     whole = {item.name: item.shape for item in adapter.tensors}
     env = environment(Device.model_validate(outcome.facts | {"actors": outcome.actors}))

@@ -31,8 +31,7 @@ def choose_compute(
     """
     if asked not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {asked!r}: expected auto, cpu or cuda")
-    if asked == "cuda" and machine.gpu_name is None:
-        raise UsageError("--device cuda: no CUDA GPU was found (nvidia-smi lists none); use cpu")
+    refuse_absent_gpu(asked, machine)
     auto = "cuda" if machine.gpu_name else "cpu"
     shared = min(machine.cores, SMOKE_THREADS) if smoke else machine.cores // clients
     count = threads or max(1, shared)
@@ -41,6 +40,20 @@ def choose_compute(
             f"--threads {count}: this machine has {machine.cores} cores; give at most that"
         )
     return Compute.model_validate({"device": auto if asked == "auto" else asked, "threads": count})
+
+
+def refuse_absent_gpu(device: str, machine: Machine) -> None:
+    """Check that a device is there.
+
+    Args:
+        device: cpu or cuda.
+        machine: this machine.
+
+    Raises:
+        UsageError: a GPU is asked for, or recorded, and none is there.
+    """
+    if device == "cuda" and machine.gpu_name is None:
+        raise UsageError("--device cuda: no CUDA GPU was found (nvidia-smi lists none); use cpu")
 
 
 def refuse_hopeless_device(asked: str, spec: RunSpec, expected: Forecast) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,7 +40,7 @@ def refuse_existing(path: Path) -> None:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         resumable = (path / SPEC).is_file()
-        hint = f"continue it with --resume {path}, or" if resumable else "please"
+        hint = f"continue it with --resume {shlex.quote(str(path))}, or" if resumable else "please"
         raise UsageError(f"{path} exists; {hint} choose another --out")
 
 

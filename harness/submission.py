@@ -8,6 +8,7 @@ submitted record names other `generations_sha256` than the run's.
 from __future__ import annotations
 
 import copy
+import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -108,7 +109,8 @@ def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
     missing = [s.task for s in subject.record.scores if source(s) not in subject.generations]
     if missing:
         raise UsageError(
-            f"{run_dir}: no generations of {', '.join(missing)}; run: harness evaluate {run_dir}"
+            f"{run_dir}: no generations of {', '.join(missing)}; run: harness evaluate"
+            f" {shlex.quote(str(run_dir))}"
         )
     marker = subject.challenge.protocol.answer_marker
     texts = {

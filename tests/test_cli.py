@@ -155,6 +155,11 @@ def test_running_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
         (["--plugin", "smollm2-dora", "--set", "num_supernodes=20"], 5, "num_supernodes"),
         (["--plugin", "smollm2-dora"], 2, "--device cpu"),
         (["--resume", "nowhere"], 8, "nowhere"),
+        (
+            ["--resume", "x", "--set", "rounds=3", "--seed", "1"],
+            2,
+            "--set, --seed would be ignored",
+        ),
         ([], 2, "--plugin"),
     ],
 )

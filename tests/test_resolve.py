@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.challenge import challenge_names, load_challenge
-from harness.devices import refuse_hopeless_device
+from harness.devices import refuse_absent_gpu, refuse_hopeless_device
 from harness.document import digest_of
 from harness.errors import HarnessError, PluginError, UsageError
 from harness.machine import Machine
@@ -248,3 +250,10 @@ def test_every_fixed_value_has_a_source(name: str) -> None:
 def test_an_unknown_challenge_is_a_usage_error() -> None:
     with pytest.raises(HarnessError, match='did you mean "finance"'):
         resolved(challenge="finanse")
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_one_line() -> None:
+    with pytest.raises(UsageError, match="no CUDA GPU was found"):
+        refuse_absent_gpu("cuda", LAPTOP)
+    refuse_absent_gpu("cpu", LAPTOP)
+    refuse_absent_gpu("cuda", replace(LAPTOP, gpu_name="A card"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
 from harness.resolve import Request
-from harness.rundir import refuse_unwritable
+from harness.rundir import refuse_existing, refuse_unwritable
 from harness.runner import Settings, start
 
 
@@ -18,6 +19,16 @@ def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path: Path) -> None:
     assert list((tmp_path / "a").iterdir()) == []
     refuse_unwritable(tmp_path / "a")
     assert (tmp_path / "a").is_dir()
+
+
+def test_the_command_that_is_proposed_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs" / "1"
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text("{}")
+    with pytest.raises(UsageError) as caught:
+        refuse_existing(folder)
+    command = str(caught.value).partition("--resume ")[2].partition(", or")[0]
+    assert shlex.split(command) == [str(folder)]
 
 
 def test_an_unwritable_out_is_refused_before_the_sources_are_sought(

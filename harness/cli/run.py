@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from harness.cli.options import request_options
 from harness.document import pretty_json
@@ -67,6 +68,8 @@ def command(
         if out is not None:
             raise UsageError("--out and --resume exclude each other; a resumed run stays in place")
         request = None if plugin is None else Request(plugin, **options)
+        if request is None:
+            _refuse_ignored(options)
         folder, record = resume, runner.resume(resume, request, settings)
     elif plugin is None:
         raise UsageError("missing --plugin P[/R]; see: harness plugins")
@@ -75,6 +78,25 @@ def command(
     click.echo(
         pretty_json(record.to_json()) if as_json else summary(folder, record), nl=not as_json
     )
+
+
+def _refuse_ignored(options: dict[str, Any]) -> None:
+    """Refuse what names a recipe's values when no recipe is named.
+
+    Raises:
+        UsageError: an option of the request was given.
+    """
+    source = click.get_current_context().get_parameter_source
+    given = [
+        f"--{ {'overrides': 'set', 'evaluation_rows': 'limit'}.get(name, name) }"
+        for name in options
+        if source(name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise UsageError(
+            f"--resume goes on with the run's own settings and {', '.join(given)} would be ignored;"
+            " leave it out, or name --plugin too, to check that it is the same run"
+        )
 
 
 def summary(folder: Path, record: ResultRecord) -> str:

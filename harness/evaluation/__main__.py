@@ -15,6 +15,7 @@ import threading
 import warnings
 from pathlib import Path
 
+from harness.devices import refuse_absent_gpu
 from harness.errors import HarnessError
 from harness.machine import this_machine
 
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         from harness.evaluation.session import evaluate, open_subject
 
         subject = open_subject(options.run_dir, options.device, options.untrained)
+        refuse_absent_gpu(subject.device, this_machine())
         threads = options.threads or this_machine().cores
         _settle(threads)
         evaluate(subject, options.quiet, threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -109,5 +110,5 @@ def _error(code: int, output: str, run_dir: Path) -> HarnessError:
     memory = " (out of memory?)" if code == -9 else ""
     return EvaluationError(
         f"{run_dir}: the evaluating process {how}{memory}; finished rows are kept:"
-        f" harness evaluate {run_dir} goes on from there"
+        f" harness evaluate {shlex.quote(str(run_dir))} goes on from there"
     )

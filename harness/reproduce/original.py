@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,9 +85,10 @@ class Original:
             have = f"rounds 1..{done}" if done else "no finished round yet"
             raise UsageError(f"--round {number}: {self.folder} has {have}; choose one of them")
         if number is None and done != planned:
+            again = f"harness run --resume {shlex.quote(str(self.folder))}"
             raise UsageError(
-                f"{self.folder} has {done} of {planned} rounds; finish it with"
-                f" harness run --resume {self.folder}, or repeat one round with --round"
+                f"{self.folder} has {done} of {planned} rounds; finish it with {again}, or repeat"
+                " one round with --round"
             )
         if number is not None and client is not None:
             sampled = self.rounds[number - 1].partitions

@@ -40,10 +40,9 @@ def mirror_folder(argument: Path | None) -> Path | None:
         return None
     folder = Path(text).expanduser()
     if not folder.is_dir():
-        origin = "--mirror" if argument is not None else MIRROR_VARIABLE
         raise SourceError(
-            f"{origin} {folder}: no such folder; expected datasets/ and models/ in it;"
-            " correct the path or leave it out"
+            f"mirror {folder}: no such folder; expected datasets/ and models/ in it; correct or"
+            f" leave out --mirror and {MIRROR_VARIABLE}"
         )
     return folder.resolve()
 
