@@ -38,7 +38,8 @@ def refuse_existing(path: Path) -> None:
     Raises:
         UsageError: `path` exists and is not an empty directory.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    used = path.exists() and (not path.is_dir() or any(p.name != LOCK for p in path.iterdir()))
+    if used:
         resumable = (path / SPEC).is_file()
         hint = f"continue it with --resume {shlex.quote(str(path))}, or" if resumable else "please"
         raise UsageError(f"{path} exists; {hint} choose another --out")
@@ -111,9 +112,12 @@ def refuse_other_spec(path: Path, spec: RunSpec) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold the run directory for this process; the lock ends with the process, however it ends.
 
+    It is made where there is none.
+
     Raises:
         UsageError: another process holds it.
     """
+    path.mkdir(parents=True, exist_ok=True)
     handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

@@ -59,8 +59,9 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     rundir.refuse_existing(out)
     rundir.refuse_unwritable(out)
     assets = locate(resolved.spec, resolved.challenge, settings.mirror)
-    rundir.create(out, resolved.spec, assets)
     with rundir.locked(out):
+        rundir.refuse_existing(out)  # another process may have been quicker
+        rundir.create(out, resolved.spec, assets)
         return out, _finish(out, resolved.spec, resolved.challenge, assets, settings)
 
 
@@ -88,8 +89,8 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     assets = locate(spec, challenge, settings.mirror)
     if (out / rundir.ASSETS).is_file():
         _refuse_other_data(out, read_document(Assets, out / rundir.ASSETS), assets)
-    rundir.create(out, spec, assets)
     with rundir.locked(out):
+        rundir.create(out, spec, assets)
         return _finish(out, spec, challenge, assets, settings)
 
 

@@ -69,7 +69,10 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
         UsageError: no run there, an unusable name, or one that is taken.
     """
     if not (run_dir / RESULT).is_file():
-        raise UsageError(f"{run_dir}: no {RESULT}; finish the run first: harness run --resume")
+        raise UsageError(
+            f"{run_dir}: no {RESULT}; finish the run first: harness run --resume"
+            f" {shlex.quote(str(run_dir))}"
+        )
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     subject = _accepted(checked, run_dir)
     chosen = name or default_name(subject.record)

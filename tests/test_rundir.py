@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shlex
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.resolve import Request
-from harness.rundir import refuse_existing, refuse_unwritable
+from harness.rundir import LOCK, refuse_existing, refuse_unwritable
 from harness.runner import Settings, start
 
 
@@ -19,6 +21,24 @@ def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path: Path) -> None:
     assert list((tmp_path / "a").iterdir()) == []
     refuse_unwritable(tmp_path / "a")
     assert (tmp_path / "a").is_dir()
+
+
+def test_of_two_that_start_at_once_the_later_one_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+
+    def locate(*_: object) -> None:
+        """While this one seeks its sources the other one begins."""
+        other = os.open(out / LOCK, os.O_RDWR | os.O_CREAT)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        (out / "spec.json").write_text("the other's")
+
+    monkeypatch.setattr("harness.runner.locate", locate)
+    out.mkdir()
+    with pytest.raises(UsageError, match="in use by another harness process"):
+        start(Request("smollm2-dora", smoke=True), Settings(out=out))
+    assert (out / "spec.json").read_text() == "the other's"
 
 
 def test_the_command_that_is_proposed_can_be_pasted(tmp_path: Path) -> None:
