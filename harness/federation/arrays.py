@@ -35,7 +35,7 @@ class QuickArray(Array):  # type: ignore[misc]  # Flower is untyped to mypy here
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         """Pickle the bytes as a buffer, which Ray moves without copying it into the pickle."""
-        data = PickleBuffer(self.data) if int(protocol) >= 5 else self.data
+        data = PickleBuffer(self.data) if int(protocol) >= 5 else bytes(self.data)
         return _unpickled, (self.dtype, tuple(self.shape), data)
 
 

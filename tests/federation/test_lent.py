@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import subprocess
@@ -61,6 +62,14 @@ def test_what_is_read_is_read_only_and_what_a_strategy_reads_is_its_own() -> Non
     own = record["b"].numpy()
     own += 1
     assert digest_arrays(to_tensors(record)) == digest_arrays(TENSORS)
+
+
+def test_a_strategy_may_copy_and_pickle_what_it_received() -> None:
+    record = lent.lend(TENSORS)
+    received = pickle.loads(pickle.dumps(record))
+    for copied in (copy.deepcopy(received), pickle.loads(pickle.dumps(received))):
+        assert digest_arrays(to_tensors(copied)) == digest_arrays(TENSORS)
+    assert received.object_id == to_record(TENSORS).object_id
 
 
 def test_memory_goes_with_the_record_and_a_reader_keeps_what_it_has() -> None:
