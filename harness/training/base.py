@@ -68,7 +68,10 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device cuda: torch finds no GPU here; run with --device cpu")
+        raise UsageError(
+            f"device cuda: torch {torch.__version__} finds no GPU here; install a torch that is"
+            " built for CUDA and for this driver, or run with --device cpu"
+        )
     disable_progress_bar()
     attention.register()
     dtype = compute_dtype(model, device)
