@@ -97,6 +97,13 @@ def step_rows(repeats: int, threads: int) -> list[Row]:
     ]
 
 
+def tree_row(actors: int) -> Row:
+    """Measure the memory of a whole run."""
+    [found] = lines_of("tree_memory.py", "--actors", str(actors))
+    what = f"peak memory of a run's process tree, {actors} client process(es), MiB"
+    return row(what, "", str(found["peak_mib"]), "", "not above")
+
+
 def round_row(training_s: float) -> Row:
     """Measure a round's overhead."""
     [found] = lines_of("round.py", "--training-s", str(training_s))
@@ -143,6 +150,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=32)
     chosen = parser.parse_args()
     table = [start_up_row(chosen.repeats), *step_rows(chosen.repeats, chosen.threads)]
+    table += [tree_row(actors) for actors in (1, 2)]
     table += [round_row(training_s) for training_s in (1.0, 0.0)]
     table += [
         evaluation_row(chosen.run, untrained, chosen.rows, chosen.threads)
