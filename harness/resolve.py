@@ -12,7 +12,7 @@ from harness.document import Document
 from harness.errors import PluginError, did_you_mean
 from harness.forecast import Forecast, forecast
 from harness.machine import Machine, this_machine
-from harness.overrides import apply_to_model, apply_to_recipe, parse_overrides
+from harness.overrides import MODEL, Overrides, apply_to_model, apply_to_recipe, parse_overrides
 from harness.plugins import (
     Components,
     Loaded,
@@ -55,6 +55,8 @@ class Resolved:
     components: Components
     forecast: Forecast
     violations: tuple[Violation, ...]
+    replaced: tuple[str, ...] = ()
+    """Values that were set and that a smoke run replaces by its own, as `rounds=7 by 2`."""
 
 
 def resolve(request: Request, machine: Machine | None = None) -> Resolved:
@@ -111,7 +113,20 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
     plans = _round_plans(strategy.name, components, context, refused=objections[0] is not None)
     expected = forecast(spec, challenge, shapes, machine, plans)
     case = Case(spec, recipe, challenge, expected, objections, overrides.static)
-    return Resolved(spec, recipe, challenge, components, expected, violations(case))
+    replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
+    return Resolved(spec, recipe, challenge, components, expected, violations(case), replaced)
+
+
+def _replaced(overrides: Overrides, recipe: Recipe, smoke: RunSpec) -> tuple[str, ...]:
+    """Return what was set for the training or the model and does not hold in a smoke run."""
+    found = []
+    for path, value in overrides.values.items():
+        part, _, name = path.rpartition(".")
+        if path == "model" or part + "." == MODEL:
+            found.append(f"{path.removeprefix(MODEL)}={value} by {smoke.model.name}'s")
+        elif part == "train" and getattr(smoke.train, name) != getattr(recipe.train, name):
+            found.append(f"{name}={value} by {getattr(smoke.train, name)}")
+    return tuple(found)
 
 
 def pick_recipe(plugin: Loaded, name: str) -> Recipe:

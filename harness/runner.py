@@ -55,6 +55,8 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     resolved = resolve(request)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
+    if resolved.replaced and not settings.quiet:
+        print(f"--smoke replaces {', '.join(resolved.replaced)}", file=sys.stderr)
     out = settings.out or rundir.default_run_dir(resolved.spec)
     rundir.refuse_existing(out)
     rundir.refuse_unwritable(out)

@@ -230,6 +230,15 @@ def test_cuda_without_a_gpu_is_refused() -> None:
         resolved(device="cuda")
 
 
+def test_a_smoke_run_says_which_settings_it_replaces() -> None:
+    sets = ("rounds=7", "max_steps=2", "learning_rate_max=1e-3", "peft.r=4", "model.dtype=float32")
+    smoke = resolved("smollm2-dora", *sets, smoke=True)
+    assert smoke.replaced == ("rounds=7 by 2", "dtype=float32 by smollm2-135m-instruct's")
+    assert smoke.spec.train.learning_rate_max == 1e-3
+    assert smoke.spec.peft.params["r"] == 4
+    assert resolved("smollm2-dora", *sets).replaced == ()
+
+
 def test_smoke_keeps_the_method_and_the_supernodes() -> None:
     full, smoke = resolved(), resolved(smoke=True)
     assert smoke.spec.peft == full.spec.peft

@@ -69,6 +69,8 @@ def as_text(resolved: Resolved) -> str:
                      f" {expected.estimate.basis}; within a factor of two"),
         ("seed", f"{spec.seed}, spec {digest_of(spec)[:16]}"),
     ]  # fmt: skip
+    if resolved.replaced:
+        rows.append(("smoke", f"replaces {', '.join(resolved.replaced)}"))
     lines = [f"{name:<14} {value}" for name, value in rows]
     lines += [
         f"VIOLATION      [{item.rule}] {item.found}; expected: {item.expected}"
