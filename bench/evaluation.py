@@ -62,6 +62,7 @@ def main() -> None:
         "task": options.task,
         "rows": len(chosen),
         "threads": options.threads,
+        "decoders": len(engine.crew.decoders),
         "adapter": None if subject.adapter_dir is None else str(subject.adapter_dir),
         "ours_load_s": round(loaded - begin, 1),
         "ours_s": round(ours_s, 1),
@@ -69,6 +70,7 @@ def main() -> None:
     }
     del engine
     if not options.skip_plain:
+        torch.set_num_threads(options.threads)
         model, tokenizer = load_quantized(model_dir, subject.adapter_dir, rules.seed)
         begin, begin_cpu = clock()
         plain = list(texts(model, tokenizer, chosen, rules.batch_size, rules.max_length_tokens))

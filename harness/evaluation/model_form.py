@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import EvaluationError
+from harness.evaluation.adapter import one_line
 from harness.evaluation.base_model import Base
 from harness.evaluation.packed_step import Span
 from harness.evaluation.row_attention import NAME
@@ -58,8 +59,14 @@ def let_rows_attend(model: Any, shape: CacheShape) -> None:
         [(7 * place + 11 * row) % vocabulary for place in range(CHECK_TOKENS)] for row in (0, 1)
     ]
     before = model(input_ids=torch.tensor(rows, device=device)).logits.float()
-    model.set_attn_implementation(NAME)
-    after = _in_pieces(WorkingSet(model, shape, len(rows)), rows)
+    try:
+        model.set_attn_implementation(NAME)
+        after = _in_pieces(WorkingSet(model, shape, len(rows)), rows)
+    except (TypeError, RuntimeError, AttributeError, IndexError) as error:
+        raise EvaluationError(
+            f"{type(model).__name__}: its attention does not go through transformers'"
+            f" AttentionInterface ({one_line(error)}); this model cannot be evaluated"
+        ) from None
     worst = (after - before).abs().max() / before.abs().max()
     if not bool(worst <= CHECK_TOLERANCE):
         raise EvaluationError(

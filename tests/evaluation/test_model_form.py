@@ -81,3 +81,17 @@ def test_a_model_that_computes_something_else_is_refused(monkeypatch: pytest.Mon
         EvaluationError, match=r"logits differ by .* this model cannot be evaluated"
     ):
         prepare(small("llama"))
+
+
+def test_a_model_that_takes_no_arguments_for_attention_is_refused() -> None:
+    base = small("llama")
+    real = base.model.forward
+
+    def forward(input_ids: Any, **options: Any) -> Any:
+        if "step" in options:
+            raise TypeError("forward() got an unexpected keyword argument 'step'")
+        return real(input_ids, **options)
+
+    base.model.forward = forward
+    with pytest.raises(EvaluationError, match="its attention does not go through transformers'"):
+        prepare(base)
