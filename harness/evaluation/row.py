@@ -87,9 +87,10 @@ class ActiveRow:
     def _guess(self, rules: Rules, sure_tokens: int, spare_tokens: int) -> list[int]:
         streak = self._copying.streak
         counted = rules.count_on(self.ids) if self._counts and streak < MAX_GUESSES else []
-        self._counted = bool(counted)
-        if counted:
-            return counted[:sure_tokens]
+        guesses = counted[:sure_tokens]
+        self._counted = bool(guesses)
+        if guesses:
+            return guesses
         return self._copying.guess(min(sure_tokens, streak) if self.sure else spare_tokens)
 
     def write(self, tokens: Sequence[int], rules: Rules) -> None:
