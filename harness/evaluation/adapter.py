@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.errors import EvaluationError, HarnessError
-from harness.evaluation.base_model import Base
+from harness.evaluation.base_model import Base, one_line
 from harness.tensorfile import tensor_shapes
 
 CONFIG = "adapter_config.json"
@@ -133,8 +133,3 @@ def check_finite(weights: dict[str, torch.Tensor], folder: Path) -> None:
             f"{folder / WEIGHTS}: NaN or infinite in {len(bad)} of {len(weights)} tensors:"
             f" {', '.join(bad[:LISTED])}{more}; the training diverged: resume from a checkpoint"
         )
-
-
-def one_line(error: Exception) -> str:
-    """Return an error's text as one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]

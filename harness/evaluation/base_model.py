@@ -51,20 +51,27 @@ def load_base(folder: Path, device: str, seed: int, trust_remote_code: bool = Fa
         trust_remote_code: only when the model's spec declares it.
 
     Raises:
-        EvaluationError: the tokenizer has no EOS, or the model's generation config asks for
-            something other than greedy decoding.
+        EvaluationError: transformers cannot load the model with torch's attention, the tokenizer
+            has no EOS, or the model's generation config asks for something other than greedy
+            decoding.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.manual_seed(seed)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        attn_implementation="sdpa",
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=trust_remote_code,
-    )
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+        )
+    except ValueError as error:  # a class without torch's attention, or one that is not known
+        raise EvaluationError(
+            f"{folder}: transformers cannot load the model ({one_line(error)}); evaluation needs"
+            " one that takes torch's attention"
+        ) from None
     tokenizer: Any = AutoTokenizer.from_pretrained(
         folder, local_files_only=True, trust_remote_code=trust_remote_code
     )
@@ -146,3 +153,8 @@ def check_greedy(config: Any, where: str) -> None:
             f"{where}: the model's generation config sets {', '.join(found)}; only greedy decoding"
             " gives one answer on every machine; publish a revision without it"
         )
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's text as one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200]

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import EvaluationError
-from harness.evaluation.adapter import one_line
-from harness.evaluation.base_model import Base
+from harness.evaluation.base_model import Base, one_line
 from harness.evaluation.packed_step import Span
 from harness.evaluation.row_attention import NAME
 from harness.evaluation.row_cache import CacheShape

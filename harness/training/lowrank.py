@@ -160,24 +160,27 @@ class _LowRank(torch.autograd.Function):
             a = a / kept_share(dropout)
         a, b = a.to(dtype), b.to(dtype)
         low = linear(low_rows, a)
-        full = linear(rows, weight)
-        full.addmm_(low, b.T, alpha=scaling)
+        result = linear(rows, weight)
+        result.addmm_(low, b.T, alpha=scaling)
+        if factor is not None:
+            result.mul_(factor)
         ctx.scaling, ctx.dropout, ctx.source = scaling, dropout, source
-        plain = None if factor is None else full
-        ctx.save_for_backward(rows, keep, low, a, b, factor, plain)
-        result = full if factor is None else (full * factor).to(dtype)
+        scaled = None if factor is None else result
+        ctx.save_for_backward(rows, keep, low, a, b, factor, scaled)
         return result.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rows, keep, low, a, b, factor, full = ctx.saved_tensors
+        rows, keep, low, a, b, factor, result = ctx.saved_tensors
         kept = None if keep is None else keep.to(rows.dtype)
         shape = (*grad.shape[:-1], rows.shape[-1])
         grad = grad.reshape(-1, grad.shape[-1])
         grad_factor = None
         if factor is not None:
-            grad_factor = (grad * full).sum(0, dtype=torch.float32)
-            grad = (grad * factor).to(rows.dtype)
+            # Of c f with respect to c it is f: the result, which others keep too, divided by c.
+            products = grad * result
+            grad_factor = products.sum(0, dtype=torch.float32) / factor
+            grad = torch.mul(grad, factor, out=products)
         scaled = (grad @ b).mul_(ctx.scaling)
         grad_a = None
         if ctx.needs_input_grad[3]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import GenerationConfig
 
 from harness.errors import EvaluationError
-from harness.evaluation.base_model import PAD_TOKEN, Base, add_pad, check_greedy
+from harness.evaluation.base_model import PAD_TOKEN, Base, add_pad, check_greedy, load_base
 
 
 def test_quantizing_once_gives_what_a_four_bit_layer_holds(model_dir: Path, base: Base) -> None:
@@ -36,6 +38,15 @@ def test_the_output_head_keeps_its_values(model_dir: Path, base: Base) -> None:
 
     plain = AutoModelForCausalLM.from_pretrained(model_dir, dtype=torch.float32)
     assert torch.equal(plain.lm_head.weight, base.model.lm_head.weight)
+
+
+@pytest.mark.parametrize("kind", ["gemma2", "of-tomorrow"])
+def test_a_model_that_cannot_be_loaded_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    save_file({}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(EvaluationError, match="transformers cannot load the model") as caught:
+        load_base(tmp_path, "cpu", seed=1)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_tokenizer_that_pads_with_eos_gets_a_pad_of_its_own(base: Base) -> None:
