@@ -3,7 +3,7 @@
 Runs the other benchmarks of this folder one after the other, each in processes of its own, and puts
 the plain loop's figures (what the template does) beside the harness's. RUN_DIR is a finished or
 stopped run on real text: the evaluation takes its files from there. Needs the mirror
-(`HARNESS_MIRROR`), 8 GiB of free memory and a machine that does nothing else; about 15 minutes.
+(`HARNESS_MIRROR`), 8 GiB of free memory and a machine that does nothing else; about 20 minutes.
 """
 
 from __future__ import annotations
@@ -164,7 +164,11 @@ def main() -> None:
     table += [
         # A model that ends its answers is done with a few rows before it can be measured.
         evaluation_row(chosen.run, untrained, rows, chosen.threads)
-        for untrained, rows in ((True, chosen.rows), (False, 4 * chosen.rows))
+        for untrained, rows in (
+            (True, chosen.rows),
+            (True, 4 * chosen.rows),
+            (False, 4 * chosen.rows),
+        )
     ]
     print(tabulate(table, headers="keys", tablefmt="github", disable_numparse=True))
 
