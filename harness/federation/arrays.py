@@ -46,16 +46,18 @@ def _unpickled(dtype: str, shape: tuple[int, ...], data: Any) -> QuickArray:
 
 def quick_array(values: NDArray[np.generic]) -> QuickArray:
     """Return an array that holds what `numpy.save` would write of these values in C order."""
+    return QuickArray(str(values.dtype), tuple(values.shape), b"".join(npy_file(values)))
+
+
+def npy_file(values: NDArray[np.generic]) -> tuple[bytes, memoryview]:
+    """Return what `numpy.save` would write of these values in C order: the header and the rest.
+
+    The rest is the values' own memory where they are in C order already.
+    """
     ordered = np.ascontiguousarray(values).reshape(values.shape)
-    data = b"".join([npy_header(ordered), ordered.reshape(-1).view(np.uint8).data])
-    return QuickArray(str(ordered.dtype), tuple(ordered.shape), data)
-
-
-def npy_header(values: NDArray[np.generic]) -> bytes:
-    """Return what `numpy.save` writes before these values."""
     head = BytesIO()
-    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(values))
-    return head.getvalue()
+    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(ordered))
+    return head.getvalue(), ordered.reshape(-1).view(np.uint8).data
 
 
 def view(array: Array) -> NDArray[Any]:

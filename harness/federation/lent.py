@@ -18,7 +18,7 @@ import numpy as np
 from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
-from harness.federation.arrays import QuickArray, npy_header
+from harness.federation.arrays import QuickArray, npy_file
 from harness.federation.tensors import to_record, to_tensors
 
 SWITCH = "HARNESS_LEND_ARRAYS"
@@ -85,11 +85,9 @@ def lend(arrays: Mapping[str, NDArray[np.generic]]) -> LentRecord:
     entries: list[Entry] = []
     with open(handle, "wb", closefd=False) as memory:
         for key, array in arrays.items():
-            ordered = np.ascontiguousarray(array).reshape(array.shape)
             begin = memory.tell()
-            memory.write(npy_header(ordered))
-            memory.write(ordered.reshape(-1).view(np.uint8).data)
-            entries.append((key, str(ordered.dtype), ordered.shape, begin, memory.tell()))
+            memory.writelines(npy_file(array))
+            entries.append((key, str(array.dtype), array.shape, begin, memory.tell()))
     return LentRecord(Place(os.getpid(), handle, name), entries)
 
 
