@@ -59,12 +59,12 @@ class Decoder:
     def _admit(self, waiting: deque[tuple[int, RowPlan]], tokens: int) -> list[ActiveRow]:
         """Begin rows until the next forward pass, of `tokens` so far, is full."""
         fresh: list[ActiveRow] = []
-        while waiting and self.working_set.free_lines:
+        while waiting:
             row, plan = waiting[0]
-            new = len(plan.ids) - self.working_set.shared_tokens(plan.ids) + plan.pad_query
-            if tokens and tokens + new > self.working_set.step_tokens:
+            place = self.working_set.admit(plan.ids, tokens, plan.pad_query)
+            if place is None:
                 break
             waiting.popleft()
-            fresh.append(ActiveRow(row, plan, *self.working_set.admit(plan.ids)))
-            tokens += new
+            fresh.append(ActiveRow(row, plan, *place))
+            tokens += len(plan.ids) - place[1] + plan.pad_query
         return fresh

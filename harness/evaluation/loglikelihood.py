@@ -43,15 +43,14 @@ def weigh(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
         lines: list[int] = []
         spans: list[Span] = []
         tokens = 0
-        while begin + len(lines) < len(rows) and working_set.free_lines:
-            prompt = rows[begin + len(lines)].prompt
-            new = len(prompt) - working_set.shared_tokens(prompt)
-            if tokens and tokens + new > working_set.step_tokens:
+        for row in rows[begin:]:
+            place = working_set.admit(row.prompt, tokens)
+            if place is None:
                 break
-            line, held = working_set.admit(prompt)
+            line, held = place
             lines.append(line)
-            spans.append(Span(line, held, prompt[held:], 1))
-            tokens += new
+            spans.append(Span(line, held, row.prompt[held:], 1))
+            tokens += len(row.prompt) - held
         together = rows[begin : begin + len(lines)]
         yield from _weigh_together(working_set, together, lines, spans)
         for line in lines:

@@ -76,7 +76,7 @@ def let_rows_attend(model: Any, shape: CacheShape) -> None:
 
 def _in_pieces(working_set: WorkingSet, rows: list[list[int]]) -> Tensor:
     """Return the logits (rows, tokens, vocab) of rows that are fed in pieces of unlike lengths."""
-    lines = [working_set.admit(row)[0] for row in rows]
+    lines = [place[0] for row in rows if (place := working_set.admit(row))]
     found: list[list[Tensor]] = [[], []]
     for pieces in ([(0, 4), (0, 1)], [(4, 5), (1, 5)], [(5, 6), (5, 6)]):
         spans = [

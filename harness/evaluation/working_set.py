@@ -43,24 +43,27 @@ class WorkingSet:
         """Tokens that each line holds from slot 0; a row that has left leaves its own behind."""
         self._begun: dict[int, tuple[int, ...]] = {}
 
-    @property
-    def free_lines(self) -> int:
-        """Rows that can still be admitted."""
-        return len(self._free)
-
-    def shared_tokens(self, prompt: Sequence[int]) -> int:
-        """Return how many of a prompt's first tokens some line holds; the last is never counted."""
-        return max(common_prefix(held, prompt) for held in self._held)
-
-    def admit(self, prompt: Sequence[int]) -> tuple[int, int]:
+    def admit(
+        self, prompt: Sequence[int], queued: int = 0, more: int = 0
+    ) -> tuple[int, int] | None:
         """Give a prompt a line; what another line already holds of it is copied.
 
+        Args:
+            prompt: its tokens; the last is fed in any case.
+            queued: tokens that the next forward pass has already.
+            more: tokens that it is fed besides those of the prompt.
+
         Returns:
-            The line, and how many tokens it holds; the caller feeds the rest.
+            The line, and how many tokens it holds; the caller feeds the rest. None when no line is
+            free, or when the next forward pass would be more than full; an empty one never is.
         """
-        line = self._free.pop()
+        if not self._free:
+            return None
         shared = [common_prefix(held, prompt) for held in self._held]
         best = max(shared)
+        if queued and queued + len(prompt) - best + more > self.step_tokens:
+            return None
+        line = self._free.pop()
         if shared[line] < best:
             self.cache.copy_line(shared.index(best), line, best)
         self._held[line] = tuple(prompt[:best])
