@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from clean_submission import Submission
 
 from harness.leaderboard.build import build
-from harness.verify.check import verify
+from harness.submissions.check import verify
 
 
 def make(count: int, root: Path) -> Path:

@@ -8,4 +8,4 @@ __all__ = ["__version__", "hookimpl"]
 __version__ = "0.1.0"
 
 hookimpl = pluggy.HookimplMarker("flowertune_harness")
-"""Marks a plugin's hook functions; see `harness.hookspecs`."""
+"""Marks a plugin's hook functions; see `harness.plugins.hookspecs`."""

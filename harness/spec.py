@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.challenge import Challenge
+from harness.boards.challenge import Challenge
 from harness.components import ModelSpec
 from harness.document import Document, digest_of
 from harness.recipe import Choice, Price, TrainSpec

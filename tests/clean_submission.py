@@ -16,23 +16,23 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from harness.card import card
-from harness.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.leaks import pinned_leaks
+from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
-from harness.forecast import message_bytes, message_bytes_legacy
+from harness.document.safetensors_header import file_bytes
+from harness.planning.forecast import message_bytes, message_bytes_legacy
+from harness.planning.sampling import sampled_partitions
+from harness.planning.schedule import learning_rate
+from harness.record.card import card
 from harness.record.federation import GENESIS, RoundRecord
 from harness.record.result import ResultRecord
-from harness.sampling import sampled_partitions
-from harness.schedule import learning_rate
 from harness.scoring import statistics
-from harness.scoring.pinned_leaks import pinned_leaks
 from harness.scoring.rescore import majority
-from harness.scoring.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.spec import ChallengeRef, RunSpec
-from harness.tensorfile import file_bytes
-from harness.verify.adapter import WEIGHTS, tensors_digest
-from harness.verify.generations import generation_lines
-from harness.verify.peft_shapes import lora_shapes
+from harness.verify.files.generations import generation_lines
+from harness.verify.independent.adapter_shapes import lora_shapes
+from harness.verify.rules.run.adapter import WEIGHTS, tensors_digest
 
 HEX = "0123456789abcdef"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

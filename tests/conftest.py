@@ -23,7 +23,16 @@ if str(TINY) not in sys.path:
 if TYPE_CHECKING:
     from tiny_run import TinyRun
 
-HEAVY = ["training", "evaluation", "federation", "reproduce", "sources", "plugins", "test_run.py"]
+HEAVY = [
+    "training",
+    "evaluation",
+    "federation",
+    "reproduce",
+    "sources",
+    "plugins/standard",
+    "plugins/smollm2_dora",
+    "pipeline",
+]
 """Folders and files of tests that need torch, Flower or lm-eval."""
 
 collect_ignore = [] if find_spec("torch") else HEAVY

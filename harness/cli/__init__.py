@@ -38,7 +38,15 @@ SUMMARIES = {
 LONGEST_PATH = 200
 """Characters of a path in an error message."""
 
-MODULES = {item.name for item in pkgutil.iter_modules(__path__)}
+ROOMS = ("prepare", "execute", "entries")
+"""Folders of this package that hold sub-commands, one module each."""
+
+MODULES = {
+    item.name: room
+    for room in ROOMS
+    for item in pkgutil.iter_modules([os.path.join(__path__[0], room)])
+}
+"""Module of a sub-command -> its folder."""
 
 
 class LazyGroup(click.Group):
@@ -57,7 +65,8 @@ class LazyGroup(click.Group):
         if name not in self.list_commands(ctx):
             known = did_you_mean(name, self.list_commands(ctx))
             raise UsageError(f"no command {name!r}; {known}")
-        module = importlib.import_module(f"harness.cli.{module_name(name)}")
+        module_of = module_name(name)
+        module = importlib.import_module(f"harness.cli.{MODULES[module_of]}.{module_of}")
         command: click.Command = module.command
         return command
 

@@ -1,4 +1,4 @@
-"""Options that `plan` and `run` share: the fields of `harness.resolve.Request`."""
+"""Options that `plan` and `run` share: the fields of `harness.planning.resolve.Request`."""
 
 from __future__ import annotations
 

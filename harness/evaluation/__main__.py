@@ -15,9 +15,9 @@ import threading
 import warnings
 from pathlib import Path
 
-from harness.devices import refuse_absent_gpu
 from harness.errors import HarnessError
-from harness.machine import this_machine
+from harness.machine.machine import this_machine
+from harness.planning.devices import refuse_absent_gpu
 
 
 def main(arguments: list[str] | None = None) -> int:

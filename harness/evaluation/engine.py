@@ -9,19 +9,19 @@ from pathlib import Path
 
 import torch
 
-from harness.challenge import Protocol
-from harness.evaluation.adapter import merge_adapter
-from harness.evaluation.base_model import Base, add_pad, load_base
-from harness.evaluation.cache_memory import cache_bytes
-from harness.evaluation.counting import count_on
-from harness.evaluation.crew import Crew
-from harness.evaluation.decode import Decoder
-from harness.evaluation.loglikelihood import Labels, Weighed, weigh
-from harness.evaluation.model_form import prepare
-from harness.evaluation.prompts import RowPlan
-from harness.evaluation.row import Ended, Rules
-from harness.evaluation.working_set import WorkingSet
-from harness.scoring.answers import is_decided
+from harness.boards.challenge import Protocol
+from harness.boards.protocols.labels import is_decided
+from harness.evaluation.decoder.cache_memory import cache_bytes
+from harness.evaluation.decoder.decode import Decoder
+from harness.evaluation.decoder.guess_counting import count_on
+from harness.evaluation.decoder.loglikelihood import Labels, Weighed, weigh
+from harness.evaluation.decoder.prompts import RowPlan
+from harness.evaluation.decoder.row_state import Ended, Rules
+from harness.evaluation.decoder.threads import Crew
+from harness.evaluation.decoder.working_set import WorkingSet
+from harness.evaluation.model.base_model import Base, add_pad, load_base
+from harness.evaluation.model.merged_adapter import merge_adapter
+from harness.evaluation.model.model_form import prepare
 
 MAX_LINES = {"cpu": 64, "cuda": 256}
 """Rows that one decoder has at work at a time at most; on a GPU not measured."""

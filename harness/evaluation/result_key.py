@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.challenge import Challenge
+from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of, pretty_json, read_document, write_atomic
 from harness.errors import UsageError
 

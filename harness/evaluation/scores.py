@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.challenge import Challenge
+from harness.boards.challenge import Challenge
+from harness.boards.protocols.labels import has_label_word
 from harness.document import sha256_file
 from harness.errors import EvaluationError
 from harness.record.score import Leak, Score
-from harness.scoring.answers import has_label_word
 from harness.scoring.leak import LeakCount
 from harness.scoring.rescore import majority
 from harness.scoring.statistics import references, summarize

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge, load_challenge
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import EvaluationError
-from harness.evaluation.adapter import CONFIG, WEIGHTS, check_files
 from harness.evaluation.journal import Journal
-from harness.evaluation.lm_tasks import LOGLIKELIHOOD, OFFICIAL, TASK_FOLDER, official_set
-from harness.evaluation.official_rows import OfficialSet
+from harness.evaluation.lm_eval_bridge.lm_tasks import (
+    LOGLIKELIHOOD,
+    OFFICIAL,
+    TASK_FOLDER,
+    official_set,
+)
+from harness.evaluation.lm_eval_bridge.official_rows import OfficialSet
+from harness.evaluation.model.merged_adapter import CONFIG, WEIGHTS, check_files
 from harness.evaluation.result_key import (
     DECODER_VERSION,
     ResultKey,
@@ -25,9 +30,9 @@ from harness.evaluation.result_key import (
     protocol_digest,
 )
 from harness.evaluation.scores import Measure, score
+from harness.planning.smoke import training_rows
 from harness.record.score import Score, Scores
 from harness.scoring.leak import Example, LeakCount, count_leak
-from harness.smoke import training_rows
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -154,7 +159,7 @@ def _run(
     from lm_eval.tasks import TaskManager
 
     from harness.evaluation.engine import Engine, load_engine
-    from harness.evaluation.lm import JournaledLM
+    from harness.evaluation.lm_eval_bridge.lm import JournaledLM
 
     missing = max(sum(len(j.missing) for (_, s), j in journals.items() if s == suffix)
                   for suffix in ("", ".loglikelihood"))  # fmt: skip

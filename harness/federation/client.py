@@ -15,10 +15,8 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from harness.federation.hang import time_limit
-from harness.federation.lent import outgoing
-from harness.federation.tensors import to_tensors
-from harness.federation.wire import (
+from harness.federation.clientapp.watchdog import time_limit
+from harness.federation.wire.names import (
     ARRAYS,
     CONFIG,
     ERROR_RAISED,
@@ -30,9 +28,11 @@ from harness.federation.wire import (
     LOSS,
     METRICS,
 )
+from harness.federation.wire.shared_memory import outgoing
+from harness.federation.wire.tensors import to_tensors
 
 if TYPE_CHECKING:
-    from harness.federation.worker import Worker
+    from harness.federation.clientapp.worker import Worker
 
 app = ClientApp()
 
@@ -106,7 +106,7 @@ def _outgoing(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
 def _worker_of(job_text: str, job_digest: str) -> Worker:
     global _worker
     if _worker is None or _worker.digest != job_digest:
-        from harness.federation.worker import Worker
+        from harness.federation.clientapp.worker import Worker
 
         _worker = None
         _worker = Worker(job_text, job_digest)

@@ -9,13 +9,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from harness.challenge import Challenge
-from harness.client_processes import client_processes
+from harness.boards.challenge import Challenge
 from harness.federation.options import FederationOutcome, Options
-from harness.forecast import message_bytes
-from harness.machine import this_machine
+from harness.machine.machine import this_machine
+from harness.planning.client_processes import client_processes
+from harness.planning.forecast import message_bytes
+from harness.planning.resolve import strategy_context
 from harness.plugins import Components, load_components
-from harness.resolve import strategy_context
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -47,10 +47,10 @@ def federate(
         KeyboardInterrupt: stopped by a signal; no child process is left.
     """
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
-    from harness.federation.flower_log import flower_log
-    from harness.federation.resume import finished
-    from harness.federation.terms import LOGS
-    from harness.federation.wire import Job
+    from harness.federation.serverapp.terms import LOGS
+    from harness.federation.simulation.flower_log import flower_log
+    from harness.federation.storage.resume import finished
+    from harness.federation.wire.names import Job
 
     job = Job(spec=spec, challenge=challenge, assets=assets)
     job.check()
@@ -66,11 +66,11 @@ def federate(
     with flower_log(run_dir / LOGS):  # Flower's strategies speak when they are made
         _try_strategy(spec, challenge, components)
     if options.superlink is not None:
-        from harness.federation.superlink import federate_on_superlink
+        from harness.federation.superlink.superlink import federate_on_superlink
 
         return federate_on_superlink(job, run_dir, options, actors)
-    from harness.federation.server import Coordinator
-    from harness.federation.simulation import simulate
+    from harness.federation.serverapp.coordinator import Coordinator
+    from harness.federation.simulation.simulation import simulate
 
     def serve(grid: Any, stop: threading.Event, recover: Callable[[], None]) -> FederationOutcome:
         return Coordinator(grid, job, run_dir, options, actors, stop, recover).run()
@@ -81,7 +81,7 @@ def federate(
 
 def _try_strategy(spec: RunSpec, challenge: Challenge, components: Components) -> None:
     """Build what the server and the clients will build, before any process is started."""
-    from harness.federation.plugin_code import build_strategy, client_part
+    from harness.federation.strategy_parts import build_strategy, client_part
 
     name, method, params = spec.strategy.name, components.strategy, components.strategy_params
     build_strategy(name, method, params, strategy_context(spec, challenge, components))

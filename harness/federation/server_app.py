@@ -11,18 +11,18 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from harness import rundir
-from harness.challenge import Challenge
+from harness import run_directory
+from harness.boards.challenge import Challenge
 from harness.document import digest_of, pretty_json, read_document, write_atomic
 from harness.errors import UsageError
-from harness.federation.flower_app import MIRROR_KEY, RUN_DIR_KEY, template_config
 from harness.federation.options import FederationOutcome, Options
-from harness.federation.orders import ORDER, OUTCOME, STOP, Order, Outcome
-from harness.federation.processes import actors as client_processes
-from harness.federation.processes import kill, replace_working
-from harness.federation.server import Coordinator
-from harness.federation.terms import LOGS
-from harness.federation.wire import Job
+from harness.federation.serverapp.coordinator import Coordinator
+from harness.federation.serverapp.terms import LOGS
+from harness.federation.simulation.client_processes import actors as client_processes
+from harness.federation.simulation.client_processes import kill, replace_working
+from harness.federation.superlink.app_directory import MIRROR_KEY, RUN_DIR_KEY, template_config
+from harness.federation.superlink.handover import ORDER, OUTCOME, STOP, Order, Outcome
+from harness.federation.wire.names import Job
 from harness.sources.assets import locate
 from harness.spec import RunSpec
 
@@ -123,6 +123,6 @@ def find_order(
     mirror = str(config.get(MIRROR_KEY) or "")
     assets = locate(spec, challenge, Path(mirror).expanduser() if mirror else None)
     run_dir.mkdir(parents=True, exist_ok=True)
-    rundir.create(run_dir, spec, assets)
+    run_directory.create(run_dir, spec, assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
     return Order(job=job, options=Options(), actors=1), run_dir

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.leaderboard.entry import Entry
-from harness.verify.boards import Board
+from harness.leaderboard.entries.entry import Entry
+from harness.boards.board import Board
 
 GIB = 2**30
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erfc, sqrt
 
-from harness.leaderboard.entry import Entry
+from harness.leaderboard.entries.entry import Entry
 
 LEVEL = 0.05
 """Two-sided; entries that differ by chance this often or more share a group."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.leaderboard.columns import SET_TITLES, Ranked
-from harness.verify.boards import Board
+from harness.boards.board import Board
 
 SCHEMA = "flowertune-harness/leaderboard"
 VERSION = 1

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from harness.leaderboard.columns import Ranked, cells, headings
-from harness.verify.boards import Board
+from harness.boards.board import Board
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula."""

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import pluggy
 from pydantic import ValidationError
 
-from harness.blame import blame
 from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
+from harness.document.plain_values import unplain
 from harness.errors import PluginError
-from harness.plain import unplain
+from harness.plugins.guard import blame
 from harness.recipe import NAME, Recipe
 
 MOST_ANSWERS = 1_000

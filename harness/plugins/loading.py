@@ -9,12 +9,12 @@ from types import ModuleType
 
 import pluggy
 
-from harness import hookspecs
-from harness.blame import blame
 from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.errors import PluginError, did_you_mean
+from harness.plugins import hookspecs
 from harness.plugins.answers import gather
 from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
+from harness.plugins.guard import blame
 from harness.recipe import Recipe
 from harness.spec import PluginRef
 

@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from harness.blame import blame
 from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
+from harness.document.plain_values import unplain
 from harness.errors import HarnessError, PluginError, UsageError, did_you_mean
-from harness.plain import unplain
 from harness.plugins.discovery import discover
+from harness.plugins.guard import blame
 from harness.plugins.loading import Loaded, load
 from harness.recipe import Choice
 from harness.spec import PluginRef, RunSpec

@@ -19,7 +19,7 @@ class ClientRecord(Document):
     train_loss: float
     """Mean over the optimizer steps."""
     update_sha256: str
-    """Digest of the tensors it returned; see `harness.federation.tensors.digest_arrays`."""
+    """Digest of the tensors it returned; see `harness.federation.wire.tensors.digest_arrays`."""
     bytes_up: int = Field(ge=0)
     attempts: int = Field(1, ge=1)
 

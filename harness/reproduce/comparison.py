@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from harness.document import Document
 from harness.record.federation import RoundRecord
 from harness.record.score import Score
-from harness.verify.ladder import Level
+from harness.verify.rules.entry.ladder import Level
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,7 +125,7 @@ def compare_tensors(what: str, found: Path, expected: Path | None) -> list[Compa
         return []
     import numpy as np
 
-    from harness.federation.tensors import digest_arrays
+    from harness.federation.wire.tensors import digest_arrays
 
     ours, theirs = _adapter(found), _adapter(expected)
     gaps = [
@@ -141,7 +141,7 @@ def _adapter(path: Path) -> dict[str, np.ndarray]:
     """Return the adapter's tensors of a checkpoint or of an adapter file."""
     from safetensors.numpy import load_file
 
-    from harness.federation.checkpoint import ARRAYS, STATE
+    from harness.federation.storage.checkpoint import ARRAYS, STATE
 
     stored = load_file(path)
     return {

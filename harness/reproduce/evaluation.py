@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import rundir
+from harness import run_directory
 from harness.document import read_document, sha256_file
-from harness.environment import require_run_extra
 from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
-from harness.federation.keeping import ADAPTER, WEIGHTS
+from harness.federation.storage.round_writer import ADAPTER, WEIGHTS
+from harness.machine.versions import require_run_extra
 from harness.record.result import ResultRecord
 from harness.record.score import Score, Scores
 from harness.reproduce.comparison import NO_SCORE, Comparison, Reproduction, compare_score
@@ -23,10 +23,10 @@ from harness.reproduce.original import Original, read_original
 from harness.reproduce.repeat import reproduction
 from harness.reproduce.start import refuse_used
 from harness.sources.assets import locate
-from harness.verify.answers import source
-from harness.verify.generations import read_generations
-from harness.verify.layout import MANIFEST, MAX_GENERATIONS_BYTES
-from harness.verify.run_files import read_run_generations
+from harness.verify.files.generations import read_generations
+from harness.verify.files.layout import MANIFEST, MAX_GENERATIONS_BYTES
+from harness.verify.files.run_generations import read_run_generations
+from harness.verify.rules.evaluation.answers import source
 
 CONFIG = "adapter_config.json"
 
@@ -69,9 +69,9 @@ def reevaluate(
     shutil.copyfile(weights, work_dir / ADAPTER / WEIGHTS)
     # The configuration that was submitted, and checked, not the one that lies beside the weights.
     shutil.copyfile(original.folder / ADAPTER / CONFIG, work_dir / ADAPTER / CONFIG)
-    rundir.create(work_dir, original.spec, assets)
+    run_directory.create(work_dir, original.spec, assets)
     evaluate_run(work_dir, original.spec.compute.device, threads, quiet=quiet)
-    again = read_document(Scores, work_dir / rundir.SCORES).scores
+    again = read_document(Scores, work_dir / run_directory.SCORES).scores
     items = [item for score in record.scores for item in _compare(score, again, work_dir, before)]
     return reproduction("re-evaluated", "the evaluation", original, challenge, items)
 

@@ -6,13 +6,13 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge, load_challenge
 from harness.document import digest_of, parse_document, read_document, read_json
 from harness.errors import RecordError, UsageError
-from harness.federation import checkpoint
-from harness.federation.keeping import ADAPTER, WEIGHTS
-from harness.federation.ledger import Ledger
-from harness.machine import this_machine
+from harness.federation.storage import checkpoint
+from harness.federation.storage.ledger import Ledger
+from harness.federation.storage.round_writer import ADAPTER, WEIGHTS
+from harness.machine.machine import this_machine
 from harness.record.federation import RoundRecord
 from harness.record.result import ResultRecord, migrate
 from harness.sources.assets import Assets

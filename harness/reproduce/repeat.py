@@ -10,16 +10,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import rundir
-from harness.challenge import Challenge
+from harness import run_directory
+from harness.boards.challenge import Challenge
 from harness.document import digest_of, read_document, sha256_file
-from harness.environment import package_versions, require_run_extra
 from harness.errors import RecordError
-from harness.federation import checkpoint
 from harness.federation.engine import federate
-from harness.federation.keeping import ADAPTER, WEIGHTS
-from harness.federation.ledger import Ledger
 from harness.federation.options import FederationOutcome, Options
+from harness.federation.storage import checkpoint
+from harness.federation.storage.ledger import Ledger
+from harness.federation.storage.round_writer import ADAPTER, WEIGHTS
+from harness.machine.versions import package_versions, require_run_extra
 from harness.plugins import load_components
 from harness.record.result import ResultRecord
 from harness.record.score import Scores
@@ -34,7 +34,7 @@ from harness.reproduce.original import Original, read_original
 from harness.reproduce.start import refuse_used, seed_from_checkpoint
 from harness.sources.assets import Assets, locate
 from harness.spec import RunSpec
-from harness.verify.ladder import Level
+from harness.verify.rules.entry.ladder import Level
 
 
 def reproduce(
@@ -87,7 +87,7 @@ def _whole(
     original: Original, challenge: Challenge, assets: Assets, work_dir: Path, options: Options
 ) -> Reproduction:
     spec = original.spec
-    rundir.create(work_dir, spec, assets)
+    run_directory.create(work_dir, spec, assets)
     outcome = federate(spec, challenge, assets, work_dir, options)
     items = [
         item
@@ -110,7 +110,7 @@ def _scores(
     from harness.evaluation.launch import evaluate_run
 
     evaluate_run(work_dir, device=spec.compute.device, quiet=options.quiet)
-    again = read_document(Scores, work_dir / rundir.SCORES).scores
+    again = read_document(Scores, work_dir / run_directory.SCORES).scores
     return [compare_score(score, again) for score in record.scores]
 
 

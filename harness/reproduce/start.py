@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness import rundir
+from harness import run_directory
 from harness.document import write_atomic
 from harness.errors import RecordError, UsageError
-from harness.federation import checkpoint, kept
-from harness.federation.ledger import FILE as ROUNDS
+from harness.federation.clientapp import client_state
+from harness.federation.storage import checkpoint
+from harness.federation.storage.ledger import FILE as ROUNDS
 
 
 def refuse_used(work_dir: Path) -> None:
@@ -20,7 +21,7 @@ def refuse_used(work_dir: Path) -> None:
     """
     if work_dir.exists() and (not work_dir.is_dir() or any(work_dir.iterdir())):
         raise UsageError(f"{work_dir} is not an empty directory; choose another --out")
-    rundir.refuse_unwritable(work_dir)
+    run_directory.refuse_unwritable(work_dir)
 
 
 def seed_from_checkpoint(folder: Path, work_dir: Path, number: int) -> int:
@@ -47,7 +48,7 @@ def seed_from_checkpoint(folder: Path, work_dir: Path, number: int) -> int:
         shutil.copyfile(checkpoint.path_of(folder, candidate), target)
         lines = (folder / ROUNDS).read_text("utf-8").splitlines(keepends=True)[:candidate]
         write_atomic(work_dir / ROUNDS, "".join(lines))
-        if (folder / kept.FOLDER).is_dir():
-            shutil.copytree(folder / kept.FOLDER, work_dir / kept.FOLDER)
+        if (folder / client_state.FOLDER).is_dir():
+            shutil.copytree(folder / client_state.FOLDER, work_dir / client_state.FOLDER)
         return candidate
     return 0

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.challenge import Challenge, challenge_names, load_challenge
+from harness.boards.challenge import Challenge, challenge_names, load_challenge
+from harness.boards.protocols.choices import BOOLEAN_TASKS, TASKS, choice_of, gold_of
+from harness.boards.protocols.labels import answer_of, has_label_word, label_of
+from harness.boards.rows import Row, check_rows, pinned_digests
 from harness.document import sha256_file
 from harness.errors import EvaluationError, UsageError, did_you_mean
-from harness.scoring.answers import answer_of, has_label_word, label_of
-from harness.scoring.choices import BOOLEAN_TASKS, TASKS, choice_of, gold_of
-from harness.scoring.published import Answer, read_answers, read_choices
-from harness.scoring.rows import Row, check_rows, pinned_digests
+from harness.scoring.generation_files import Answer, read_answers, read_choices
 from harness.scoring.statistics import references, summarize
 
 
@@ -21,7 +21,7 @@ def rescore(task: str, path: Path) -> dict[str, Any]:
     """Recompute every number of one generations file.
 
     Args:
-        task: `fpb`, `fiqa`, `tfns`, or one of `harness.scoring.choices.TASKS`.
+        task: `fpb`, `fiqa`, `tfns`, or one of `harness.boards.protocols.choices.TASKS`.
         path: upstream's file or ours.
 
     Returns:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.challenge import Challenge
+from harness.boards.challenge import Challenge
 from harness.document import Document
+from harness.planning.smoke import EVALUATION_ROWS, TRAINING_ROWS, corpus_digest
 from harness.record.data import DataRecord
-from harness.smoke import EVALUATION_ROWS, TRAINING_ROWS, corpus_digest
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder
 from harness.sources.models import locate_model

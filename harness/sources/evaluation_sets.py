@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.challenge import EvaluationSet
+from harness.boards.challenge import EvaluationSet
 from harness.document import sha256_file, sha256_text
 from harness.errors import SourceError
 from harness.record.data import DataRecord

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from harness.challenge import TrainingSet
+from harness.boards.challenge import TrainingSet
 from harness.document import canonical_json, sha256_file
 from harness.errors import MissingExtraError, SourceError
 from harness.record.data import DataRecord

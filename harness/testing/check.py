@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from harness.errors import HarnessError, PluginError
+from harness.planning.resolve import Request, resolve
 from harness.plugins import Loaded, load
-from harness.resolve import Request, resolve
 
 HEAVY = ("torch", "transformers", "peft", "flwr", "numpy", "ray", "datasets", "lm_eval")
 """What importing a plugin must not import: `harness plan` starts in a fraction of a second."""

@@ -11,8 +11,8 @@ from flwr.app import Message, MetricRecord, RecordDict
 
 from harness.components import LocalObjective, LocalRound, RoundPlan, StrategyContext
 from harness.errors import PluginError
-from harness.federation.tensors import difference, to_record, to_tensors
-from harness.federation.wire import ARRAYS, CONFIG, EXAMPLES, LEARNING_RATE, LOSS, METRICS
+from harness.federation.wire.names import ARRAYS, CONFIG, EXAMPLES, LEARNING_RATE, LOSS, METRICS
+from harness.federation.wire.tensors import difference, to_record, to_tensors
 from harness.spec import derived_seed
 
 Arrays = dict[str, Any]

@@ -19,7 +19,7 @@ import numpy as np
 from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.testing.clients import Arrays, drift
-from harness.testing.room import Room, reverse
+from harness.testing.in_process import Room, reverse
 
 TOLERANCE = 1e-4
 """Largest relative difference (L2) that float32 sums in another order may show."""

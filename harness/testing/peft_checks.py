@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from harness.blame import blame
 from harness.components import PeftMethod
-from harness.contracts import adapter_shapes, travelling_shapes
 from harness.errors import HarnessError
+from harness.planning.component_checks import adapter_shapes, travelling_shapes
 from harness.plugins import Loaded
+from harness.plugins.guard import blame
 from harness.testing.check import Problem
 from harness.testing.samples import TINY, sample_params
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.blame import blame
 from harness.components import StrategyContext, StrategyMethod
-from harness.contracts import round_plan, travelling_shapes
 from harness.document import Document
 from harness.errors import HarnessError
-from harness.federation.plugin_code import client_part
+from harness.federation.strategy_parts import client_part
+from harness.planning.component_checks import round_plan, travelling_shapes
 from harness.plugins import Loaded
+from harness.plugins.guard import blame
 from harness.testing.check import Problem
 from harness.testing.laws import BREAKABLE, LAWS
 from harness.testing.samples import LORA, LORA_PARAMS, TINY, lora_shapes, sample_params

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.blame import blame
 from harness.components import ModelSpec, PeftMethod
 from harness.document import Document, pretty_json, write_atomic
 from harness.errors import FederationError, PluginError
+from harness.plugins.guard import blame
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 """Tensor name as in peft's state dict -> values, in state-dict order."""

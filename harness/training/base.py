@@ -8,8 +8,8 @@ import torch
 
 from harness.components import ModelSpec
 from harness.errors import SourceError, UsageError
-from harness.training import attention
-from harness.training.linears import dequantise, dequantised_bytes, hold_linears_in
+from harness.training.fast import attention
+from harness.training.fast.linears import dequantise, dequantised_bytes, hold_linears_in
 
 DEQUANTISED_SHARE = 0.25
 """Share of the free memory that a dequantised base may take: several actors share it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.challenge import Challenge
+from harness.boards.challenge import Challenge
 from harness.errors import SourceError
-from harness.smoke import training_rows
+from harness.planning.smoke import training_rows
 
 _KEPT: dict[str | None, Any] = {}
 """Training file -> its rows: an actor reads the file once, not once per partition."""

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import PluginError
+from harness.planning.settings.templates import prompt_breaches
 from harness.recipe import Prompt
-from harness.templates import prompt_breaches
 
 
 def check_prompt(prompt: Prompt, recipe: str) -> None:
     """Check a prompt before anything is loaded, in whatever process it is used.
 
     Raises:
-        PluginError: see `harness.templates`.
+        PluginError: see `harness.planning.settings.templates`.
     """
     for found, expected in prompt_breaches(prompt):
         raise PluginError(f"recipe {recipe}: {found}; expected {expected}")

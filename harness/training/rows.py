@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from harness.errors import PluginError
+from harness.planning.settings.templates import COLUMNS, data_breaches
 from harness.recipe import DataSpec
-from harness.templates import COLUMNS, data_breaches
 
 
 def choose_rows(

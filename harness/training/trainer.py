@@ -10,28 +10,28 @@ from typing import Any
 
 import torch
 
-from harness.challenge import Challenge
+from harness.boards.challenge import Challenge
 from harness.components import LocalObjective, LocalRound, PeftMethod, RoundPlan
 from harness.errors import FederationError
+from harness.planning.schedule import learning_rate, step_factor
 from harness.record.machine import Device
-from harness.schedule import learning_rate, step_factor
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
 from harness.training.adapter import Adapter, Arrays
 from harness.training.base import compute_dtype, load_base, load_tokenizer
 from harness.training.determinism import be_deterministic, doubts
+from harness.training.example_order import example_order
 from harness.training.examples import Example, tokenise
+from harness.training.fast.lowrank import speed_up
+from harness.training.fast.memory import checkpoint_if_needed
+from harness.training.fast.norms import speed_up_norms
+from harness.training.fast.packing import pack
+from harness.training.fast.step import packed_loss
 from harness.training.history import history_added
 from harness.training.local_round import finished_values, pick, start_values
-from harness.training.lowrank import speed_up
-from harness.training.memory import checkpoint_if_needed
-from harness.training.norms import speed_up_norms
 from harness.training.optimizers import make_optimizer
-from harness.training.order import example_order
-from harness.training.packing import pack
 from harness.training.partitions import load_partition
 from harness.training.prompt import check_prompt
-from harness.training.step import packed_loss
 
 
 @dataclass(frozen=True, slots=True)

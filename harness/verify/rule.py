@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.verify.finding import Finding, Severity, shown
-from harness.verify.subject import Subject
+from harness.verify.report import Finding, Severity, shown
+from harness.verify.submission import Subject
 
 Breach = tuple[str, object, object]
 """(place in the file, found, expected)"""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import RecordError
-from harness.verify.layout import CLAIM, RESULT
+from harness.verify.files.layout import CLAIM, RESULT
 
 MAX_DEPTH = 4
 """Levels below a given folder that are searched: submissions/<challenge>/<name>."""

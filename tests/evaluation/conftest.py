@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.challenge import load_challenge
+from harness.boards.challenge import load_challenge
 from harness.document import pretty_json, write_atomic
-from harness.evaluation.base_model import Base, load_base
+from harness.evaluation.model.base_model import Base, load_base
 from harness.spec import ChallengeRef
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ def paths() -> Iterator[None]:
     """Make the tiny plugin and the plain loop of `bench/` importable."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "tests" / "tiny"))
-        patch.syspath_prepend(str(ROOT / "bench"))
+        patch.syspath_prepend(str(ROOT / "bench" / "speed"))
         yield
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.challenge import load_challenge
-from harness.evaluation.official_rows import load_official
+from harness.boards.challenge import load_challenge
+from harness.boards.leaks import pinned_leaks
+from harness.evaluation.lm_eval_bridge.official_rows import load_official
 from harness.scoring.leak import count_leak
-from harness.scoring.pinned_leaks import pinned_leaks
 
 CHALLENGE = load_challenge("finance")
 

@@ -10,7 +10,7 @@ import pytest
 from clean_submission import Submission
 from click.testing import CliRunner
 
-from harness.cli.reproduce import command
+from harness.cli.execute.reproduce import command
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError, UsageError
 from harness.evaluation.session import evaluate, open_subject

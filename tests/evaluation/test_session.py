@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.cli.evaluate import gains
+from harness.cli.execute.evaluate import gains
 from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
 from harness.errors import EvaluationError, RecordError, UsageError
 from harness.evaluation.journal import Journal

@@ -20,12 +20,12 @@ def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose files make clients fail; see `harness_tiny.faults`."""
     from harness_tiny.faults import install
 
-    from harness.federation import asking
+    from harness.federation.serverapp import client_requests
     from harness.training.trainer import Trainer
 
     folder = tmp_path / "faults"
     folder.mkdir()
-    monkeypatch.setattr(asking, "RETRY_PAUSE_S", 0.0)
+    monkeypatch.setattr(client_requests, "RETRY_PAUSE_S", 0.0)
     monkeypatch.setattr(Trainer, "train", Trainer.train)  # put back after the test
     install(str(folder))
     return folder

@@ -13,14 +13,14 @@ import pytest
 from clean_submission import Submission
 from click.testing import CliRunner
 
-from harness.cli.leaderboard import command
+from harness.cli.entries.leaderboard import command
 from harness.leaderboard.build import build, ranked, stale, write
 from harness.leaderboard.compare import Rows, p_value, rank_groups
-from harness.leaderboard.figures import counted, mean_of
-from harness.leaderboard.entry import Entry
-from harness.leaderboard.page import inline_json
-from harness.leaderboard.plot import pareto_front
-from harness.leaderboard.references import reference_entries
+from harness.leaderboard.entries.figures import counted, mean_of
+from harness.leaderboard.entries.entry import Entry
+from harness.leaderboard.page.page import inline_json
+from harness.leaderboard.page.plot import pareto_front
+from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.tables import csv_cell, markdown_cell
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.new_plugin import command
+from harness.cli.prepare.new_plugin import command
 from harness.errors import UsageError
 from harness.new_plugin import write_plugin
 

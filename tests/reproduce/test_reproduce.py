@@ -17,9 +17,9 @@ from tiny_run import TinyRun
 
 from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError, UsageError
-from harness.federation import checkpoint
-from harness.federation.ledger import Ledger
 from harness.federation.options import Options
+from harness.federation.storage import checkpoint
+from harness.federation.storage.ledger import Ledger
 from harness.reproduce import original as originals
 from harness.reproduce import repeat as module
 from harness.reproduce import reproduce
@@ -171,7 +171,7 @@ def test_a_run_of_a_gpu_needs_one(
 def test_a_rung_that_could_not_be_written_is_refused_before_the_run(
     original: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.cli.reproduce import command
+    from harness.cli.execute.reproduce import command
 
     monkeypatch.setattr(module, "federate", lambda *args: pytest.fail("it ran"))
     found = CliRunner().invoke(command, [str(original), "--write"])
@@ -196,7 +196,7 @@ def test_nothing_to_repeat(tmp_path: Path) -> None:
 
 
 def test_the_command_says_it_with_its_exit_code(original: Path) -> None:
-    from harness.cli.reproduce import command
+    from harness.cli.execute.reproduce import command
 
     equal = CliRunner().invoke(command, [str(original), "--round", "2", "--json", "--quiet"])
     assert equal.exit_code == 0, equal.output

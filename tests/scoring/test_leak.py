@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.challenge import load_challenge
+from harness.boards.challenge import load_challenge
 from harness.scoring.leak import count_leak
 
 A, B, C = ("a", "positive"), ("b", "neutral"), ("c", "negative")
@@ -40,7 +40,7 @@ def test_the_real_sets_leak_as_documented(
     mirror: Path, task: str, certain: int, by_text: int
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    official_rows = pytest.importorskip("harness.evaluation.official_rows")
+    official_rows = pytest.importorskip("harness.evaluation.lm_eval_bridge.official_rows")
     challenge = load_challenge("finance")
     item = challenge.evaluation_set(task)
     folder = mirror / "datasets" / item.dataset

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge, load_challenge
 from harness.document import sha256_file
 from harness.errors import SourceError
-from harness.smoke import SMOKE_MODEL
+from harness.planning.smoke import SMOKE_MODEL
 from harness.sources import lookup, wheel
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder

@@ -11,8 +11,8 @@ from local_grid import LocalGrid
 from tiny_run import TinyRun
 
 from harness.federation.options import FederationOutcome, Options
-from harness.federation.server import Coordinator
-from harness.federation.wire import Job
+from harness.federation.serverapp.coordinator import Coordinator
+from harness.federation.wire.names import Job
 
 
 @dataclass
@@ -34,7 +34,7 @@ def warm(run: TinyRun) -> None:
     """Load the model and tokenise every partition now, for this process and those it forks."""
     from harness.document import sha256_text
     from harness.federation import client
-    from harness.federation.worker import Worker
+    from harness.federation.clientapp.worker import Worker
 
     text = Job(spec=run.spec, challenge=run.challenge, assets=run.assets).canonical_json()
     client._worker = Worker(text, sha256_text(text))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness_tiny import MODEL
 
-from harness.challenge import load_challenge
-from harness.smoke import training_rows
+from harness.boards.challenge import load_challenge
+from harness.planning.smoke import training_rows
 
 
 def make_tiny_model(folder: Path) -> Path:

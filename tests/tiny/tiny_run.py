@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge, load_challenge
 from harness.document import sha256_text
 from harness.plugins import find_peft_method, find_strategy, load, validated_params
 from harness.recipe import Choice

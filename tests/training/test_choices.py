@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness.errors import PluginError
+from harness.planning.schedule import learning_rate, step_factor
 from harness.recipe import DataSpec, Prompt, RowFilter, TrainSpec
-from harness.schedule import learning_rate, step_factor
 from harness.training.base import load_tokenizer
 from harness.training.examples import tokenise
 from harness.training.prompt import check_prompt, render

@@ -10,8 +10,8 @@ import torch
 
 from harness.plugins import find_model
 from harness.recipe import TrainSpec
-from harness.training.attention import _for_each_query_head
 from harness.training.base import compute_dtype, free_memory_bytes
+from harness.training.fast.attention import _for_each_query_head
 from harness.training.optimizers import make_optimizer
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from harness.plugins import find_peft_method
-from harness.training.lowrank import speed_up
-from harness.training.norms import speed_up_norms
+from harness.training.fast.lowrank import speed_up
+from harness.training.fast.norms import speed_up_norms
 
 Make = Callable[..., Any]
 TARGETS = ["q_proj", "gate_proj", "down_proj"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.challenge import load_challenge
-from harness.training.order import example_order
+from harness.boards.challenge import load_challenge
+from harness.training.example_order import example_order
 from harness.training.partitions import load_partition
 
 
@@ -28,7 +28,7 @@ def test_rows_are_those_of_flowers_federated_data_set(mirror: Path, tmp_path: Pa
 
 
 def test_every_row_of_the_corpus_is_in_exactly_one_partition() -> None:
-    from harness.smoke import training_rows
+    from harness.planning.smoke import training_rows
 
     challenge = load_challenge("finance")
     whole = [row for p in range(50) for row in load_partition(challenge, None, p)]

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from harness.plugins import find_peft_method
-from harness.training.lowrank import keep_mask, kept_share, row_norms, speed_up
+from harness.training.fast.lowrank import keep_mask, kept_share, row_norms, speed_up
 
-BENCH = Path(__file__).resolve().parents[2] / "bench"
+BENCH = Path(__file__).resolve().parents[2] / "bench" / "speed"
 TARGETS = ["q_proj", "gate_proj", "up_proj", "down_proj"]
 
 Make = Callable[..., Any]
@@ -129,7 +129,7 @@ def test_checkpointing_for_want_of_memory_changes_no_bit(
     start = trainer.initial()
     kept = trainer.train(start, 1, 0)
     assert not trainer.model.is_activation_checkpointing
-    monkeypatch.setattr("harness.training.memory.ACTIVATION_SHARE", 0.0)
+    monkeypatch.setattr("harness.training.fast.memory.ACTIVATION_SHARE", 0.0)
     again = trainer.train(start, 1, 0)
     assert trainer.model.is_activation_checkpointing
     assert again.step_losses == kept.step_losses

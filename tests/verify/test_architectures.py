@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.verify.architectures import adapter_tensors, architecture_of, message_sizes
+from harness.verify.independent.architectures import adapter_tensors, architecture_of, message_sizes
 
 MIB = 2**20
 

@@ -9,10 +9,10 @@ import re
 import sys
 from pathlib import Path
 
+from harness.claims.check import TITLES
 from harness.record.result import ResultRecord
-from harness.verify.claims import TITLES
-from harness.verify.ladder import COMMANDS, LEVELS
-from harness.verify.table import RULES
+from harness.verify.all_rules import RULES
+from harness.verify.rules.entry.ladder import COMMANDS, LEVELS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TABLE = re.compile(r"(<!-- rules: .*? -->\n).*?(<!-- end of rules -->)", re.DOTALL)

@@ -12,9 +12,9 @@ import pytest
 from clean_submission import Submission, fake_digest
 
 from harness.document import canonical_json, sha256_text
-from harness.verify.check import verify
-from harness.verify.ladder import score_digest
-from harness.verify.table import RULES
+from harness.submissions.check import verify
+from harness.verify.all_rules import RULES
+from harness.verify.rules.entry.ladder import score_digest
 
 FOLDER = "submissions/finance/pretend"
 
@@ -548,7 +548,7 @@ def test_examples_rejects_rows_left_out(tmp_path: Path) -> None:
     """A set cut to the rows that went well: every number recomputed, the rows are missing."""
     from clean_submission import score_of as scored
 
-    from harness.challenge import load_challenge
+    from harness.boards.challenge import load_challenge
 
     s = Submission()
     s.generations["fiqa"] = s.generations["fiqa"][:100]
@@ -578,7 +578,7 @@ def test_every_rule_has_a_fixture_and_a_source() -> None:
 
 
 def test_the_rescored_rung_is_what_a_recount_gives(tmp_path: Path) -> None:
-    from harness.verify.check import check
+    from harness.submissions.check import check
     from harness.verify.targets import find_targets
 
     folder = written(tmp_path)
@@ -619,8 +619,8 @@ def test_a_submission_with_its_weights_is_clean(tmp_path: Path) -> None:
 def test_digests_of_tensors_are_the_federation_s() -> None:
     """The checker digests a file's bytes; the federation digests arrays; both are one digest."""
     numpy = pytest.importorskip("numpy")
-    from harness.federation.tensors import digest_arrays
-    from harness.verify.adapter import tensors_digest
+    from harness.federation.wire.tensors import digest_arrays
+    from harness.verify.rules.run.adapter import tensors_digest
 
     arrays = {"b": numpy.arange(6, dtype="<f4").reshape(2, 3), "a": numpy.ones(4, "<f4")}
     pytest.importorskip("safetensors.numpy")

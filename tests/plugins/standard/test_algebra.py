@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.components import StrategyContext
 from harness.testing.clients import drift
-from harness.testing.room import Room
+from harness.testing.in_process import Room
 from harness.testing.samples import LORA_PARAMS, lora_shapes
 
 METHODS = {method.name: method for method in STRATEGIES}

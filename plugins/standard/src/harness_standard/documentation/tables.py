@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from harness.components import ModelSpec, RoundPlan, Shapes, StrategyContext, StrategyMethod
-from harness.forecast import message_bytes
+from harness.planning.forecast import message_bytes
 from harness_standard.documentation.markdown import link, table
 from harness_standard.peft_methods import PEFT_METHODS
 from harness_standard.strategies import STRATEGIES

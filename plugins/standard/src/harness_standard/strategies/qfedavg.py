@@ -15,7 +15,7 @@ from harness_standard.strategies.from_flower import from_flower
 from harness_standard.validity import supports
 
 LOSS_KEY = "train-loss"
-"""Metric that the harness's clients report. Source: `harness.federation.wire.LOSS`."""
+"""Metric that the harness's clients report. Source: `harness.federation.wire.names.LOSS`."""
 
 
 class QFedAvgParams(Document):

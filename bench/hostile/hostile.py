@@ -1,0 +1,39 @@
+"""Strangers' submissions: random damage must give findings, never a traceback; and every change of
+meaning must be found.
+
+    python bench/hostile/hostile.py fuzz [--count 10000]   damaged submissions, claims and projects
+    python bench/hostile/hostile.py mutate [--count 2000]  single-field changes: how many are found
+
+Both start from the synthetic clean submission of the tests. Output: one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from hostile_fuzz import fuzz
+from hostile_mutate import mutate
+
+
+def main() -> None:
+    """Run one of the two."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["fuzz", "mutate"])
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    run: Callable[[int, int], dict[str, Any]] = {"fuzz": fuzz, "mutate": mutate}[options.what]
+    count = options.count or {"fuzz": 10_000, "mutate": 2_000}[options.what]
+    print(json.dumps(run(count, options.seed), indent=1))
+
+
+if __name__ == "__main__":
+    main()

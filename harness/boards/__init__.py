@@ -1,0 +1,1 @@
+"""Boards: what each challenge of the leaderboard fixes, and how its outputs are read."""

@@ -1,0 +1,1 @@
+"""Ways to read an output that several boards share: labels, choices, programs."""

@@ -1,0 +1,1 @@
+"""What existing FlowerTune projects say of themselves, and what of it holds."""

@@ -1,0 +1,47 @@
+"""Figures as people write them: how many decimals, and what they agree with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.claims.record import Quote
+
+Kind = Literal["recomputes", "contradicts", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFinding:
+    """One thing that follows from a claim."""
+
+    topic: str
+    kind: Kind
+    found: str
+    expected: str
+
+
+def digits(quote: Quote) -> int:
+    """Return the decimals that a figure is written with."""
+    return len(quote.text.partition(".")[2]) if "e" not in quote.text.lower() else 12
+
+
+def number(quote: Quote | None) -> float | None:
+    """Return a quoted figure's value, or None."""
+    try:
+        return None if quote is None else float(quote.text)
+    except ValueError:
+        return None
+
+
+def agrees(quote: Quote, value: float) -> bool:
+    """Whether `value` rounded or cut to the decimals of a figure gives that figure."""
+    stated = number(quote)
+    if stated is None:
+        return False
+    unit = 10.0 ** -digits(quote)
+    return abs(stated - value) <= unit / 2 * 1.0000001 or 0 <= value - stated < unit * 0.9999999
+
+
+def verdict(topic: str, holds: bool, found: str, expected: str) -> ClaimFinding:
+    """Return `recomputes` or `contradicts`, by whether it holds."""
+    return ClaimFinding(topic, "recomputes" if holds else "contradicts", found, expected)

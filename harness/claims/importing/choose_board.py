@@ -1,0 +1,65 @@
+"""Which board a project is of: its data set says, else its evaluation, else its README's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.boards.board import BOARDS, Board, board_of_dataset
+from harness.claims.importing.project import Project
+from harness.claims.importing.score_tables import table_rows
+from harness.errors import UsageError, did_you_mean
+
+MAX_README_CHARACTERS = 200_000
+
+
+def choose_board(project: Project, dataset: str | None, challenge: str | None) -> Board:
+    """Return the board of a project.
+
+    Args:
+        project: its files.
+        dataset: the training set of its configuration, where one is there.
+        challenge: as the user says, or None.
+
+    Raises:
+        UsageError: unknown, or it cannot be told.
+    """
+    if challenge is not None:
+        if challenge not in BOARDS:
+            hint = did_you_mean(challenge, BOARDS)
+            raise UsageError(f"no challenge {challenge!r}; {hint}")
+        return BOARDS[challenge]
+    board = None if dataset is None else board_of_dataset(dataset)
+    if board is not None:
+        return board
+    signs: tuple[Callable[[Project, Board], bool], ...] = (
+        _has_results, _has_evaluation_folder, _has_table,
+    )  # fmt: skip
+    for sign in signs:
+        present = [item for item in BOARDS.values() if sign(project, item)]
+        if len(present) == 1:
+            return present[0]
+        if present:
+            break
+    found = ", ".join(item.id for item in present) or "no evaluation files and no table of scores"
+    if dataset is not None:
+        found = f"training set {dataset}, which is no challenge's, and {found}"
+    raise UsageError(f"{project.folder}: which challenge? found {found}; name it with --challenge")
+
+
+def _has_results(project: Project, board: Board) -> bool:
+    return any(
+        next(project.find(rf"(?:acc|generation|evaluation_results)_{task}[_.].*"), None)
+        for task in board.rows
+    )
+
+
+def _has_evaluation_folder(project: Project, board: Board) -> bool:
+    """Whether the evaluation's folder keeps the name that upstream's instructions give it."""
+    return any(f"/flowertune-eval-{board.id}/" in f"/{name}" for name in project.names)
+
+
+def _has_table(project: Project, board: Board) -> bool:
+    if "README.md" not in project.names:
+        return False
+    text = project.text("README.md")[:MAX_README_CHARACTERS]
+    return next(table_rows(text, board), None) is not None

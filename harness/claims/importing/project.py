@@ -1,0 +1,99 @@
+"""The files of a project: found by name, within bounds, without following links."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.document.reading import MIB, read_bytes, walk
+from harness.errors import RecordError, UsageError
+
+MAX_ENTRIES = 20_000
+MAX_TEXT_BYTES = 2 * MIB
+MAX_GENERATIONS_BYTES = 64 * MIB
+
+IGNORED = ("/.git/", "/node_modules/", "/.venv/", "/__pycache__/", "/templates/")
+
+ACCURACY = re.compile(r"acc_(?P<task>[a-z_]+?)_(?P<run>[^/]+)\.txt")
+GENERATION = re.compile(r"generation_(?P<task>[a-z_]+?)_(?P<run>[^/]+)\.jsonl?")
+CODE_RESULT = re.compile(r"evaluation_results_(?P<task>[a-z-]+)\.json")
+
+
+@dataclass
+class Project:
+    """A project folder and what was read of it."""
+
+    folder: Path
+    names: tuple[str, ...]
+    """Plain files, relative, sorted."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """File that was read -> sha256."""
+
+    def data(self, name: str, limit: int = MAX_TEXT_BYTES) -> bytes:
+        """Read one file and keep its digest.
+
+        Raises:
+            RecordError: too large, or not a plain file any more.
+        """
+        data = read_bytes(self.folder / name, limit)
+        self.digests[name] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def text(self, name: str) -> str:
+        """Read one small text; bytes that are not UTF-8 become U+FFFD."""
+        return self.data(name).decode("utf-8", errors="replace")
+
+    def find(self, pattern: str) -> Iterator[str]:
+        """Yield the files whose last part matches the whole `pattern`."""
+        expression = re.compile(pattern)
+        for name in self.names:
+            if expression.fullmatch(name.rsplit("/", 1)[-1]):
+                yield name
+
+
+def open_project(folder: Path) -> Project:
+    """List a project's files.
+
+    Raises:
+        UsageError: not a folder.
+        RecordError: too many files.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give the project's top folder")
+    try:
+        names = [
+            name
+            for name, entry in walk(folder, MAX_ENTRIES)
+            if entry.is_file(follow_symlinks=False)
+            and not any(part in f"/{name}" for part in IGNORED)
+        ]
+    except OSError as error:
+        raise RecordError(f"{folder}: cannot be listed ({error.strerror}); check it") from None
+    return Project(folder, tuple(sorted(names)))
+
+
+def choose_run(runs: dict[str, set[str]], wanted: str | None, folder: Path) -> str | None:
+    """Return the run whose evaluation files are read.
+
+    Args:
+        runs: run name -> its evaluation sets.
+        wanted: as the user says, or None.
+        folder: for the message.
+
+    Raises:
+        UsageError: several complete runs and no choice, or a choice that is not there.
+    """
+    if wanted is not None:
+        if wanted not in runs:
+            raise UsageError(f"{folder}: no run {wanted!r}; found {', '.join(sorted(runs))}")
+        return wanted
+    if not runs:
+        return None
+    most = max(map(len, runs.values()))
+    best = sorted(name for name, tasks in runs.items() if len(tasks) == most)
+    if len(best) > 1:
+        raise UsageError(f"{folder}: several runs; choose with --run: {', '.join(best)}")
+    return best[0]

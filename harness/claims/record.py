@@ -1,0 +1,154 @@
+"""ClaimRecord: what an existing FlowerTune project says of itself, as it says it.
+
+Figures are kept as written, with the file they stand in, beside what could be recounted from the
+project's own files. Findings are not stored: they follow from the claim; see
+`harness.claims.findings`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from harness.document import Document
+from harness.errors import RecordError
+
+CLAIM_SCHEMA: Final = "flowertune-harness/claim"
+CLAIM_VERSION = 1
+
+Api = Literal["legacy", "message"]
+
+
+class Quote(Document):
+    """A figure as a file states it."""
+
+    text: str = Field(max_length=120)
+    """As written, without unit."""
+    unit: str = Field("", max_length=20)
+    file: str = Field(max_length=300)
+
+
+class Recount(Document):
+    """What the project's generations give."""
+
+    file: str = Field(max_length=300)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    correct: int = Field(ge=0)
+    examples: int = Field(gt=0)
+    bits: str = Field(pattern="^[01]+$", max_length=100_000)
+    """`1` for each row answered right, in file order."""
+    rows: Literal["official", "other", "unpinned"]
+    """Whether the rows are the official ones; `unpinned` where this harness holds no digests."""
+    problem: str = Field("", max_length=300)
+    """Why the rows are other ones."""
+
+
+class ClaimedSet(Document):
+    """One evaluation set of a claim."""
+
+    task: str = Field(max_length=40)
+    percent: Quote | None = None
+    """The project's README, percent."""
+    fraction: Quote | None = None
+    """The accuracy file that the evaluation script wrote, a fraction."""
+    recount: Recount | None = None
+
+
+class ClaimedConfig(Document):
+    """Settings, from `pyproject.toml`, `adapter_config.json` or the README."""
+
+    model: str | None = Field(None, max_length=200)
+    dataset: str | None = Field(None, max_length=200)
+    num_supernodes: int | None = None
+    rounds: int | None = None
+    fraction: float | None = None
+    max_steps: int | None = None
+    batch_size: int | None = None
+    gradient_accumulation_steps: int | None = None
+    learning_rate_max: float | None = None
+    learning_rate_min: float | None = None
+    seq_length: int | None = None
+    quantization: int | None = None
+    """Bits of the base."""
+    rank: int | None = None
+    alpha: int | None = None
+    dora: bool | None = None
+    targets: tuple[str, ...] | None = None
+    """None: peft's default for the architecture."""
+    optimizer: str | None = Field(None, max_length=80)
+    api: Api | None = None
+    """`message` when the settings use the key of the Message API (`fraction-train`)."""
+
+
+class ClaimedTraffic(Document):
+    """Communication figures: the README's and the log's."""
+
+    stated: Quote | None = None
+    log_total: Quote | None = None
+    """Last running total of the strategy's log, "MB"."""
+    log_step: Quote | None = None
+    """What each line of the log adds, "MB"."""
+    log_steps: dict[str, int] = Field({}, max_length=20)
+    """Step as printed -> lines with it; several when sampled clients failed and were left out."""
+    log_lines: int | None = None
+
+
+class ClaimedCosts(Document):
+    """Runtime and money."""
+
+    seconds: Quote | None = None
+    clock: Quote | None = None
+    """The same as hours:minutes:seconds."""
+    prices: tuple[Quote, ...] = ()
+    """Per hour, one per item."""
+    per_hour: Quote | None = None
+    total: Quote | None = None
+
+
+class ClaimRecord(Document):
+    """A claimed record."""
+
+    model_config = ConfigDict(title="FlowerTune harness claim", populate_by_name=True)
+
+    schema_name: Literal["flowertune-harness/claim"] = Field(CLAIM_SCHEMA, alias="schema")
+    schema_version: int = CLAIM_VERSION
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    imported: str = Field(max_length=40)
+    """UTC, ISO 8601."""
+    challenge: Literal["general-nlp", "finance", "medical", "code"]
+    source: str = Field("", max_length=300)
+    """Where the project can be found, when the importer was told."""
+    config: ClaimedConfig
+    stated: ClaimedConfig
+    """What the README says of the same settings, where it can be read with certainty."""
+    sets: tuple[ClaimedSet, ...]
+    average: Quote | None = None
+    traffic: ClaimedTraffic
+    costs: ClaimedCosts
+    adapter_config: bool = False
+    """Whether the project holds peft's adapter_config.json."""
+    unread: tuple[str, ...] = ()
+    """What could not be read with certainty, one sentence each."""
+    files: dict[str, str]
+    """File of the project that was read -> sha256."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value, with `schema` for `schema_name`."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def migrate_claim(value: Any, where: str) -> Any:
+    """Check the schema version of a parsed claim before it is validated.
+
+    Raises:
+        RecordError: not a claim, or newer than this harness reads.
+    """
+    if not isinstance(value, dict) or value.get("schema") != CLAIM_SCHEMA:
+        raise RecordError(f'{where}: not a claim; expected "schema": "{CLAIM_SCHEMA}"')
+    version = value.get("schema_version")
+    if type(version) is not int or not 1 <= version <= CLAIM_VERSION:
+        raise RecordError(
+            f"{where}: schema_version {version!r:.40}; this harness reads 1 to {CLAIM_VERSION}"
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Sub-commands about results that are filed: check, submit, import, publish, show."""

@@ -1,0 +1,56 @@
+"""`harness import`: read an existing FlowerTune project as a claimed record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.document import pretty_json, write_atomic
+
+
+@click.command(name="import")
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option(
+    "--challenge", help="general-nlp, finance, medical or code; default: as its data set."
+)
+@click.option("--run", help="Name of the evaluated run, when the project holds several.")
+@click.option("--name", help="Name of the claim; default: the folder's.")
+@click.option("--source", default="", help="Where the project can be found, for readers.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write claim.json into.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print claim and findings as one JSON object."
+)
+def command(
+    project: Path,
+    challenge: str | None,
+    run: str | None,
+    name: str | None,
+    source: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Read PROJECT, a FlowerTune project, and say what of its claims recomputes.
+
+    Nothing of the project is executed. With --out, the claim is written as OUT/claim.json.
+    """
+    from dataclasses import asdict
+
+    from harness.claims.findings import claim_findings
+    from harness.claims.importing.claim import import_project
+
+    claim = import_project(project, challenge=challenge, run=run, name=name, source=source)
+    findings = claim_findings(claim)
+    if out is not None:
+        write_atomic(out / "claim.json", pretty_json(claim.to_json()))
+    if as_json:
+        value = {"claim": claim.to_json(), "findings": [asdict(item) for item in findings]}
+        click.echo(pretty_json(value), nl=False)
+        return
+    count = dict.fromkeys(("contradicts", "missing", "recomputes"), 0)
+    for item in findings:
+        count[item.kind] += 1
+        click.echo(f"{item.kind:<11} {item.topic}: {item.found}; expected {item.expected}")
+    click.echo(
+        f"{claim.name} ({claim.challenge}): " + ", ".join(f"{n} {k}" for k, n in count.items())
+    )

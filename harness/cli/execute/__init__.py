@@ -1,0 +1,1 @@
+"""Sub-commands that run, repeat or recount something."""

@@ -1,0 +1,38 @@
+"""`harness export`: a recipe as a Flower App directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import request_options
+from harness.errors import UsageError
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@request_options
+def command(folder: Path, plugin: str | None, **options: Any) -> None:
+    """Write a stand-alone Flower App directory of a recipe, for `flwr run`.
+
+    The app holds the resolved spec; its ServerApp and ClientApp are the harness's.
+    """
+    from harness.federation.superlink.app_directory import write_app
+    from harness.planning.resolve import Request, resolve
+    from harness.planning.rules import refuse
+
+    if plugin is None:
+        raise UsageError("missing --plugin P[/R]; see: harness plugins")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; choose another directory")
+    resolved = resolve(Request(plugin, **options))
+    refuse(resolved.violations)
+    write_app(folder, resolved.spec, resolved.challenge, run_dir="", mirror="")
+    nodes = resolved.challenge.num_supernodes
+    click.echo(
+        f"{folder}: run it with\n"
+        f'  flwr run {folder} --stream --federation-config "num-supernodes={nodes}'
+        ' client-resources-num-cpus=1"'
+    )

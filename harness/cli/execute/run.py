@@ -1,0 +1,118 @@
+"""`harness run`: from a plugin's name to a standardised result."""
+
+from __future__ import annotations
+
+import math
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from harness.cli.options import request_options
+from harness.document import pretty_json
+from harness.errors import UsageError
+from harness.machine.versions import require_run_extra
+from harness.planning.resolve import Request
+from harness.record.result import ResultRecord
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """Refuse `nan` and `inf`, which are floats to click."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no finite number", context, option)
+    return value
+
+
+@click.command()
+@request_options
+@click.option("--out", type=FOLDER, help="New run directory; default: under runs/.")
+@click.option("--resume", type=FOLDER, help="Continue the run in this directory.")
+@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+@click.option("--actors", type=click.IntRange(1), help="Clients trained at the same time.")
+@click.option(
+    "--client-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    metavar="SECONDS",
+    help="A client that takes longer has failed.",
+)
+@click.option("--retries", type=click.IntRange(0), help="Retries of a failed client.")
+@click.option("--keep-checkpoints", type=click.IntRange(1), help="Newest checkpoints that stay.")
+@click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+def command(
+    out: Path | None, resume: Path | None, mirror: Path | None, quiet: bool, as_json: bool,
+    plugin: str | None, **options: Any,
+) -> None:  # fmt: skip
+    """Federate a recipe in Flower, evaluate its adapter and write result.json.
+
+    Everything is kept in a run directory; a run that was stopped goes on with --resume.
+    """
+    signal.signal(signal.SIGTERM, terminate)
+    require_run_extra()
+    from harness.federation.options import Options
+    from harness.pipeline import run
+
+    names = ("actors", "client_timeout", "retries", "keep_checkpoints", "superlink")
+    chosen = {name: options.pop(name) for name in names}
+    chosen["client_timeout_s"] = chosen.pop("client_timeout")
+    given = {name: value for name, value in chosen.items() if value is not None}
+    settings = run.Settings(out, mirror, quiet, Options(quiet=quiet, **given))
+    if resume is not None:
+        if out is not None:
+            raise UsageError("--out and --resume exclude each other; a resumed run stays in place")
+        request = None if plugin is None else Request(plugin, **options)
+        if request is None:
+            _refuse_ignored(options)
+        folder, record = resume, run.resume(resume, request, settings)
+    elif plugin is None:
+        raise UsageError("missing --plugin P[/R]; see: harness plugins")
+    else:
+        folder, record = run.start(Request(plugin, **options), settings)
+    click.echo(
+        pretty_json(record.to_json()) if as_json else summary(folder, record), nl=not as_json
+    )
+
+
+def _refuse_ignored(options: dict[str, Any]) -> None:
+    """Refuse what names a recipe's values when no recipe is named.
+
+    Raises:
+        UsageError: an option of the request was given.
+    """
+    source = click.get_current_context().get_parameter_source
+    given = [
+        f"--{ {'overrides': 'set', 'evaluation_rows': 'limit'}.get(name, name) }"
+        for name in options
+        if source(name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise UsageError(
+            f"--resume goes on with the run's own settings and {', '.join(given)} would be ignored;"
+            " leave it out, or name --plugin too, to check that it is the same run"
+        )
+
+
+def summary(folder: Path, record: ResultRecord) -> str:
+    """Return the last lines for people: scores, communication, eligibility, where it all is."""
+    lines = [
+        f"{score.task:<6} {100 * score.value:6.2f} %  +/- {100 * score.stderr:.2f}"
+        for score in record.scores
+        if score.metric == "accuracy"
+    ]
+    lines.append(f"{'mean':<6} {100 * record.average:6.2f} %")
+    lines.append(f"{record.communication.bytes_total / 2**20:,.2f} MiB communicated")
+    lines += [f"not eligible: {reason}" for reason in record.ineligible_because]
+    lines.append(f"result: {folder / 'result.json'}")
+    return "\n".join(lines)
+
+
+def terminate(number: int, frame: FrameType | None) -> None:
+    """Let SIGTERM unwind like Ctrl-C, so that children end and files stay whole."""
+    raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""Sub-commands that start nothing: what is installed, fixed and planned."""

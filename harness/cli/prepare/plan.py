@@ -1,0 +1,85 @@
+"""`harness plan`: what a run would be, send and take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.cli.options import request_options
+from harness.document import digest_of, pretty_json
+from harness.errors import RuleViolationError, UsageError
+from harness.planning.resolve import Request, Resolved, resolve
+from harness.progress import format_duration
+
+
+@click.command()
+@request_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(as_json: bool, plugin: str | None, **options: Any) -> None:
+    """Resolve a recipe, check the rules and forecast the run.
+
+    Loads no torch and touches no network. Exits with 5 when a rule is broken.
+    """
+    if plugin is None:
+        raise UsageError("missing --plugin P[/R]; see: harness plugins")
+    resolved = resolve(Request(plugin, **options))
+    click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
+    if resolved.violations:
+        raise RuleViolationError(f"{len(resolved.violations)} rule violation(s), listed above")
+
+
+def as_value(resolved: Resolved) -> dict[str, Any]:
+    """Return the plan as a JSON value."""
+    spec, expected = resolved.spec, resolved.forecast
+    return {
+        "plugin": spec.plugin,
+        "recipe": spec.recipe,
+        "challenge": spec.challenge.model_dump(mode="json"),
+        "num_supernodes": resolved.challenge.num_supernodes,
+        "adapter": expected.adapter.model_dump(mode="json"),
+        "communication": expected.communication.model_dump(mode="json"),
+        "estimate": expected.estimate.model_dump(mode="json"),
+        "violations": [item.model_dump(mode="json") for item in resolved.violations],
+        "spec_digest": digest_of(spec),
+        "spec": spec.model_dump(mode="json"),
+    }
+
+
+def as_text(resolved: Resolved) -> str:
+    """Return the plan as lines for people."""
+    spec, challenge, expected = resolved.spec, resolved.challenge, resolved.forecast
+    train, traffic = spec.train, expected.communication
+    rows = [
+        ("recipe", f"{spec.label}: {resolved.recipe.title}"),
+        ("challenge", f"{challenge.id}, revision {challenge.revision} ({challenge.date})"),
+        ("model", f"{spec.model.hub_id}, {spec.model.parameters():,} parameters,"
+                  f" base in {spec.model.quantization}"),
+        ("peft", f"{spec.peft.name} {_params(spec.peft.params)}"),
+        ("strategy", f"{spec.strategy.name} {_params(spec.strategy.params)}".rstrip()),
+        ("federation", f"{challenge.num_supernodes} supernodes, {train.rounds} rounds of"
+                       f" {traffic.clients_per_round} clients, {train.max_steps} steps of"
+                       f" {train.batch_size} examples, {train.optimizer}"),
+        ("adapter", f"{expected.adapter.parameters:,} parameters in"
+                    f" {expected.adapter.tensors} tensors"),
+        ("communication", f"{traffic.total_mib:,.2f} MiB of {traffic.limit_mib:,}"
+                          f" ({traffic.total_mib_legacy:,.2f} by the count before 2025-09-17)"),
+        ("estimate", f"training {format_duration(expected.estimate.training_s)},"
+                     f" {expected.estimate.memory_bytes / 2**30:.1f} GiB on"
+                     f" {expected.estimate.basis}; within a factor of two"),
+        ("seed", f"{spec.seed}, spec {digest_of(spec)[:16]}"),
+    ]  # fmt: skip
+    if resolved.replaced:
+        rows.append(("smoke", f"replaces {', '.join(resolved.replaced)}"))
+    lines = [f"{name:<14} {value}" for name, value in rows]
+    lines += [
+        f"VIOLATION      [{item.rule}] {item.found}; expected: {item.expected}"
+        for item in resolved.violations
+    ]
+    if not resolved.violations:
+        lines.append("rules          all kept")
+    return "\n".join(lines)
+
+
+def _params(params: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in params.items())

@@ -1,0 +1,38 @@
+"""Documents: what is written to disk or sent to another process.
+
+`harness.document.Document` is part of the interface for plugins.
+"""
+
+from harness.document.document import (
+    Document,
+    canonical_json,
+    digest_of,
+    explain,
+    parse_document,
+    parse_json,
+    pretty_json,
+    read_document,
+    read_json,
+    read_text,
+    replacing,
+    sha256_file,
+    sha256_text,
+    write_atomic,
+)
+
+__all__ = [
+    "Document",
+    "canonical_json",
+    "digest_of",
+    "explain",
+    "parse_document",
+    "parse_json",
+    "pretty_json",
+    "read_document",
+    "read_json",
+    "read_text",
+    "replacing",
+    "sha256_file",
+    "sha256_text",
+    "write_atomic",
+]

@@ -1,0 +1,91 @@
+"""Log-likelihoods of the labels after a prompt, each prompt read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness.evaluation.decoder.packed_step import Span
+from harness.evaluation.decoder.working_set import WorkingSet
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A prompt and the continuations to weigh."""
+
+    row: int
+    prompt: tuple[int, ...]
+    choices: tuple[tuple[int, ...], ...]
+    """Tokens of each continuation, at least one each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The log-likelihood of every continuation of one row, in order."""
+
+    row: int
+    loglikelihoods: tuple[float, ...]
+    """Natural logarithms, summed over the tokens."""
+    greedy: tuple[bool, ...]
+    """Whether greedy decoding would write exactly this continuation."""
+
+
+def weigh(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
+    """Yield every row of `rows` once, in their order, which should bring like prompts together.
+
+    The value of a row depends on nothing but the row, up to rounding: no pads, no batch.
+    """
+    begin = 0
+    while begin < len(rows):
+        lines: list[int] = []
+        spans: list[Span] = []
+        tokens = 0
+        for row in rows[begin:]:
+            place = working_set.admit(row.prompt, tokens)
+            if place is None:
+                break
+            line, held = place
+            lines.append(line)
+            spans.append(Span(line, held, row.prompt[held:], 1))
+            tokens += len(row.prompt) - held
+        together = rows[begin : begin + len(lines)]
+        yield from _weigh_together(working_set, together, lines, spans)
+        for line in lines:
+            working_set.leave(line)
+        begin += len(lines)
+
+
+def _weigh_together(
+    working_set: WorkingSet, rows: Sequence[Labels], lines: Sequence[int], spans: Sequence[Span]
+) -> Iterator[Weighed]:
+    first = [_scores(logits) for logits in working_set.feed(spans)]
+    # scores[row][choice]: (tokens, vocab), one line for every token of the choice.
+    scores = [[start for _ in row.choices] for row, start in zip(rows, first, strict=True)]
+    for choice in range(max(len(row.choices) for row in rows)):
+        longer = [
+            place
+            for place, row in enumerate(rows)
+            if choice < len(row.choices) and len(row.choices[choice]) > 1
+        ]
+        rest = [_rest(rows[place], choice, lines[place]) for place in longer]
+        for place, logits in zip(longer, working_set.feed(rest) if rest else (), strict=True):
+            scores[place][choice] = torch.cat([first[place], _scores(logits)])
+    for row, found in zip(rows, scores, strict=True):
+        sums, greedy = [], []
+        for tokens, table in zip(row.choices, found, strict=True):
+            sums.append(sum(float(table[at, token]) for at, token in enumerate(tokens)))
+            greedy.append(table.argmax(dim=-1).tolist() == list(tokens))
+        yield Weighed(row.row, tuple(sums), tuple(greedy))
+
+
+def _rest(row: Labels, choice: int, line: int) -> Span:
+    fed = row.choices[choice][:-1]
+    return Span(line, len(row.prompt), fed, len(fed))
+
+
+@torch.inference_mode()
+def _scores(logits: Tensor) -> Tensor:
+    return logits.log_softmax(dim=-1)

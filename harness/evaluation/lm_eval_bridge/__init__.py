@@ -1,0 +1,1 @@
+"""What lm-eval sees: tasks, rows and a model that reads finished rows from disk."""

@@ -1,0 +1,164 @@
+"""The LM that lm-eval drives: it reads finished rows from disk and decodes only what is missing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.api.model import TemplateLM
+
+from harness.boards.challenge import Protocol
+from harness.boards.protocols.labels import answer_of, label_of
+from harness.errors import EvaluationError
+from harness.evaluation.decoder.prompts import RowPlan, plan_rows
+from harness.evaluation.journal import Journal
+from harness.progress import Meter
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+
+    from harness.evaluation.engine import Engine
+
+
+class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
+    """Answers lm-eval's requests for the tasks in `harness/evaluation/tasks`."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        load: Callable[[], Engine],
+        prompts: Mapping[str, Sequence[str]],
+        texts: Mapping[str, Journal],
+        weights: Mapping[str, Journal],
+        quiet: bool = False,
+    ) -> None:
+        """Prepare; nothing is loaded before a row is missing.
+
+        Args:
+            protocol: the official evaluation.
+            load: loads the model.
+            prompts: task -> prompts of all its official rows, in order, however few are asked for:
+                they decide how a row's batch is padded.
+            texts: task -> journal of its official answers.
+            weights: task -> journal of its log-likelihoods.
+            quiet: print no progress.
+        """
+        super().__init__()
+        self.protocol, self._load, self._prompts = protocol, load, prompts
+        self._texts, self._weights, self._quiet = texts, weights, quiet
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The model, loaded when first needed."""
+        return self._load()
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """Return the official text of every request, decoding the rows that no journal holds."""
+        marker = self.protocol.answer_marker
+        rows = [(request.doc["task"], request.doc["row"]) for request in requests]
+        missing = [key for key in rows if key[1] not in self._texts[key[0]].rows]
+        meter = Meter("answers", len(rows), "rows", quiet=self._quiet)
+        meter.skip(len(rows) - len(missing))
+        if missing:
+            targets = {
+                (request.doc["task"], request.doc["row"]): request.doc["target"]
+                for request in requests
+            }
+            plans = self._plans({task for task, _ in missing})
+            numbered = [(number, plans[task][row]) for number, (task, row) in enumerate(missing)]
+            with closing(self.engine.answers(numbered)) as found:
+                for done in found:
+                    task, row = missing[done.row]
+                    answer = answer_of(done.text, marker)
+                    self._texts[task].append(
+                        row,
+                        {
+                            "target": targets[task, row],
+                            "output": done.text.partition(marker)[2],
+                            "ended": done.ended,
+                            "new_tokens": done.new_tokens,
+                            "new_target": targets[task, row],
+                            "new_out": label_of(answer),
+                        },
+                    )
+                    meter.advance(note=f"{task} row {row}")
+        return [self._texts[task].rows[row]["output"] for task, row in rows]
+
+    def _plans(self, tasks: set[str]) -> dict[str, list[RowPlan]]:
+        return {
+            task: plan_rows(
+                self.engine.base.tokenizer,
+                self._prompts[task],
+                self.protocol.batch_size,
+                self.protocol.max_length_tokens,
+            )
+            for task in tasks
+        }
+
+    def loglikelihood(
+        self, requests: list[Instance], disable_tqdm: bool = False
+    ) -> list[tuple[float, bool]]:
+        """Return (log-likelihood, greedy) of every request; a row's requests stand together."""
+        from harness.evaluation.decoder.loglikelihood import Labels
+
+        groups: dict[tuple[str, int], list[Instance]] = defaultdict(list)
+        for request in requests:
+            groups[request.doc["task"], request.doc["row"]].append(request)
+        missing = [key for key in groups if key[1] not in self._weights[key[0]].rows]
+        meter = Meter("log-likelihoods", len(groups), "rows", quiet=self._quiet)
+        meter.skip(len(groups) - len(missing))
+        if missing:
+            items = []
+            for number, key in enumerate(missing):
+                pairs = [self._encode_pair(*request.args) for request in groups[key]]
+                items.append(
+                    Labels(number, tuple(pairs[0][0]), tuple(tuple(end) for _, end in pairs))
+                )
+            with closing(self.engine.weights(items)) as found:
+                for done in found:
+                    task, row = missing[done.row]
+                    self._weights[task].append(row, self._weighed(groups[task, row], done))
+                    meter.advance(note=f"{task} row {row}")
+        place: dict[tuple[str, int], int] = defaultdict(int)
+        results = []
+        for request in requests:
+            key = (request.doc["task"], request.doc["row"])
+            line = self._weights[key[0]].rows[key[1]]
+            results.append((line["loglikelihoods"][place[key]], line["greedy"][place[key]]))
+            place[key] += 1
+        return results
+
+    @staticmethod
+    def _weighed(requests: Sequence[Instance], done: Any) -> dict[str, Any]:
+        names = [request.args[1].strip() for request in requests]
+        best = max(range(len(names)), key=lambda place: done.loglikelihoods[place])
+        return {
+            "labels": names,
+            "loglikelihoods": list(done.loglikelihoods),
+            "greedy": list(done.greedy),
+            "new_target": requests[0].doc["target"],
+            "new_out": names[best],
+        }
+
+    def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = False) -> list[float]:
+        """Refuse: no task of ours asks for it."""
+        raise EvaluationError("perplexity of whole texts is not measured; use the tasks in harness")
+
+    def _loglikelihood_tokens(self, requests: Any, **_: Any) -> list[tuple[float, bool]]:
+        raise NotImplementedError("`loglikelihood` answers without it")
+
+    @property
+    def eot_token_id(self) -> int:
+        """The tokenizer's EOS."""
+        return self.engine.base.eos_id
+
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, **_: Any
+    ) -> list[int]:
+        """Return the tokens of a text, with the tokenizer's own special tokens by default."""
+        special = True if add_special_tokens is None else add_special_tokens
+        ids: list[int] = self.engine.base.tokenizer(string, add_special_tokens=special)["input_ids"]
+        return ids

@@ -1,0 +1,1 @@
+"""The base model and the adapter as an evaluation loads them."""

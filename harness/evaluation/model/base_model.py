@@ -1,0 +1,160 @@
+"""The base model as upstream's evaluation sees it, in a form that decodes fast.
+
+Upstream quantises every linear layer of the blocks to fp4 and dequantises it again at every token.
+Here that is done once: the same values, kept as float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.errors import EvaluationError
+from harness.evaluation.decoder.row_cache import CacheShape
+
+PAD_TOKEN = "[PAD]"
+"""Added when a tokenizer has no pad token or pads with EOS. Source: upstream eval.py."""
+
+BLOCK_SIZE = 64
+"""Weights per fp4 block. Source: bitsandbytes `Params4bit`, `blocksize=64`, single quantization."""
+
+
+@dataclass(slots=True)
+class Base:
+    """A base model; an adapter may be merged into it, then a pad token added."""
+
+    model: Any
+    """transformers causal language model, float32, eval mode."""
+    tokenizer: Any
+    eos_id: int
+
+    def cache_shape(self, slots: int) -> CacheShape:
+        """Return the shape of one cached row of `slots` tokens."""
+        config = self.model.config
+        heads = config.num_attention_heads
+        head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
+        kv_heads = getattr(config, "num_key_value_heads", None) or heads
+        return CacheShape(config.num_hidden_layers, kv_heads, head_dim, slots)
+
+
+def load_base(folder: Path, device: str, seed: int, trust_remote_code: bool = False) -> Base:
+    """Load a base model and its tokenizer from local files.
+
+    Args:
+        folder: config, safetensors weights, tokenizer and generation config.
+        device: `cpu` or `cuda`.
+        seed: set before loading, as upstream does.
+        trust_remote_code: only when the model's spec declares it.
+
+    Raises:
+        EvaluationError: transformers cannot load the model with torch's attention, the tokenizer
+            has no EOS, or the model's generation config asks for something other than greedy
+            decoding.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(seed)
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+        )
+    except ValueError as error:  # a class without torch's attention, or one that is not known
+        raise EvaluationError(
+            f"{folder}: transformers cannot load the model ({one_line(error)}); evaluation needs"
+            " one that takes torch's attention"
+        ) from None
+    tokenizer: Any = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=trust_remote_code
+    )
+    if tokenizer.eos_token_id is None:
+        raise EvaluationError(
+            f"{folder}: the tokenizer has no EOS token; upstream's script needs one"
+        )
+    check_greedy(model.generation_config, str(folder))
+    model.eval().requires_grad_(False)
+    model.to(device)
+    quantize_once(model)
+    return Base(model, tokenizer, int(tokenizer.eos_token_id))
+
+
+def quantize_once(model: Any) -> None:
+    """Replace the weight of every linear layer but the output head by its fp4 values, in place."""
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+
+    head = model.get_output_embeddings()
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear) and layer is not head:
+            packed, state = quantize_4bit(
+                layer.weight.data, blocksize=BLOCK_SIZE, compress_statistics=False, quant_type="fp4"
+            )
+            layer.weight.data = dequantize_4bit(packed, state).to(torch.float32)
+
+
+def add_pad(model: Any, tokenizer: Any) -> int:
+    """Give the tokenizer the pad token that upstream would, and return its id.
+
+    The new embedding is the mean of the old ones. transformers draws it from a normal distribution
+    around that mean with a spread of 3e-5 of the embeddings'; the draw depends on what was drawn
+    before and on the device, so it is left out.
+    """
+    if tokenizer.pad_token and tokenizer.pad_token_id != tokenizer.eos_token_id:
+        return int(tokenizer.pad_token_id)
+    old = model.get_input_embeddings().weight.shape[0]
+    tokenizer.add_special_tokens({"pad_token": PAD_TOKEN})
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    tables = {id(t): t for t in (model.get_input_embeddings(), model.get_output_embeddings())}
+    for table in tables.values():
+        if table.weight.shape[0] > old:
+            mean = table.weight.data[:old].double().mean(dim=0)
+            table.weight.data[old:] = mean.to(table.weight.dtype)
+    return int(tokenizer.pad_token_id)
+
+
+def check_greedy(config: Any, where: str) -> None:
+    """Check that `generate` under this generation config is plain greedy decoding.
+
+    Raises:
+        EvaluationError: a setting would sample or change scores; each is named. Upstream would
+            follow it, and a sampled label depends on the device's random stream.
+    """
+    plain: dict[str, tuple[object, ...]] = {
+        "do_sample": (None, False),
+        "num_beams": (None, 1),
+        "repetition_penalty": (None, 1, 1.0),
+        "no_repeat_ngram_size": (None, 0),
+        "encoder_repetition_penalty": (None, 1, 1.0),
+        "bad_words_ids": (None, []),
+        "suppress_tokens": (None, []),
+        "begin_suppress_tokens": (None, []),
+        "forced_bos_token_id": (None,),
+        "forced_eos_token_id": (None,),
+        "min_length": (None, 0),
+        "min_new_tokens": (None, 0),
+        "max_new_tokens": (None,),
+        "penalty_alpha": (None, 0, 0.0),
+        "sequence_bias": (None,),
+    }
+    found = [
+        f"{name}={value!r}"
+        for name, allowed in plain.items()
+        if (value := getattr(config, name, None)) not in allowed
+    ]
+    if found:
+        raise EvaluationError(
+            f"{where}: the model's generation config sets {', '.join(found)}; only greedy decoding"
+            " gives one answer on every machine; publish a revision without it"
+        )
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's text as one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200]

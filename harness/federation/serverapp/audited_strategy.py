@@ -1,0 +1,139 @@
+"""AuditedStrategy: any Flower strategy, numbered, seeded and recorded.
+
+Flower's own `Strategy.start` runs the rounds. The strategy of the plugin is called with the round's
+number of the whole run, also when the run was resumed, and with `random` and numpy's global
+generator seeded, so that what it samples or draws depends on (seed, round) alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
+
+from harness.errors import FederationError, PluginError
+from harness.federation.serverapp.exchange import Exchange
+from harness.federation.serverapp.grid import AuditedGrid
+from harness.federation.serverapp.seeding import seed_draws
+from harness.federation.wire.tensors import difference, shapes_of, to_record, to_tensors
+from harness.plugins.guard import blame
+
+RoundDone = Callable[[Exchange, dict[str, np.ndarray], float], None]
+"""(traffic, aggregate, seconds): called after each round."""
+
+
+class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to mypy here
+    """Runs a strategy from round `done + 1` on."""
+
+    def __init__(
+        self,
+        inner: Strategy,
+        seed: int,
+        done: int,
+        round_done: RoundDone,
+        frozen: Callable[[str], bool] = lambda name: False,
+    ) -> None:
+        """Wrap a strategy.
+
+        Args:
+            inner: the plugin's strategy, fresh or with its state restored.
+            seed: seed of the run.
+            done: rounds that are done already.
+            round_done: see `RoundDone`.
+            frozen: whether a tensor of the adapter stays at its start; the strategy never sees it.
+        """
+        self.inner = inner
+        self.seed = seed
+        self.done = done
+        self.round_done = round_done
+        self.frozen = frozen
+        self.begin = 0.0
+        self.sent: dict[str, np.ndarray] = {}
+        self.grid: AuditedGrid | None = None
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Let the strategy sample and fill the messages of a round."""
+        assert isinstance(grid, AuditedGrid)
+        number = self.done + server_round
+        self.begin = time.monotonic()
+        self.grid = grid
+        self.sent = to_tensors(arrays)
+        moving = ArrayRecord()
+        for name, array in arrays.items():
+            if not self.frozen(name):
+                moving[name] = array
+        grid.open_round(number)
+        seed_draws(self.seed, "sampling", number)
+        with blame(f"strategy {type(self.inner).__name__}: configure_train() of round {number}"):
+            return list(self.inner.configure_train(number, moving, config, grid))
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """Let the strategy combine the replies, check what it made and record the round.
+
+        Raises:
+            PluginError: the aggregate is missing or not shaped like the adapter.
+            FederationError: the aggregate holds NaN or an infinity.
+        """
+        number = self.done + server_round
+        grid = self.grid
+        if grid is None or grid.last is None:
+            raise FederationError(
+                f"round {number} sampled no client; the strategy must train in every round"
+            )
+        seed_draws(self.seed, "aggregation", number)
+        with blame(f"strategy {type(self.inner).__name__}: aggregate_train() of round {number}"):
+            arrays, metrics = self.inner.aggregate_train(number, replies)
+        if arrays is None:
+            raise PluginError(
+                f"strategy {type(self.inner).__name__} gave no aggregate in round {number}"
+            )
+        still = {name: array for name, array in self.sent.items() if self.frozen(name)}
+        expected = grid.session.plan_of(number).adapter or shapes_of(self.sent)
+        ordered, problem = _in_order({**to_tensors(arrays), **still}, expected)
+        if problem:
+            raise FederationError(
+                f"aggregate of round {number} by {type(self.inner).__name__}: {problem};"
+                " lower the learning rate or mend the strategy"
+            )
+        exchange = replace(grid.last, rest=self._rest(grid, number))
+        self.round_done(exchange, ordered, time.monotonic() - self.begin)
+        return to_record(ordered), metrics
+
+    def _rest(self, grid: AuditedGrid, number: int) -> dict[str, np.ndarray]:
+        """What every client held and nobody returned or kept."""
+        plan = grid.session.plan_of(number)
+        moved = plan.up.keys() | plan.keep.keys()
+        return {name: array for name, array in self.sent.items() if name not in moved}
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """No message: evaluation is the harness's and comes after the federation."""
+        return []
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """Nothing to aggregate."""
+        return None
+
+    def summary(self) -> None:
+        """Let the strategy log its settings."""
+        self.inner.summary()
+
+
+def _in_order(
+    arrays: dict[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, np.ndarray], str | None]:
+    if set(arrays) == set(expected):
+        arrays = {name: arrays[name] for name in expected}
+    return arrays, difference(arrays, expected)

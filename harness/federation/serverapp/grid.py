@@ -1,0 +1,132 @@
+"""AuditedGrid: what a strategy sees of the federation, in an order that repeats itself.
+
+Node ids come in partition order, replies in partition order, every byte of a train message is
+counted, and a reply that is missing, an error or not an update is asked for again and then ends the
+run: a strategy never sees fewer replies than the clients it sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from harness.errors import PluginError, RuleViolationError, UsageError
+from harness.federation.serverapp.client_requests import Asker
+from harness.federation.serverapp.exchange import Exchange, ReplayedError
+from harness.federation.serverapp.message_checks import check_messages, count_bytes
+
+MOST_LOOKS = 10
+"""How often a strategy may ask for the nodes in one round. Flower's asks once when enough are
+there, and else once a second, for ever."""
+
+
+class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
+    """A Flower grid over a roster of partitions."""
+
+    def __init__(self, asker: Asker, bytes_total: int) -> None:
+        """Reach the clients through `asker`; `bytes_total` is what all rounds before have moved."""
+        self.asker = asker
+        self.session = asker.session
+        self.limits = asker.limits
+        self.round = 0
+        self.looks = 0
+        self.bytes_total = bytes_total
+        self.last: Exchange | None = None
+
+    def open_round(self, number: int) -> None:
+        """Allow the train messages of one round."""
+        self.round = number
+        self.last = None
+        self.looks = 0
+
+    def set_run(self, run: Any) -> None:
+        """Pass on to Flower's grid."""
+        self.asker.post.grid.set_run(run)
+
+    @property
+    def run(self) -> Any:
+        """Flower's run."""
+        return self.asker.post.grid.run
+
+    def create_message(self, *args: Any, **kwargs: Any) -> Message:
+        """Pass on to Flower's grid (deprecated there)."""
+        return self.asker.post.grid.create_message(*args, **kwargs)
+
+    def get_node_ids(self) -> list[int]:
+        """Return all node ids in partition order.
+
+        Raises:
+            PluginError: asked over and over in one round, as Flower's sampling does until there are
+                more nodes: there never will be.
+        """
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise PluginError(
+                f"the strategy waits in round {self.round} for more than the"
+                f" {len(self.asker.roster)} supernodes that there are; give it the context's"
+                " num_supernodes and clients_per_round"
+            )
+        return list(self.asker.roster.values())
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Refuse: a message must be sent where its reply is audited."""
+        raise PluginError("the strategy pushes messages itself; return them from configure_train")
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Refuse, as `push_messages`."""
+        raise PluginError("the strategy pulls messages itself; use the replies of aggregate_train")
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        """Deliver a round's train messages and return all their replies in partition order.
+
+        Args:
+            messages: one per sampled client, or none.
+            timeout: ignored; the time limit is per client and the harness's.
+
+        Raises:
+            PluginError: the strategy's messages are not a round of this run.
+            ClientFailedError: a client failed after its retries.
+            RuleViolationError: the communication limit is exceeded.
+            UsageError: the one partition to replay was not sampled.
+            ReplayedError: it was, and has answered.
+        """
+        plan = self.session.plan_of(self.round)
+        wanted = check_messages(
+            list(messages), self.asker.partition_of, plan, self.session.read_keys, self.round
+        )
+        if not wanted:
+            return []
+        if len(wanted) != self.limits.clients_per_round:
+            raise PluginError(
+                f"the strategy sampled {len(wanted)} clients in round {self.round}; the recipe's"
+                f" fraction gives {self.limits.clients_per_round}; pass the context's fraction on"
+            )
+        only = self.session.only
+        if only is not None:
+            if only not in wanted:
+                sampled = ", ".join(str(partition) for partition in wanted)
+                raise UsageError(
+                    f"partition {only} was not sampled in round {self.round}; sampled: {sampled}"
+                )
+            [reply] = self.asker.train(self.round, {only: wanted[only]}, plan)
+            raise ReplayedError(reply)
+        down = sum(count_bytes(content) for content in wanted.values())
+        self._check_limit(self.bytes_total + down)
+        replies = self.asker.train(self.round, wanted, plan)
+        up = sum(reply.bytes_up for reply in replies)
+        self._check_limit(self.bytes_total + down + up)
+        self.bytes_total += down + up
+        self.last = Exchange(self.round, tuple(replies), down, up)
+        return [reply.message for reply in replies]
+
+    def _check_limit(self, total: int) -> None:
+        if total > self.limits.limit_bytes:
+            raise RuleViolationError(
+                f"round {self.round} takes the communication to {total} bytes; the challenge allows"
+                f" {self.limits.limit_bytes}; use fewer rounds, clients or adapter weights"
+            )

@@ -1,0 +1,121 @@
+"""What a client's reply must be, and how a failed one is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flwr.app import Message
+
+import harness.errors
+from harness.document import parse_json
+from harness.errors import HarnessError, RecordError
+from harness.federation.wire.names import ARRAYS, EXAMPLES, HARNESS, LEARNING_RATE, LOSS, METRICS
+from harness.federation.wire.tensors import Shape, difference, digest_arrays, to_tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A checked reply of one client."""
+
+    partition: int
+    arrays: dict[str, np.ndarray]
+    examples: int
+    train_loss: float
+    learning_rate: float
+    step_losses: tuple[float, ...]
+    facts: str
+    """Canonical JSON of what the client said about its device."""
+    bytes_up: int
+    update_sha256: str
+    attempts: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a reply cannot be used."""
+
+    cause: str
+    """One line."""
+    details: str = ""
+    """Traceback or stack of the client, when there is one."""
+    final: type[HarnessError] | None = None
+    """Error that the client itself raised on purpose: trying again would give it again."""
+
+
+def check_reply(
+    message: Message, partition: int, expected: Mapping[str, Shape], attempts: int
+) -> Reply | Fault:
+    """Check one reply against what the round returns.
+
+    Args:
+        message: the reply.
+        partition: whose reply it should be.
+        expected: tensors of the update, in order.
+        attempts: how often the client was asked.
+
+    Returns:
+        The checked reply, or the fault.
+    """
+    if message.has_error():
+        return read_error(message.error.reason or "no reason given")
+    records = message.content.array_records
+    if list(records) != [ARRAYS]:
+        return Fault(f"reply holds array records {sorted(records)}; expected one, {ARRAYS!r}")
+    arrays = to_tensors(records[ARRAYS])
+    problem = difference(arrays, expected)
+    if problem:
+        return Fault(problem)
+    metrics: Mapping[str, Any] = message.content.metric_records.get(METRICS, {})
+    notes: Mapping[str, Any] = message.content.config_records.get(HARNESS, {})
+    for key in (EXAMPLES, LOSS, LEARNING_RATE):
+        value = metrics.get(key)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return Fault(f"metric {key} is {value!r}; expected a finite number")
+    if int(metrics[EXAMPLES]) < 1 or int(metrics[EXAMPLES]) != metrics[EXAMPLES]:
+        return Fault(f"metric {EXAMPLES} is {metrics[EXAMPLES]!r}; expected a whole number >= 1")
+    if notes.get("partition") != partition:
+        return Fault(f"reply says partition {notes.get('partition')!r}; expected {partition}")
+    return Reply(
+        partition=partition,
+        arrays=arrays,
+        examples=int(metrics[EXAMPLES]),
+        train_loss=float(metrics[LOSS]),
+        learning_rate=float(metrics[LEARNING_RATE]),
+        step_losses=tuple(float(loss) for loss in notes.get("step-losses", ())),
+        facts=str(notes.get("facts", "{}")),
+        bytes_up=sum(record.count_bytes() for record in records.values()),
+        update_sha256=digest_arrays(arrays),
+        attempts=attempts,
+        message=message,
+    )
+
+
+def read_error(reason: str) -> Fault:
+    """Read the reason of an error reply: ours is JSON, Ray's is its own text."""
+    try:
+        body = parse_json(reason, "error reply")
+        kind, text, trace = str(body["type"]), str(body["message"]), str(body["traceback"])
+    except (RecordError, KeyError, TypeError):
+        if "ActorDied" in reason or "ActorUnavailable" in reason or "WorkerCrashed" in reason:
+            return Fault("the process that ran it died")
+        lines = [line.strip() for line in reason.splitlines() if line.strip()]
+        return Fault(lines[-1] if lines else "an error without a reason", details=reason)
+    known = getattr(harness.errors, kind, None)
+    if isinstance(known, type) and issubclass(known, HarnessError):
+        return Fault(text, final=known)
+    return Fault(f"{kind}: {text}".splitlines()[0], details=trace)
+
+
+def read_facts(text: str) -> dict[str, Any]:
+    """Return what a client said about its device; see `Trainer.describe`.
+
+    Raises:
+        RecordError: it is not JSON.
+    """
+    value = parse_json(text, "facts of a client")
+    return dict(value) if isinstance(value, dict) else {}

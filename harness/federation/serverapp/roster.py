@@ -1,0 +1,66 @@
+"""The roster: which Flower node is which partition, asked of every node once."""
+
+from __future__ import annotations
+
+from flwr.app import RecordDict
+
+from harness.document import canonical_json, sha256_text
+from harness.errors import RosterError
+from harness.federation.serverapp.transport import Post, SilenceError
+from harness.federation.wire.names import HARNESS, QUERY_ROSTER
+
+CONNECT_LIMIT_S = 600.0
+"""Longest wait for the supernodes to connect, and again to answer. 50 take 7 s on two idle cores,
+and took more than 120 s on two cores that ten other processes wanted."""
+
+
+def ask_roster(post: Post, count: int, limit_s: float = CONNECT_LIMIT_S) -> dict[int, int]:
+    """Ask every node for its partition id.
+
+    Args:
+        post: the way to the nodes.
+        count: number of supernodes of the challenge.
+        limit_s: limit for connecting, and again for answering, in seconds.
+
+    Returns:
+        Partition id -> node id, ascending by partition: exactly 0..count-1.
+
+    Raises:
+        RosterError: too few or too many nodes, silent nodes, a partition twice or out of range.
+    """
+    nodes = post.wait_for_nodes(count, limit_s)
+    if len(nodes) != count:
+        raise RosterError(
+            f"{len(nodes)} supernodes are connected; the challenge has exactly {count};"
+            " start the federation with that number"
+        )
+    partitions: dict[int, int] = {}
+    try:
+        for node, reply in post.exchange(
+            {node: RecordDict() for node in nodes}, QUERY_ROSTER, limit_s
+        ):
+            if reply.has_error():
+                raise RosterError(
+                    f"a supernode could not say its partition: {reply.error.reason}; see the cause"
+                )
+            partition = int(reply.content[HARNESS]["partition"])
+            if partition in partitions:
+                raise RosterError(
+                    f"two supernodes hold partition {partition};"
+                    f" expected each of 0..{count - 1} once"
+                )
+            partitions[partition] = node
+    except SilenceError as error:
+        raise RosterError(
+            f"{len(error.nodes)} of {count} supernodes did not say their partition within"
+            f" {limit_s:.0f} s; check that their ClientApp starts"
+        ) from None
+    if sorted(partitions) != list(range(count)):
+        wrong = sorted(set(partitions) - set(range(count)))
+        raise RosterError(f"supernodes hold partitions {wrong}; expected exactly 0..{count - 1}")
+    return dict(sorted(partitions.items()))
+
+
+def roster_digest(roster: dict[int, int]) -> str:
+    """Return the digest of the partition ids, ascending. Node ids are Flower's and not in it."""
+    return sha256_text(canonical_json(sorted(roster)))

@@ -1,0 +1,69 @@
+"""From one round's traffic to its RoundRecord."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.errors import FederationError
+from harness.federation.serverapp.aggregation_error import aggregation_error
+from harness.federation.serverapp.exchange import Exchange
+from harness.federation.serverapp.reply_checks import Reply
+from harness.federation.wire.tensors import digest_arrays
+from harness.planning.forecast import message_bytes
+from harness.record.federation import ClientRecord, RoundRecord
+
+
+def client_record(reply: Reply) -> ClientRecord:
+    """Return what one client did."""
+    return ClientRecord(
+        partition=reply.partition,
+        examples=reply.examples,
+        train_loss=reply.train_loss,
+        update_sha256=reply.update_sha256,
+        bytes_up=reply.bytes_up,
+        attempts=reply.attempts,
+    )
+
+
+def round_record(
+    exchange: Exchange, aggregate: Mapping[str, np.ndarray], previous: str, took_s: float
+) -> RoundRecord:
+    """Return the record of a round, linked to the digest of the round before it.
+
+    Raises:
+        FederationError: the clients trained with different learning rates.
+    """
+    replies = exchange.replies
+    rates = sorted({reply.learning_rate for reply in replies})
+    if len(rates) != 1:
+        raise FederationError(
+            f"clients of round {exchange.round} trained with learning rates {rates}; expected one;"
+            " this is a defect of the harness"
+        )
+    examples = [reply.examples for reply in replies]
+    losses = [reply.train_loss for reply in replies]
+    weighted = sum(n * loss for n, loss in zip(examples, losses, strict=True)) / sum(examples)
+    whole = message_bytes({name: array.shape for name, array in aggregate.items()})
+    one_down = exchange.bytes_down // len(replies)
+    one_up = exchange.bytes_up // len(replies)
+    updates = [{**exchange.rest, **reply.arrays} for reply in replies]
+    factors = [{name: item[name] for name in aggregate if name in item} for item in updates]
+    record = RoundRecord(
+        round=exchange.round,
+        partitions=tuple(reply.partition for reply in replies),
+        bytes_down=exchange.bytes_down,
+        bytes_up=exchange.bytes_up,
+        message_bytes_down=None if one_down == whole else one_down,
+        message_bytes_up=None if one_up == whole else one_up,
+        train_loss=weighted,
+        learning_rate=rates[0],
+        clients=tuple(client_record(reply) for reply in replies),
+        aggregate_sha256=digest_arrays(aggregate),
+        aggregation_error=aggregation_error(factors, examples),
+        duration_s=took_s,
+        previous_digest=previous,
+        digest="",
+    )
+    return record.with_values(digest=record.chain_digest())

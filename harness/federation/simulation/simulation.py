@@ -1,0 +1,120 @@
+"""The in-process engine: Flower's simulation with Ray actors, started, watched and ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import FederationError
+from harness.federation.options import FederationOutcome
+from harness.federation.simulation.client_processes import actors as client_processes
+from harness.federation.simulation.client_processes import kill, replace_working
+from harness.federation.simulation.environment import surroundings
+from harness.federation.simulation.flower_log import flower_log
+from harness.federation.simulation.guardian import Guardian
+from harness.federation.simulation.ray_session import ray_session
+from harness.federation.simulation.ray_start import ray_folder
+from harness.federation.simulation.signals import stop_on_signals
+from harness.planning.client_processes import gpu_share
+from harness.spec import RunSpec
+
+JOIN_LIMIT_S = 15.0
+"""Longest wait for Flower's threads to end once their clients are gone."""
+
+Serve = Callable[[Any, threading.Event, Callable[[], None]], FederationOutcome]
+"""(Flower's grid, stop, recover) -> outcome: the server, whichever engine calls it."""
+
+
+@dataclass
+class _Flower:
+    """Flower's simulation, in a thread of its own."""
+
+    serve: Serve
+    num_supernodes: int
+    actors: int
+    cuda: bool
+    stop: threading.Event
+    outcome: FederationOutcome | None = None
+    error: BaseException | None = None
+
+    def run(self) -> None:
+        """Run the server and its clients to their end; nothing is raised."""
+        from flwr.serverapp import ServerApp
+        from flwr.simulation import run_simulation
+
+        from harness.federation.client import app as client_app
+
+        server_app = ServerApp()
+
+        @server_app.main()  # type: ignore[untyped-decorator]
+        def main(grid: Any, context: Any) -> None:
+            try:
+                self.outcome = self.serve(grid, self.stop, lambda: replace_working(self.actors))
+            except BaseException as error:
+                self.error = error
+                # Flower waits for the clients at work before it ends: nothing is left for them.
+                kill(client_processes(working=True))
+
+        resources = {
+            "num_cpus": 1,
+            "num_gpus": gpu_share(self.actors) if self.cuda else 0.0,
+            # Ray option, passed on by Flower: a client process that dies is started again.
+            "max_restarts": -1,
+        }
+        backend = {"client_resources": resources}
+        try:
+            run_simulation(server_app, client_app, self.num_supernodes, backend_config=backend)
+        except BaseException as error:
+            self.error = self.error or FederationError(f"Flower's simulation failed: {error}")
+
+
+def simulate(
+    serve: Serve,
+    spec: RunSpec,
+    num_supernodes: int,
+    actors: int,
+    message_bytes: int,
+    logs: Path,
+) -> FederationOutcome:
+    """Run the server and `num_supernodes` simulated nodes in this process and its children.
+
+    Args:
+        serve: the server.
+        spec: the run; its device and threads.
+        num_supernodes: simulated nodes.
+        actors: client processes.
+        message_bytes: one train message, which sizes Ray's object store.
+        logs: folder for Flower's log.
+
+    Raises:
+        KeyboardInterrupt: SIGINT or SIGTERM came; all children are gone.
+        HarnessError: whatever the server raised.
+    """
+    stop = threading.Event()
+    cuda = spec.compute.device == "cuda"
+    flower = _Flower(serve, num_supernodes, actors, cuda, stop)
+    folder = ray_folder("harness-ray-")
+    with (
+        Guardian(folder),
+        surroundings(spec, folder),
+        flower_log(logs),
+        stop_on_signals(stop) as interrupted,
+        ray_session(actors, cuda, message_bytes, folder, stop),
+    ):
+        thread = threading.Thread(target=flower.run, name="flower", daemon=True)
+        thread.start()
+        while thread.is_alive() and not stop.is_set():
+            thread.join(0.2)
+        if stop.is_set():
+            kill(client_processes())
+            thread.join(JOIN_LIMIT_S)
+    if interrupted:
+        raise KeyboardInterrupt
+    if flower.outcome is not None:
+        return flower.outcome
+    if flower.error is not None:
+        raise flower.error
+    raise FederationError("Flower's simulation ended without a result; see logs/flower.log")

@@ -1,0 +1,121 @@
+"""Where a run directory stands: the newest round that checkpoint and ledger both vouch for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.document import digest_of
+from harness.errors import RecordError
+from harness.federation.options import FederationOutcome
+from harness.federation.storage.checkpoint import Checkpoint, newest_valid
+from harness.federation.storage.ledger import Ledger
+from harness.federation.wire.names import Job
+from harness.federation.wire.tensors import digest_arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A state from which rounds can go on."""
+
+    round: int
+    arrays: dict[str, np.ndarray]
+    state: Any
+    state_tensors: dict[str, np.ndarray]
+    facts: dict[str, Any]
+
+
+def find_position(run_dir: Path, job: Job, ledger: Ledger) -> Position | None:
+    """Find the newest usable checkpoint and bring the ledger to it.
+
+    A crash between checkpoint and ledger leaves the ledger one line short: the checkpoint holds
+    that line. A torn checkpoint is passed over for the one before it; rounds after the checkpoint
+    are dropped from the ledger, since they are run again.
+
+    Returns:
+        The position, or None when the run must begin at the beginning.
+
+    Raises:
+        RecordError: a checkpoint of another spec or of other data lies in the directory.
+    """
+    for found in newest_valid(run_dir):
+        _check_same_run(found, run_dir, job)
+        number = found.meta.round
+        if len(ledger.rounds) >= number and _matches(found, ledger):
+            ledger.keep(number)
+        elif len(ledger.rounds) == number - 1 and found.meta.record is not None:
+            try:
+                ledger.append(found.meta.record)
+            except RecordError:
+                continue
+        else:
+            continue
+        meta = found.meta
+        return Position(number, found.arrays, meta.state, found.state_tensors, meta.facts)
+    return None
+
+
+def finished(run_dir: Path, job: Job, actors: int) -> FederationOutcome | None:
+    """Return the outcome of a federation whose every round and adapter are there already.
+
+    Raises:
+        RecordError: as `find_position`.
+    """
+    ledger = Ledger(run_dir)
+    if len(ledger.rounds) != job.spec.train.rounds:
+        return None
+    found = next(newest_valid(run_dir), None)
+    adapter = run_dir / "adapter" / "adapter_model.safetensors"
+    if found is None or found.meta.round != len(ledger.rounds) or not adapter.is_file():
+        return None
+    _check_same_run(found, run_dir, job)
+    if not _matches(found, ledger) or not _holds(adapter, found.arrays):
+        return None
+    meta = found.meta
+    return FederationOutcome(tuple(ledger.rounds), meta.roster_sha256, meta.facts, 0.0, actors)
+
+
+def _holds(adapter: Path, arrays: dict[str, np.ndarray]) -> bool:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    config = adapter.with_name("adapter_config.json")
+    try:
+        return config.is_file() and digest_arrays(load_file(adapter)) == digest_arrays(arrays)
+    except (OSError, SafetensorError, ValueError):
+        return False
+
+
+def _matches(found: Checkpoint, ledger: Ledger) -> bool:
+    number, record = found.meta.round, found.meta.record
+    if number == 0:
+        return record is None
+    return (
+        record is not None
+        and ledger.rounds[number - 1].digest == record.digest
+        and record.aggregate_sha256 == digest_arrays(found.arrays)
+    )
+
+
+def _check_same_run(found: Checkpoint, run_dir: Path, job: Job) -> None:
+    expected = digest_of(job.spec)
+    if found.meta.spec_digest != expected:
+        raise RecordError(
+            f"{run_dir}: its checkpoint is of a run with spec {found.meta.spec_digest[:12]}, this"
+            f" run's is {expected[:12]}; resume with the same spec and plugins, or start a new"
+            " directory"
+        )
+    data = tuple(item.sha256 for item in job.assets.data)
+    if found.meta.data_sha256 != data:
+        changed = [
+            item.name
+            for item, before in zip(job.assets.data, found.meta.data_sha256, strict=False)
+            if item.sha256 != before
+        ]
+        raise RecordError(
+            f"{run_dir}: {', '.join(changed) or 'the data'} changed since its checkpoint was"
+            " written; resume with the same files, or start a new directory"
+        )

@@ -1,0 +1,103 @@
+"""A strategy's two parts, built from a spec's components and held to what they must be.
+
+Whatever their code raises names the strategy, in one line, and no client is asked again for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flwr.serverapp.strategy import Strategy
+
+from harness.components import LocalObjective, LocalRound, StrategyContext, StrategyMethod
+from harness.document import Document
+from harness.errors import PluginError
+from harness.federation.storage import strategy_state
+from harness.plugins.guard import blame
+
+
+def build_strategy(
+    name: str, method: StrategyMethod, params: Document, context: StrategyContext
+) -> Strategy:
+    """Return a fresh Flower strategy.
+
+    Args:
+        name: what the strategy is called in messages.
+        method: the component.
+        params: its parameters.
+        context: what it may know of its run.
+
+    Raises:
+        PluginError: `build` raises, returns something else, or the strategy brings rounds of its
+            own or state that no checkpoint could keep.
+    """
+    with blame(f"strategy {name}: build()"):
+        strategy: Any = method.build(params, context)
+    if not isinstance(strategy, Strategy):
+        raise PluginError(
+            f"strategy {name}: build() returned {type(strategy).__name__}; expected a"
+            " flwr.serverapp.strategy.Strategy"
+        )
+    if type(strategy).start is not Strategy.start:
+        raise PluginError(
+            f"strategy {type(strategy).__name__} overrides Flower's start(), which the harness uses"
+            " to run, record and resume rounds; override configure_train and aggregate_train"
+            " instead"
+        )
+    with blame(f"strategy {name}: its state"):
+        strategy_state.capture(strategy)
+    return strategy
+
+
+def client_part(name: str, method: StrategyMethod, params: Document) -> LocalObjective | None:
+    """Return a strategy's part on the client, or None where it has none; see `build_strategy`.
+
+    Raises:
+        PluginError: `local_objective` raises or returns something else.
+    """
+    if method.local_objective is None:
+        return None
+    culprit = f"strategy {name}: local_objective()"
+    with blame(culprit):
+        part = method.local_objective(params)
+    if not isinstance(part, LocalObjective):
+        raise PluginError(
+            f"{culprit} returned {type(part).__name__}; expected a LocalObjective, or leave"
+            " local_objective None"
+        )
+    return LocalObjective(
+        name=part.name,
+        loss=_guarded_loss(part.loss, f"strategy {name}: loss()") if part.loss else None,
+        finish=_guarded_finish(part.finish, f"strategy {name}: finish()") if part.finish else None,
+        reads=tuple(part.reads),
+    )
+
+
+def _guarded_loss(loss: Callable[..., Any], culprit: str) -> Callable[..., Any]:
+    def guarded(parameters: Mapping[str, Any], received: Mapping[str, Any]) -> Any:
+        import torch
+
+        with blame(culprit):
+            value = loss(parameters, received)
+        if not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
+            raise PluginError(
+                f"{culprit} returned {value!r:.60}; expected a scalar tensor that depends on the"
+                " trained parameters"
+            )
+        return value
+
+    return guarded
+
+
+def _guarded_finish(finish: Callable[..., Any], culprit: str) -> Callable[..., Any]:
+    def guarded(done: LocalRound) -> Mapping[str, Any]:
+        with blame(culprit):
+            arrays = finish(done)
+        if not isinstance(arrays, Mapping):
+            raise PluginError(
+                f"{culprit} returned {type(arrays).__name__}; expected arrays by tensor name"
+            )
+        return arrays
+
+    return guarded

@@ -1,0 +1,1 @@
+"""A federation over Flower's SuperLink, and the app directory that `flwr run` takes."""

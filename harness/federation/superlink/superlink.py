@@ -1,0 +1,142 @@
+"""The other engine: the same ServerApp and ClientApp through `flwr run` on a SuperLink."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.document import pretty_json, read_document, write_atomic
+from harness.errors import FederationError
+from harness.federation.options import FederationOutcome, Options
+from harness.federation.serverapp.terms import LOGS
+from harness.federation.simulation.environment import child_environment
+from harness.federation.simulation.guardian import Guardian
+from harness.federation.simulation.ray_start import ray_folder
+from harness.federation.simulation.signals import stop_on_signals
+from harness.federation.storage.ledger import Ledger
+from harness.federation.superlink.app_directory import write_app
+from harness.federation.superlink.handover import ORDER, OUTCOME, STOP, Order, Outcome, error_of
+from harness.federation.superlink.local_superlink import local_superlink, program
+from harness.federation.wire.names import Job
+from harness.planning.client_processes import gpu_share
+from harness.progress import Meter
+
+LOCAL = "local"
+"""`--superlink local`: a simulation SuperLink that lives as long as the run."""
+
+STOP_LIMIT_S = 20.0
+"""Longest wait for the ServerApp to end after it was asked to."""
+
+
+def federate_on_superlink(
+    job: Job, run_dir: Path, options: Options, actors: int
+) -> FederationOutcome:
+    """Run, or go on with, a federation through a SuperLink; see `engine.federate`.
+
+    Args:
+        job: the run.
+        run_dir: must be reachable from the ServerApp under the same path.
+        options: `superlink` is `local` or a connection of Flower's own configuration.
+        actors: client processes of a simulation.
+    """
+    run_dir = run_dir.absolute()
+    logs = run_dir / LOGS
+    logs.mkdir(parents=True, exist_ok=True)
+    for name in (OUTCOME, STOP):
+        (logs / name).unlink(missing_ok=True)
+    app = run_dir / "app"
+    shutil.rmtree(app, ignore_errors=True)
+    write_app(app, job.spec, job.challenge, run_dir=str(run_dir), mirror="")
+    order = Order(job=job, options=options.with_values(quiet=True), actors=actors)
+    write_atomic(run_dir / ORDER, pretty_json(order.model_dump(mode="json")))
+    stop = threading.Event()
+    folder = ray_folder("harness-flwr-")
+    environment = os.environ | child_environment(job.spec, folder)
+    with (
+        Guardian(folder),
+        stop_on_signals(stop) as interrupted,
+        _connection(str(options.superlink), Path(folder), environment, logs, stop) as (name, env),
+    ):
+        command = [program("flwr"), "run", str(app), name, "--stream"]
+        command += ["--federation-config", _federation_config(job, actors)]
+        _run(command, env, job, logs, stop, options.quiet)
+    if interrupted:
+        raise KeyboardInterrupt
+    if not (logs / OUTCOME).is_file():
+        raise FederationError(
+            f"`flwr run` on {options.superlink!r} ended without a result; see {logs}/flwr-run.log"
+        )
+    outcome = read_document(Outcome, logs / OUTCOME)
+    if outcome.error:
+        raise error_of(outcome)
+    return FederationOutcome(
+        rounds=tuple(Ledger(run_dir).rounds),
+        roster_sha256=outcome.roster_sha256,
+        facts=outcome.facts,
+        duration_s=outcome.duration_s,
+        actors=actors,
+    )
+
+
+@contextmanager
+def _connection(
+    name: str, folder: Path, environment: Mapping[str, str], logs: Path, stop: threading.Event
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the connection's name and the environment to call `flwr` in."""
+    if name == LOCAL:
+        with local_superlink(folder, environment, logs, stop) as local:
+            yield local
+    else:
+        yield name, environment
+
+
+def _federation_config(job: Job, actors: int) -> str:
+    gpu = gpu_share(actors) if job.spec.compute.device == "cuda" else 0.0
+    return (
+        f"num-supernodes={job.challenge.num_supernodes} client-resources-num-cpus=1"
+        f" client-resources-num-gpus={gpu} init-args-num-cpus={actors}"
+    )
+
+
+def _run(
+    command: list[str],
+    environment: Mapping[str, str],
+    job: Job,
+    logs: Path,
+    stop: threading.Event,
+    quiet: bool,
+) -> None:
+    """Call `flwr run` and watch the rounds come in; on `stop`, ask the ServerApp to end."""
+    meter = Meter("training", job.spec.train.rounds, "rounds", quiet=quiet)
+    with (logs / "flwr-run.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            while process.poll() is None and not stop.wait(0.3):
+                done = len(Ledger(logs.parent).rounds) - meter.done
+                if done > 0:
+                    meter.advance(done)
+            if stop.is_set():
+                (logs / STOP).touch()
+                _await_file(logs / OUTCOME, STOP_LIMIT_S)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _await_file(path: Path, limit_s: float) -> None:
+    end = time.monotonic() + limit_s
+    while not path.is_file() and time.monotonic() < end:
+        time.sleep(0.1)

@@ -1,0 +1,1 @@
+"""What crosses process borders: names of records, tensors, arrays in shared memory."""

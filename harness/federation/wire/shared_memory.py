@@ -1,0 +1,117 @@
+"""Records whose arrays lie in memory that other processes of this machine map instead of copying.
+
+A simulation's client processes run beside the server, and a message of the reference entry is
+92 MiB. A lent record is pickled as the place of its memory: five clients read what was written
+once, and a reply is read where its client wrote it. The bytes are the same `.npy` files.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flwr.app import ArrayRecord
+from numpy.typing import NDArray
+
+from harness.federation.wire.numpy_arrays import QuickArray, npy_file
+from harness.federation.wire.tensors import to_record, to_tensors
+
+SWITCH = "HARNESS_LEND_ARRAYS"
+"""Set to `1` in the environment of processes that are all on one machine."""
+
+Entry = tuple[str, str, tuple[int, ...], int, int]
+"""Name, dtype and shape of an array, and where its `.npy` file begins and ends."""
+
+
+def lending() -> bool:
+    """Return whether records may be lent: on one machine, and where memory can have a name."""
+    return os.environ.get(SWITCH) == "1" and hasattr(os, "memfd_create")
+
+
+def outgoing(arrays: Mapping[str, NDArray[np.generic]]) -> ArrayRecord:
+    """Return a record of named arrays to be sent: lent where that can be, else by value.
+
+    A lent record must be kept until its receiver has read it.
+    """
+    return lend(arrays) if lending() else to_record(arrays)
+
+
+def outgoing_record(record: ArrayRecord) -> ArrayRecord:
+    """Return a record to be sent in the place of `record`; see `outgoing`."""
+    return lend(to_tensors(record)) if lending() else record
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where another process finds the memory."""
+
+    process: int
+    handle: int
+    name: str
+    """Tells it from whatever the process may have opened since under the same handle."""
+
+
+class LentRecord(ArrayRecord):  # type: ignore[misc]  # Flower is untyped to mypy here
+    """A record in memory of its own, which is given back with the record."""
+
+    def __init__(self, place: Place, entries: list[Entry]) -> None:
+        """Map what was written at `place`, a memory of this process."""
+        self.__dict__["lent"] = (place, entries)
+        super().__init__()
+        _fill(self, place.handle, entries)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the place; whoever reads it gets a plain record."""
+        return borrow, self.__dict__["lent"]
+
+    def __del__(self) -> None:
+        """Give the memory back; processes that have mapped it keep it."""
+        os.close(self.__dict__["lent"][0].handle)
+
+
+def lend(arrays: Mapping[str, NDArray[np.generic]]) -> LentRecord:
+    """Write named arrays into new memory, in their order.
+
+    Raises:
+        OSError: no memory is left.
+    """
+    name = f"harness-{secrets.token_hex(8)}"
+    handle = os.memfd_create(name)
+    entries: list[Entry] = []
+    with open(handle, "wb", closefd=False) as memory:
+        for key, array in arrays.items():
+            begin = memory.tell()
+            memory.writelines(npy_file(array))
+            entries.append((key, str(array.dtype), array.shape, begin, memory.tell()))
+    return LentRecord(Place(os.getpid(), handle, name), entries)
+
+
+def borrow(place: Place, entries: list[Entry]) -> ArrayRecord:
+    """Return the record that another process lent, read-only, without copying it.
+
+    Raises:
+        FileNotFoundError: the process has ended or has taken it back.
+    """
+    handle = os.open(f"/proc/{place.process}/fd/{place.handle}", os.O_RDONLY)
+    try:
+        found = os.readlink(f"/proc/self/fd/{handle}")
+        if place.name not in found:
+            raise FileNotFoundError(f"process {place.process} took {place.name} back: {found}")
+        record = ArrayRecord()
+        _fill(record, handle, entries)
+        return record
+    finally:
+        os.close(handle)
+
+
+def _fill(record: ArrayRecord, handle: int, entries: list[Entry]) -> None:
+    if not entries:
+        return
+    memory = memoryview(mmap.mmap(handle, 0, mmap.MAP_SHARED, mmap.PROT_READ))
+    for name, dtype, shape, begin, end in entries:
+        record[name] = QuickArray(dtype, shape, memory[begin:end])

@@ -1,0 +1,85 @@
+"""The entry of an imported claim: its own figures where nothing could be recounted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.claims.record import ClaimedSet, ClaimRecord
+from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryScore
+from harness.leaderboard.entries.figures import counted, mean_of
+from harness.boards.board import BOARDS
+from harness.claims.figures import number
+from harness.claims.traffic import UNITS_MIB, derive_traffic
+from harness.verify.report import Finding
+
+MIB = 2**20
+
+
+def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
+    """Return the entry of a claim: its own figures where nothing could be recounted."""
+    board = BOARDS[claim.challenge]
+    scores = {}
+    for item in claim.sets:
+        score = _claim_score(item, board.rows[item.task])
+        if score is not None:
+            scores[item.task] = score
+    complete = len(scores) == len(board.rows)
+    average, low, high = mean_of(scores) if complete else (None, None, None)
+    traffic = derive_traffic(claim, board)
+    config = {
+        key.replace("_", " "): ", ".join(value) if isinstance(value, tuple) else str(value)
+        for key, value in claim.config.model_dump().items()
+        if value is not None
+    }
+    model = claim.stated.model or claim.config.model or "unknown"
+    adapter = "DoRA" if claim.config.dora else "LoRA"
+    rank = "" if claim.config.rank is None else f" r={claim.config.rank}"
+    return Entry(
+        key=f"{claim.challenge}/{claim.name}",
+        name=claim.name,
+        kind="claim",
+        title=claim.name,
+        model=model,
+        method=f"{adapter}{rank}",
+        eligible=False,
+        reasons=("an imported claim: nothing of it was run by the harness",),
+        scores=scores,
+        average=average,
+        low=low,
+        high=high,
+        bytes_total=_claimed_bytes(claim),
+        parameters=traffic.parameters if traffic is not None else None,
+        rounds=claim.config.rounds,
+        level="claimed",
+        findings=tuple(
+            EntryFinding(severity=f.severity, text=f"{f.found}; expected {f.expected}")
+            for f in findings
+        ),
+        config=config,
+        digests={item.task: item.recount.sha256 for item in claim.sets if item.recount is not None},
+        created=claim.imported,
+        source=claim.source if claim.source.startswith("https://") else "",
+    )
+
+
+def _claimed_bytes(claim: ClaimRecord) -> int | None:
+    stated = claim.traffic.stated
+    value = number(stated)
+    if stated is None or value is None or stated.unit.lower() not in UNITS_MIB:
+        return None
+    return round(value * UNITS_MIB[stated.unit.lower()] * MIB)
+
+
+def _claim_score(item: ClaimedSet, rows: int) -> EntryScore | None:
+    if item.recount is not None:
+        correct, examples, bits = item.recount.correct, item.recount.examples, item.recount.bits
+        usable = bits if item.recount.rows == "official" else None
+        return counted(correct, examples, usable)
+    fraction, percent = number(item.fraction), number(item.percent)
+    if fraction is None and percent is None:
+        return None
+    value = fraction if fraction is not None else (percent or 0.0) / 100
+    if not 0 <= value <= 1:
+        return None
+    # Not recounted: the interval is that of the nearest whole number of rows.
+    return counted(round(value * rows), rows, None)

@@ -1,0 +1,1 @@
+"""The page of a board: rows, plot and script in one file."""

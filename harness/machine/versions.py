@@ -1,0 +1,81 @@
+"""Versions and machine, as they go into the record; read from metadata, nothing imported."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.errors import MissingExtraError
+from harness.record.machine import Device, Environment, GitState
+
+RUN_PACKAGES = (
+    "flwr", "flwr_datasets", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "ray",
+)  # fmt: skip
+"""Import names that `harness run` needs: the extra `[run]`."""
+
+RECORDED = (
+    "flowertune-harness", "accelerate", "bitsandbytes", "datasets", "flwr", "flwr-datasets",
+    "huggingface-hub", "lm-eval", "numpy", "peft", "pluggy", "pydantic", "ray", "safetensors",
+    "scikit-learn", "scipy", "tokenizers", "torch", "transformers",
+)  # fmt: skip
+"""Distributions whose versions can change a number."""
+
+
+def require_run_extra() -> None:
+    """Check that the extra `[run]` is installed.
+
+    Raises:
+        MissingExtraError: a package is missing; all missing ones are named.
+    """
+    missing = [name for name in RUN_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{', '.join(missing)} not installed; running needs the extra:"
+            " pip install 'flowertune-harness[run]'"
+        )
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed versions of the recorded distributions."""
+    found = {}
+    for name in RECORDED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def environment(device: Device) -> Environment:
+    """Return the environment of this process with the device that trained."""
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        packages=package_versions(),
+        device=device,
+        git=git_state(Path(__file__).resolve().parent.parent.parent),
+    )
+
+
+def git_state(checkout: Path) -> GitState | None:
+    """Return commit and cleanliness of the harness checkout, or None outside one.
+
+    Only `harness/` and `plugins/` count: a run directory inside the checkout makes nothing dirty.
+    """
+    if not (checkout / ".git").exists():
+        return None
+    git = ["git", "--no-optional-locks", "-C", str(checkout)]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--", "harness", "plugins"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return GitState(commit=commit.stdout.strip(), dirty=bool(status.stdout.strip()))

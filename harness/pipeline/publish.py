@@ -1,0 +1,70 @@
+"""`harness publish`: upload a run's adapter, card and record to the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RecordError, SourceError, UsageError
+from harness.submissions.check import check
+from harness.verify.targets import Target
+
+FILES = (
+    "README.md", "result.json", "loss.png", "adapter/adapter_config.json",
+    "adapter/adapter_model.safetensors",
+)  # fmt: skip
+"""What is uploaded; the adapter's files go to the top, where peft looks for them."""
+
+
+def publish(
+    run_dir: Path, repository: str, private: bool = False, dry_run: bool = False
+) -> list[str]:
+    """Upload a verified run.
+
+    Args:
+        run_dir: a run directory.
+        repository: `owner/name` on the hub.
+        private: whether a new repository is private.
+        dry_run: upload nothing.
+
+    Returns:
+        The names of the files in the repository.
+
+    Raises:
+        UsageError: no run there, or a name that is not `owner/name`.
+        RecordError: verify objects to the run.
+        SourceError: the hub refused it.
+    """
+    if repository.count("/") != 1 or not all(repository.split("/")):
+        raise UsageError(f"repository {repository!r}; expected owner/name")
+    present = [name for name in FILES if (run_dir / name).is_file()]
+    if "result.json" not in present or FILES[-1] not in present:
+        raise UsageError(f"{run_dir}: no result.json and adapter; expected a finished run")
+    found = check(Target("run", run_dir / "result.json", run_dir, str(run_dir)))
+    if not found.clean:
+        rules = ", ".join(sorted({item.rule for item in found.findings}))
+        raise RecordError(f"{run_dir}: verify objects ({rules}); see: harness verify {run_dir}")
+    names = {name: name.removeprefix("adapter/") for name in present}
+    if not dry_run:
+        _upload(run_dir, repository, private, names)
+    return sorted(names.values())
+
+
+def _upload(run_dir: Path, repository: str, private: bool, names: dict[str, str]) -> None:
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    api: Any = HfApi()
+    operations = [
+        CommitOperationAdd(path_in_repo=target, path_or_fileobj=str(run_dir / name))
+        for name, target in names.items()
+    ]
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        api.create_commit(repository, operations, commit_message="Adapter, card and record")
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SourceError(
+            f"{repository}: the hub refused the upload ({reason}); run `hf auth login`, or check"
+            " the name"
+        ) from None

@@ -1,0 +1,133 @@
+"""The pipeline: resolve, rules, sources, federate, evaluate, compose; each stage leaves its files.
+
+A run directory holds everything, so a stage that an earlier session finished is not repeated.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import run_directory
+from harness.boards.challenge import Challenge, load_challenge
+from harness.document import digest_of, pretty_json, read_document, write_atomic
+from harness.errors import RecordError
+from harness.evaluation.launch import evaluate_run
+from harness.federation.engine import federate
+from harness.federation.options import Options
+from harness.machine.versions import require_run_extra
+from harness.pipeline.compose import compose
+from harness.pipeline.loss_plot import plot_loss
+from harness.planning.devices import refuse_hopeless_device
+from harness.planning.resolve import Request, resolve
+from harness.planning.rules import refuse
+from harness.record.card import card
+from harness.record.result import ResultRecord
+from harness.record.score import Scores
+from harness.sources.assets import Assets, locate
+from harness.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What of a run does not change its numbers."""
+
+    out: Path | None = None
+    mirror: Path | None = None
+    quiet: bool = False
+    federation: Options = field(default_factory=lambda: Options())
+
+
+def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
+    """Run a recipe from the beginning.
+
+    Returns:
+        The run directory and its record.
+
+    Raises:
+        HarnessError: see `harness.errors` for the stage and the exit code.
+    """
+    require_run_extra()
+    resolved = resolve(request)
+    refuse(resolved.violations)
+    refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
+    if resolved.replaced and not settings.quiet:
+        print(f"--smoke replaces {', '.join(resolved.replaced)}", file=sys.stderr)
+    out = settings.out or run_directory.default_run_dir(resolved.spec)
+    run_directory.refuse_existing(out)
+    run_directory.refuse_unwritable(out)
+    assets = locate(resolved.spec, resolved.challenge, settings.mirror)
+    with run_directory.locked(out):
+        run_directory.refuse_existing(out)  # another process may have been quicker
+        run_directory.create(out, resolved.spec, assets)
+        return out, _finish(out, resolved.spec, resolved.challenge, assets, settings)
+
+
+def resume(out: Path, request: Request | None, settings: Settings) -> ResultRecord:
+    """Continue the run in `out` where it stopped.
+
+    Args:
+        out: the run directory.
+        request: what the command line asks for besides, which must be the same run; or None.
+
+    Raises:
+        RecordError: no run there, or its spec, challenge or data is not what it was.
+        PluginError: a plugin changed since.
+    """
+    require_run_extra()
+    spec = run_directory.read_spec(out)
+    if request is not None:
+        run_directory.refuse_other_spec(out, resolve(request).spec)
+    challenge = load_challenge(spec.challenge.id)
+    if digest_of(challenge) != spec.challenge.digest:
+        raise RecordError(
+            f"{out}: run under {spec.challenge.id} {spec.challenge.digest[:12]}, this harness has"
+            f" {digest_of(challenge)[:12]}; resume with the harness version that started it"
+        )
+    assets = locate(spec, challenge, settings.mirror)
+    if (out / run_directory.ASSETS).is_file():
+        _refuse_other_data(out, read_document(Assets, out / run_directory.ASSETS), assets)
+    with run_directory.locked(out):
+        run_directory.create(out, spec, assets)
+        return _finish(out, spec, challenge, assets, settings)
+
+
+def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
+    digests = {item.name: item.sha256 for item in before.data}
+    for item in now.data:
+        if digests.get(item.name) != item.sha256:
+            raise RecordError(
+                f"{out}: {item.name} is {item.sha256[:12]} now, the run began with"
+                f" {str(digests.get(item.name))[:12]}; provide the same files or start a new run"
+            )
+
+
+def _finish(
+    out: Path, spec: RunSpec, challenge: Challenge, assets: Assets, settings: Settings
+) -> ResultRecord:
+    with _timed(out, "federate", settings.quiet):
+        outcome = federate(spec, challenge, assets, out, settings.federation)
+    with _timed(out, "evaluate", settings.quiet):
+        evaluate_run(out, device=spec.compute.device, quiet=settings.quiet)
+    scores = read_document(Scores, out / run_directory.SCORES)
+    record = compose(spec, challenge, assets, outcome, scores, out)
+    plot_loss(record, out / "loss.png")
+    write_atomic(out / "README.md", card(record, challenge))
+    write_atomic(out / run_directory.RESULT, pretty_json(record.to_json()))
+    return record
+
+
+@contextmanager
+def _timed(out: Path, name: str, quiet: bool) -> Iterator[None]:
+    """Time a stage into `timing.json`, also when it fails, and announce it."""
+    begin = time.monotonic()
+    if not quiet:
+        print(f"[{name}]", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        run_directory.add_time(out, name, time.monotonic() - begin)

@@ -1,0 +1,82 @@
+"""How many client processes of a run work at once: what each needs, what the machine has."""
+
+from __future__ import annotations
+
+from harness.machine.machine import MIB, Machine
+from harness.recipe import TrainSpec
+from harness.spec import RunSpec
+
+FLOAT_BYTES = 4
+
+EXAMPLE_TOKENS = 82
+"""Mean length of a finance training example with the Alpaca prompt and SmolLM2's tokenizer."""
+
+PROCESS_BYTES = 450 * MIB
+"""Resident size of a process that has imported torch, transformers and peft; about what a CUDA
+context takes on its card."""
+
+MEMORY_SHARE = 0.6
+"""Share of the memory that client processes may fill by forecast."""
+
+GPU_SHARE_UNIT = 10_000
+"""Ray counts parts of a GPU in ten-thousandths, rounded. Source: Ray, "Fractional resources"."""
+
+
+def example_tokens(train: TrainSpec) -> int:
+    """Return the mean length of an example, as far as the recipe lets it be that long."""
+    return min(EXAMPLE_TOKENS, train.seq_length)
+
+
+def client_memory_bytes(spec: RunSpec, adapter_parameters: int) -> int:
+    """Estimate the memory of one training process: base, adapter, optimizer, activations.
+
+    A CPU keeps the dequantised base in float32, 4 bytes a weight. A GPU keeps the linear layers as
+    they are quantized, and everything else in float32; what it dequantises besides, it does in a
+    part of the memory that is left.
+    """
+    model, train = spec.model, spec.train
+    cuda = spec.compute.device == "cuda"
+    linears = model.linear_parameters()
+    rest = FLOAT_BYTES * (model.parameters() - linears)
+    base = round(linears * (_weight_bytes(spec) if cuda else FLOAT_BYTES)) + rest
+    optimizer = 2 if "8bit" in train.optimizer else 8
+    adapter = adapter_parameters * (2 * FLOAT_BYTES + optimizer)
+    tokens = train.batch_size * example_tokens(train)
+    per_token = model.layers * (12 * model.hidden + 6 * model.intermediate)
+    activations = tokens * per_token * (2 if cuda else FLOAT_BYTES)
+    return PROCESS_BYTES + base + adapter + activations
+
+
+def _weight_bytes(spec: RunSpec) -> float:
+    """Bytes of a weight of a linear layer on a GPU; 4 bits have a float32 scale for 64 weights."""
+    full = 4.0 if spec.model.dtype == "float32" else 2.0
+    return {"fp4": 0.5625, "nf4": 0.5625, "int8": 1.0, "none": full}[spec.model.quantization]
+
+
+def client_processes(spec: RunSpec, clients: int, adapter_parameters: int, machine: Machine) -> int:
+    """Return how many client processes this machine carries, at least one.
+
+    As many as sampled clients, as cores for their threads, and as fit by forecast in `MEMORY_SHARE`
+    of the memory: the machine's, or what is free on the GPU. A smoke run has one: it promises to
+    take 4 GiB in all.
+
+    Args:
+        spec: the run.
+        clients: sampled in a round.
+        adapter_parameters: trained values.
+        machine: this machine.
+    """
+    if spec.smoke:
+        return 1
+    cuda = spec.compute.device == "cuda"
+    room = MEMORY_SHARE * (machine.gpu_free_bytes if cuda else machine.memory_bytes)
+    fitting = int(room // client_memory_bytes(spec, adapter_parameters))
+    return max(1, min(clients, machine.cores // spec.compute.threads, fitting))
+
+
+def gpu_share(processes: int) -> float:
+    """Return the part of one GPU that each of some processes asks Ray for.
+
+    Rounded down: a sixth is rounded up to 0.1667 by Ray, and six of those do not fit.
+    """
+    return GPU_SHARE_UNIT // processes / GPU_SHARE_UNIT

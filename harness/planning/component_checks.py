@@ -1,0 +1,147 @@
+"""What a component's functions must answer with, checked before anything heavy starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.components import (
+    ModelSpec,
+    PeftMethod,
+    RoundPlan,
+    Shapes,
+    StrategyContext,
+    StrategyMethod,
+)
+from harness.document import Document
+from harness.errors import PluginError
+from harness.plugins.guard import blame
+from harness.recipe import Choice, TrainSpec
+
+
+def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Document) -> Shapes:
+    """Return the tensors of a PEFT method's adapter.
+
+    Args:
+        name: qualified name of the method, for messages.
+        method: the method.
+        model: the base model.
+        params: the method's parameters.
+
+    Raises:
+        PluginError: `shapes` raises, forecasts nothing, or what it forecasts are no shapes.
+    """
+    culprit = f"PEFT method {name}: shapes()"
+    with blame(culprit):
+        shapes = method.shapes(model, params)
+    _check_shapes(shapes, culprit)
+    if not shapes:
+        raise PluginError(f"{culprit} forecasts no tensor; expected those that peft makes")
+    return shapes
+
+
+def travelling_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Document) -> Shapes:
+    """Return the tensors of one message: the adapter's without the frozen ones.
+
+    Raises:
+        PluginError: as `adapter_shapes`, or every tensor is frozen.
+    """
+    shapes = adapter_shapes(name, method, model, params)
+    with blame(f"PEFT method {name}: frozen()"):
+        moving = {tensor: shape for tensor, shape in shapes.items() if not method.frozen(tensor)}
+    if not moving:
+        raise PluginError(f"PEFT method {name}: every tensor is frozen: nothing would train")
+    return moving
+
+
+def round_plan(
+    name: str, strategy: StrategyMethod, params: Document, context: StrategyContext, round: int
+) -> RoundPlan:
+    """Return what `round` (from 1) moves.
+
+    Raises:
+        PluginError: `round_plan` raises or returns no RoundPlan; a tensor of the adapter has
+            another shape in it; it trains what the adapter has not, or trains what is lost
+            afterwards; or clients are to return what nobody makes.
+    """
+    culprit = f"strategy {name}: round_plan() of round {round}"
+    with blame(culprit):
+        plan = strategy.plan_of(params, context, round)
+    if not isinstance(plan, RoundPlan):
+        raise PluginError(f"{culprit} returned {type(plan).__name__}; expected a RoundPlan")
+    if strategy.round_plan is None:
+        return plan
+    for part in (plan.down, plan.up, plan.keep, plan.adapter or {}):
+        _check_shapes(part, culprit)
+    for part in (plan.down, plan.up, plan.keep):
+        for tensor in part.keys() & context.shapes.keys():
+            if tuple(part[tensor]) != tuple(context.shapes[tensor]):
+                raise PluginError(
+                    f"{culprit} gives {tensor} the shape {part[tensor]}; the adapter's is"
+                    f" {context.shapes[tensor]}"
+                )
+    with blame(culprit):
+        makes = strategy.local_objective is not None
+        problem = _plan_problem(plan, context.shapes, makes)
+    if problem:
+        raise PluginError(f"{culprit} {problem}")
+    return plan
+
+
+def objection(
+    name: str,
+    strategy: StrategyMethod,
+    params: Document,
+    peft: Choice,
+    train: TrainSpec,
+) -> tuple[str | None, str | None]:
+    """Return why a strategy is not valid for a PEFT method, and why not for the training, or None.
+
+    Args:
+        name: qualified name of the strategy, for messages.
+        strategy: the strategy.
+        params: its parameters.
+        peft: the PEFT method, name qualified and parameters complete.
+        train: the recipe's training.
+
+    Raises:
+        PluginError: one of the two raises, or returns neither text nor None.
+    """
+    with blame(f"strategy {name}: supports()"):
+        method = strategy.supports(peft.name, peft.params)
+    with blame(f"strategy {name}: supports_training()"):
+        training = strategy.supports_training(params, train)
+    for function, answer in (("supports", method), ("supports_training", training)):
+        if not (answer is None or isinstance(answer, str)):
+            raise PluginError(
+                f"strategy {name}: {function}() returned {answer!r:.60}; expected the reason"
+                " against it as text, or None"
+            )
+    return method, training
+
+
+def _check_shapes(shapes: object, culprit: str) -> None:
+    if not isinstance(shapes, Mapping):
+        raise PluginError(
+            f"{culprit} returned {type(shapes).__name__}; expected tensor names and shapes"
+        )
+    for tensor, shape in shapes.items():
+        sizes = shape if isinstance(shape, tuple | list) else (None,)
+        if not isinstance(tensor, str) or not all(type(n) is int and n > 0 for n in sizes):
+            raise PluginError(
+                f"{culprit} has {tensor!r}: {shape!r:.60}; expected a name and a tuple of whole"
+                " numbers from 1"
+            )
+
+
+def _plan_problem(plan: RoundPlan, shapes: Mapping[str, Any], makes: bool) -> str | None:
+    if odd := sorted(set(plan.train) - shapes.keys()):
+        return f"trains {odd[0]!r}, which is no tensor of the adapter that travels"
+    if not plan.train:
+        return "trains nothing"
+    if lost := sorted(set(plan.train) - plan.up.keys() - plan.keep.keys()):
+        return f"trains {lost[0]!r}, which is neither returned nor kept, so it would be lost"
+    known = shapes.keys() | plan.down.keys() | plan.keep.keys()
+    if not makes and (odd := sorted(plan.up.keys() - known)):
+        return f"has clients return {odd[0]!r}, which no client part makes"
+    return None

@@ -1,0 +1,73 @@
+"""Which device a run trains on and with how many threads, and when a CPU is no answer."""
+
+from __future__ import annotations
+
+from harness.errors import UsageError
+from harness.machine.machine import Machine
+from harness.planning.forecast import Forecast
+from harness.spec import Compute, RunSpec
+
+SMOKE_THREADS = 4
+"""Threads of a smoke run, whose one client process must fit in a laptop's memory."""
+
+GPU_PARAMETERS = 1_000_000_000
+"""A model of this size or more trains on a CPU only when asked to: days instead of minutes."""
+
+
+def choose_compute(
+    asked: str, threads: int | None, smoke: bool, machine: Machine, clients: int
+) -> Compute:
+    """Return the device and the torch threads of one client.
+
+    Args:
+        asked: auto, cpu or cuda; auto is cuda where there is a GPU.
+        threads: as asked for, or None: the cores shared by the clients of a round.
+        smoke: whether one client process has the machine to itself.
+        machine: this machine.
+        clients: clients of a round.
+
+    Raises:
+        UsageError: another device, a GPU that is not there, or more threads than cores.
+    """
+    if asked not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {asked!r}: expected auto, cpu or cuda")
+    refuse_absent_gpu(asked, machine)
+    auto = "cuda" if machine.gpu_name else "cpu"
+    shared = min(machine.cores, SMOKE_THREADS) if smoke else machine.cores // clients
+    count = threads or max(1, shared)
+    if count > machine.cores:
+        raise UsageError(
+            f"--threads {count}: this machine has {machine.cores} cores; give at most that"
+        )
+    return Compute.model_validate({"device": auto if asked == "auto" else asked, "threads": count})
+
+
+def refuse_absent_gpu(device: str, machine: Machine) -> None:
+    """Check that a device is there.
+
+    Args:
+        device: cpu or cuda.
+        machine: this machine.
+
+    Raises:
+        UsageError: a GPU is asked for, or recorded, and none is there.
+    """
+    if device == "cuda" and machine.gpu_name is None:
+        raise UsageError("--device cuda: no CUDA GPU was found (nvidia-smi lists none); use cpu")
+
+
+def refuse_hopeless_device(asked: str, spec: RunSpec, expected: Forecast) -> None:
+    """Stop a large model from training on a CPU that nobody asked for.
+
+    Raises:
+        UsageError: no GPU, a model of 1e9 parameters or more, and no `--device`.
+    """
+    model = spec.model
+    if asked == "auto" and spec.compute.device == "cpu" and model.parameters() >= GPU_PARAMETERS:
+        hours = expected.estimate.training_s / 3600
+        raise UsageError(
+            f"{model.name} has {model.parameters() / 1e9:.1f} billion parameters and no CUDA GPU"
+            " was found; it wants one with 8 GiB or more. On this CPU the training is forecast to"
+            f" take {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
+            " add --device cpu to run it all the same, or --smoke to try the pipeline"
+        )

@@ -1,0 +1,33 @@
+"""Whether a result may stand on the leaderboard, and if not, why: in words, all reasons at once.
+
+The same function decides when a run is composed and when a submission is verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.boards.challenge import Challenge
+from harness.record.data import DataRecord
+from harness.record.machine import Environment
+from harness.spec import RunSpec
+
+
+def ineligible_because(
+    spec: RunSpec, challenge: Challenge, data: Iterable[DataRecord], environment: Environment
+) -> tuple[str, ...]:
+    """Return every reason why a result of `spec` is not eligible; empty when it is."""
+    reasons: list[str] = []
+    if spec.smoke:
+        reasons.append("a smoke run: synthetic text, a small model and 2 short rounds")
+    if spec.evaluation_rows is not None:
+        reasons.append(f"only the first {spec.evaluation_rows} rows of each set were evaluated")
+    if spec.challenge.revision != challenge.revision:
+        reasons.append(
+            f"run under revision {spec.challenge.revision} of {challenge.id},"
+            f" now at {challenge.revision}"
+        )
+    reasons += [f"{item.name}: {note}" for item in data for note in item.notes]
+    if environment.git is not None and environment.git.dirty:
+        reasons.append("the harness was changed after the commit that it reports")
+    return tuple(reasons)

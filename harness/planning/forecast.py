@@ -1,0 +1,170 @@
+"""What a run will send, need and take, from the spec alone: no weights, no network, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+from pydantic import Field
+
+from harness.boards.challenge import MIB, Challenge
+from harness.components import RoundPlan, Shapes
+from harness.document import Document
+from harness.machine.machine import Machine
+from harness.planning.client_processes import (
+    FLOAT_BYTES,
+    client_memory_bytes,
+    client_processes,
+    example_tokens,
+)
+from harness.recipe import TrainSpec
+from harness.spec import RunSpec
+
+HEADER_BYTES = 128
+"""The .npy header that Flower sends before each tensor's data."""
+CPU_FLOPS_PER_CORE = {512: 100e9, 256: 60e9, 128: 20e9}
+"""Operations a second and core, by vector width, of a count that takes every example whole. What
+examples share is computed once, so this is more than a core does. Source: SmolLM2-135M with 512
+bits, 94e9 on a busy machine to 153e9 on a quiet one; the others follow the width."""
+GPU_FLOPS = 2.2e12
+"""Sustained on a 16 GB workstation GPU, client set-up included. Source: the reference entry's
+1924.52 s for 12 rounds x 5 clients x 8 steps x 16 examples of the 1.7B model."""
+SETUP_S = 30.0
+"""Imports, Ray and the base model's first load."""
+
+
+class CommunicationForecast(Document):
+    """Traffic of the whole run when nobody fails."""
+
+    message_bytes: int
+    """Of the whole adapter; a strategy may send less or more, see `RoundPlan`."""
+    message_bytes_legacy: int
+    clients_per_round: int
+    messages: int
+    """2 * clients per round * rounds: down and up."""
+    total_bytes: int
+    total_bytes_legacy: int
+    total_mib: float
+    """By the Message API's count (since 2025-09-17), in MiB, rounded to 2 decimals."""
+    total_mib_legacy: float
+    """By the legacy count, which published figures before that date use."""
+    limit_mib: int
+
+
+class AdapterForecast(Document):
+    """The trainable weights."""
+
+    parameters: int
+    tensors: int
+    bytes: int = Field(description="As float32, headers and names left out.")
+
+
+class CostForecast(Document):
+    """A rough estimate: expect a factor of two either way."""
+
+    device: str
+    training_s: float
+    memory_bytes: int
+    """Of all training processes together."""
+    basis: str
+
+
+class Forecast(Document):
+    """Everything that `harness plan` says of a spec beyond its values."""
+
+    adapter: AdapterForecast
+    communication: CommunicationForecast
+    estimate: CostForecast
+
+
+def message_bytes(shapes: Shapes) -> int:
+    """Bytes of one message by the Message API: sum of 4*numel + 128 + len(key) over tensors.
+
+    Source: flwr `ArrayRecord.count_bytes`.
+    """
+    return message_bytes_legacy(shapes) + sum(len(name.encode()) for name in shapes)
+
+
+def message_bytes_legacy(shapes: Shapes) -> int:
+    """Bytes of one message as counted before 2025-09-17: without the tensor names."""
+    return sum(FLOAT_BYTES * prod(shape) + HEADER_BYTES for shape in shapes.values())
+
+
+def total_messages(challenge: Challenge, train: TrainSpec) -> int:
+    """Train messages of a run when nobody fails, both directions."""
+    return 2 * challenge.clients_per_round(train.fraction) * train.rounds
+
+
+def forecast(
+    spec: RunSpec,
+    challenge: Challenge,
+    shapes: Shapes,
+    machine: Machine,
+    plans: list[RoundPlan],
+) -> Forecast:
+    """Return the forecast of `spec` on `machine`.
+
+    Args:
+        spec: the run.
+        challenge: its rules.
+        shapes: tensors of the adapter.
+        machine: where it would run.
+        plans: what each round moves.
+    """
+    parameters = sum(prod(shape) for shape in shapes.values())
+    messages = total_messages(challenge, spec.train)
+    clients = challenge.clients_per_round(spec.train.fraction)
+    total = clients * _sum(message_bytes, plans)
+    total_legacy = clients * _sum(message_bytes_legacy, plans)
+    return Forecast(
+        adapter=AdapterForecast(
+            parameters=parameters, tensors=len(shapes), bytes=FLOAT_BYTES * parameters
+        ),
+        communication=CommunicationForecast(
+            message_bytes=message_bytes(shapes),
+            message_bytes_legacy=message_bytes_legacy(shapes),
+            clients_per_round=clients,
+            messages=messages,
+            total_bytes=total,
+            total_bytes_legacy=total_legacy,
+            total_mib=round(total / MIB, 2),
+            total_mib_legacy=round(total_legacy / MIB, 2),
+            limit_mib=challenge.communication.limit_mib,
+        ),
+        estimate=_estimate(spec, challenge, parameters, machine),
+    )
+
+
+def _sum(size: Callable[[Shapes], int], plans: list[RoundPlan]) -> int:
+    """Bytes down and up of one client that takes part in every round."""
+    seen: dict[int, int] = {}
+    total = 0
+    for plan in plans:
+        for shapes in (plan.down, plan.up):
+            # By identity: most strategies hand out one plan for all rounds, and `plans` keeps it.
+            if id(shapes) not in seen:
+                seen[id(shapes)] = size(shapes)
+            total += seen[id(shapes)]
+    return total
+
+
+def _estimate(
+    spec: RunSpec, challenge: Challenge, adapter_parameters: int, machine: Machine
+) -> CostForecast:
+    """A frozen base costs 4 operations per weight and token: 2 forward, 2 back to the adapters."""
+    train = spec.train
+    clients = challenge.clients_per_round(train.fraction)
+    steps = train.rounds * clients * train.max_steps * train.gradient_accumulation_steps
+    tokens = example_tokens(train)
+    work = 4.0 * spec.model.parameters() * steps * train.batch_size * tokens
+    cuda = spec.compute.device == "cuda"
+    cores = min(machine.cores, clients * spec.compute.threads)
+    speed = GPU_FLOPS if cuda else CPU_FLOPS_PER_CORE[machine.vector_bits] * cores
+    processes = client_processes(spec, clients, adapter_parameters, machine)
+    name = machine.gpu_name or "a 16 GB GPU" if cuda else f"{machine.cores} CPU cores"
+    return CostForecast(
+        device=spec.compute.device,
+        training_s=round(SETUP_S + work / speed, 1),
+        memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
+        basis=f"{name}, {tokens} tokens an example, {processes} process(es)",
+    )

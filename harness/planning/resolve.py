@@ -1,0 +1,212 @@
+"""From a request on the command line to a RunSpec: one challenge, one recipe, plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.boards.challenge import Challenge, load_challenge
+from harness.components import RoundPlan, StrategyContext
+from harness.document import Document
+from harness.errors import PluginError, did_you_mean
+from harness.machine.machine import Machine, this_machine
+from harness.planning.component_checks import (
+    adapter_shapes,
+    objection,
+    round_plan,
+    travelling_shapes,
+)
+from harness.planning.devices import choose_compute
+from harness.planning.forecast import Forecast, forecast
+from harness.planning.rules import Case, Violation, violations
+from harness.planning.settings.overrides import (
+    MODEL,
+    Overrides,
+    apply_to_model,
+    apply_to_recipe,
+    parse_overrides,
+)
+from harness.planning.smoke import SMOKE_MODEL, smoke_training
+from harness.plugins import (
+    Components,
+    Loaded,
+    find_model,
+    find_peft_method,
+    find_strategy,
+    load,
+    validated_params,
+)
+from harness.recipe import Choice, Recipe
+from harness.spec import ChallengeRef, PluginRef, RunSpec
+
+DEFAULT_SEED = 2026
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    plugin: str
+    """`plugin` or `plugin/recipe`."""
+    challenge: str | None = None
+    overrides: tuple[str, ...] = ()
+    smoke: bool = False
+    seed: int | None = None
+    device: str = "auto"
+    threads: int | None = None
+    evaluation_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A spec with everything that was looked up on the way."""
+
+    spec: RunSpec
+    recipe: Recipe
+    challenge: Challenge
+    components: Components
+    forecast: Forecast
+    violations: tuple[Violation, ...]
+    replaced: tuple[str, ...] = ()
+    """Values that were set and that a smoke run replaces by its own, as `rounds=7 by 2`."""
+
+
+def resolve(request: Request, machine: Machine | None = None) -> Resolved:
+    """Resolve a request; rules are checked and reported, not raised.
+
+    Raises:
+        PluginError: an unknown or broken plugin, recipe or component.
+        UsageError: an unusable option.
+    """
+    machine = machine or this_machine()
+    plugin_name, _, recipe_name = request.plugin.partition("/")
+    overrides = parse_overrides(request.overrides)
+    plugin = load(plugin_name)
+    recipe = apply_to_recipe(pick_recipe(plugin, recipe_name), overrides.values)
+    challenge = load_challenge(request.challenge or recipe.challenge)
+
+    model = find_model(recipe.model, plugin_name)
+    method = find_peft_method(recipe.peft.name, plugin_name)
+    strategy = find_strategy(recipe.strategy.name, plugin_name)
+    culprit = f"recipe {plugin_name}/{recipe.name}"
+    components = Components(
+        method=method.value,
+        strategy=strategy.value,
+        peft_params=validated_params(
+            method.value.params, recipe.peft, culprit, overrides.of("peft")
+        ),
+        strategy_params=validated_params(
+            strategy.value.params, recipe.strategy, culprit, overrides.of("strategy")
+        ),
+    )
+    train = smoke_training(recipe.train) if request.smoke else recipe.train
+    base = SMOKE_MODEL if request.smoke else apply_to_model(model.value, overrides.values)
+    clients = challenge.clients_per_round(train.fraction)
+    spec = RunSpec(
+        challenge=ChallengeRef.of(challenge),
+        plugin=plugin_name,
+        recipe=recipe.name,
+        plugins=_distinct(plugin.ref, model.plugin, method.plugin, strategy.plugin),
+        model=base,
+        peft=_complete(method.name, components.peft_params),
+        strategy=_complete(strategy.name, components.strategy_params),
+        train=train,
+        price=None if request.smoke else recipe.price,  # it is another machine's
+        seed=DEFAULT_SEED if request.seed is None else request.seed,
+        compute=choose_compute(request.device, request.threads, request.smoke, machine, clients),
+        evaluation_rows=request.evaluation_rows,
+        smoke=request.smoke,
+    )
+    shapes = adapter_shapes(method.name, method.value, base, components.peft_params)
+    context = strategy_context(spec, challenge, components)
+    objections = objection(
+        strategy.name, strategy.value, components.strategy_params, spec.peft, spec.train
+    )
+    plans = _round_plans(strategy.name, components, context, refused=objections[0] is not None)
+    expected = forecast(spec, challenge, shapes, machine, plans)
+    case = Case(spec, recipe, challenge, expected, objections, overrides.static)
+    replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
+    return Resolved(spec, recipe, challenge, components, expected, violations(case), replaced)
+
+
+def _replaced(overrides: Overrides, recipe: Recipe, smoke: RunSpec) -> tuple[str, ...]:
+    """Return what was set for the training or the model and does not hold in a smoke run."""
+    found = []
+    for path, value in overrides.values.items():
+        part, _, name = path.rpartition(".")
+        if path == "model" or part + "." == MODEL:
+            found.append(f"{path.removeprefix(MODEL)}={value} by {smoke.model.name}'s")
+        elif part == "train" and getattr(smoke.train, name) != getattr(recipe.train, name):
+            found.append(f"{name}={value} by {getattr(smoke.train, name)}")
+    return tuple(found)
+
+
+def pick_recipe(plugin: Loaded, name: str) -> Recipe:
+    """Return a plugin's recipe by name, or its default for an empty name.
+
+    Raises:
+        PluginError: no such recipe, no recipe at all, or no single default.
+    """
+    recipes = plugin.recipes
+    if name:
+        if name not in recipes:
+            raise PluginError(
+                f"plugin {plugin.ref.name!r} has no recipe {name!r}; {did_you_mean(name, recipes)}"
+            )
+        return recipes[name]
+    if len(recipes) == 1:
+        return next(iter(recipes.values()))
+    if not recipes:
+        raise PluginError(
+            f"plugin {plugin.ref.name!r} has no recipe, only components; see: harness plugins"
+        )
+    defaults = [item for item in recipes.values() if item.default]
+    if len(defaults) != 1:
+        raise PluginError(
+            f"plugin {plugin.ref.name!r} has {len(recipes)} recipes and {len(defaults)} defaults;"
+            f" name one: {', '.join(f'{plugin.ref.name}/{item}' for item in recipes)}"
+        )
+    return defaults[0]
+
+
+def strategy_context(
+    spec: RunSpec, challenge: Challenge, components: Components
+) -> StrategyContext:
+    """Return what a strategy may know of the run of `spec`."""
+    return StrategyContext(
+        num_supernodes=challenge.num_supernodes,
+        clients_per_round=challenge.clients_per_round(spec.train.fraction),
+        fraction=spec.train.fraction,
+        rounds=spec.train.rounds,
+        seed=spec.seed,
+        shapes=travelling_shapes(
+            spec.peft.name, components.method, spec.model, components.peft_params
+        ),
+        peft_method=spec.peft.name,
+        peft_params=spec.peft.params,
+    )
+
+
+def _round_plans(
+    name: str, components: Components, context: StrategyContext, refused: bool
+) -> list[RoundPlan]:
+    """What each round moves; one shared plan where the strategy declares none.
+
+    A strategy that is not valid for the PEFT method has no plan for its tensors: the rules will say
+    why, and the forecast counts the whole adapter.
+    """
+    strategy, params = components.strategy, components.strategy_params
+    if refused:
+        shapes = dict(context.shapes)
+        return [RoundPlan(shapes, shapes, frozenset(shapes))] * context.rounds
+    if strategy.round_plan is None:
+        return [round_plan(name, strategy, params, context, 1)] * context.rounds
+    rounds = range(1, context.rounds + 1)
+    return [round_plan(name, strategy, params, context, number) for number in rounds]
+
+
+def _complete(name: str, params: Document) -> Choice:
+    return Choice(name=name, params=params.model_dump(mode="json"))
+
+
+def _distinct(*refs: PluginRef) -> tuple[PluginRef, ...]:
+    return tuple(sorted({ref.name: ref for ref in refs}.values(), key=lambda ref: ref.name))

@@ -1,0 +1,162 @@
+"""The rules that a spec must keep before anything heavy starts: one small function each.
+
+A rule yields one sentence pair per breach, what was found and what is expected; all are reported at
+once. Eligibility, which a run may lack and still be worth running, is in
+`harness.planning.eligibility`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from harness.boards.challenge import Challenge
+from harness.document import Document
+from harness.errors import RuleViolationError
+from harness.planning.forecast import Forecast
+from harness.planning.settings.templates import data_breaches, prompt_breaches
+from harness.recipe import Recipe
+from harness.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule looks at."""
+
+    spec: RunSpec
+    recipe: Recipe
+    challenge: Challenge
+    forecast: Forecast
+    objections: tuple[str | None, str | None]
+    """Why the strategy is not valid for the PEFT method, and why not for the training, or None."""
+    static_attempts: tuple[tuple[str, str], ...]
+    """`--set` options that aim at fixed values; see `harness.planning.settings.overrides`."""
+
+
+Breach = tuple[str, str]
+"""(found, expected)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule with its source."""
+
+    id: str
+    title: str
+    source: str
+    check: Callable[[Case], Iterable[Breach]]
+
+
+class Violation(Document):
+    """One breach of one rule."""
+
+    rule: str
+    title: str
+    found: str
+    expected: str
+    source: str
+
+
+def static_values(case: Case) -> Iterator[Breach]:
+    """The challenge's values are nobody's to set."""
+    for option, name in case.static_attempts:
+        yield f"--set {option}", f"{name} stays as challenge {case.challenge.id} fixes it"
+
+
+def same_challenge(case: Case) -> Iterator[Breach]:
+    """A recipe made for one challenge is not run as another's."""
+    if case.recipe.challenge != case.challenge.id:
+        yield (
+            f"recipe {case.spec.label} is made for {case.recipe.challenge}",
+            f"a recipe for {case.challenge.id}",
+        )
+
+
+def communication_limit(case: Case) -> Iterator[Breach]:
+    """The accumulated train messages stay within the budget (strict `>` breaks it)."""
+    traffic = case.forecast.communication
+    if traffic.total_bytes > case.challenge.communication.limit_bytes:
+        yield (
+            f"{traffic.total_mib:.2f} MiB forecast ({traffic.messages} messages of"
+            f" {traffic.message_bytes} bytes)",
+            f"at most {traffic.limit_mib} MiB: fewer rounds, a smaller fraction or a smaller rank",
+        )
+
+
+def response_marker(case: Case) -> Iterator[Breach]:
+    """The loss starts after the marker, so the template must hold it exactly once."""
+    yield from prompt_breaches(case.spec.train.prompt)
+
+
+def data_templates(case: Case) -> Iterator[Breach]:
+    """What rewrites or filters rows names columns that there are."""
+    yield from data_breaches(case.spec.train.data)
+
+
+def learning_rates(case: Case) -> Iterator[Breach]:
+    """The schedule falls from its maximum to its minimum."""
+    train = case.spec.train
+    if train.learning_rate_min > train.learning_rate_max:
+        yield (
+            f"learning_rate_min {train.learning_rate_min} above learning_rate_max"
+            f" {train.learning_rate_max}",
+            "learning_rate_min <= learning_rate_max",
+        )
+
+
+def valid_combination(case: Case) -> Iterator[Breach]:
+    """A strategy is used only with PEFT methods and training that it is defined for."""
+    name, peft = case.spec.strategy.name, case.spec.peft
+    method, training = case.objections
+    if method:
+        yield (
+            f"strategy {name} with {peft.name}: {method}",
+            "a valid pair; see docs/components.md",
+        )
+    if training:
+        yield (
+            f"strategy {name}: {training}",
+            "training that the strategy is made for; see docs/components.md",
+        )
+
+
+RULES = (
+    Rule("static-values", "Fixed values are not set", "template README, important note",
+         static_values),
+    Rule("same-challenge", "A recipe runs in its own challenge", "harness design", same_challenge),
+    Rule("communication-limit", "Communication stays within the budget",
+         "template strategy.py, 200,000 MB", communication_limit),
+    Rule("response-marker", "The loss covers the response", "template dataset.py, collator",
+         response_marker),
+    Rule("data-templates", "Rows are rewritten by their columns", "harness design",
+         data_templates),
+    Rule("learning-rates", "The schedule falls", "template models.py, cosine annealing",
+         learning_rates),
+    Rule("valid-combination", "Strategy and PEFT method fit", "docs/components.md, validity matrix",
+         valid_combination),
+)  # fmt: skip
+
+
+def violations(case: Case) -> tuple[Violation, ...]:
+    """Return every breach of every rule."""
+    return tuple(
+        Violation(
+            rule=rule.id, title=rule.title, found=found, expected=expected, source=rule.source
+        )
+        for rule in RULES
+        for found, expected in rule.check(case)
+    )
+
+
+def refuse(found: Iterable[Violation]) -> None:
+    """Raise when there is a violation.
+
+    Raises:
+        RuleViolationError: all of them, in one line.
+    """
+    items = list(found)
+    if items:
+        lines = "; ".join(
+            f"[{item.rule}] {item.found}; expected: {item.expected}" for item in items
+        )
+        raise RuleViolationError(f"{len(items)} rule violation(s): {lines}")

@@ -1,0 +1,143 @@
+"""`--set key=value`: the options parsed, and put into a recipe and its model."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from harness.components import ModelSpec
+from harness.document import Document, canonical_json
+from harness.document.plain_values import unplain
+from harness.errors import UsageError
+from harness.planning.settings.keys import recipe_path, static_value
+from harness.recipe import COMPONENT, Recipe
+
+K = TypeVar("K", bound=Document)
+
+MODEL = "model_fields."
+"""What the paths of a model's own fields begin with."""
+
+NAMES = ("model", "peft.name", "strategy.name")
+"""Paths whose value is the name of a component."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Parsed `--set` options."""
+
+    values: dict[str, Any]
+    """Dotted path in the recipe (`train.rounds`, `peft.params.r`) -> value."""
+    static: tuple[tuple[str, str], ...]
+    """`(option text, the challenge's fixed value that it aims at)`."""
+
+    def of(self, part: str) -> frozenset[str]:
+        """Return the parameters of `part`, peft or strategy, that are set."""
+        prefix = f"{part}.params."
+        return frozenset(
+            path.removeprefix(prefix).partition(".")[0]
+            for path in self.values
+            if path.startswith(prefix)
+        )
+
+
+def parse_overrides(options: Iterable[str]) -> Overrides:
+    """Sort `--set` options into changes of the recipe and attempts on the challenge.
+
+    Raises:
+        UsageError: no `=`, a key twice, a key that is in neither, or a value that no setting takes.
+    """
+    values: dict[str, Any] = {}
+    static: list[tuple[str, str]] = []
+    for option in options:
+        key, equals, text = option.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key:
+            raise UsageError(f"--set {option[:60]!r}: expected KEY=VALUE, as in --set rounds=3")
+        if aim := static_value(key):
+            static.append((option, aim))
+            continue
+        path = recipe_path(key)
+        if path in values:
+            raise UsageError(f"--set {key}: given twice; keep one")
+        value = parse_value(text.strip())
+        if problem := unplain(value):
+            raise UsageError(f"--set {key}={text.strip()[:60]}: {problem}; change the value")
+        if path in NAMES and not (isinstance(value, str) and re.fullmatch(COMPONENT, value)):
+            raise UsageError(
+                f"--set {key}={text.strip()[:60]}: expected plugin/component, or the name of a"
+                " component of the recipe's own plugin"
+            )
+        values[path] = value
+    return Overrides(values, tuple(static))
+
+
+def parse_value(text: str) -> Any:
+    """Return a TOML value (`3`, `1e-4`, `true`, `["a"]`), or the text itself."""
+    try:
+        # In a list on one line, so that neither a comment nor a second line is taken for TOML.
+        found = tomllib.loads(f"value = [{text}]")
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return text
+    items = found.pop("value")
+    return text if found or len(items) != 1 or text.endswith(",") else items[0]
+
+
+def apply_to_recipe(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    """Return `recipe` with the changes in `train`, `peft`, `strategy` and `model`.
+
+    Another PEFT method or strategy starts from its own defaults: what the recipe says of the old
+    one's parameters is left behind.
+
+    Raises:
+        UsageError: a value of the wrong type or out of range; the key is named.
+    """
+    tree = recipe.model_dump(mode="json")
+    for part in ("peft", "strategy"):
+        if values.get(f"{part}.name", tree[part]["name"]) != tree[part]["name"]:
+            tree[part]["params"] = {}
+    for path, value in values.items():
+        if not path.startswith(MODEL):
+            _put(tree, path, value)
+    return _strictly(Recipe, tree, "")
+
+
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    node: Any = tree
+    *parents, leaf = path.split(".")
+    for index, name in enumerate(parents):
+        node = node.setdefault(name, {})
+        if not isinstance(node, dict):
+            shown = _shown(".".join(parents[: index + 1]))
+            raise UsageError(f"--set {_shown(path)}: {shown} is a value and has no part {leaf!r}")
+    node[leaf] = value
+
+
+def apply_to_model(model: ModelSpec, values: dict[str, Any]) -> ModelSpec:
+    """Return `model` with the changes of `model.<field>` keys. Raises UsageError as above."""
+    fields = {
+        path.removeprefix(MODEL): value for path, value in values.items() if path.startswith(MODEL)
+    }
+    tree = model.model_dump(mode="json") | fields
+    return _strictly(ModelSpec, tree, "model.") if fields else model
+
+
+def _strictly(kind: type[K], tree: dict[str, Any], prefix: str) -> K:
+    """Validate as JSON in strict mode: `rounds=true` or `rounds="3"` is not a number."""
+    try:
+        return kind.model_validate_json(canonical_json(tree), strict=True)
+    except ValidationError as error:
+        item = error.errors()[0]
+        key = prefix + _shown(".".join(str(part) for part in item["loc"]))
+        found = json.dumps(item["input"], default=str)[:60]
+        raise UsageError(f"--set {key}={found}: {item['msg']}; change the value") from None
+
+
+def _shown(path: str) -> str:
+    """A path as it is typed."""
+    return path.removeprefix("train.").replace(".params.", ".").removesuffix(".name")

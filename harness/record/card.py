@@ -1,0 +1,135 @@
+"""The model card of a run: every number in it is derived from the record, none is typed."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from harness.boards.challenge import MIB, Challenge
+from harness.progress import format_duration
+from harness.record.result import ResultRecord
+from harness.record.score import Score
+
+
+def card(record: ResultRecord, challenge: Challenge) -> str:
+    """Return the card as Markdown with the hub's YAML header."""
+    sections = [
+        _header(record),
+        f"# {record.spec.model.name} on {challenge.title}\n\n{_intro(record, challenge)}",
+        "## Result\n\n" + _scores(record, challenge),
+        "![Training loss](loss.png)",
+        "## Method\n\n" + _method(record, challenge),
+        "## Communication\n\n" + _communication(record),
+        "## Runtime and cost\n\n" + _runtime(record),
+        "## Data and software\n\n" + _data(record),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _header(record: ResultRecord) -> str:
+    model = record.spec.model
+    lines = [
+        "---",
+        "library_name: peft",
+        f"base_model: {model.hub_id}",
+        "pipeline_tag: text-generation",
+        "tags: [flower, federated-learning, flowertune]",
+    ]
+    if model.licence:
+        lines.append(f"license: {model.licence}")
+    return "\n".join([*lines, "---"])
+
+
+def _intro(record: ResultRecord, challenge: Challenge) -> str:
+    spec, rounds = record.spec, record.federation.rounds
+    text = (
+        f"A {spec.peft.name.rpartition('/')[2]} adapter for `{spec.model.hub_id}`, trained with"
+        f" {spec.strategy.name.rpartition('/')[2]} over {challenge.num_supernodes} supernodes in"
+        f" {len(rounds)} rounds of {len(rounds[0].partitions)} clients with Flower, measured by"
+        f" flowertune-harness from `{_command(record)}`."
+    )
+    if record.eligible:
+        return text + "\n\n**Eligible for the leaderboard.**"
+    reasons = "\n".join(f"- {reason}" for reason in record.ineligible_because)
+    return f"{text}\n\n**Not eligible for the leaderboard:**\n\n{reasons}"
+
+
+def _command(record: ResultRecord) -> str:
+    spec = record.spec
+    smoke = " --smoke" if spec.smoke else ""
+    return f"harness run --plugin {spec.label}{smoke} --seed {spec.seed}"
+
+
+def _scores(record: ResultRecord, challenge: Challenge) -> str:
+    titles = {item.task: item.title for item in challenge.evaluation}
+    rows = [_score_row(item, titles) for item in record.scores]
+    rows.append(["**Average**", "accuracy", f"**{100 * record.average:.2f} %**", "", "", "", ""])
+    head = ["set", "measure", "score", "95 % interval", "macro-F1", "no label word", "rows"]
+    return tabulate(rows, headers=head, tablefmt="github", disable_numparse=True)
+
+
+def _score_row(item: Score, titles: dict[str, str]) -> list[str]:
+    low, high = item.interval
+    invalid = "" if item.invalid_rate is None else f"{100 * item.invalid_rate:.1f} %"
+    return [
+        titles.get(item.task, item.task),
+        "accuracy" if item.metric == "accuracy" else "log-likelihood",
+        f"{100 * item.value:.2f} %",
+        f"{100 * low:.2f} to {100 * high:.2f} %",
+        f"{item.macro_f1:.3f}",
+        invalid,
+        f"{item.examples:,}",
+    ]
+
+
+def _method(record: ResultRecord, challenge: Challenge) -> str:
+    spec, train = record.spec, record.spec.train
+    rows = [
+        ("base model", f"{spec.model.hub_id}, {spec.model.quantization}, compute in"
+                       f" {record.environment.device.dtype}"),
+        ("PEFT method", _choice(spec.peft.name, spec.peft.params)),
+        ("strategy", _choice(spec.strategy.name, spec.strategy.params)),
+        ("supernodes", f"{challenge.num_supernodes}, {challenge.partitioner.kind} partitions"),
+        ("rounds", f"{train.rounds}, fraction {train.fraction}"),
+        ("local training", f"{train.max_steps} steps of {train.batch_size} examples,"
+                           f" at most {train.seq_length} tokens, {train.optimizer}"),
+        ("learning rate", f"{train.learning_rate_max:g} to {train.learning_rate_min:g},"
+                          f" {train.round_schedule} over rounds"),
+        ("trainable parameters", f"{record.adapter.parameters:,}"),
+        ("seed", str(spec.seed)),
+    ]  # fmt: skip
+    return tabulate(rows, headers=["", "value"], tablefmt="github", disable_numparse=True)
+
+
+def _choice(name: str, params: dict[str, object]) -> str:
+    values = ", ".join(f"{key}={value}" for key, value in params.items())
+    return f"{name}({values})"
+
+
+def _communication(record: ResultRecord) -> str:
+    traffic = record.communication
+    messages = sum(2 * len(item.partitions) for item in record.federation.rounds)
+    return (
+        f"{traffic.bytes_total / MIB:,.2f} MiB in {messages} messages, of"
+        f" {traffic.limit_bytes / MIB:,.0f} MiB allowed"
+        f" ({messages * traffic.message_bytes_legacy / MIB:,.2f} MiB by the count that published"
+        " entries before 2025-09-17 used)."
+    )
+
+
+def _runtime(record: ResultRecord) -> str:
+    total_s = sum(record.timing.values())
+    stages = ", ".join(f"{name} {format_duration(value)}" for name, value in record.timing.items())
+    device = record.environment.device
+    text = f"{format_duration(total_s)} ({total_s:,.1f} s) on {device.name}: {stages}."
+    if record.cost is not None:
+        item = record.cost
+        text += f" At {item.per_hour:.4f} {item.currency}/h: {item.total:.4f} {item.currency}."
+    return text
+
+
+def _data(record: ResultRecord) -> str:
+    packages = record.environment.packages
+    rows = [[item.name, item.source, item.revision, item.sha256[:16]] for item in record.data]
+    rows += [[name, "package", version, ""] for name, version in packages.items()]
+    head = ["name", "from", "revision", "sha256"]
+    return tabulate(rows, headers=head, tablefmt="github", disable_numparse=True)

@@ -1,0 +1,1 @@
+"""From a path to findings, and from a run directory to a folder under `submissions/`."""

@@ -1,0 +1,183 @@
+"""`harness submit`: a run directory becomes a self-contained folder under `submissions/`.
+
+The evaluation sets' licences do not let their text be passed on, so generations are written without
+prompts: each line names its row by digest. That changes the digest of the file, which is why the
+submitted record names other `generations_sha256` than the run's.
+"""
+
+from __future__ import annotations
+
+import copy
+import shlex
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.document import pretty_json, sha256_text, write_atomic
+from harness.errors import RecordError, UsageError
+from harness.record.result import ResultRecord
+from harness.boards.protocols.labels import answer_of, label_of
+from harness.scoring.generation_files import read_answers
+from harness.verify.rules.evaluation.answers import source
+from harness.submissions.check import Checked, check
+from harness.verify.report import Finding
+from harness.verify.files.generations import Generations, generation_lines
+from harness.verify.rules.entry.ladder import Rung, score_digest
+from harness.verify.files.layout import (
+    ADAPTER_CONFIG,
+    CARD,
+    LADDER,
+    LOSS,
+    NAME,
+    RESULT,
+    ROWS,
+    seal,
+)
+from harness.verify.submission import Subject
+from harness.verify.targets import Target
+
+REPEATED = "[the row's sentence]"
+SHORT_SENTENCE = 16
+"""Characters; a shorter text may be repeated by chance."""
+
+
+class RefusedError(RecordError):
+    """Verify objects to what would be submitted."""
+
+    def __init__(self, message: str, findings: list[Finding]) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+
+def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
+    """Write the submission of a finished run.
+
+    Args:
+        run_dir: a run directory with `result.json`.
+        submissions: the folder `submissions/`.
+        name: of the submission; None: plugin, recipe and a part of the spec's digest.
+
+    Returns:
+        The folder that was written.
+
+    Raises:
+        RefusedError: verify finds an error in the run or in what would be submitted.
+        UsageError: no run there, an unusable name, or one that is taken.
+    """
+    if not (run_dir / RESULT).is_file():
+        raise UsageError(
+            f"{run_dir}: no {RESULT}; finish the run first: harness run --resume"
+            f" {shlex.quote(str(run_dir))}"
+        )
+    checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
+    subject = _accepted(checked, run_dir)
+    chosen = name or default_name(subject.record)
+    if not NAME.fullmatch(chosen):
+        raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
+    folder = submissions / subject.record.challenge.id / chosen
+    if folder.exists():
+        raise UsageError(f"{folder} exists; choose another --name, or remove it first")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside its place and moved there whole, so that a refused submission leaves nothing.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".submit-") as temporary:
+        place = Path(temporary) / "submissions" / folder.parent.name / folder.name
+        _write(subject, run_dir, place)
+        _accepted(check(Target("submission", place / RESULT, place, str(place))), run_dir)
+        shutil.move(place, folder)
+    return folder
+
+
+def default_name(record: ResultRecord) -> str:
+    """Return `<plugin>-<recipe>-<first digits of the spec's digest>`."""
+    smoke = "-smoke" if record.spec.smoke else ""
+    return f"{record.spec.plugin}-{record.spec.recipe}{smoke}-{record.spec_digest[:8]}".lower()
+
+
+def _accepted(checked: Checked, run_dir: Path) -> Subject:
+    errors = [item for item in checked.findings if item.severity == "error"]
+    if errors or checked.subject is None:
+        rules = ", ".join(sorted({item.rule for item in errors}))
+        raise RefusedError(
+            f"{run_dir}: verify finds {len(errors)} errors ({rules}); see harness verify {run_dir}",
+            checked.findings,
+        )
+    return checked.subject
+
+
+def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
+    missing = [s.task for s in subject.record.scores if source(s) not in subject.generations]
+    if missing:
+        raise UsageError(
+            f"{run_dir}: no generations of {', '.join(missing)}; run: harness evaluate"
+            f" {shlex.quote(str(run_dir))}"
+        )
+    marker = subject.challenge.protocol.answer_marker
+    texts = {
+        name: generation_lines(
+            rows_of(without_prompts(item, run_dir / f"generations/{name}.jsonl", marker)),
+            item.loglikelihoods is not None,
+        )
+        for name, item in subject.generations.items()
+    }
+    for name, text in texts.items():
+        write_atomic(folder / f"generations/{name}.jsonl", text)
+    value = with_generations(subject, texts)
+    record = ResultRecord.model_validate(value)
+    write_atomic(folder / RESULT, pretty_json(value))
+    bits = {name: i.bits for name, i in sorted(subject.generations.items()) if "." not in name}
+    write_atomic(folder / ROWS, pretty_json(bits))
+    write_atomic(folder / ADAPTER_CONFIG, pretty_json(dict(subject.adapter_config or {})))
+    for name in (CARD, LOSS):
+        if (run_dir / name).is_file():
+            write_atomic(folder / name, (run_dir / name).read_bytes())
+    rung = Rung(
+        level="rescored",
+        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        command=f"harness submit {folder.name}",
+        digest=score_digest({s.task: s for s in record.scores if s.metric == "accuracy"}),
+    )
+    write_atomic(folder / LADDER, pretty_json([rung.model_dump(mode="json")]))
+    seal(folder)
+
+
+def without_prompts(item: Generations, path: Path, marker: str) -> Generations:
+    """Return generations whose outputs do not repeat their row's sentence.
+
+    A model sometimes writes the prompt's sentence again. It becomes `REPEATED` where the official
+    label stays what it is; a sentence that itself decides the label is cut after the answer.
+    """
+    if item.loglikelihoods is not None:
+        return item
+    outputs = []
+    for answer, output, label in zip(read_answers(path), item.outputs, item.labels, strict=True):
+        sentence = answer.context.partition("\nInput: ")[2].rpartition("\nAnswer: ")[0]
+        clean = output
+        if output is not None and len(sentence) >= SHORT_SENTENCE and sentence in output:
+            clean = output.replace(sentence, REPEATED)
+            if label_of(answer_of(marker + clean, marker)) != label:
+                clean = label
+        outputs.append(clean)
+    return replace(item, outputs=tuple(outputs))
+
+
+def rows_of(item: Generations) -> list[tuple[str, str, str, Any]]:
+    """Return (row, target, label, output or loglikelihoods) of each row."""
+    last: tuple[Any, ...] = item.outputs
+    if item.loglikelihoods is not None:
+        last = tuple(list(numbers) for numbers in item.loglikelihoods)
+    return list(zip(item.rows, item.targets, item.labels, last, strict=True))
+
+
+def with_generations(subject: Subject, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the record's value with the digests of the generations as they are submitted.
+
+    Everything else stays as it stands in the file: its digests were taken over that.
+    """
+    value = copy.deepcopy(dict(subject.raw))
+    for raw, score in zip(value["scores"], subject.record.scores, strict=True):
+        raw["generations_sha256"] = sha256_text(texts[source(score)])
+    return value

@@ -1,0 +1,155 @@
+"""A federation in a room: a strategy and clients in one process, on small arrays, in no time.
+
+Everything that the real federation checks of messages and replies is checked here by the same
+functions; training is replaced by a draw that depends on (seed, round, partition) alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from flwr.app import ConfigRecord, Message
+from flwr.supercore.task_identity import TaskIdentity
+
+from harness.components import RoundPlan, StrategyContext, StrategyMethod
+from harness.document import Document
+from harness.errors import PluginError
+from harness.federation.serverapp.grid import MOST_LOOKS
+from harness.federation.serverapp.message_checks import check_messages, count_bytes
+from harness.federation.serverapp.seeding import seed_draws
+from harness.federation.storage import strategy_state
+from harness.federation.strategy_parts import build_strategy, client_part
+from harness.federation.wire.tensors import difference, to_record, to_tensors
+from harness.planning.component_checks import round_plan
+from harness.planning.forecast import message_bytes
+from harness.plugins.guard import blame
+from harness.testing.clients import Arrays, Clients, Trained, seeded_adapter
+
+
+@dataclass
+class Room:
+    """One strategy with its clients."""
+
+    method: StrategyMethod
+    params: Document
+    context: StrategyContext
+    train: Trained
+    """What clients do."""
+    examples: Mapping[int, int] = field(default_factory=dict)
+    """Partition -> its examples; 100 where missing."""
+    order: Callable[[list[Message]], list[Message]] = list
+    """In which order replies reach the strategy."""
+    initial: Arrays = field(default_factory=dict)
+    """The adapter as it starts; small random tensors when none is given."""
+
+    def __post_init__(self) -> None:
+        """Build a fresh strategy, and clients that have kept nothing yet."""
+        self.initial = self.initial or seeded_adapter(self.context)
+        self._build()
+        self.objective = client_part(self.method.name, self.method, self.params)
+        self.clients = Clients(self.initial, self.objective, self.train, self.examples)
+        self.looks = 0
+
+    def _build(self) -> None:
+        self.strategy = build_strategy(self.method.name, self.method, self.params, self.context)
+
+    def play(self, adapter: Arrays, round: int) -> Arrays:
+        """Run one round from `adapter` and return the new adapter.
+
+        Raises:
+            PluginError: a message or reply is not what the round plan says, a config key is sent
+                that nothing reads, bytes are not as forecast, the aggregate is not an adapter, or
+                the strategy raises.
+        """
+        plan = round_plan(self.method.name, self.method, self.params, self.context, round)
+        with _identity():
+            replies = self._ask(adapter, plan, round)
+            seed_draws(self.context.seed, "aggregation", round)
+            with blame(f"aggregate_train() of round {round}"):
+                record, _ = self.strategy.aggregate_train(round, self.order(replies))
+        if record is None:
+            raise PluginError(f"no aggregate in round {round}")
+        found = to_tensors(record)
+        shapes = plan.adapter or {name: value.shape for name, value in adapter.items()}
+        if problem := difference({n: found[n] for n in shapes if n in found} | found, shapes):
+            raise PluginError(f"aggregate of round {round}: {problem}")
+        return {name: np.array(found[name]) for name in shapes}
+
+    def _ask(self, adapter: Arrays, plan: RoundPlan, round: int) -> list[Message]:
+        reads = frozenset(self.objective.reads) if self.objective else frozenset()
+        self.looks = 0
+        seed_draws(self.context.seed, "sampling", round)
+        with blame(f"configure_train() of round {round}"):
+            messages = list(
+                self.strategy.configure_train(round, to_record(adapter), ConfigRecord(), self)
+            )
+        nodes = {node: node for node in range(self.context.num_supernodes)}
+        wanted = check_messages(messages, nodes, plan, reads, round)
+        clients = self.context.clients_per_round
+        # Flower's strategies sample two at least, and so does every challenge.
+        if len(wanted) != clients > 1:
+            raise PluginError(
+                f"it sampled {len(wanted)} clients in round {round}; the context says {clients}"
+            )
+        forecast = message_bytes(plan.down)
+        for content in wanted.values():
+            if count_bytes(content) != forecast:
+                raise PluginError(
+                    f"round {round} sends {count_bytes(content)} bytes; forecast {forecast}"
+                )
+        by_node = {message.metadata.dst_node_id: message for message in messages}
+        return [
+            self.clients.answer(by_node[partition], content, plan, partition, round)
+            for partition, content in wanted.items()
+        ]
+
+    def rounds(self, count: int) -> Arrays:
+        """Run rounds 1..count from the initial adapter."""
+        adapter = dict(self.initial)
+        for number in range(1, count + 1):
+            adapter = self.play(adapter, number)
+        return adapter
+
+    def resumed(self, count: int, after: int) -> Arrays:
+        """Run `count` rounds; after `after`, a new strategy goes on from the old one's state."""
+        adapter = dict(self.initial)
+        for number in range(1, count + 1):
+            if number == after + 1:
+                kept, tensors = strategy_state.capture(self.strategy)
+                self._build()
+                strategy_state.restore(self.strategy, kept, tensors)
+            adapter = self.play(adapter, number)
+        return adapter
+
+    def get_node_ids(self) -> list[int]:
+        """Be the grid that a strategy samples from: node ids are partitions.
+
+        Raises:
+            PluginError: asked over and over, as Flower's sampling does until there are more nodes.
+        """
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise PluginError(
+                f"it waits for more than the {self.context.num_supernodes} supernodes that there"
+                " are; give it the context's num_supernodes and clients_per_round"
+            )
+        return list(range(self.context.num_supernodes))
+
+
+def reverse(messages: Sequence[Message]) -> list[Message]:
+    """Return replies in the opposite order."""
+    return list(messages)[::-1]
+
+
+@contextmanager
+def _identity() -> Iterator[None]:
+    """Say who sends Flower's messages, which ask for it outside of a Flower process too."""
+    before = (TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id)
+    TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id = 1, 1, 1
+    try:
+        yield
+    finally:
+        TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id = before

@@ -1,0 +1,81 @@
+"""Attention over a packed batch: each token attends to the tokens before it in its example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from harness.training.fast.packing import Packed
+
+NAME = "harness_packed"
+"""Name under which transformers finds `packed_attention`."""
+
+
+def register() -> None:
+    """Make `attn_implementation="harness_packed"` known to transformers."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, packed_attention)
+
+
+def packed_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    packed: Packed,
+    scaling: float,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each example of a packed batch.
+
+    Args:
+        module: the attention module; not used.
+        query: (1, heads, T, head_dim).
+        key: (1, kv_heads, T, head_dim).
+        value: as `key`.
+        attention_mask: None.
+        packed: which token is where.
+        scaling: factor of the scores.
+        dropout: of the attention weights; 0 in the models we know.
+
+    Returns:
+        (1, T, heads, head_dim), and None for the weights.
+    """
+
+    def spread(tensor: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        _, heads, _, size = tensor.shape
+        rows = tensor[0].transpose(0, 1).reshape(-1, heads * size).index_select(0, places)
+        return rows.view(len(packed.mask), -1, heads, size).transpose(1, 2)
+
+    grouped = query.shape[1] != key.shape[1]
+    if grouped and query.is_cuda:
+        key, value = (_for_each_query_head(item, query.shape[1]) for item in (key, value))
+        grouped = False
+    result = scaled_dot_product_attention(
+        spread(query, packed.queries),
+        spread(key, packed.keys),
+        spread(value, packed.keys),
+        attn_mask=packed.mask.to(query.dtype),
+        dropout_p=dropout,
+        scale=scaling,
+        enable_gqa=grouped,
+    )
+    rows = result.transpose(1, 2).reshape(-1, result.shape[1] * result.shape[3])
+    collected = rows.index_select(0, packed.collect)
+    return collected.view(1, -1, result.shape[1], result.shape[3]), None
+
+
+def _for_each_query_head(tensor: torch.Tensor, heads: int) -> torch.Tensor:
+    """Repeat the kv heads, (1, kv_heads, T, size), for the `heads` that share them.
+
+    CUDA's fused kernels take a mask or grouped heads, not both: given both, torch falls back to the
+    plain product of matrices.
+    """
+    _, kv_heads, length, size = tensor.shape
+    repeated = tensor[:, :, None].expand(-1, -1, heads // kv_heads, -1, -1)
+    return repeated.reshape(1, heads, length, size)

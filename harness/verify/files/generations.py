@@ -1,0 +1,132 @@
+"""Generation files of a submission: one line a row, with its digest, label and raw output.
+
+The evaluation sets' licences do not let their text be passed on, so a line names its row by digest
+instead of repeating the prompt (here broken in two):
+
+    {"index": 0, "row": "c7bccea921e02071f8f5", "target": "neutral", "label": "neutral",
+     "output": " neutral"}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.document.reading import read_utf8
+from harness.errors import RecordError
+
+KEYS = ("index", "row", "target", "label", "output")
+SECOND_KEYS = ("index", "row", "target", "label", "loglikelihoods")
+"""Of `<task>.loglikelihood.jsonl`: one number a label, in the protocol's order of labels."""
+MAX_LABELS = 10
+MAX_OUTPUT = 20_000
+"""Longest raw output in characters: 512 tokens are about 2,500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """One parsed generations file, column by column, rows in file order."""
+
+    rows: tuple[str, ...]
+    """Digest of each row; `harness.boards.rows.row_digest`."""
+    targets: tuple[str, ...]
+    labels: tuple[str, ...]
+    outputs: tuple[str | None, ...]
+    """Raw continuation of the prompt; None where the source kept labels only."""
+    loglikelihoods: tuple[tuple[float, ...], ...] | None = None
+    """Of each label, by row; None for generated text."""
+
+    @property
+    def bits(self) -> str:
+        """`1` for each row whose label is its target, else `0`."""
+        return "".join(
+            "1" if label == target else "0"
+            for label, target in zip(self.labels, self.targets, strict=True)
+        )
+
+
+def read_generations(path: Path, max_bytes: int) -> Generations:
+    """Read a generations file, which must be written exactly as `generation_lines` writes it.
+
+    Raises:
+        RecordError: not readable as one; the first wrong line is named.
+    """
+    text = read_utf8(path, max_bytes)
+    lines = text.split("\n")
+    if lines.pop() or not lines:
+        raise RecordError(f"{path.name}: expected one line a row, each ended by a newline")
+    # One call for all lines and one back: equal texts rule out repeated keys and odd spellings.
+    joined = "[" + ", ".join(lines) + "]"
+    try:
+        values: Any = json.loads(joined)
+        canonical = json.dumps(values, ensure_ascii=False) == joined
+    except (ValueError, RecursionError):
+        canonical = False
+    if not canonical or len(values) != len(lines):
+        raise RecordError(f"{path.name} {_first_odd_line(lines)}")
+    second = path.name.endswith(".loglikelihood.jsonl")
+    for index, value in enumerate(values):
+        fault = _fault(value, index, second)
+        if fault:
+            raise RecordError(f"{path.name} line {index + 1}: {fault}")
+    rows, targets, labels, last = (
+        tuple(value[key] for value in values) for key in tuple(values[0])[1:]
+    )
+    if SECOND_KEYS[-1] in values[0]:
+        return Generations(
+            rows, targets, labels, (None,) * len(rows), tuple(tuple(item) for item in last)
+        )
+    return Generations(rows, targets, labels, last)
+
+
+def _first_odd_line(lines: list[str]) -> str:
+    for number, line in enumerate(lines, 1):
+        try:
+            if json.dumps(json.loads(line), ensure_ascii=False) != line:
+                return f"line {number}: not in the canonical form; write it as harness submit does"
+        except (ValueError, RecursionError):
+            return f"line {number}: not JSON; expected one object a line"
+    return "lines: not one object a line"
+
+
+def _fault(value: Any, index: int, second: bool) -> str | None:
+    keys = SECOND_KEYS if second else KEYS
+    if not isinstance(value, dict) or tuple(value) != keys:
+        return f"expected an object of {', '.join(keys)}, in this order"
+    found, row, target, label, output = value.values()
+    if type(found) is not int or found != index:
+        return f"index {found!r:.40}; expected {index}"
+    for item in (row, target, label):
+        if type(item) is not str or len(item) > 80:
+            return "row, target and label must be short strings"
+    if second:
+        whole = isinstance(output, list) and 0 < len(output) <= MAX_LABELS
+        if not whole or not all(type(x) is float and -1e6 < x <= 0 for x in output):
+            return "loglikelihoods must be a list of numbers up to 0, one a label"
+        output = None
+    if output is not None and (type(output) is not str or len(output) > MAX_OUTPUT):
+        return f"output must be null or at most {MAX_OUTPUT} characters"
+    try:
+        (output or "").encode()
+        f"{row}{target}{label}".encode()
+    except UnicodeEncodeError:
+        return "a lone surrogate in a string; write whole characters"
+    return None
+
+
+def generation_lines(rows: Iterable[tuple[str, str, str, Any]], second: bool = False) -> str:
+    """Return the text of a generations file from (row, target, label, output).
+
+    Args:
+        rows: one tuple a row, in order.
+        second: whether the last of a tuple are loglikelihoods instead of a text.
+    """
+    keys = SECOND_KEYS if second else KEYS
+    lines = [
+        json.dumps(dict(zip(keys, (index, *row), strict=True)), ensure_ascii=False) + "\n"
+        for index, row in enumerate(rows)
+    ]
+    return "".join(lines)

@@ -1,0 +1,42 @@
+"""Generation files of a run directory: the harness's own form, prompts included."""
+
+# Two measures share the form: generated text, and log-likelihoods of the labels.
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.boards.rows import Row, row_digest
+from harness.document import parse_json, read_text
+from harness.errors import RecordError
+from harness.scoring.generation_files import read_answers
+from harness.verify.files.generations import Generations
+
+
+def read_run_generations(path: Path) -> Generations:
+    """Read a run directory's generations file.
+
+    Raises:
+        RecordError: not readable.
+        EvaluationError: a line lacks a field.
+    """
+    answers = read_answers(path)
+    second = path.name.endswith(".loglikelihood.jsonl")
+    return Generations(
+        rows=tuple(row_digest(Row(item.context, item.target)) for item in answers),
+        targets=tuple(item.target for item in answers),
+        labels=tuple(item.predicted for item in answers),
+        outputs=tuple(None if second else item.output for item in answers),
+        loglikelihoods=_loglikelihoods(path) if second else None,
+    )
+
+
+def _loglikelihoods(path: Path) -> tuple[tuple[float, ...], ...]:
+    rows = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        value = parse_json(line, f"{path.name} line {number}")
+        found = value.get("loglikelihoods") if isinstance(value, dict) else None
+        if not isinstance(found, list) or not all(type(item) is float for item in found):
+            raise RecordError(f"{path.name} line {number}: no loglikelihoods; expected numbers")
+        rows.append(tuple(found))
+    return tuple(rows)

@@ -1,0 +1,1 @@
+"""Second opinions, written from papers and configs and sharing no code with what they check."""

@@ -1,0 +1,129 @@
+"""What a round of each known strategy moves, from the adapter's tensors alone.
+
+Written from the strategies' papers and not from their code, so that the two check each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.components import HISTORY, Shapes
+from harness.verify.submission import Subject
+
+A_SUFFIX = ".lora_A.weight"
+B_SUFFIX = ".lora_B.weight"
+
+Moves = tuple[Shapes, Shapes]
+"""(down, up): the tensors of one message to a client, and of one from it."""
+
+
+def moves(subject: Subject, number: int) -> Moves | None:
+    """Return what round `number` moves; None when strategy or PEFT method are not known here."""
+    spec = subject.record.spec
+    rule = STRATEGIES.get(spec.strategy.name)
+    # A PEFT method of another plugin may freeze tensors, which then do not travel.
+    return rule(subject, number) if rule and spec.peft.name.startswith("standard/") else None
+
+
+def growth(subject: Subject) -> int:
+    """Return how many times the recipe's rank the adapter has: FLoRA stacks every client's.
+
+    Source: https://arxiv.org/abs/2409.05976
+    """
+    spec = subject.record.spec
+    if spec.strategy.name != "standard/flora":
+        return 1
+    return spec.train.rounds * subject.challenge.clients_per_round(spec.train.fraction)
+
+
+def travelling(subject: Subject) -> Shapes:
+    """Return the adapter's tensors without those that its PEFT method freezes."""
+    shapes = {item.name: item.shape for item in subject.record.adapter.tensors}
+    if subject.record.spec.peft.name == "standard/ffa-lora":
+        return without(shapes, A_SUFFIX)
+    return shapes
+
+
+def only(shapes: Shapes, suffix: str) -> Shapes:
+    """Return the tensors whose name ends with `suffix`."""
+    return {name: shape for name, shape in shapes.items() if name.endswith(suffix)}
+
+
+def without(shapes: Shapes, suffix: str) -> Shapes:
+    """Return the tensors whose name does not end with `suffix`."""
+    return {name: shape for name, shape in shapes.items() if not name.endswith(suffix)}
+
+
+def prefixed(shapes: Shapes, prefix: str) -> Shapes:
+    """Return the tensors under longer names."""
+    return {prefix + name: shape for name, shape in shapes.items()}
+
+
+def _all(subject: Subject, number: int) -> Moves:
+    shapes = travelling(subject)
+    return shapes, shapes
+
+
+def _ffa_lora(subject: Subject, number: int) -> Moves:
+    """B both ways; A stays at its start. Source: https://arxiv.org/abs/2403.12313"""
+    shapes = only(travelling(subject), B_SUFFIX)
+    return shapes, shapes
+
+
+def _rolora(subject: Subject, number: int) -> Moves:
+    """Both down; up B in odd rounds, A in even ones. Source: https://arxiv.org/abs/2502.01755"""
+    shapes = travelling(subject)
+    return shapes, only(shapes, B_SUFFIX if number % 2 else A_SUFFIX)
+
+
+def _fedsa_lora(subject: Subject, number: int) -> Moves:
+    """A both ways; the last round returns B too, or there would be no one model to evaluate.
+
+    Source: https://arxiv.org/abs/2410.01463
+    """
+    shapes = travelling(subject)
+    shared = only(shapes, A_SUFFIX)
+    return shared, shapes if number == subject.record.spec.train.rounds else shared
+
+
+def _scaffold(subject: Subject, number: int) -> Moves:
+    """A control variate beside every tensor, both ways. Source: https://arxiv.org/abs/1910.06378"""
+    shapes = travelling(subject)
+    return shapes | prefixed(shapes, "control/"), shapes | prefixed(shapes, "control-delta/")
+
+
+def _flora(subject: Subject, number: int) -> Moves:
+    """Fresh factors up; down the stack of all rounds before. Source: as `growth`."""
+    total = growth(subject)
+    fresh = _scaled(travelling(subject), 1, total)
+    before = (number - 1) * total // max(1, subject.record.spec.train.rounds)
+    down = prefixed(_scaled(travelling(subject), before, total), HISTORY) if before else {}
+    return down, fresh
+
+
+def _scaled(shapes: Shapes, part: int, total: int) -> Shapes:
+    """Return LoRA factors of `part` / `total` of their rank: A (r, in), B (out, r)."""
+    return {
+        name: (shape[0] * part // total, *shape[1:])
+        if name.endswith(A_SUFFIX)
+        else (*shape[:-1], shape[-1] * part // total)
+        for name, shape in shapes.items()
+    }
+
+
+MoveRule = Callable[[Subject, int], Moves]
+
+_WHOLE: dict[str, MoveRule] = {
+    f"standard/{name}": _all
+    for name in (
+        "fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg", "fedmedian",
+        "fedtrimmedavg", "krum", "multikrum", "dp-server-side", "dp-client-side", "flexlora",
+    )
+}  # fmt: skip
+STRATEGIES: dict[str, MoveRule] = _WHOLE | {
+    "standard/ffa-lora": _ffa_lora,
+    "standard/rolora": _rolora,
+    "standard/fedsa-lora": _fedsa_lora,
+    "standard/scaffold": _scaffold,
+    "standard/flora": _flora,
+}

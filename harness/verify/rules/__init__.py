@@ -1,0 +1,1 @@
+"""Rules over a parsed submission, by what they are about."""

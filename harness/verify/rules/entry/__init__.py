@@ -1,0 +1,1 @@
+"""Rules on the entry: eligibility, rungs and their evidence, card and plot."""

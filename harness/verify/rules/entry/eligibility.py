@@ -1,0 +1,34 @@
+"""Rules on eligibility: recomputed from the record, never believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.planning.eligibility import ineligible_because
+from harness.verify.rule import Breach, Rule
+from harness.verify.submission import Subject
+
+
+def budget(subject: Subject) -> Iterator[Breach]:
+    """The budget was kept; one byte more breaks it."""
+    found = subject.record.communication.bytes_total
+    expected = subject.challenge.communication.limit_bytes
+    if found > expected:
+        yield "communication.bytes_total", found, f"at most {expected}"
+
+
+def eligible(subject: Subject) -> Iterator[Breach]:
+    """The record is eligible exactly when nothing speaks against it, and says what does."""
+    record = subject.record
+    reasons = ineligible_because(record.spec, subject.challenge, record.data, record.environment)
+    if record.ineligible_because != reasons:
+        yield "ineligible_because", list(record.ineligible_because), list(reasons)
+    if record.eligible is not (not record.ineligible_because):
+        yield "eligible", record.eligible, not record.ineligible_because
+
+
+RULES = (
+    Rule("budget", "The communication budget was kept",
+         "template strategy.py: 200,000 MB, strict >", budget),
+    Rule("eligible", "Eligibility follows from the record", "harness eligibility rules", eligible),
+)  # fmt: skip

@@ -1,0 +1,83 @@
+"""Rules on evidence: what a repeating command left is of this record, and complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.verify.rule import Breach, Rule
+from harness.verify.rules.entry.ladder import Evidence
+from harness.verify.rules.run.times_and_costs import moment_of
+from harness.verify.submission import Subject
+
+
+def evidence_agrees(subject: Subject) -> Iterator[Breach]:
+    """Evidence is of this record and found what the record says."""
+    for item in subject.evidence:
+        place = f"evidence/{item.level}.json"
+        for name, found, expected in (*_of_this_record(subject, item), *_found_the_same(
+            subject, item
+        )):  # fmt: skip
+            yield f"{place}: {name}", found, expected
+
+
+def _of_this_record(subject: Subject, item: Evidence) -> Iterator[Breach]:
+    record = subject.record
+    if item.spec_digest != record.spec_digest:
+        yield "spec_digest", item.spec_digest, record.spec_digest
+    if item.adapter_sha256 != record.adapter.sha256:
+        yield "adapter_sha256", item.adapter_sha256, record.adapter.sha256
+    rungs = [rung for rung in subject.ladder if rung.level == item.level]
+    for rung in rungs[:1]:
+        if (item.date, item.command) != (rung.date, rung.command):
+            yield "date and command", f"{item.date} {item.command}", f"{rung.date} {rung.command}"
+    if moment_of(item.date) is None:
+        yield "date", item.date, "a UTC time that exists"
+    if not item.packages or not item.device.strip():
+        yield "packages and device", "nothing", "the versions and the device of the repetition"
+
+
+def _found_the_same(subject: Subject, item: Evidence) -> Iterator[Breach]:
+    expected = expectations(subject, item)
+    for name, found in item.compared.items():
+        if name not in expected:
+            yield name, name, f"one of {', '.join(expected)[:120]}"
+        elif item.tolerance is None and found != expected[name]:
+            yield name, found, expected[name]
+    missing = [name for name in needed(subject, item) if name not in item.compared]
+    if missing:
+        yield "compared", f"no {', '.join(missing)[:120]}", "everything that was repeated"
+    if not item.compared:
+        yield "compared", "nothing", "what was repeated"
+    if item.tolerance is None:
+        return
+    if item.tolerance > subject.challenge.replay_tolerance:
+        yield "tolerance", item.tolerance, subject.challenge.replay_tolerance
+    if item.level == "re-evaluated":
+        yield "tolerance", item.tolerance, "null: answers are equal or not"
+    if item.difference is None or not 0 <= item.difference <= item.tolerance:
+        yield "difference", item.difference, f"0..{item.tolerance}: as measured"
+
+
+def expectations(subject: Subject, item: Evidence) -> dict[str, str]:
+    """Return what each comparison of an evidence file must have given."""
+    record = subject.record
+    values = {f"round {r.round}": r.aggregate_sha256 for r in record.federation.rounds}
+    scores = {task: f"{s.correct}/{s.examples}" for task, s in subject.official.items()}
+    if item.level == "round-replayed":
+        return values
+    if item.level == "re-evaluated":
+        return scores
+    return values | scores | {"adapter": record.adapter.sha256}
+
+
+def needed(subject: Subject, item: Evidence) -> list[str]:
+    """Return the comparisons that a level cannot do without."""
+    if item.level == "round-replayed":
+        return []  # any one round
+    return list(expectations(subject, item))
+
+
+RULES = (
+    Rule("evidence", "Evidence is of this record, whole, and agrees with it", "harness ladder",
+         evidence_agrees, file="evidence"),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Rules on the evaluation: answers, scores, leaks."""

@@ -1,0 +1,125 @@
+"""Rules on scores: recounted from the generations, over the official rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from math import isclose
+
+from harness.record.score import Score, average
+from harness.scoring import statistics
+from harness.verify.rule import Breach, Rule
+from harness.verify.submission import Subject
+
+EXACT = 1e-12
+"""Relative tolerance of recomputed statistics: the same formula on another libm."""
+
+
+def tasks(subject: Subject) -> Iterator[Breach]:
+    """Every evaluation set has one official score, and nothing else has one."""
+    found = sorted(item.task for item in subject.record.scores if item.metric == "accuracy")
+    expected = sorted(item.task for item in subject.challenge.evaluation)
+    if found != expected:
+        yield "scores", found, expected
+    pairs = Counter((item.task, item.metric) for item in subject.record.scores)
+    for (task, metric), count in pairs.items():
+        if count > 1 or task not in expected:
+            yield "scores", f"{count} of {task} {metric}", "one of each official task"
+    second = sorted(task for task, metric in pairs if metric != "accuracy")
+    if second and second != expected:
+        yield "scores", f"the second measure of {', '.join(second)}", f"of {expected}, or of none"
+
+
+def rows(subject: Subject) -> Iterator[Breach]:
+    """A set has its official number of rows, or as many as the spec limits it to."""
+    for task, score in subject.official.items():
+        expected = expected_rows(subject, task)
+        if expected is not None and score.examples != expected:
+            yield f"scores: {task}.examples", score.examples, expected
+
+
+def expected_rows(subject: Subject, task: str) -> int | None:
+    """Return how many rows of `task` the spec evaluates; None for an unknown task."""
+    for item in subject.challenge.evaluation:
+        if item.task == task:
+            spec = subject.record.spec
+            if spec.smoke:
+                from harness.planning.smoke import EVALUATION_ROWS
+
+                return EVALUATION_ROWS
+            return min(item.rows, spec.evaluation_rows or item.rows)
+    return None
+
+
+def possible(subject: Subject) -> Iterator[Breach]:
+    """An accuracy is a whole number of rows over their number."""
+    for score in subject.record.scores:
+        if score.correct > score.examples or score.value != score.correct / score.examples:
+            yield place_of(score, "value"), score.value, f"{score.correct}/{score.examples}"
+
+
+def statistics_agree(subject: Subject) -> Iterator[Breach]:
+    """Standard error and interval follow from the count."""
+    for score in subject.record.scores:
+        if score.correct > score.examples:
+            continue  # `score-possible` says so.
+        stderr = statistics.standard_error(score.correct, score.examples)
+        if not isclose(score.stderr, stderr, rel_tol=EXACT, abs_tol=EXACT):
+            yield place_of(score, "stderr"), score.stderr, stderr
+        expected = interval(score.correct, score.examples)
+        if any(
+            not isclose(a, b, rel_tol=EXACT, abs_tol=EXACT)
+            for a, b in zip(score.interval, expected, strict=True)
+        ):
+            yield place_of(score, "interval"), score.interval, expected
+
+
+@lru_cache(maxsize=4096)
+def interval(correct: int, examples: int) -> tuple[float, float]:
+    """Return the 95 % interval of an accuracy, computed once for each count."""
+    # A stranger's huge row count must not cost a loop over it.
+    if examples > 100_000:
+        return (-1.0, -1.0)
+    return statistics.bootstrap_interval(correct, examples)
+
+
+def mean(subject: Subject) -> Iterator[Breach]:
+    """The average is the plain mean of the official accuracies."""
+    if not subject.official:
+        return
+    expected = average(subject.record.scores)
+    if not isclose(subject.record.average, expected, rel_tol=EXACT, abs_tol=EXACT):
+        yield "average", subject.record.average, expected
+
+
+def protocol(subject: Subject) -> Iterator[Breach]:
+    """Official scores follow the challenge's protocol."""
+    for task, score in subject.official.items():
+        if score.protocol != subject.challenge.protocol.id:
+            yield f"scores: {task}.protocol", score.protocol, subject.challenge.protocol.id
+    for score in subject.record.scores:
+        # lm-eval's name of our task and its version; see `harness.evaluation.tasks`.
+        expected = rf"flowertune_{re.escape(score.task)}_loglikelihood/\d+\.\d+"
+        if score.metric != "accuracy" and not re.fullmatch(expected, score.protocol):
+            found = f"flowertune_{score.task}_loglikelihood/1.0"
+            yield place_of(score, "protocol"), score.protocol, found
+
+
+def place_of(score: Score, name: str) -> str:
+    """Return where a value of a score stands, for a finding."""
+    return f"scores: {score.task} {score.metric}.{name}"
+
+
+RULES = (
+    Rule("tasks", "One official score per evaluation set", "upstream evaluation, eval.py", tasks),
+    Rule("examples-evaluated", "Every official row was evaluated",
+         "upstream evaluation, utils.py", rows),
+    Rule("score-possible", "An accuracy is k/n", "arithmetic", possible),
+    Rule("score-statistics", "Standard error and interval follow from k/n",
+         "lm-eval mean_stderr; binomial quantiles", statistics_agree),
+    Rule("average", "The average is the plain mean", "leaderboard's ranking", mean),
+    Rule("protocol", "Scores follow the official protocol", "challenge file of the harness",
+         protocol),
+)  # fmt: skip

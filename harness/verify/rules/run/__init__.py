@@ -1,0 +1,1 @@
+"""Rules on the run: data, machine, rounds, messages, adapter."""

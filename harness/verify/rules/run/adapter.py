@@ -1,0 +1,135 @@
+"""Rules on the adapter: its tensors follow from model and PEFT method; its files are its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.document.safetensors_header import tensor_shapes
+from harness.errors import HarnessError, RecordError
+from harness.verify.independent.adapter_shapes import METHODS, known_shapes
+from harness.verify.independent.architectures import architecture_of
+from harness.verify.independent.round_messages import A_SUFFIX, growth
+from harness.verify.rule import Breach, Rule
+from harness.verify.submission import Subject
+
+WEIGHTS = "adapter/adapter_model.safetensors"
+MAX_LAYERS = 1_000
+"""Decoder blocks; the largest models have below 200. Each costs seven tensors to list."""
+MAX_WIDTH = 1_000_000
+"""Hidden and intermediate sizes; the largest models have below 100,000."""
+
+
+def shapes(subject: Subject) -> Iterator[Breach]:
+    """The tensors are those of the model and the PEFT parameters."""
+    spec = subject.record.spec
+    model, params = spec.model, spec.peft.params
+    found = {item.name: item.shape for item in subject.record.adapter.tensors}
+    if spec.peft.name not in METHODS:
+        yield from _ranks(subject, found)
+        return
+    rank, targets = params.get("r", 1), params.get("target_modules")
+    if type(rank) is not int or rank < 1 or not isinstance(targets, list | tuple):
+        yield "spec.peft.params", sorted(params), f"target_modules and r of {spec.peft.name}"
+        return
+    if model.layers > MAX_LAYERS or max(model.hidden, model.intermediate) > MAX_WIDTH:
+        size = f"{model.layers} layers of {model.hidden} and {model.intermediate}"
+        yield "spec.model", size, f"at most {MAX_LAYERS} of {MAX_WIDTH}"
+        return
+    if model.hidden % model.heads:
+        yield "spec.model", f"hidden {model.hidden}, heads {model.heads}", "a multiple"
+        return
+    try:
+        names = tuple(str(item) for item in targets)
+        expected = known_shapes(spec.peft.name, model, params, names, rank * growth(subject))
+    except HarnessError as error:
+        yield "spec.peft.params.target_modules", str(error), "layers of the model"
+        return
+    if expected is not None and found != expected:
+        wrong = sorted(set(found.items()) ^ set(expected.items()))[:1]
+        yield (
+            "adapter.tensors",
+            f"{len(found)} tensors, one that differs: {wrong}",
+            f"{len(expected)} tensors of {spec.peft.name} on {model.name}",
+        )
+
+
+def _ranks(subject: Subject, found: Mapping[str, tuple[int, ...]]) -> Iterator[Breach]:
+    """Of another plugin's method: LoRA factors have the rank that adapter_config.json states."""
+    config = subject.adapter_config or {}
+    rank = config.get("r")
+    if type(rank) is not int or config.get("rank_pattern"):
+        return
+    for name, shape in found.items():
+        if name.endswith(A_SUFFIX) and shape[:1] != (rank,):
+            yield f"adapter.tensors: {name}", shape, f"({rank}, in), by adapter_config.json"
+
+
+def model_shape(subject: Subject) -> Iterator[Breach]:
+    """A model that is known here has its own number of layers, widths and heads."""
+    model = subject.record.spec.model
+    known = architecture_of(model.hub_id)
+    if known is None or subject.record.spec.smoke:
+        return
+    for name in ("layers", "hidden", "intermediate", "heads", "kv_heads", "vocab"):
+        found, expected = getattr(model, name), getattr(known, name)
+        if expected is not None and found != expected:
+            yield f"spec.model.{name}", found, f"{expected} of {model.hub_id}"
+
+
+def weights(subject: Subject) -> Iterator[Breach]:
+    """Where the weights are there, they are the record's: digest, size, tensors, last aggregate."""
+    adapter = subject.record.adapter
+    if subject.folder is None or WEIGHTS not in subject.digests:
+        return
+    size, digest = subject.digests[WEIGHTS]
+    if digest != adapter.sha256:
+        yield "", f"a file with sha256 {digest}", adapter.sha256
+    if size != adapter.file_bytes:
+        yield "", f"a file of {size} bytes", adapter.file_bytes
+    try:
+        infos = tensor_shapes(subject.folder / WEIGHTS)
+    except RecordError as error:
+        yield "", str(error), "a safetensors file"
+        return
+    found = {name: info.shape for name, info in infos.items()}
+    if any(info.dtype != "F32" for info in infos.values()):
+        yield "", sorted({info.dtype for info in infos.values()}), "float32 tensors"
+    elif found != {item.name: item.shape for item in adapter.tensors}:
+        yield "", f"{len(found)} tensors", f"the {len(adapter.tensors)} of adapter.tensors"
+    elif subject.record.federation.rounds:
+        aggregate = tensors_digest(subject.folder / WEIGHTS)
+        last = subject.record.federation.rounds[-1].aggregate_sha256
+        if aggregate != last:
+            yield "", f"tensors with digest {aggregate}", f"the last round's aggregate {last}"
+
+
+def tensors_digest(path: Path) -> str:
+    """Return the digest of a file's float32 tensors, as the chain of rounds carries it.
+
+    The header must have been checked before.
+    Source: `harness.federation.wire.tensors.digest_arrays`; a test holds the two together.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        for name in sorted(set(header) - {"__metadata__"}):
+            first, last = header[name]["data_offsets"]
+            shape = "x".join(map(str, header[name]["shape"]))
+            digest.update(f"{name} <f4 {shape}\n".encode())
+            file.seek(8 + length + first)
+            digest.update(file.read(last - first))
+    return digest.hexdigest()
+
+
+RULES = (
+    Rule("model", "A known model has its own shape", "the model's config.json on the hub",
+         model_shape),
+    Rule("adapter-shapes", "The tensors follow from model and PEFT parameters",
+         "peft's layers, LoraLayer and others", shapes),
+    Rule("adapter-weights", "The weights are the record's and the last aggregate",
+         "safetensors format; harness record format", weights, file=WEIGHTS),
+)  # fmt: skip

@@ -1,0 +1,119 @@
+"""Rules on `adapter_config.json`: peft's settings are the spec's, and all others at rest.
+
+A setting that the spec does not name could change the model that the adapter makes, so each must
+have the value that leaves the method as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.verify.independent.round_messages import growth
+from harness.verify.rule import Breach, Rule
+from harness.verify.submission import Subject
+
+OWN = "standard/"
+LORA_NAMES = {"r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout"}
+TIED: dict[str, dict[str, str]] = {
+    "LORA": LORA_NAMES,
+    "VERA": {
+        "r": "r", "vera_dropout": "dropout", "d_initial": "d_initial",
+        "projection_prng_key": "projection_key",
+    },
+    "LOHA": {"r": "r", "alpha": "alpha"},
+    "LOKR": {"r": "r", "alpha": "alpha"},
+    "IA3": {},
+}  # fmt: skip
+"""peft's type -> its settings by peft's name and ours."""
+
+TYPES = {
+    f"{OWN}{name}": kind
+    for kind, names in {
+        "LORA": ("lora", "dora", "rslora", "ffa-lora", "pissa", "olora"),
+        "VERA": ("vera",),
+        "LOHA": ("loha",),
+        "LOKR": ("lokr",),
+        "IA3": ("ia3",),
+    }.items()
+    for name in names
+}
+"""PEFT method -> peft's type."""
+
+GROWING = ("r", "lora_alpha")
+"""What a stack of factors multiplies."""
+
+AT_REST: dict[str, Any] = {
+    "bias": "none", "inference_mode": True, "init_lora_weights": True, "init_weights": True,
+    "init_ia3_weights": True, "megatron_core": "megatron.core", "qalora_group_size": 16,
+    "decompose_factor": -1,
+}  # fmt: skip
+"""Values that change nothing. Source: peft 0.21 `LoraConfig`, `VeraConfig`, `LoHaConfig`,
+`LoKrConfig`, `IA3Config`; every other setting rests at null, false or empty."""
+
+
+def config(subject: Subject) -> Iterator[Breach]:
+    """`adapter_config.json` says what the spec says."""
+    found = subject.adapter_config
+    if found is None:
+        if subject.is_submission:
+            yield "", "no adapter_config.json", "peft's configuration of the adapter, an object"
+        return
+    spec = subject.record.spec
+    expected: dict[str, Any] = {
+        "base_model_name_or_path": spec.model.hub_id,
+        "task_type": "CAUSAL_LM",
+    }
+    version = subject.record.environment.packages.get("peft")
+    if "peft_version" in found and version is not None:
+        expected["peft_version"] = version
+    kind = TYPES.get(spec.peft.name)
+    if kind is not None:
+        expected["peft_type"] = kind
+    for theirs, ours in TIED.get(kind or str(found.get("peft_type")), {}).items():
+        if ours in spec.peft.params:
+            value = spec.peft.params[ours]
+            grows = theirs in GROWING and type(value) is int
+            expected[theirs] = value * growth(subject) if grows else value
+    if kind == "LORA":
+        expected["use_dora"] = spec.peft.name == f"{OWN}dora"
+        expected["use_rslora"] = spec.peft.name == f"{OWN}rslora"
+    for name, value in expected.items():
+        if not _same(found.get(name), value):
+            yield name, found.get(name), value
+    yield from _targets(found, spec.peft.params)
+    if kind is not None:
+        yield from _at_rest(found, expected)
+
+
+def _same(found: object, expected: object) -> bool:
+    """Compare settings; an absent flag is false, and `true` is no number."""
+    if isinstance(expected, bool):
+        return (found or False) is expected
+    return found == expected and not isinstance(found, bool)
+
+
+def _targets(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> Iterator[Breach]:
+    targets, expected = found.get("target_modules"), params.get("target_modules")
+    if expected is None:
+        return
+    wanted = sorted(map(str, expected)) if isinstance(expected, list | tuple) else expected
+    listed = sorted(map(str, targets)) if isinstance(targets, list) else targets
+    if listed != wanted:
+        yield "target_modules", listed, wanted
+
+
+def _at_rest(found: dict[str, Any] | Any, expected: dict[str, Any]) -> Iterator[Breach]:
+    for name, value in found.items():
+        # `feedforward_modules` is the part of IA3's targets that is fed forward.
+        if name in expected or name in ("target_modules", "peft_version", "feedforward_modules"):
+            continue
+        rest = AT_REST.get(name)
+        if value not in (None, False, [], {}) and not _same(value, rest):
+            yield name, value, f"{'null' if rest is None else rest}: the spec does not name it"
+
+
+RULES = (
+    Rule("adapter-config", "adapter_config.json is the spec's, and nothing else", "peft LoraConfig",
+         config, file="adapter/adapter_config.json"),
+)  # fmt: skip

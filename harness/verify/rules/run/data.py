@@ -1,0 +1,95 @@
+"""Rules on data: training set, evaluation sets and model are recorded, pinned, or have a note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.document import sha256_text
+from harness.record.data import DataRecord
+from harness.verify.rule import Breach, Rule
+from harness.verify.rules.run.digests import HEX
+from harness.verify.submission import Subject
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
+REVISIONS = {
+    "hub": COMMIT,
+    "cache": COMMIT,
+    "mirror": re.compile("local"),
+    "wheel": re.compile(r"[a-z0-9][a-z0-9._-]*==[0-9][a-z0-9.]*"),
+    "synthetic": re.compile("smoke"),
+}
+"""Source -> what its revision looks like; see `harness.sources`."""
+
+
+def data(subject: Subject) -> Iterator[Breach]:
+    """Training set, evaluation sets and model are recorded, and what is no pin has a note."""
+    record, challenge = subject.record, subject.challenge
+    listed = [(str(item.kind), item.name) for item in record.data]
+    needed = [("training", challenge.dataset.name), ("model", record.spec.model.hub_id)]
+    needed += [("evaluation", item.dataset) for item in challenge.evaluation]
+    for kind, name in needed:
+        if listed.count((kind, name)) != 1:
+            yield "data", f"{listed.count((kind, name))} records of {kind} {name}", "one"
+    for kind, name in sorted(set(listed) - set(needed)):
+        yield "data", f"{kind} {name}", "the challenge's data and the spec's model, nothing else"
+    for item in record.data:
+        for place, found, expected in _one(subject, item):
+            yield f"data: {item.name}{place}", found, expected
+
+
+def _one(subject: Subject, item: DataRecord) -> Iterator[Breach]:
+    challenge = subject.challenge
+    if item.kind == "training" and not item.notes and item.rows != challenge.dataset.pin.rows:
+        yield "", f"{item.rows} rows, no note", challenge.dataset.pin.rows
+    if item.files and item.sha256 not in files_digests(item.files):
+        yield ": sha256", item.sha256, files_digests(item.files)[0]
+    rows = {e.dataset: e.rows for e in challenge.evaluation}.get(item.name)
+    if item.kind != "training" and item.source != "synthetic" and item.rows != rows:
+        yield ": rows", item.rows, rows
+    if item.sha256 in challenge.dataset.pin.lookalikes and not item.notes:
+        yield "", "a known look-alike, no note", "a note that says so"
+    if item.source == "synthetic" and not subject.record.spec.smoke:
+        yield "", "synthetic", "data of the challenge, or a smoke run"
+    if item.source in ("wheel", "synthetic") and not item.notes:
+        yield "", f"from a {item.source}, no note", "a note that says what it is instead"
+    yield from _origin(subject, item)
+    if item.kind == "evaluation" and not item.notes and item.source != "synthetic":
+        yield from _pinned(subject, item.name, item.files)
+
+
+def _origin(subject: Subject, item: DataRecord) -> Iterator[Breach]:
+    form = REVISIONS[item.source]
+    if not form.fullmatch(item.revision):
+        yield ": revision", item.revision, f"{form.pattern}, of {item.source}"
+    wanted = subject.record.spec.model.revision
+    fetched = item.kind == "model" and item.source in ("hub", "cache")
+    if fetched and COMMIT.fullmatch(wanted) and item.revision != wanted:
+        yield ": revision", item.revision, f"{wanted}, by spec.model.revision"
+    if item.source != "synthetic" and not item.files:
+        yield ": files", "none", "name and digest of each file"
+    for name, digest in item.files.items():
+        if not FILE.fullmatch(name):
+            yield ": files", name, "a plain path inside the data set"
+        if not HEX.fullmatch(digest):
+            yield f": files {name}", digest, "64 lower-case hex digits"
+
+
+def files_digests(files: dict[str, str]) -> tuple[str, ...]:
+    """Return what may stand for some files: the digest of their list, or of the only one."""
+    lines = sha256_text("".join(f"{name}:{digest}\n" for name, digest in sorted(files.items())))
+    return (next(iter(files.values())), lines) if len(files) == 1 else (lines,)
+
+
+def _pinned(subject: Subject, name: str, files: dict[str, str]) -> Iterator[Breach]:
+    for official in subject.challenge.evaluation:
+        expected = dict(zip(official.files, official.sha256, strict=True))
+        if official.dataset == name and files != expected:
+            yield ": files", sorted(files.items()), sorted(expected.items())
+
+
+RULES = (
+    Rule("data", "Data sets and model are recorded and pinned", "challenge file of the harness",
+         data),
+)  # fmt: skip

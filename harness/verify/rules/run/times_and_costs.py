@@ -1,0 +1,101 @@
+"""Rules on when a run was made, how long it took and what it cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from math import isclose
+
+from harness.verify.rule import Breach, Rule
+from harness.verify.submission import Subject
+
+UTC_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|\+00:00)")
+
+CLOCK_SKEW = timedelta(days=1)
+STAGES = ("federate", "evaluate")
+"""What `harness run` times."""
+
+
+def moment_of(text: str) -> datetime | None:
+    """Return a UTC time, or None when the text is none or names a day that does not exist."""
+    if not UTC_TIME.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def created(subject: Subject) -> Iterator[Breach]:
+    """The record was made after the rules it follows, and not in the future."""
+    text = subject.record.created
+    moment = moment_of(text)
+    if moment is None:
+        yield "created", text, "a UTC time that exists, 2026-03-29T12:00:00Z"
+        return
+    if moment.date().isoformat() < subject.challenge.date:
+        yield "created", text, f"not before the challenge's revision of {subject.challenge.date}"
+    if moment > datetime.now(UTC) + CLOCK_SKEW:
+        yield "created", text, "not in the future"
+
+
+def run_id(subject: Subject) -> Iterator[Breach]:
+    """The run is named for the moment it was composed and for its spec."""
+    record, moment = subject.record, moment_of(subject.record.created)
+    if moment is None:
+        return  # `created` says so.
+    expected = f"{moment:%Y%m%dT%H%M%SZ}-{record.spec_digest[:8]}-"
+    if not re.fullmatch(re.escape(expected) + "[0-9a-f]{6}", record.run_id):
+        yield "run_id", record.run_id, f"{expected} and 6 hex digits: of `created` and spec_digest"
+
+
+def timing(subject: Subject) -> Iterator[Breach]:
+    """Every stage took time, the federation no less than its rounds, all no more than there was."""
+    stages = subject.record.timing
+    if sorted(stages) != sorted(STAGES):
+        yield "timing", f"stages {', '.join(sorted(stages))}", " and ".join(STAGES)
+    for name, seconds in stages.items():
+        if seconds <= 0:
+            yield f"timing.{name}", seconds, "more than 0 seconds"
+    for index, item in enumerate(subject.record.federation.rounds):
+        if item.duration_s <= 0:
+            yield f"federation.rounds[{index}].duration_s", item.duration_s, "more than 0 seconds"
+    rounds = sum(item.duration_s for item in subject.record.federation.rounds)
+    federate = stages.get("federate", rounds)
+    if federate < rounds * (1 - 1e-6) - 0.01:
+        yield "timing.federate", federate, f"at least the rounds' {rounds:.3f} s"
+    moment = moment_of(subject.record.created)
+    if moment is not None:
+        opened = datetime.fromisoformat(subject.challenge.date).replace(tzinfo=UTC)
+        most = (moment - opened + CLOCK_SKEW).total_seconds()
+        if sum(stages.values()) > most:
+            yield "timing", f"{sum(stages.values()):.0f} s", f"{most:.0f} s at most: {opened:%F} on"
+
+
+def cost(subject: Subject) -> Iterator[Breach]:
+    """The cost is the price table's sum times the measured hours."""
+    price, found = subject.record.spec.price, subject.record.cost
+    if price is None or found is None:
+        if (price is None) != (found is None):
+            yield "cost", found and found.total, "a cost exactly when spec.price has a table"
+        return
+    per_hour = sum(price.per_hour.values())
+    hours = sum(subject.record.timing.values()) / 3600
+    if found.currency != price.currency:
+        yield "cost.currency", found.currency, price.currency
+    if not isclose(found.per_hour, per_hour, rel_tol=1e-6, abs_tol=1e-9):
+        yield "cost.per_hour", found.per_hour, per_hour
+    if not isclose(found.hours, hours, rel_tol=1e-4, abs_tol=1e-4):
+        yield "cost.hours", found.hours, f"{hours:.6f}: the stages' sum"
+    if not isclose(found.total, found.per_hour * found.hours, rel_tol=1e-4, abs_tol=1e-4):
+        yield "cost.total", found.total, f"{found.per_hour * found.hours:.6f}: hours times price"
+
+
+RULES = (
+    Rule("created", "The record is of its time", "harness record format", created),
+    Rule("run-id", "The run is named for its time and its spec", "harness record format", run_id),
+    Rule("timing", "Stages and rounds add up", "harness record format", timing),
+    Rule("cost", "The cost is hours times price", "harness record format; recipe's price table",
+         cost),
+)  # fmt: skip

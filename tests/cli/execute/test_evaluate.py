@@ -1,0 +1,78 @@
+"""`harness evaluate`: what it prints, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import main
+from harness.cli.execute.evaluate import as_text
+from harness.record.score import Leak, Score, Scores
+
+OFFICIAL = Score(
+    task="fiqa",
+    metric="accuracy",
+    value=0.75,
+    correct=228,
+    examples=304,
+    stderr=0.0249,
+    interval=(0.7, 0.8),
+    macro_f1=0.61,
+    mcc=0.4321,
+    invalid_rate=0.125,
+    leak=Leak(exact_rows=29, text_rows=65, clean_value=0.7, clean_examples=239),
+    references={"empty_answer": 0.0789, "best_constant": 0.5954, "majority": 0.5954},
+    protocol="flowertune-finance-generate/1",
+    generations_sha256="0" * 64,
+)
+
+
+def test_every_number_stands_in_the_table_in_percent() -> None:
+    second = OFFICIAL.with_values(metric="loglikelihood_accuracy", invalid_rate=None, leak=None)
+    scores = Scores(
+        scores=(OFFICIAL, second),
+        model_sha256="1" * 64,
+        adapter_sha256="2" * 64,
+        packages={},
+        duration_s=1.0,
+    )
+    _, _, first, other = as_text(scores).splitlines()
+    for part in ("official", "75.00", "70.00 to 80.00", "61.00", "0.432", "12.50", "7.89", "29/65"):
+        assert part in first
+    assert other.startswith("log-likelihood")
+    assert "12.50" not in other
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    text = capsys.readouterr().err
+    assert "Traceback" not in text
+    return int(str(caught.value.code)), text
+
+
+def test_without_the_run_extra_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = importlib.util.find_spec
+
+    def find(name: str, *rest: Any) -> Any:
+        return None if name == "lm_eval" else real(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+    code, text = refusal(capsys, "evaluate", str(tmp_path))
+    assert code == 3
+    assert "pip install flowertune-harness[run]" in text
+
+
+def test_a_folder_that_is_no_run_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("lm_eval")
+    code, text = refusal(capsys, "evaluate", str(tmp_path))
+    assert code == 8
+    assert "spec.json: no such file" in text
+    assert text.count("\n") == 1

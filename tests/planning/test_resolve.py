@@ -1,0 +1,268 @@
+"""From a request to a spec: the reference entry value for value, and no way round the rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.boards.challenge import challenge_names, load_challenge
+from harness.document import digest_of
+from harness.errors import HarnessError, PluginError, UsageError
+from harness.machine.machine import Machine
+from harness.planning.devices import refuse_absent_gpu, refuse_hopeless_device
+from harness.planning.resolve import Request, Resolved, resolve
+
+LAPTOP = Machine(
+    cores=2,
+    memory_bytes=24 * 2**30,
+    vector_bits=256,
+    gpu_name=None,
+    gpu_memory_bytes=0,
+    gpu_free_bytes=0,
+)
+
+
+def resolved(plugin: str = "smollm2-dora", *overrides: str, **options: object) -> Resolved:
+    request = Request(plugin, overrides=overrides, **options)  # type: ignore[arg-type]
+    return resolve(request, LAPTOP)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "parameters", "tensors", "legacy_mib"),
+    [
+        ("smollm2-dora", 24_035_328, 216, 11005.66),
+        ("smollm2-dora/360m", 5_601_280, 288, 3852.42),
+    ],
+)
+def test_published_communication_figures_come_out(
+    plugin: str, parameters: int, tensors: int, legacy_mib: float
+) -> None:
+    plan = resolved(plugin).forecast
+    assert plan.adapter.parameters == parameters
+    assert plan.adapter.tensors == tensors
+    assert plan.communication.total_mib_legacy == legacy_mib
+    assert plan.communication.total_bytes > plan.communication.total_bytes_legacy
+
+
+def test_the_default_recipe_is_the_reference_entry_value_for_value() -> None:
+    spec = resolved().spec
+    train = spec.train
+    assert (spec.recipe, spec.model.hub_id) == ("1.7b", "HuggingFaceTB/SmolLM2-1.7B-Instruct")
+    assert (spec.model.dtype, spec.model.quantization) == ("bfloat16", "fp4")
+    assert spec.peft.name == "standard/dora"
+    assert (spec.peft.params["r"], spec.peft.params["alpha"]) == (32, 64)
+    assert set(spec.peft.params["target_modules"]) == {"down_proj", "up_proj", "gate_proj"}
+    assert (train.batch_size, train.max_steps, train.rounds, train.fraction) == (16, 8, 12, 0.1)
+    assert (train.learning_rate_max, train.learning_rate_min) == (2e-4, 6e-6)
+    assert (train.round_schedule, train.optimizer) == ("cosine", "paged_adamw_8bit")
+    assert spec.strategy.name == "standard/fedavg"
+    assert spec.price is not None
+    assert round(sum(spec.price.per_hour.values()), 4) == 0.3275
+
+
+def test_the_same_request_gives_the_same_digest_and_another_seed_another() -> None:
+    assert digest_of(resolved().spec) == digest_of(resolved().spec)
+    assert digest_of(resolved().spec) != digest_of(resolved(seed=7).spec)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "num_supernodes=20",
+        "num-supernodes=20",
+        "options.num-supernodes=20",
+        "dataset.name=x",
+        "static.dataset.name=x",
+        "partitioner.kind=dirichlet",
+        "communication.limit_mib=1e9",
+        "protocol.batch_size=1",
+        "evaluation.rows=1",
+        "NUM_SUPERNODES=20",
+        "numSupernodes=20",
+        "train.num_supernodes=20",
+        "Static.Dataset.Name=x",
+        "data.name=x",
+    ],
+)
+def test_static_values_cannot_be_set(option: str) -> None:
+    found = resolved("smollm2-dora", option)
+    assert [item.rule for item in found.violations] == ["static-values"]
+    assert digest_of(found.spec) == digest_of(resolved().spec)
+
+
+def test_every_violation_is_reported_at_once() -> None:
+    found = resolved(
+        "smollm2-dora", "num_supernodes=20", "rounds=20000", "learning_rate_min=1",
+        "prompt.template={instruction} {input} {output}",
+    )  # fmt: skip
+    assert {item.rule for item in found.violations} == {
+        "static-values", "communication-limit", "learning-rates", "response-marker",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "### Response: {output} ### Response: {output}",
+        "{output} ### Response:",
+        "### Respond: {output}",
+    ],
+)
+def test_a_prompt_whose_marker_masks_wrongly_is_refused(template: str) -> None:
+    found = resolved("smollm2-dora", f"prompt.template={template}")
+    assert [item.rule for item in found.violations] == ["response-marker"]
+
+
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [
+        ("prompt.template={sentence} ### Response: {output}", "response-marker"),
+        ("prompt.template={instruction ### Response: {output}", "response-marker"),
+        ("prompt.template={input:d} ### Response: {output}", "response-marker"),
+        ("prompt.template={input} ### Response: {output} {input}", "response-marker"),
+        ("data.instruction={sentence}", "data-templates"),
+        ("data.output={", "data-templates"),
+        ('data.filters=[{column="output", pattern="("}]', "data-templates"),
+    ],
+)
+def test_a_template_that_no_row_can_fill_is_refused_by_plan(option: str, rule: str) -> None:
+    assert [item.rule for item in resolved("smollm2-dora/360m", option).violations] == [rule]
+
+
+def test_the_limit_is_strict_and_refuses_only_above_it() -> None:
+    rounds = int(200_000 * 2**20 // (10 * resolved().forecast.communication.message_bytes))
+    assert not resolved("smollm2-dora", f"rounds={rounds}").violations
+    above = resolved("smollm2-dora", f"rounds={rounds + 1}").violations
+    assert [item.rule for item in above] == ["communication-limit"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("ronuds=3", 'did you mean "rounds"'),
+        ("rounds", "expected KEY=VALUE"),
+        ("rounds=many", "rounds"),
+        ("rounds=3.5", "rounds"),
+        ("rounds=true", "rounds"),
+        ("rounds=0", "greater than or equal to 1"),
+        ("optimizer=adam", "optimizer"),
+        ("train.ronuds=3", "did you mean"),
+        ("model.hidden=4", "no such setting"),
+        ("model.dtype=float16", "--set model.dtype"),
+        ("rounds=nan", "no finite number"),
+        ("learning_rate_max=1e400", "no finite number"),
+        ("peft.r=1979-05-27", "JSON"),
+        ("rounds=3\nfraction=1", "rounds"),
+        ("rounds=3 # three", "rounds"),
+        ("rounds=" + "[" * 3000, "rounds"),
+        ("peft.rank=4", "no parameter 'rank'"),
+        ("peft.r=0", "greater than or equal to 1"),
+        ("peft.r=true", "valid integer"),
+        ('peft.r="4"', "valid integer"),
+        ("peft.dropout=1.0", "less than 1"),
+        ("peft.target_modules=[]", "at least 1 item"),
+        ("peft.target_modules=q_proj", "valid array"),
+        ('peft.target_modules=["q_proj", "q_proj"]', "twice"),
+        ("peft.r.x=3", "no part 'x'"),
+        ("peft=standard/", "expected plugin/component"),
+        ("peft=Standard/LoRA", "expected plugin/component"),
+        ("seed=3", "use --seed"),
+        ("compute.threads=3", "use --threads"),
+        ("evaluation_rows=3", "use --limit"),
+    ],
+)
+def test_an_unusable_setting_is_named(option: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        resolved("smollm2-dora", option)
+    assert caught.value.exit_code == 2
+
+
+def test_settings_reach_the_spec() -> None:
+    spec = resolved(
+        "smollm2-dora/135m", "rounds=3", "train.max_steps=2", "peft.r=4", "model.dtype=float32",
+        "peft.target_modules=['q_proj']", "prompt.append_eos=true",
+    ).spec  # fmt: skip
+    assert (spec.train.rounds, spec.train.max_steps, spec.peft.params["r"]) == (3, 2, 4)
+    assert spec.model.dtype == "float32"
+    assert spec.peft.params["target_modules"] == ["q_proj"]
+    assert spec.train.prompt.append_eos
+
+
+@pytest.mark.parametrize(
+    ("plugin", "overrides", "message"),
+    [
+        ("smolm2-dora", (), 'did you mean "smollm2-dora"'),
+        ("smollm2-dora/350m", (), 'did you mean "360m"'),
+        ("standard", (), "no recipe, only"),
+        ("smollm2-dora", ("strategy=fedprox",), 'did you mean "standard/fedprox"'),
+        ("smollm2-dora", ("peft.target_modules=['gate_porj']",), 'did you mean "gate_proj"'),
+        ("smollm2-dora", ("model=smollm2-170m",), "has no model"),
+    ],
+)
+def test_unknown_names_are_plugin_errors_with_a_suggestion(
+    plugin: str, overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(PluginError, match=message) as caught:
+        resolved(plugin, *overrides)
+    assert caught.value.exit_code == 4
+
+
+def test_the_environment_reaches_no_fixed_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digest_of(resolved().spec)
+    for name in ("NUM_SUPERNODES", "HARNESS_NUM_SUPERNODES", "HARNESS_DATASET_NAME"):
+        monkeypatch.setenv(name, "20")
+    assert digest_of(resolved().spec) == before
+
+
+def test_a_large_model_without_a_gpu_needs_to_be_asked_for() -> None:
+    large = resolved()
+    with pytest.raises(UsageError, match=r"--device cpu.*--smoke"):
+        refuse_hopeless_device("auto", large.spec, large.forecast)
+    asked = resolved(device="cpu")
+    refuse_hopeless_device("cpu", asked.spec, asked.forecast)
+    small = resolved("smollm2-dora/135m")
+    refuse_hopeless_device("auto", small.spec, small.forecast)
+
+
+def test_cuda_without_a_gpu_is_refused() -> None:
+    with pytest.raises(UsageError, match="no CUDA GPU"):
+        resolved(device="cuda")
+
+
+def test_a_smoke_run_says_which_settings_it_replaces() -> None:
+    sets = ("rounds=7", "max_steps=2", "learning_rate_max=1e-3", "peft.r=4", "model.dtype=float32")
+    smoke = resolved("smollm2-dora", *sets, smoke=True)
+    assert smoke.replaced == ("rounds=7 by 2", "dtype=float32 by smollm2-135m-instruct's")
+    assert smoke.spec.train.learning_rate_max == 1e-3
+    assert smoke.spec.peft.params["r"] == 4
+    assert resolved("smollm2-dora", *sets).replaced == ()
+
+
+def test_smoke_keeps_the_method_and_the_supernodes() -> None:
+    full, smoke = resolved(), resolved(smoke=True)
+    assert smoke.spec.peft == full.spec.peft
+    assert smoke.spec.strategy == full.spec.strategy
+    assert smoke.challenge.num_supernodes == 50
+    assert smoke.spec.train.rounds == 2
+    assert smoke.forecast.communication.clients_per_round == 5
+    assert smoke.spec.model.parameters() == 134_515_008
+
+
+@pytest.mark.parametrize("name", challenge_names())
+def test_every_fixed_value_has_a_source(name: str) -> None:
+    challenge = load_challenge(name)
+    for key in ("num_supernodes", "dataset.name", "partitioner", "protocol", "evaluation"):
+        assert challenge.sources[key]
+
+
+def test_an_unknown_challenge_is_a_usage_error() -> None:
+    with pytest.raises(HarnessError, match='did you mean "finance"'):
+        resolved(challenge="finanse")
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_one_line() -> None:
+    with pytest.raises(UsageError, match="no CUDA GPU was found"):
+        refuse_absent_gpu("cuda", LAPTOP)
+    refuse_absent_gpu("cpu", LAPTOP)
+    refuse_absent_gpu("cuda", replace(LAPTOP, gpu_name="A card"))

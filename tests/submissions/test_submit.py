@@ -1,0 +1,119 @@
+"""`harness submit` writes what verify accepts, without the sets' text, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clean_submission import Submission, score_of
+
+from harness.boards.challenge import load_challenge
+from harness.boards.rows import make_row, row_digest
+from harness.document import pretty_json, sha256_text
+from harness.errors import RecordError, UsageError
+from harness.pipeline.publish import publish
+from harness.planning.eligibility import ineligible_because
+from harness.planning.smoke import evaluation_rows
+from harness.record.card import card
+from harness.record.result import ResultRecord
+from harness.submissions.check import verify
+from harness.submissions.submit import REPEATED, RefusedError, submit
+
+
+def smoke_run(folder: Path, outputs: dict[int, str] | None = None) -> Path:
+    """Write a finished smoke run as the harness would have; `outputs` of fpb's rows by index."""
+    challenge = load_challenge("finance")
+    s = Submission()
+    s.respec(lambda spec: spec.update(smoke=True))
+    for item in s.record["federation"]["rounds"]:
+        for client in item["clients"]:
+            client["examples"] = 32
+        total = sum(c["train_loss"] for c in item["clients"])
+        item["train_loss"] = total / len(item["clients"])
+    s.rechain()
+    for item in s.record["data"]:
+        item["source"], item["notes"] = "synthetic", ["made by the harness"]
+        item["revision"] = "smoke"
+    scores = []
+    for task in ("fpb", "fiqa", "tfns"):
+        lines, rows = [], []
+        for index, (text, label) in enumerate(evaluation_rows(task)):
+            row = make_row(challenge, text, label, "news")
+            output = (outputs or {}).get(index, f" {label}") if task == "fpb" else f" {label}"
+            found = next((w for w in ("positive", "negative") if w in output), "neutral")
+            rows.append((row_digest(row), label, found, output))
+            lines.append(
+                json.dumps(
+                    {"row": index, "context": row.context, "target": label, "output": output,
+                     "new_target": label, "new_out": found}
+                )
+            )  # fmt: skip
+        text = "\n".join(lines) + "\n"
+        (folder / "generations").mkdir(parents=True, exist_ok=True)
+        (folder / f"generations/{task}.jsonl").write_text(text)
+        score = score_of(challenge, task, rows)
+        score["generations_sha256"] = sha256_text(text)
+        words = sum(any(w in r[3] for w in ("positive", "negative", "neutral")) for r in rows)
+        score["invalid_rate"] = 1 - words / len(rows)
+        scores.append(score)
+    s.record["scores"] = scores
+    s.record["average"] = sum(score["value"] for score in scores) / 3
+    record = ResultRecord.model_validate(s.record)
+    reasons = ineligible_because(record.spec, challenge, record.data, record.environment)
+    s.record["eligible"], s.record["ineligible_because"] = False, list(reasons)
+    (folder / "adapter").mkdir(exist_ok=True)
+    (folder / "adapter/adapter_config.json").write_text(json.dumps(s.config))
+    (folder / "spec.json").write_text(json.dumps(s.record["spec"]))
+    (folder / "README.md").write_text(card(ResultRecord.model_validate(s.record), challenge))
+    (folder / "result.json").write_text(pretty_json(s.record))
+    return folder
+
+
+def test_a_run_is_submitted_whole_and_verifies(tmp_path: Path) -> None:
+    run = smoke_run(tmp_path / "run")
+    assert verify([run]).findings == ()
+    folder = submit(run, tmp_path / "submissions")
+    assert folder.parent.name == "finance"
+    assert verify([folder]).findings == ()
+    assert json.loads((folder / "ladder.json").read_text())[0]["level"] == "rescored"
+
+
+def test_no_sentence_of_an_evaluation_set_is_submitted(tmp_path: Path) -> None:
+    """Neither the prompts nor a model's repetition of them, nor the temporary folder stays."""
+    sentence = evaluation_rows("fpb")[0][0]
+    run = smoke_run(tmp_path / "run", {0: f"\nInput: {sentence}\nneutral"})
+    folder = submit(run, tmp_path / "submissions")
+    texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
+    for task in ("fpb", "fiqa", "tfns"):
+        for text, _ in evaluation_rows(task):
+            assert not any(text in found for found in texts)
+    assert REPEATED in (folder / "generations/fpb.jsonl").read_text()
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_what_verify_refuses_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    run = smoke_run(tmp_path / "run")
+    value: dict[str, Any] = json.loads((run / "result.json").read_text())
+    value["average"] += 0.01
+    (run / "result.json").write_text(json.dumps(value))
+    with pytest.raises(RefusedError, match="average"):
+        submit(run, tmp_path / "submissions")
+    assert not (tmp_path / "submissions").exists()
+    with pytest.raises(RecordError, match="average"):
+        publish(*with_weights(run), dry_run=True)
+
+
+def with_weights(run: Path) -> tuple[Path, str]:
+    (run / "adapter/adapter_model.safetensors").write_bytes(b"")
+    return run, "someone/adapter"
+
+
+def test_a_taken_or_unusable_name_is_refused(tmp_path: Path) -> None:
+    run = smoke_run(tmp_path / "run")
+    submit(run, tmp_path / "submissions", "mine")
+    with pytest.raises(UsageError, match="exists"):
+        submit(run, tmp_path / "submissions", "mine")
+    with pytest.raises(UsageError, match="a-z"):
+        submit(run, tmp_path / "submissions", "../elsewhere")
