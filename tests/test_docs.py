@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 ELSEWHERE = {
-    r"pip install -r requirements\.txt && harness run --plugin smollm2-dora --smoke": "pipeline/test_run.py",
+    r"pip install -r requirements\.txt && harness run --plugin smollm2-dora --smoke": (
+        "pipeline/test_run.py"
+    ),
     r"pip install tox && tox": "../.ci/run",
     r"harness run --plugin \S+ --smoke --out \S+": "pipeline/test_run.py",
     r"harness run --plugin smollm2-dora/135m": "pipeline/test_run.py",

@@ -136,8 +136,8 @@ def test_every_listed_command_has_help() -> None:
 
 def test_running_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
     code = (
-        "from harness import environment\n"
-        "environment.find_spec = lambda name: None if name in ('torch', 'flwr') else name\n"
+        "from harness.machine import versions\n"
+        "versions.find_spec = lambda name: None if name in ('torch', 'flwr') else name\n"
         "from harness.cli import main\nmain(['run', '--plugin', 'smollm2-dora', '--smoke'])"
     )
     done = subprocess.run(
@@ -167,8 +167,8 @@ def test_a_run_that_cannot_be_is_refused_before_anything_heavy(
     arguments: list[str], code: int, word: str, tmp_path: Path
 ) -> None:
     script = (
-        "import sys\nfrom harness import environment, machine\n"
-        "environment.find_spec = lambda name: name\n"
+        "import sys\nfrom harness.machine import machine, versions\n"
+        "versions.find_spec = lambda name: name\n"
         "machine._gpu = lambda: (None, 0, 0)\n"
         "from harness.cli import main\n"
         "try:\n    main(['run', *sys.argv[1:]])\n"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import document
-from harness.document import Document, canonical_json, parse_json, read_json, write_atomic
+from harness.document import Document, canonical_json, document, parse_json, read_json, write_atomic
 from harness.errors import RecordError
 
 JSON = st.recursive(

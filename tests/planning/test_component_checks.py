@@ -33,7 +33,10 @@ def method(shapes, frozen=lambda name: False):
 @pytest.mark.parametrize(
     ("shapes", "words"),
     [
-        (lambda m, p: 1 / 0, "raised ZeroDivisionError: division by zero (test_contracts.py"),
+        (
+            lambda m, p: 1 / 0,
+            "raised ZeroDivisionError: division by zero (test_component_checks.py",
+        ),
         (lambda m: {}, "raised TypeError"),
         (lambda m, p: None, "returned NoneType"),
         (lambda m, p: [("a", (1, 2))], "returned list"),
