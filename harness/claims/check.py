@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.boards.board import BOARDS
+from harness.boards.board import load_board
 from harness.claims.figures import number
 from harness.claims.findings import claim_findings
 from harness.claims.record import ClaimRecord, migrate_claim
@@ -55,7 +55,7 @@ def check_claim(target: Target) -> tuple[ClaimRecord | None, list[Finding]]:
 
 def malformed(claim: ClaimRecord, target: Target) -> Iterator[tuple[str, str]]:
     """Yield (found, expected) of what the importer would not have written."""
-    board = BOARDS[claim.challenge]
+    board = load_board(claim.challenge)
     tasks = [item.task for item in claim.sets]
     if tasks != list(board.rows):
         yield f"sets {tasks}", f"{list(board.rows)}"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from math import isclose
 
-from harness.boards.board import BOARDS, Board
+from harness.boards.board import Board, load_board
 from harness.claims.figures import ClaimFinding, agrees, digits, number, verdict
 from harness.claims.record import ClaimRecord
 from harness.claims.traffic import communication
@@ -19,7 +19,7 @@ Check = Callable[[ClaimRecord, Board], Iterator[ClaimFinding]]
 
 def claim_findings(claim: ClaimRecord) -> tuple[ClaimFinding, ...]:
     """Return everything that follows from a claim, contradictions first."""
-    board = BOARDS[claim.challenge]
+    board = load_board(claim.challenge)
     found = [item for check in CHECKS for item in check(claim, board)]
     order = {"contradicts": 0, "missing": 1, "recomputes": 2}
     return tuple(sorted(found, key=lambda item: order[item.kind]))

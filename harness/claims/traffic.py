@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from harness.boards.board import BOARDS, LIMIT_MIB, Board, clients_per_round
+from harness.boards.board import Board, board_names, load_board
 from harness.claims.figures import ClaimFinding, digits, number, verdict
 from harness.claims.record import ClaimRecord
 from harness.verify.independent.architectures import adapter_tensors, architecture_of, message_sizes
@@ -50,7 +50,7 @@ def derive_traffic(claim: ClaimRecord, board: Board) -> Traffic | None:
         return None
     return Traffic(
         {count: size / MIB for count, size in message_sizes(shapes).items()},
-        clients_per_round(board, config.fraction),
+        board.clients_per_round(config.fraction),
         config.rounds,
         sum(map(prod, shapes.values())),
         config.targets is not None,
@@ -68,8 +68,10 @@ def communication(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
     else:
         mib, slack = value * scale, scale * 10.0 ** -digits(stated)
         text = f"{stated.text} {stated.unit}"
-        if mib > LIMIT_MIB:
-            yield ClaimFinding("communication: limit", "contradicts", text, f"{LIMIT_MIB} MiB")
+        if mib > board.limit_mib:
+            yield ClaimFinding(
+                "communication: limit", "contradicts", text, f"{board.limit_mib} MiB"
+            )
         if traffic is not None:
             yield _whole_run("communication", text, mib, slack, traffic)
         if log is not None:
@@ -107,7 +109,8 @@ def _diagnosis(mib: float, slack: float, traffic: Traffic) -> str:
             return "; it counts 10^6 bytes as one MB"
         if abs(mib - expected * 1024 / 1000) <= slack:
             return "; it takes 1000 MiB for a GiB"
-        for clients in sorted({clients_per_round(item, 0.1) for item in BOARDS.values()}):
+        others = (load_board(name) for name in board_names())
+        for clients in sorted({item.clients_per_round(0.1) for item in others}):
             other = 2 * clients * traffic.rounds * one
             if clients != traffic.clients and abs(mib - other) <= slack:
                 return f"; it is what {clients} clients a round would send"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.challenge import challenge_names
 from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError
 from harness.leaderboard.columns import Ranked
@@ -17,7 +17,7 @@ from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.schema import result_schema
 from harness.leaderboard.tables import comma_separated, markdown
 from harness.leaderboard.entries.verdicts import entries
-from harness.boards.board import BOARDS
+from harness.boards.board import board_names, load_board
 from harness.verify.targets import Target, find_targets
 
 
@@ -31,13 +31,14 @@ def build(submissions: Path) -> tuple[dict[str, str], list[str]]:
     found, refused = entries(targets)
     files = {"result.schema.json": pretty_json(result_schema())}
     lines = []
-    for name, board in BOARDS.items():
+    for name in board_names():
+        board = load_board(name)
         ours = [entry for entry in found if entry.key.startswith(f"{name}/")]
         if not ours and name not in challenge_names():
             continue
         all_entries = [*ours, *reference_entries(name)]
         items = ranked(all_entries)
-        title = board_title(name)
+        title = board.title
         out = [text for text in refused if f"submissions/{name}/" in text]
         value = board_value(items, board, out)
         files[f"{name}/README.md"] = markdown(items, board, title)
@@ -50,13 +51,6 @@ def build(submissions: Path) -> tuple[dict[str, str], list[str]]:
         "\n\n" + "\n".join(lines) + "\n"
     )
     return files, refused
-
-
-def board_title(name: str) -> str:
-    """Return the heading of a challenge's board."""
-    if name in challenge_names():
-        return load_challenge(name).title
-    return f"FlowerTune LLM: {name}"
 
 
 def ranked(all_entries: list[Entry]) -> list[Ranked]:

@@ -9,15 +9,6 @@ from harness.boards.board import Board
 
 GIB = 2**30
 
-SET_TITLES = {
-    "fpb": "FPB", "fiqa": "FiQA", "tfns": "TFNS",
-    "pubmedqa": "PubMedQA", "medmcqa": "MedMCQA", "medqa": "MedQA", "careqa": "CareQA",
-    "mmlu_stem": "STEM", "mmlu_social_sciences": "Social sciences",
-    "mmlu_humanities": "Humanities",
-    "mbpp": "MBPP", "humaneval": "HumanEval", "multiple-js": "MultiPL-E JS",
-    "multiple-cpp": "MultiPL-E C++",
-}  # fmt: skip
-
 KINDS = {"run": "run", "claim": "claim", "reference": "reference"}
 
 
@@ -64,9 +55,8 @@ def _amount(value: float) -> str:
 
 def headings(board: Board) -> list[str]:
     """Return the headings of the Markdown table."""
-    sets = [SET_TITLES.get(task, task) for task in board.rows]
     return [
-        "Group", "Entry", "Model", "Average %", *[f"{title} %" for title in sets],
+        "Group", "Entry", "Model", "Average %", *[f"{item.heading} %" for item in board.sets],
         "Without leak %", "Log-likelihood %", "GiB", "Adapter M", "Rounds", "Status", "Level",
         "Findings",
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.leaderboard.columns import SET_TITLES, Ranked
+from harness.leaderboard.columns import Ranked
 from harness.boards.board import Board
 
 SCHEMA = "flowertune-harness/leaderboard"
@@ -20,8 +20,7 @@ def board_value(items: Sequence[Ranked], board: Board, refused: Sequence[str]) -
         "challenge": board.id,
         "metric": board.metric,
         "sets": [
-            {"task": task, "title": SET_TITLES.get(task, task), "rows": rows}
-            for task, rows in board.rows.items()
+            {"task": item.task, "title": item.heading, "rows": item.rows} for item in board.sets
         ],
         "entries": [
             {

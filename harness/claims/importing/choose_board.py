@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.boards.board import BOARDS, Board, board_of_dataset
+from harness.boards.board import Board, board_names, board_of_dataset, load_board
 from harness.claims.importing.project import Project
 from harness.claims.importing.score_tables import table_rows
-from harness.errors import UsageError, did_you_mean
+from harness.errors import UsageError
 
 MAX_README_CHARACTERS = 200_000
 
@@ -24,10 +24,7 @@ def choose_board(project: Project, dataset: str | None, challenge: str | None) -
         UsageError: unknown, or it cannot be told.
     """
     if challenge is not None:
-        if challenge not in BOARDS:
-            hint = did_you_mean(challenge, BOARDS)
-            raise UsageError(f"no challenge {challenge!r}; {hint}")
-        return BOARDS[challenge]
+        return load_board(challenge)
     board = None if dataset is None else board_of_dataset(dataset)
     if board is not None:
         return board
@@ -35,7 +32,7 @@ def choose_board(project: Project, dataset: str | None, challenge: str | None) -
         _has_results, _has_evaluation_folder, _has_table,
     )  # fmt: skip
     for sign in signs:
-        present = [item for item in BOARDS.values() if sign(project, item)]
+        present = [item for item in map(load_board, board_names()) if sign(project, item)]
         if len(present) == 1:
             return present[0]
         if present:

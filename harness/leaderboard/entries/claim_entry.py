@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from harness.claims.record import ClaimedSet, ClaimRecord
 from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryScore
 from harness.leaderboard.entries.figures import counted, mean_of
-from harness.boards.board import BOARDS
+from harness.boards.board import load_board
 from harness.claims.figures import number
 from harness.claims.traffic import UNITS_MIB, derive_traffic
 from harness.verify.report import Finding
@@ -17,7 +17,7 @@ MIB = 2**20
 
 def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
     """Return the entry of a claim: its own figures where nothing could be recounted."""
-    board = BOARDS[claim.challenge]
+    board = load_board(claim.challenge)
     scores = {}
     for item in claim.sets:
         score = _claim_score(item, board.rows[item.task])

@@ -14,7 +14,6 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.leaderboard.columns import (
-    SET_TITLES,
     Ranked,
     gib,
     half_width,
@@ -22,7 +21,7 @@ from harness.leaderboard.columns import (
     percent,
 )
 from harness.leaderboard.page.plot import make_plots
-from harness.boards.board import LIMIT_MIB, Board
+from harness.boards.board import Board
 from harness.verify.rules.entry.ladder import LEVELS
 
 
@@ -74,13 +73,13 @@ def page(items: Sequence[Ranked], board: Board, title: str, value: dict[str, Any
         _compiled().render(
             title=title,
             board=board,
-            sets=[(task, SET_TITLES.get(task, task)) for task in board.rows],
+            sets=list(board.headings.items()),
             items=items,
             runs=len(runs),
             eligible=sum(item.entry.eligible for item in runs),
             claims=sum(item.entry.kind == "claim" for item in items),
             levels=LEVELS,
-            plots=make_plots(items, LIMIT_MIB),
+            plots=make_plots(items, board.limit_mib),
             data=inline_json(value),
             style=Markup(style),
             script=Markup(script),
