@@ -7,29 +7,10 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.claims.importing.project import Project
 from harness.claims.record import Api, ClaimedConfig
 from harness.errors import RecordError, UsageError
-
-KEYS = {
-    "model": ("model.name",),
-    "dataset": ("static.dataset.name", "dataset.name"),
-    "rounds": ("num-server-rounds",),
-    "fraction": ("strategy.fraction-train", "strategy.fraction-fit"),
-    "max_steps": ("train.training-arguments.max-steps",),
-    "batch_size": ("train.training-arguments.per-device-train-batch-size",),
-    "gradient_accumulation_steps": ("train.training-arguments.gradient-accumulation-steps",),
-    "learning_rate_max": ("train.learning-rate-max",),
-    "learning_rate_min": ("train.learning-rate-min",),
-    "seq_length": ("train.seq-length",),
-    "quantization": ("model.quantization",),
-    "rank": ("model.lora.peft-lora-r",),
-    "alpha": ("model.lora.peft-lora-alpha",),
-    "dora": ("model.lora.peft-use-dora", "model.lora.use-dora"),
-    "targets": ("model.lora.peft-lora-target-modules", "model.lora.target-modules"),
-    "optimizer": ("train.training-arguments.optim",),
-}
-"""Field of ClaimedConfig -> keys, the newest first."""
 
 NUMBERS = (int, float)
 TYPES: dict[str, tuple[type, ...]] = {
@@ -82,8 +63,8 @@ def from_flwr(flwr: Mapping[str, Any], name: str, unread: list[str]) -> ClaimedC
     config = flwr.get("app", {}).get("config", {})
     flat = flatten(config if isinstance(config, dict) else {})
     values: dict[str, Any] = {}
-    for field, keys in KEYS.items():
-        for key in keys:
+    for field in ClaimedConfig.model_fields:
+        for key in TEMPLATE_KEYS.get(field, ()):
             if key in flat and field not in values:
                 value = _typed(field, flat[key])
                 if value is None:

@@ -8,17 +8,33 @@ when one of them was changed, because the spec decides.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from importlib import resources
 from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
 
 from harness import __version__
 from harness.boards.challenge import Challenge
+from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.document import digest_of, pretty_json, write_atomic
 from harness.spec import RunSpec
 
 PACKAGE = "flowertune_app"
 RUN_DIR_KEY = "run-dir"
 MIRROR_KEY = "mirror"
+APP_NAME_CHARACTERS = 32
+"""Longest name of an app. Source: flwr `MAX_NAME_LENGTH`."""
+FILES = {
+    "pyproject.toml.jinja": "pyproject.toml",
+    "README.md.jinja": "README.md",
+    "package/__init__.py.jinja": f"{PACKAGE}/__init__.py",
+    "package/server_app.py.jinja": f"{PACKAGE}/server_app.py",
+    "package/client_app.py.jinja": f"{PACKAGE}/client_app.py",
+}
+"""Template -> file of the app."""
 
 Scalar = str | int | float | bool
 
@@ -33,134 +49,87 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
         run_dir: default of the config key `run-dir`; "" for one below the home directory.
         mirror: default of the config key `mirror`; "" for none.
     """
-    package = folder / PACKAGE
-    write_atomic(folder / "pyproject.toml", _pyproject(spec, challenge, run_dir, mirror))
-    write_atomic(folder / "README.md", _readme(spec))
-    write_atomic(package / "__init__.py", f'"""Flower App of {spec.label}."""\n')
-    write_atomic(package / "server_app.py", _SERVER)
-    write_atomic(package / "client_app.py", _CLIENT)
-    write_atomic(package / "spec.json", pretty_json(spec.model_dump(mode="json")))
-    write_atomic(package / "challenge.json", pretty_json(challenge.model_dump(mode="json")))
+    environment = Environment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # Neither TOML nor Markdown is HTML; values go through `toml`.
+    )
+    environment.filters["toml"] = toml_value
+    values = {
+        "name": app_name(spec.label),
+        "label": spec.label,
+        "description": f"{spec.label} for {challenge.title}",
+        "package": PACKAGE,
+        "plugins": spec.plugins,
+        "harness_version": __version__,
+        "spec_digest": digest_of(spec),
+        "supernodes": challenge.num_supernodes,
+        "run_dir": run_dir,
+        "mirror": mirror,
+        "config": template_config(spec, challenge),
+    }
+    root = resources.files("harness.federation.superlink").joinpath("template")
+    for template, target in FILES.items():
+        text = root.joinpath(template).read_text("utf-8")
+        write_atomic(folder / target, environment.from_string(text).render(values))
+    write_atomic(folder / PACKAGE / "spec.json", pretty_json(spec.model_dump(mode="json")))
+    write_atomic(
+        folder / PACKAGE / "challenge.json", pretty_json(challenge.model_dump(mode="json"))
+    )
+
+
+def app_name(label: str) -> str:
+    """Return a name that Flower takes for the app of `plugin/recipe`.
+
+    A name begins with a letter and holds letters, digits and hyphens, at most 32 characters.
+    `smollm2-dora/1.7b` gives `flowertune-smollm2-dora-1-7b`. A longer one is cut, and ends in
+    digits of the label's digest, so that two recipes whose names begin alike stay two apps.
+
+    Source: flwr `is_valid_name`.
+    """
+    name = "flowertune-" + re.sub(r"[^a-zA-Z0-9]+", "-", label).strip("-")
+    if len(name) <= APP_NAME_CHARACTERS:
+        return name
+    digest = hashlib.sha256(label.encode()).hexdigest()[:8]
+    return f"{name[: APP_NAME_CHARACTERS - 9].rstrip('-')}-{digest}"
+
+
+def toml_value(value: Scalar) -> str:
+    """Return a value as TOML writes it: JSON's numbers, booleans and strings are TOML's too.
+
+    Characters beyond ASCII stay as they are, since JSON would write those above U+FFFF as two
+    surrogates, which TOML forbids; DEL is the one character that only TOML wants escaped.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
 
 
 def template_config(spec: RunSpec, challenge: Challenge) -> dict[str, Scalar]:
-    """Return the run config by the keys of the FlowerTune template, dotted.
-
-    Source: [tool.flwr.app.config] of the finance template, 2026-03.
-    """
+    """Return the run config by the keys of the FlowerTune template, dotted."""
     train, params = spec.train, spec.peft.params
-    bits = {"fp4": 4, "nf4": 4, "int8": 8, "none": 0}[spec.model.quantization]
-    config: dict[str, Scalar] = {
-        "model.name": spec.model.hub_id,
-        "model.quantization": bits,
-        "train.save-every-round": train.save_every_rounds,
-        "train.dynamic-data-seed": train.data_order == "per-round",
-        "train.learning-rate-max": train.learning_rate_max,
-        "train.learning-rate-min": train.learning_rate_min,
-        "train.seq-length": train.seq_length,
-        "train.training-arguments.per-device-train-batch-size": train.batch_size,
-        "train.training-arguments.gradient-accumulation-steps": train.gradient_accumulation_steps,
-        "train.training-arguments.max-steps": train.max_steps,
-        "train.training-arguments.optim": train.optimizer,
-        "strategy.name": spec.strategy.name,
-        "strategy.fraction-train": train.fraction,
-        "strategy.fraction-evaluate": 0.0,
-        "num-server-rounds": train.rounds,
+    values: dict[str, Scalar] = {
+        "model": spec.model.hub_id,
+        "quantization": {"fp4": 4, "nf4": 4, "int8": 8, "none": 0}[spec.model.quantization],
+        "save_every_rounds": train.save_every_rounds,
+        "new_order_every_round": train.data_order == "per-round",
+        "learning_rate_max": train.learning_rate_max,
+        "learning_rate_min": train.learning_rate_min,
+        "seq_length": train.seq_length,
+        "batch_size": train.batch_size,
+        "gradient_accumulation_steps": train.gradient_accumulation_steps,
+        "max_steps": train.max_steps,
+        "optimizer": train.optimizer,
+        "strategy": spec.strategy.name,
+        "fraction": train.fraction,
+        "fraction_evaluate": 0.0,
+        "rounds": train.rounds,
         "seed": spec.seed,
-        "peft.name": spec.peft.name,
-        "static.dataset.name": challenge.dataset.name,
+        "peft": spec.peft.name,
+        "dataset": challenge.dataset.name,
     }
-    names = {"r": "model.lora.peft-lora-r", "alpha": "model.lora.peft-lora-alpha"}
-    for name, key in names.items():
-        if isinstance(params.get(name), int | float):
-            config[key] = params[name]
-    return config
-
-
-def _pyproject(spec: RunSpec, challenge: Challenge, run_dir: str, mirror: str) -> str:
-    config = template_config(spec, challenge)
-    static = {key: value for key, value in config.items() if key.startswith("static.")}
-    free = {key: value for key, value in config.items() if key not in static}
-    lines = [
-        "[build-system]",
-        'requires = ["hatchling"]',
-        'build-backend = "hatchling.build"',
-        "",
-        "[project]",
-        f'name = "flowertune-{spec.plugin}-{spec.recipe}"'.replace("_", "-"),
-        'version = "1.0.0"',
-        f"description = {json.dumps(f'{spec.label} for {challenge.title}')}",
-        'license = "Apache-2.0"',
-        f"# Runs with flowertune-harness {__version__} and its extra [run], and with the plugins",
-        *(f"#   {ref.name} {ref.version}" for ref in spec.plugins),
-        "# installed beside Flower; see README.md.",
-        "dependencies = []",
-        "",
-        "[tool.hatch.build.targets.wheel]",
-        'packages = ["."]',
-        "",
-        "[tool.flwr.app]",
-        'publisher = "participant"',
-        "",
-        "[tool.flwr.app.components]",
-        f'serverapp = "{PACKAGE}.server_app:app"',
-        f'clientapp = "{PACKAGE}.client_app:app"',
-        "",
-        "[tool.flwr.app.config]",
-        f"{RUN_DIR_KEY} = {json.dumps(run_dir)}",
-        f"{MIRROR_KEY} = {json.dumps(mirror)}",
-        *(f"{key} = {_toml(value)}" for key, value in free.items()),
-        "",
-        "[tool.flwr.app.config.static]",
-        *(f"{key.removeprefix('static.')} = {_toml(value)}" for key, value in static.items()),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Scalar) -> str:
-    # JSON's numbers, booleans and strings are TOML's, but for a bare exponent such as 6e-06.
-    return json.dumps(value)
-
-
-_SERVER = '''"""The harness's ServerApp for the spec beside this file."""
-
-from pathlib import Path
-
-from harness.federation.server_app import make_app
-
-app = make_app(Path(__file__).parent)
-
-__all__ = ["app"]
-'''
-
-_CLIENT = '''"""The harness's ClientApp: the same for every run."""
-
-from harness.federation.client import app
-from harness.federation.restarts import restart_dead_clients
-
-restart_dead_clients()
-
-__all__ = ["app"]
-'''
-
-
-def _readme(spec: RunSpec) -> str:
-    plugins = "\n".join(f"- `{ref.name}` {ref.version}" for ref in spec.plugins)
-    return f"""# {spec.label} as a Flower App
-
-Spec `{digest_of(spec)}`, made by flowertune-harness {__version__}.
-
-Needs, in the environment of the SuperLink and of the SuperNodes: `flowertune-harness[run]`
-{__version__} and the plugins
-
-{plugins}
-
-Run it on a local simulation:
-
-    flwr run . --stream --federation-config "num-supernodes=50 client-resources-num-cpus=1"
-
-`--run-config 'run-dir="/path"'` says where rounds, checkpoints and the adapter go, and
-`--run-config 'mirror="/path"'` where models and data lie. Afterwards
-`harness run --resume /path` evaluates the adapter and writes `result.json`.
-The other values of the config restate `{PACKAGE}/spec.json`; changing one is refused.
-"""
+    values |= {
+        setting: params[name]
+        for setting, name in (("rank", "r"), ("alpha", "alpha"))
+        if isinstance(params.get(name), int | float)
+    }
+    return {TEMPLATE_KEYS[setting][0]: value for setting, value in values.items()}

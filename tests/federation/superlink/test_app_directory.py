@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -9,10 +11,13 @@ import pytest
 from click.testing import CliRunner
 from tiny_run import TinyRun
 
+from harness.claims.importing.config import read_config
+from harness.claims.importing.project import open_project
+from harness.claims.record import ClaimedConfig
 from harness.document import read_document
 from harness.errors import UsageError
 from harness.federation.server_app import check_config, find_order, make_app
-from harness.federation.superlink.app_directory import PACKAGE, template_config, write_app
+from harness.federation.superlink.app_directory import PACKAGE, app_name, template_config, write_app
 from harness.federation.superlink.handover import Order
 from harness.federation.wire.names import Job
 from harness.spec import RunSpec
@@ -40,6 +45,83 @@ def test_an_app_that_flower_builds(small: TinyRun, tmp_path: Path) -> None:
     assert build_fab_from_disk(tmp_path)
     assert config["tool"]["flwr"]["app"]["components"]["serverapp"].startswith(PACKAGE)
     assert read_document(RunSpec, tmp_path / PACKAGE / "spec.json") == small.spec
+
+
+LABELS = [
+    ("smollm2-dora", "1.7b"),
+    ("a", "b_c.d--e"),
+    ("my-entry", "x" * 80),
+    ("seven-billion-weights", "with-flora-and-rank-32"),
+]
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
+@pytest.mark.parametrize(("plugin", "recipe"), LABELS)
+def test_flower_takes_the_app_of_every_name(
+    plugin: str, recipe: str, small: TinyRun, tmp_path: Path
+) -> None:
+    from flwr.cli.build import build_fab_from_disk
+
+    spec = small.spec.with_values(plugin=plugin, recipe=recipe)
+    write_app(tmp_path, spec, small.challenge, run_dir="", mirror="")
+    assert build_fab_from_disk(tmp_path)
+
+
+def test_an_apps_name_is_readable_and_its_own() -> None:
+    assert app_name("smollm2-dora/1.7b") == "flowertune-smollm2-dora-1-7b"
+    exactly_fits = "flowertune-" + "x" * 19 + "-1"
+    assert app_name("x" * 19 + "/1") == exactly_fits
+    long = [app_name(f"seven-billion-weights/rank-{rank}") for rank in (8, 16, 32)]
+    assert len({app_name("x" * 20 + "/1"), app_name("x" * 20 + "/2"), *long}) == 5
+    assert all(name.startswith("flowertune-seven-billio") for name in long)
+
+
+@pytest.mark.parametrize("supernodes", [4, 20])
+def test_the_readme_runs_the_challenges_number_of_supernodes(
+    supernodes: int, small: TinyRun, tmp_path: Path
+) -> None:
+    challenge = small.challenge.with_values(num_supernodes=supernodes)
+    write_app(tmp_path, small.spec, challenge, run_dir="", mirror="")
+    text = (tmp_path / "README.md").read_text()
+    [line] = re.findall(r"^    flwr run (.+)$", text, re.M)
+    config = shlex.split(line)[-1].split()
+    assert f"num-supernodes={supernodes}" in config
+
+
+@pytest.mark.parametrize("path", ['/a "b"', "C:\\runs", "/läufe/🌼", "/x\x7fy", "line\nbreak"])
+def test_whatever_a_path_holds_is_read_back(path: str, small: TinyRun, tmp_path: Path) -> None:
+    write_app(tmp_path, small.spec, small.challenge, run_dir=path, mirror=path)
+    config = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))
+    found = config["tool"]["flwr"]["app"]["config"]
+    assert (found["run-dir"], found["mirror"]) == (path, path)
+
+
+def test_an_imported_app_has_the_settings_that_were_exported(
+    small: TinyRun, tmp_path: Path
+) -> None:
+    write_app(tmp_path, small.spec, small.challenge, run_dir="", mirror="")
+    unread: list[str] = []
+    found = read_config(open_project(tmp_path), unread)
+    assert not unread
+    train = small.spec.train
+    assert found.with_values(num_supernodes=None) == ClaimedConfig(
+        model=small.spec.model.hub_id,
+        dataset=small.challenge.dataset.name,
+        rounds=train.rounds,
+        fraction=train.fraction,
+        max_steps=train.max_steps,
+        batch_size=train.batch_size,
+        gradient_accumulation_steps=train.gradient_accumulation_steps,
+        learning_rate_max=train.learning_rate_max,
+        learning_rate_min=train.learning_rate_min,
+        seq_length=train.seq_length,
+        quantization={"fp4": 4, "nf4": 4, "int8": 8, "none": 0}[small.spec.model.quantization],
+        rank=small.spec.peft.params["r"],
+        alpha=small.spec.peft.params["alpha"],
+        optimizer=train.optimizer,
+        api="message",
+    )
 
 
 def test_its_config_restates_the_spec_by_the_templates_keys(small: TinyRun, tmp_path: Path) -> None:
