@@ -7,7 +7,6 @@ error in the process that asked.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.machine.machine import this_machine
 from harness.planning.devices import refuse_absent_gpu
+from harness.processes.carried_error import CarriedError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         _settle(threads)
         evaluate(subject, options.quiet, threads)
     except HarnessError as error:
-        json.dump({"error": type(error).__name__, "message": str(error)}, sys.stdout)
+        print(CarriedError.of(error).text())
         return error.exit_code
     return 0
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from harness import errors
 from harness.document import write_atomic
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
+from harness.processes.carried_error import CarriedError
 
 UNTRAINED = "untrained"
 """Folder of a run directory: what the base model answers without the adapter."""
@@ -98,14 +98,10 @@ def _untrained_folder(run_dir: Path) -> Path:
 
 
 def _error(code: int, output: str, run_dir: Path) -> HarnessError:
-    try:
-        value = json.loads(output.splitlines()[-1])
-        kind = getattr(errors, value["error"])
-        if issubclass(kind, HarnessError):
-            error: HarnessError = kind(value["message"])
-            return error
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        pass
+    with suppress(RecordError):
+        told = CarriedError.read((output.splitlines() or [""])[-1], "its last line")
+        if (kind := told.kind()) is not None:
+            return kind(told.message)
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     memory = " (out of memory?)" if code == -9 else ""
     return EvaluationError(

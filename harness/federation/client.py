@@ -5,8 +5,6 @@ The module is light, so that 50 nodes can say their partition before anything he
 
 from __future__ import annotations
 
-import json
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +28,7 @@ from harness.federation.wire.names import (
 )
 from harness.federation.wire.shared_memory import outgoing
 from harness.federation.wire.tensors import to_tensors
+from harness.processes.carried_error import CarriedError
 
 if TYPE_CHECKING:
     from harness.federation.clientapp.worker import Worker
@@ -128,12 +127,8 @@ def _guarded(
         return _reply(message, context, content, notes)
     except Exception as error:
         # Flower would keep the text of the exception only; the server needs the traceback.
-        reason = {
-            "type": type(error).__name__,
-            "message": str(error),
-            "traceback": traceback.format_exc(),
-        }
-        return Message(Error(code=ERROR_RAISED, reason=json.dumps(reason)), reply_to=message)
+        reason = CarriedError.of(error).text()
+        return Message(Error(code=ERROR_RAISED, reason=reason), reply_to=message)
 
 
 def _reply(

@@ -23,6 +23,7 @@ from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.superlink.app_directory import MIRROR_KEY, RUN_DIR_KEY, template_config
 from harness.federation.superlink.handover import ORDER, OUTCOME, STOP, Order, Outcome
 from harness.federation.wire.names import Job
+from harness.processes.carried_error import CarriedError
 from harness.sources.assets import locate
 from harness.spec import RunSpec
 
@@ -45,8 +46,7 @@ def make_app(folder: Path) -> ServerApp:
         try:
             done = _serve(grid, order, run_dir)
         except BaseException as error:
-            name = type(error).__name__
-            outcome = Outcome(error=name, message=str(error) or name)
+            outcome = Outcome(error=CarriedError.of(error))
             write_atomic(logs / OUTCOME, pretty_json(outcome.model_dump(mode="json")))
             raise
         outcome = Outcome(

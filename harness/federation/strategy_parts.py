@@ -14,7 +14,7 @@ from harness.components import LocalObjective, LocalRound, StrategyContext, Stra
 from harness.document import Document
 from harness.errors import PluginError
 from harness.federation.storage import strategy_state
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 
 
 def build_strategy(
@@ -32,7 +32,7 @@ def build_strategy(
         PluginError: `build` raises, returns something else, or the strategy brings rounds of its
             own or state that no checkpoint could keep.
     """
-    with blame(f"strategy {name}: build()"):
+    with calling_plugin(f"strategy {name}: build()"):
         strategy: Any = method.build(params, context)
     if not isinstance(strategy, Strategy):
         raise PluginError(
@@ -45,7 +45,7 @@ def build_strategy(
             " to run, record and resume rounds; override configure_train and aggregate_train"
             " instead"
         )
-    with blame(f"strategy {name}: its state"):
+    with calling_plugin(f"strategy {name}: its state"):
         strategy_state.capture(strategy)
     return strategy
 
@@ -59,7 +59,7 @@ def client_part(name: str, method: StrategyMethod, params: Document) -> LocalObj
     if method.local_objective is None:
         return None
     culprit = f"strategy {name}: local_objective()"
-    with blame(culprit):
+    with calling_plugin(culprit):
         part = method.local_objective(params)
     if not isinstance(part, LocalObjective):
         raise PluginError(
@@ -78,7 +78,7 @@ def _guarded_loss(loss: Callable[..., Any], culprit: str) -> Callable[..., Any]:
     def guarded(parameters: Mapping[str, Any], received: Mapping[str, Any]) -> Any:
         import torch
 
-        with blame(culprit):
+        with calling_plugin(culprit):
             value = loss(parameters, received)
         if not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
             raise PluginError(
@@ -92,7 +92,7 @@ def _guarded_loss(loss: Callable[..., Any], culprit: str) -> Callable[..., Any]:
 
 def _guarded_finish(finish: Callable[..., Any], culprit: str) -> Callable[..., Any]:
     def guarded(done: LocalRound) -> Mapping[str, Any]:
-        with blame(culprit):
+        with calling_plugin(culprit):
             arrays = finish(done)
         if not isinstance(arrays, Mapping):
             raise PluginError(

@@ -15,7 +15,7 @@ from harness.components import (
 )
 from harness.document import Document
 from harness.errors import PluginError
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 from harness.recipe import Choice, TrainSpec
 
 
@@ -32,7 +32,7 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
         PluginError: `shapes` raises, forecasts nothing, or what it forecasts are no shapes.
     """
     culprit = f"PEFT method {name}: shapes()"
-    with blame(culprit):
+    with calling_plugin(culprit):
         shapes = method.shapes(model, params)
     _check_shapes(shapes, culprit)
     if not shapes:
@@ -47,7 +47,7 @@ def travelling_shapes(name: str, method: PeftMethod, model: ModelSpec, params: D
         PluginError: as `adapter_shapes`, or every tensor is frozen.
     """
     shapes = adapter_shapes(name, method, model, params)
-    with blame(f"PEFT method {name}: frozen()"):
+    with calling_plugin(f"PEFT method {name}: frozen()"):
         moving = {tensor: shape for tensor, shape in shapes.items() if not method.frozen(tensor)}
     if not moving:
         raise PluginError(f"PEFT method {name}: every tensor is frozen: nothing would train")
@@ -65,7 +65,7 @@ def round_plan(
             afterwards; or clients are to return what nobody makes.
     """
     culprit = f"strategy {name}: round_plan() of round {round}"
-    with blame(culprit):
+    with calling_plugin(culprit):
         plan = strategy.plan_of(params, context, round)
     if not isinstance(plan, RoundPlan):
         raise PluginError(f"{culprit} returned {type(plan).__name__}; expected a RoundPlan")
@@ -80,7 +80,7 @@ def round_plan(
                     f"{culprit} gives {tensor} the shape {part[tensor]}; the adapter's is"
                     f" {context.shapes[tensor]}"
                 )
-    with blame(culprit):
+    with calling_plugin(culprit):
         makes = strategy.local_objective is not None
         problem = _plan_problem(plan, context.shapes, makes)
     if problem:
@@ -107,9 +107,9 @@ def objection(
     Raises:
         PluginError: one of the two raises, or returns neither text nor None.
     """
-    with blame(f"strategy {name}: supports()"):
+    with calling_plugin(f"strategy {name}: supports()"):
         method = strategy.supports(peft.name, peft.params)
-    with blame(f"strategy {name}: supports_training()"):
+    with calling_plugin(f"strategy {name}: supports_training()"):
         training = strategy.supports_training(params, train)
     for function, answer in (("supports", method), ("supports_training", training)):
         if not (answer is None or isinstance(answer, str)):

@@ -14,7 +14,7 @@ from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
 from harness.document.plain_values import unplain
 from harness.errors import PluginError
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 from harness.recipe import NAME, Recipe
 
 MOST_ANSWERS = 1_000
@@ -37,7 +37,7 @@ def gather(plugin: str, hook: str, kind: type[T], call: pluggy.HookCaller) -> di
     """
     culprit = f"plugin {plugin!r}: {hook}"
     try:
-        with blame(culprit):
+        with calling_plugin(culprit):
             answers = call()
             if call.get_hookimpls() and not answers:  # pluggy leaves None out
                 raise PluginError(f"{culprit} returned None; expected a list of {kind.__name__}")

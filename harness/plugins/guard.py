@@ -1,19 +1,16 @@
-"""Plugin code is called inside `blame`, so that whatever it raises names the plugin in one line."""
+"""The guard of plugin code: whatever the code raises names the plugin, in one line."""
 
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from harness.errors import HarnessError, PluginError
+from harness.processes.signals import watching_signals
 
 PASSED = ("<frozen", str(Path(importlib.__file__).parent), str(Path(__file__).parent.parent))
 
@@ -22,7 +19,7 @@ LONGEST_CAUSE = 300
 
 
 @contextmanager
-def blame(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
+def calling_plugin(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
     """Turn what the plugin's code inside raises into an error that names it.
 
     What the code prints meanwhile goes to stderr: stdout is for results.
@@ -35,42 +32,16 @@ def blame(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
         PluginError: the code raised anything, SystemExit and KeyboardInterrupt included, that is
             neither the harness's own nor comes of a signal.
     """
-    with _interrupts() as interrupts:
+    with watching_signals() as came:
         try:
             with redirect_stdout(sys.stderr):
                 yield
         except HarnessError:
             raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and interrupts:
+            if isinstance(error, KeyboardInterrupt) and came:
                 raise
             raise PluginError(f"{culprit} raised {cause(error)}; {advice}") from error
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Yield a list that gets an item for each signal that may end the code inside.
-
-    Code can raise KeyboardInterrupt without anybody's Ctrl-C. Only the main thread meets signals.
-    """
-    came: list[int] = []
-    handlers: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        handlers = {number: known for number, known in handlers.items() if callable(known)}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        handlers[number](number, frame)
-
-    for number in handlers:
-        signal.signal(number, note)
-    try:
-        yield came
-    finally:
-        for number, handler in handlers.items():
-            if signal.getsignal(number) is note:
-                signal.signal(number, handler)
 
 
 def cause(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from harness.errors import PluginError, did_you_mean
 from harness.plugins import hookspecs
 from harness.plugins.answers import gather
 from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 from harness.recipe import Recipe
 from harness.spec import PluginRef
 
@@ -48,7 +48,7 @@ def load(name: str) -> Loaded:
     if info.problem:
         raise PluginError(f"plugin {name!r}: {info.problem}")
     culprit = f"plugin {name!r} ({info.distribution} {info.version}): import of {info.module}"
-    with blame(culprit, "fix or uninstall it"):
+    with calling_plugin(culprit, "fix or uninstall it"):
         module = info.entry_point.load()
     return collect(name, module, reference(info))
 

@@ -13,7 +13,7 @@ from harness.document import Document, canonical_json, explain
 from harness.document.plain_values import unplain
 from harness.errors import HarnessError, PluginError, UsageError, did_you_mean
 from harness.plugins.discovery import discover
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 from harness.plugins.loading import Loaded, load
 from harness.recipe import Choice
 from harness.spec import PluginRef, RunSpec
@@ -110,7 +110,7 @@ def validated_params(
                 f"{where} has no parameter {key!r}; {did_you_mean(key, kind.model_fields)}"
             )
     try:
-        with blame(f"{where}: its parameters"):
+        with calling_plugin(f"{where}: its parameters"):
             params = kind.model_validate_json(canonical_json(choice.params), strict=True)
             problem = unplain(params.model_dump())
     except PluginError as error:

@@ -25,7 +25,7 @@ from harness.federation.strategy_parts import build_strategy, client_part
 from harness.federation.wire.tensors import difference, to_record, to_tensors
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 from harness.testing.clients import Arrays, Clients, Trained, seeded_adapter
 
 
@@ -68,7 +68,7 @@ class Room:
         with _identity():
             replies = self._ask(adapter, plan, round)
             seed_draws(self.context.seed, "aggregation", round)
-            with blame(f"aggregate_train() of round {round}"):
+            with calling_plugin(f"aggregate_train() of round {round}"):
                 record, _ = self.strategy.aggregate_train(round, self.order(replies))
         if record is None:
             raise PluginError(f"no aggregate in round {round}")
@@ -82,7 +82,7 @@ class Room:
         reads = frozenset(self.objective.reads) if self.objective else frozenset()
         self.looks = 0
         seed_draws(self.context.seed, "sampling", round)
-        with blame(f"configure_train() of round {round}"):
+        with calling_plugin(f"configure_train() of round {round}"):
             messages = list(
                 self.strategy.configure_train(round, to_record(adapter), ConfigRecord(), self)
             )

@@ -10,7 +10,7 @@ from harness.components import PeftMethod
 from harness.errors import HarnessError
 from harness.planning.component_checks import adapter_shapes, travelling_shapes
 from harness.plugins import Loaded
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 from harness.testing.check import Problem
 from harness.testing.samples import TINY, sample_params
 
@@ -47,7 +47,7 @@ def _against_peft(method: PeftMethod, params: Any, shapes: Any) -> Iterator[Prob
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
     subject = f"peft method {method.name}"
-    with blame("configure()"):
+    with calling_plugin("configure()"):
         config = method.configure(TINY, params)
     if not isinstance(config, PeftConfig):
         yield Problem(
@@ -56,7 +56,7 @@ def _against_peft(method: PeftMethod, params: Any, shapes: Any) -> Iterator[Prob
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with blame("peft, given its configuration,"):
+        with calling_plugin("peft, given its configuration,"):
             model = get_peft_model(tiny_llama(), config)
         made = get_peft_model_state_dict(model, save_embedding_layers=False)
     found = {name: tuple(tensor.shape) for name, tensor in made.items()}

@@ -10,7 +10,7 @@ from harness.errors import HarnessError
 from harness.federation.strategy_parts import client_part
 from harness.planning.component_checks import round_plan, travelling_shapes
 from harness.plugins import Loaded
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 from harness.testing.check import Problem
 from harness.testing.laws import BREAKABLE, LAWS
 from harness.testing.samples import LORA, LORA_PARAMS, TINY, lora_shapes, sample_params
@@ -61,7 +61,7 @@ def sample_context(method: StrategyMethod, plugin: Loaded) -> StrategyContext | 
         for peft in plugin.peft_methods.values()
         for params in sample_params(peft, plugin)
     ]
-    with blame("supports()"):
+    with calling_plugin("supports()"):
         for name, values, peft, params in candidates:
             if method.supports(name, values) is None:
                 return _context(name, values, travelling_shapes(name, peft, TINY, params))

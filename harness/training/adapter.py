@@ -14,7 +14,7 @@ import torch
 from harness.components import ModelSpec, PeftMethod
 from harness.document import Document, pretty_json, write_atomic
 from harness.errors import FederationError, PluginError
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 """Tensor name as in peft's state dict -> values, in state-dict order."""
@@ -39,7 +39,7 @@ class Adapter:
 
         culprit = f"PEFT method {method.name}"
         expected = method.shapes(model, params)
-        with blame(f"{culprit}: configure()"):
+        with calling_plugin(f"{culprit}: configure()"):
             self.config = method.configure(model, params)
         if not isinstance(self.config, PeftConfig):
             raise PluginError(

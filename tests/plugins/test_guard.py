@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.errors import PluginError
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 
 Install = Callable[..., str]
 
@@ -17,7 +17,7 @@ Install = Callable[..., str]
 @pytest.mark.parametrize("error", [KeyboardInterrupt("mine"), SystemExit(3), ValueError("x")])
 def test_whatever_is_raised_without_a_signal_is_the_plugins(error: BaseException) -> None:
     named = f"plugin 'x' raised {type(error).__name__}"
-    with pytest.raises(PluginError, match=named), blame("plugin 'x'"):
+    with pytest.raises(PluginError, match=named), calling_plugin("plugin 'x'"):
         raise error
 
 
@@ -26,7 +26,7 @@ def test_another_thread_meets_no_signal() -> None:
 
     def call() -> None:
         try:
-            with blame("plugin 'x'"):
+            with calling_plugin("plugin 'x'"):
                 raise KeyboardInterrupt
         except BaseException as error:
             caught.append(error)
@@ -44,7 +44,11 @@ def test_a_signal_ends_the_code_as_it_would_anywhere(number: signal.Signals) -> 
 
     before = signal.signal(number, stop)
     try:
-        with pytest.raises(KeyboardInterrupt), blame("plugin 'x'"), blame("inside"):
+        with (
+            pytest.raises(KeyboardInterrupt),
+            calling_plugin("plugin 'x'"),
+            calling_plugin("inside"),
+        ):
             signal.raise_signal(number)
         assert signal.getsignal(number) is stop, "the handler is as it was"
     finally:
@@ -56,7 +60,7 @@ def test_a_handler_that_the_code_sets_stays() -> None:
 
     before = signal.getsignal(signal.SIGINT)
     try:
-        with blame("plugin 'x'"):
+        with calling_plugin("plugin 'x'"):
             signal.signal(signal.SIGINT, mine)
         assert signal.getsignal(signal.SIGINT) is mine
     finally:

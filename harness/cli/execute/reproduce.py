@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.document import pretty_json
+from harness.processes.signals import answering_signals, interrupt
 
 if TYPE_CHECKING:
     from harness.reproduce import Original, Reproduction
@@ -37,6 +37,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--write", is_flag=True, help="Write the earned rung into the submission folder.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON on stdout.")
+@answering_signals(interrupt)
 def command(
     path: Path, number: int | None, client: int | None, evaluation: bool, adapter: Path | None,
     mirror: Path | None, out: Path | None, actors: int | None, tolerance: bool, write: bool,
@@ -52,11 +53,9 @@ def command(
     from harness.machine.versions import require_run_extra
 
     require_run_extra()
-    from harness.cli.execute.run import terminate
     from harness.federation.options import Options
     from harness.reproduce import read_original, reevaluate, reproduce
 
-    signal.signal(signal.SIGTERM, terminate)
     if write:
         _refuse_to_write(read_original(path), path, client)
     work_dir = out or Path(tempfile.mkdtemp(prefix="harness-reproduce-"))

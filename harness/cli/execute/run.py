@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -16,6 +14,7 @@ from harness.document import pretty_json
 from harness.errors import UsageError
 from harness.machine.versions import require_run_extra
 from harness.planning.resolve import Request
+from harness.processes.signals import answering_signals, interrupt
 from harness.record.result import ResultRecord
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -46,6 +45,7 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
 @click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@answering_signals(interrupt)
 def command(
     out: Path | None, resume: Path | None, mirror: Path | None, quiet: bool, as_json: bool,
     plugin: str | None, **options: Any,
@@ -54,7 +54,6 @@ def command(
 
     Everything is kept in a run directory; a run that was stopped goes on with --resume.
     """
-    signal.signal(signal.SIGTERM, terminate)
     require_run_extra()
     from harness.federation.options import Options
     from harness.pipeline import run
@@ -111,8 +110,3 @@ def summary(folder: Path, record: ResultRecord) -> str:
     lines += [f"not eligible: {reason}" for reason in record.ineligible_because]
     lines.append(f"result: {folder / 'result.json'}")
     return "\n".join(lines)
-
-
-def terminate(number: int, frame: FrameType | None) -> None:
-    """Let SIGTERM unwind like Ctrl-C, so that children end and files stay whole."""
-    raise KeyboardInterrupt

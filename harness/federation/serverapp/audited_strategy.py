@@ -21,7 +21,7 @@ from harness.federation.serverapp.exchange import Exchange
 from harness.federation.serverapp.grid import AuditedGrid
 from harness.federation.serverapp.seeding import seed_draws
 from harness.federation.wire.tensors import difference, shapes_of, to_record, to_tensors
-from harness.plugins.guard import blame
+from harness.plugins.guard import calling_plugin
 
 RoundDone = Callable[[Exchange, dict[str, np.ndarray], float], None]
 """(traffic, aggregate, seconds): called after each round."""
@@ -71,7 +71,9 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
                 moving[name] = array
         grid.open_round(number)
         seed_draws(self.seed, "sampling", number)
-        with blame(f"strategy {type(self.inner).__name__}: configure_train() of round {number}"):
+        with calling_plugin(
+            f"strategy {type(self.inner).__name__}: configure_train() of round {number}"
+        ):
             return list(self.inner.configure_train(number, moving, config, grid))
 
     def aggregate_train(
@@ -90,7 +92,9 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
                 f"round {number} sampled no client; the strategy must train in every round"
             )
         seed_draws(self.seed, "aggregation", number)
-        with blame(f"strategy {type(self.inner).__name__}: aggregate_train() of round {number}"):
+        with calling_plugin(
+            f"strategy {type(self.inner).__name__}: aggregate_train() of round {number}"
+        ):
             arrays, metrics = self.inner.aggregate_train(number, replies)
         if arrays is None:
             raise PluginError(

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from flwr.app import Message
 
-import harness.errors
 from harness.document import parse_json
 from harness.errors import HarnessError, RecordError
 from harness.federation.wire.names import ARRAYS, EXAMPLES, HARNESS, LEARNING_RATE, LOSS, METRICS
 from harness.federation.wire.tensors import Shape, difference, digest_arrays, to_tensors
+from harness.processes.carried_error import CarriedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +98,15 @@ def check_reply(
 def read_error(reason: str) -> Fault:
     """Read the reason of an error reply: ours is JSON, Ray's is its own text."""
     try:
-        body = parse_json(reason, "error reply")
-        kind, text, trace = str(body["type"]), str(body["message"]), str(body["traceback"])
-    except (RecordError, KeyError, TypeError):
+        error = CarriedError.read(reason, "error reply")
+    except RecordError:
         if "ActorDied" in reason or "ActorUnavailable" in reason or "WorkerCrashed" in reason:
             return Fault("the process that ran it died")
         lines = [line.strip() for line in reason.splitlines() if line.strip()]
         return Fault(lines[-1] if lines else "an error without a reason", details=reason)
-    known = getattr(harness.errors, kind, None)
-    if isinstance(known, type) and issubclass(known, HarnessError):
-        return Fault(text, final=known)
-    return Fault(f"{kind}: {text}".splitlines()[0], details=trace)
+    if (kind := error.kind()) is not None:
+        return Fault(error.message, final=kind)
+    return Fault(f"{error.name}: {error.message}".splitlines()[0], details=error.traceback)
 
 
 def read_facts(text: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,9 @@ from typing import Any
 from harness.errors import FederationError
 from harness.federation.simulation.client_processes import children_with, kill
 from harness.federation.simulation.ray_start import eased_start
+from harness.processes.signals import answering_signals, interrupt
 
 MIB = 2**20
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 START_ATTEMPTS = 2
 """A second one, with other processes, for a start that failed for another reason than time."""
@@ -44,7 +42,7 @@ def ray_session(
     # Two messages under way per actor, each there and back, and never under Ray's own minimum.
     store = max(160 * MIB, 4 * actors * message_bytes)
     try:
-        with _interruptible():
+        with answering_signals(interrupt):  # which undoes the handler that Ray sets, too
             if stop.is_set():
                 raise KeyboardInterrupt
             for attempt in range(1, START_ATTEMPTS + 1):
@@ -89,27 +87,6 @@ def _start(
             ) from error
         return False
     return True
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let signals end Ray's start at once; afterwards they are handled as before.
-
-    Ray sets a handler of its own for SIGTERM, which is undone here too.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _send_events_to_log() -> None:

@@ -17,8 +17,8 @@ from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.guardian import Guardian
 from harness.federation.simulation.ray_session import ray_session
 from harness.federation.simulation.ray_start import ray_folder
-from harness.federation.simulation.signals import stop_on_signals
 from harness.planning.client_processes import gpu_share
+from harness.processes.signals import answering_signals
 from harness.spec import RunSpec
 
 JOIN_LIMIT_S = 15.0
@@ -101,7 +101,7 @@ def simulate(
         Guardian(folder),
         surroundings(spec, folder),
         flower_log(logs),
-        stop_on_signals(stop) as interrupted,
+        answering_signals(stop.set) as interrupted,
         ray_session(actors, cuda, message_bytes, folder, stop),
     ):
         thread = threading.Thread(target=flower.run, name="flower", daemon=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import harness.errors
 from harness.document import Document
-from harness.errors import FederationError, HarnessError
+from harness.errors import FederationError
 from harness.federation.options import Options
+from harness.federation.serverapp.transport import StoppedError
 from harness.federation.wire.names import Job
+from harness.processes.carried_error import CarriedError
 
 ORDER = "order.json"
 OUTCOME = "outcome.json"
@@ -30,16 +31,13 @@ class Outcome(Document):
     roster_sha256: str = ""
     facts: dict[str, Any] = {}
     duration_s: float = 0.0
-    error: str = ""
-    """Class of the error, "" when all went well."""
-    message: str = ""
+    error: CarriedError | None = None
+    """What ended it; None when all went well."""
 
 
-def error_of(outcome: Outcome) -> BaseException:
-    """Return the error that an outcome tells, of its own class where it is the harness's."""
-    if outcome.error == "StoppedError":
+def raised_again(error: CarriedError) -> BaseException:
+    """Return what ended the ServerApp, of its own class where it is the harness's."""
+    if error.name == StoppedError.__name__:
         return KeyboardInterrupt()
-    kind = getattr(harness.errors, outcome.error, None)
-    if isinstance(kind, type) and issubclass(kind, HarnessError):
-        return kind(outcome.message)
-    return FederationError(f"{outcome.error}: {outcome.message}")
+    kind = error.kind()
+    return kind(error.message) if kind else FederationError(f"{error.name}: {error.message}")

@@ -18,13 +18,13 @@ from harness.federation.serverapp.terms import LOGS
 from harness.federation.simulation.environment import child_environment
 from harness.federation.simulation.guardian import Guardian
 from harness.federation.simulation.ray_start import ray_folder
-from harness.federation.simulation.signals import stop_on_signals
 from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.app_directory import write_app
-from harness.federation.superlink.handover import ORDER, OUTCOME, STOP, Order, Outcome, error_of
+from harness.federation.superlink.handover import ORDER, OUTCOME, STOP, Order, Outcome, raised_again
 from harness.federation.superlink.local_superlink import local_superlink, program
 from harness.federation.wire.names import Job
 from harness.planning.client_processes import gpu_share
+from harness.processes.signals import answering_signals
 from harness.progress import Meter
 
 LOCAL = "local"
@@ -60,7 +60,7 @@ def federate_on_superlink(
     environment = os.environ | child_environment(job.spec, folder)
     with (
         Guardian(folder),
-        stop_on_signals(stop) as interrupted,
+        answering_signals(stop.set) as interrupted,
         _connection(str(options.superlink), Path(folder), environment, logs, stop) as (name, env),
     ):
         command = [program("flwr"), "run", str(app), name, "--stream"]
@@ -73,8 +73,8 @@ def federate_on_superlink(
             f"`flwr run` on {options.superlink!r} ended without a result; see {logs}/flwr-run.log"
         )
     outcome = read_document(Outcome, logs / OUTCOME)
-    if outcome.error:
-        raise error_of(outcome)
+    if outcome.error is not None:
+        raise raised_again(outcome.error)
     return FederationOutcome(
         rounds=tuple(Ledger(run_dir).rounds),
         roster_sha256=outcome.roster_sha256,
