@@ -189,3 +189,17 @@ def test_write_touches_only_what_changed(tmp_path: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*") if p.is_file()}
     write(files, tmp_path / "out")
     assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "groups"),
+    [(116, 88, [1, 2]), (74, 52, [1, 1])],  # p = 0.04995 and 0.050006
+)
+def test_entries_that_chance_would_part_once_in_twenty_times_share_a_group(
+    better: int, worse: int, groups: list[int]
+) -> None:
+    """Rows that only one of two entries has right, 116 to 88: z = 28 / sqrt(204)."""
+    a = entry("a", t="1" * better + "0" * worse + "0" * 80)
+    b = entry("b", t="0" * better + "1" * worse + "0" * 80)
+    found = rank_groups([a, b])
+    assert [found["finance/a"], found["finance/b"]] == groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -266,3 +267,42 @@ def test_a_gpu_that_is_not_there_is_refused_in_one_line() -> None:
         refuse_absent_gpu("cuda", LAPTOP)
     refuse_absent_gpu("cpu", LAPTOP)
     refuse_absent_gpu("cuda", replace(LAPTOP, gpu_name="A card"))
+
+
+def test_a_recipe_for_another_challenge_is_not_run_in_this_one(
+    install_plugin: Callable[..., str],
+) -> None:
+    code = """
+from harness import hookimpl
+from harness.recipe import Choice, Recipe, TrainSpec
+
+@hookimpl
+def harness_recipes():
+    return [Recipe(name="mine", title="x", challenge="medical",
+                   model="smollm2-dora/smollm2-135m-instruct",
+                   peft=Choice(name="standard/lora"), strategy=Choice(name="standard/fedavg"),
+                   train=TrainSpec())]
+"""
+    install_plugin("visitor", code)
+    [found] = resolved("visitor", challenge="finance").violations
+    assert found.rule == "same-challenge"
+    assert found.found == "recipe visitor/mine is made for medical"
+    assert found.expected == "a recipe for finance"
+    assert not resolved("smollm2-dora", challenge="finance").violations
+
+
+def test_a_smoke_run_has_no_price() -> None:
+    """A recipe's prices are of another machine."""
+    assert resolved().spec.price is not None
+    assert resolved(smoke=True).spec.price is None
+
+
+def test_the_training_time_is_four_operations_a_weight_and_token() -> None:
+    """Two cores of 60e9 operations a second, after 30 s of starting; see `CPU_FLOPS_PER_CORE`."""
+    sets = ("rounds=3", "max_steps=2", "batch_size=4", "fraction=0.1")
+    found = resolved("smollm2-dora/135m", *sets)
+    tokens = 3 * 5 * 2 * 4 * 82  # rounds, clients, steps, examples, tokens of an example
+    work = 4 * 134_515_008 * tokens
+    assert found.forecast.estimate.training_s == round(30 + work / (2 * 60e9), 1)
+    twice = resolved("smollm2-dora/135m", *sets, "gradient_accumulation_steps=2")
+    assert twice.forecast.estimate.training_s == round(30 + 2 * work / (2 * 60e9), 1)

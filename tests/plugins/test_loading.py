@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import py_compile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -190,3 +192,20 @@ def test_the_digest_follows_the_content(install_plugin: Install) -> None:
 def test_a_component_that_a_plugin_lacks_is_answered_with_the_nearest() -> None:
     with pytest.raises(PluginError, match=r'no PEFT method \'dorra\'; did you mean "dora"'):
         plugins.find_peft_method("standard/dorra", "smollm2-dora")
+
+
+def test_the_digest_of_a_package_is_of_its_sources_whoever_imported_it_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python leaves compiled files beside the sources at the first import."""
+    package = tmp_path / "digested_package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("x = 1\n")
+    (package / "inner" / "data.toml").write_text("y = 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = plugins.content_digest("digested_package", "digested")
+    py_compile.compile(str(package / "__init__.py"))
+    assert list(package.rglob("*.pyc"))
+    assert plugins.content_digest("digested_package", "digested") == before
+    (package / "inner" / "data.toml").write_text("y = 3\n")
+    assert plugins.content_digest("digested_package", "digested") != before

@@ -22,8 +22,10 @@ from harness.submissions.check import verify
 from harness.submissions.submit import REPEATED, RefusedError, submit
 
 
-def smoke_run(folder: Path, outputs: dict[int, str] | None = None) -> Path:
-    """Write a finished smoke run as the harness would have; `outputs` of fpb's rows by index."""
+def smoke_run(
+    folder: Path, outputs: dict[int, str] | None = None, sentences: dict[int, str] | None = None
+) -> Path:
+    """Write a finished smoke run as the harness would have; outputs, sentences of fpb's rows."""
     challenge = load_challenge("finance")
     s = Submission()
     s.respec(lambda spec: spec.update(smoke=True))
@@ -40,7 +42,8 @@ def smoke_run(folder: Path, outputs: dict[int, str] | None = None) -> Path:
     for task in ("fpb", "fiqa", "tfns"):
         lines, rows = [], []
         for index, (text, label) in enumerate(evaluation_rows(task)):
-            row = make_row(challenge, text, label, "news")
+            sentence = (sentences or {}).get(index, text) if task == "fpb" else text
+            row = make_row(challenge, sentence, label, "news")
             output = (outputs or {}).get(index, f" {label}") if task == "fpb" else f" {label}"
             found = next((w for w in ("positive", "negative") if w in output), "neutral")
             rows.append((row_digest(row), label, found, output))
@@ -117,3 +120,26 @@ def test_a_taken_or_unusable_name_is_refused(tmp_path: Path) -> None:
         submit(run, tmp_path / "submissions", "mine")
     with pytest.raises(UsageError, match="a-z"):
         submit(run, tmp_path / "submissions", "../elsewhere")
+
+
+def submitted_outputs(run: Path, submissions: Path) -> list[str]:
+    """Return the raw outputs of fpb as they are submitted."""
+    folder = submit(run, submissions)
+    lines = (folder / "generations/fpb.jsonl").read_text().splitlines()
+    return [json.loads(line)["output"] for line in lines]
+
+
+def test_a_repeated_sentence_that_decides_its_own_label_is_cut_to_the_label(tmp_path: Path) -> None:
+    """Without the sentence the text would read as neutral, and no longer as the run counted it."""
+    sentence = "Alder Bank gave a positive outlook ."
+    run = smoke_run(tmp_path / "run", {3: f" I repeat: {sentence}"}, {3: sentence})
+    assert submitted_outputs(run, tmp_path / "submissions")[3] == "positive"
+
+
+def test_only_a_sentence_of_16_characters_or_more_counts_as_repeated(tmp_path: Path) -> None:
+    """A shorter one may stand in an answer by chance."""
+    short, long = "x" * 15, "y" * 16
+    outputs = {0: f" neutral {short}", 1: f" neutral {long}"}
+    run = smoke_run(tmp_path / "run", outputs, {0: short, 1: long})
+    found = submitted_outputs(run, tmp_path / "submissions")
+    assert found[:2] == [f" neutral {short}", f" neutral {REPEATED}"]
