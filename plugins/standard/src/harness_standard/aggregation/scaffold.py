@@ -10,7 +10,7 @@ import numpy as np
 from harness.components import RoundPlan
 from harness_standard.aggregation.algebra import weighted_mean
 from harness_standard.aggregation.by_name import Arrays, ByName
-from harness_standard.strategies.scaffold import CONTROL, CONTROL_DELTA
+from harness_standard.control_variates import CONTROL, CONTROL_DELTA
 
 
 class Scaffold(ByName):

@@ -25,15 +25,12 @@ from harness.components import (
 )
 from harness.document import Document
 from harness.recipe import TrainSpec
+from harness_standard.control_variates import CLIENT_CONTROL, CONTROL, CONTROL_DELTA
 from harness_standard.strategies.fedavg import sampling
 from harness_standard.validity import supports
 
 if TYPE_CHECKING:
     from flwr.serverapp.strategy import Strategy
-
-CONTROL = "control/"
-CONTROL_DELTA = "control-delta/"
-CLIENT_CONTROL = "client-control/"
 
 
 class ScaffoldParams(Document):
