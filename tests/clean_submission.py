@@ -31,7 +31,7 @@ from harness.scoring import statistics
 from harness.scoring.rescore import majority
 from harness.spec import ChallengeRef, RunSpec
 from harness.verify.files.generations import generation_lines
-from harness.verify.independent.adapter_shapes import lora_shapes
+from harness.verify.independent.adapter_shapes import known_shapes
 from harness.verify.rules.run.adapter import WEIGHTS, tensors_digest
 
 HEX = "0123456789abcdef"
@@ -193,7 +193,8 @@ def data_records(challenge: Challenge) -> list[dict[str, Any]]:
 def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
     challenge = load_challenge("finance")
     spec = RunSpec.model_validate(spec_value(challenge, seed, rounds, rank))
-    shapes = lora_shapes(spec.model, rank, ("up_proj", "q_proj"), dora=True)
+    shapes = known_shapes("standard/dora", spec.model, {}, ("up_proj", "q_proj"), rank)
+    assert shapes is not None
     message = message_bytes(shapes)
     history = rounds_of(spec, challenge, message)
     tasks = [item.task for item in challenge.evaluation]

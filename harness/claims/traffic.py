@@ -9,13 +9,21 @@ from math import prod
 from harness.boards.board import Board, board_names, load_board
 from harness.claims.figures import ClaimFinding, digits, number, verdict
 from harness.claims.record import ClaimRecord
-from harness.verify.independent.architectures import adapter_tensors, architecture_of, message_sizes
+from harness.components import Shapes
+from harness.errors import PluginError
+from harness.planning.forecast import message_bytes, message_bytes_legacy
+from harness.verify.independent.adapter_shapes import known_shapes
+from harness.verify.independent.known_models import known_model
 
 MIB = 2**20
 UNITS_MIB = {
     "mb": 1.0, "mib": 1.0, "megabytes": 1.0, "gb": 1024.0, "gib": 1024.0, "gigabytes": 1024.0,
 }  # fmt: skip
 """Upstream writes MB and GB for 2^20 and 2^30 bytes."""
+
+
+MAX_RANK = 65_536
+"""Largest rank that is believed; the widest layer of a known model has 18,944 features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +47,35 @@ class Traffic:
 def derive_traffic(claim: ClaimRecord, board: Board) -> Traffic | None:
     """Return what the claim's adapter sends, or None when model or settings are not known."""
     config = claim.config
-    name = claim.stated.model or config.model
-    if name is None or config.rank is None or config.rounds is None or config.fraction is None:
+    if config.rounds is None or config.fraction is None:
         return None
-    if not (0 < config.rank <= 65_536 and 0 < config.rounds <= 10**6 and 0 < config.fraction <= 1):
+    if not (0 < config.rounds <= 10**6 and 0 < config.fraction <= 1):
         return None
-    model = architecture_of(name) or architecture_of(config.model or "")
-    shapes = model and adapter_tensors(model, config.rank, config.targets, bool(config.dora))
-    if not shapes:
+    shapes = adapter_of(claim)
+    if shapes is None:
         return None
     return Traffic(
-        {count: size / MIB for count, size in message_sizes(shapes).items()},
+        {"legacy": message_bytes_legacy(shapes) / MIB, "message": message_bytes(shapes) / MIB},
         board.clients_per_round(config.fraction),
         config.rounds,
         sum(map(prod, shapes.values())),
         config.targets is not None,
     )
+
+
+def adapter_of(claim: ClaimRecord) -> Shapes | None:
+    """Return the tensors of a claim's adapter, or None when the claim does not decide them."""
+    config = claim.config
+    model = known_model(claim.stated.model or "") or known_model(config.model or "")
+    if model is None or config.rank is None or not 0 < config.rank <= MAX_RANK:
+        return None
+    targets = model.default_targets if config.targets is None else config.targets
+    method = "standard/dora" if config.dora else "standard/lora"
+    try:
+        # Without targets there is no adapter.
+        return known_shapes(method, model, {}, targets, config.rank) or None
+    except PluginError:
+        return None  # A target that is no linear layer, such as an embedding.
 
 
 def communication(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:

@@ -53,14 +53,19 @@ class ModelSpec(Document):
             )
         return self
 
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.hidden // self.heads
+
     def linears(self) -> tuple[Linear, ...]:
         """Return every linear layer of the decoder blocks, in module order."""
-        head = self.hidden // self.heads
+        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
         shapes = (
-            ("self_attn.q_proj", self.hidden, self.heads * head),
-            ("self_attn.k_proj", self.hidden, self.kv_heads * head),
-            ("self_attn.v_proj", self.hidden, self.kv_heads * head),
-            ("self_attn.o_proj", self.heads * head, self.hidden),
+            ("self_attn.q_proj", self.hidden, queries),
+            ("self_attn.k_proj", self.hidden, keys),
+            ("self_attn.v_proj", self.hidden, keys),
+            ("self_attn.o_proj", queries, self.hidden),
             ("mlp.gate_proj", self.hidden, self.intermediate),
             ("mlp.up_proj", self.hidden, self.intermediate),
             ("mlp.down_proj", self.intermediate, self.hidden),

@@ -10,6 +10,7 @@ from harness.document import Document
 from harness.errors import PluginError
 from harness.plugins import Loaded, validated_params
 from harness.recipe import Choice
+from harness.verify.independent.adapter_shapes import known_shapes
 
 TINY = ModelSpec(
     name="tiny", hub_id="none/tiny", layers=2, hidden=32, intermediate=48, heads=4, kv_heads=2,
@@ -27,12 +28,8 @@ LORA_PARAMS: dict[str, Any] = {"r": SMALL_RANK, "alpha": 8, "target_modules": ("
 
 def lora_shapes() -> Shapes:
     """Return the tensors of LORA_PARAMS on TINY: A (4, 32), B (32 or 16, 4)."""
-    shapes: Shapes = {}
-    for layer in range(TINY.layers):
-        for module, size in (("q_proj", 32), ("v_proj", 16)):
-            stem = f"base_model.model.model.layers.{layer}.self_attn.{module}"
-            shapes[f"{stem}.lora_A.weight"] = (SMALL_RANK, TINY.hidden)
-            shapes[f"{stem}.lora_B.weight"] = (size, SMALL_RANK)
+    shapes = known_shapes(LORA, TINY, LORA_PARAMS, LORA_PARAMS["target_modules"], SMALL_RANK)
+    assert shapes is not None
     return shapes
 
 

@@ -17,10 +17,6 @@ MAX_GENERATIONS_BYTES = 64 * MIB
 
 IGNORED = ("/.git/", "/node_modules/", "/.venv/", "/__pycache__/", "/templates/")
 
-ACCURACY = re.compile(r"acc_(?P<task>[a-z_]+?)_(?P<run>[^/]+)\.txt")
-GENERATION = re.compile(r"generation_(?P<task>[a-z_]+?)_(?P<run>[^/]+)\.jsonl?")
-CODE_RESULT = re.compile(r"evaluation_results_(?P<task>[a-z-]+)\.json")
-
 
 @dataclass
 class Project:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.boards.board import Board
-from harness.verify.independent.architectures import architecture_of
+from harness.verify.independent.known_models import known_model
 
 NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
 BULLET = re.compile(
@@ -124,7 +124,7 @@ def model_of(label: str) -> str | None:
     if named is not None:
         return named.group(1)
     words = re.findall(r"[\w.-]{3,80}", label)
-    return next((word for word in words if architecture_of(word) is not None), None)
+    return next((word for word in words if known_model(word) is not None), None)
 
 
 def choose_row(rows: list[Row], hints: Hints, file: str, unread: list[str]) -> Row | None:

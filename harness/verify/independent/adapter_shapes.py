@@ -43,12 +43,6 @@ def known_shapes(
     }
 
 
-def lora_shapes(model: ModelSpec, rank: int, targets: tuple[str, ...], dora: bool) -> Shapes:
-    """Return the tensors of a LoRA or DoRA adapter. Raises PluginError as `known_shapes`."""
-    name = "standard/dora" if dora else "standard/lora"
-    return known_shapes(name, model, {}, targets, rank) or {}
-
-
 def _lora(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
     """A (r, in), B (out, r). Source: peft `LoraLayer`."""
     return {

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.document.safetensors_header import tensor_shapes
 from harness.errors import HarnessError, RecordError
 from harness.verify.independent.adapter_shapes import METHODS, known_shapes
-from harness.verify.independent.architectures import architecture_of
+from harness.verify.independent.known_models import known_model
 from harness.verify.independent.round_messages import A_SUFFIX, growth
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Subject
@@ -70,13 +70,12 @@ def _ranks(subject: Subject, found: Mapping[str, tuple[int, ...]]) -> Iterator[B
 def model_shape(subject: Subject) -> Iterator[Breach]:
     """A model that is known here has its own number of layers, widths and heads."""
     model = subject.record.spec.model
-    known = architecture_of(model.hub_id)
+    known = known_model(model.hub_id)
     if known is None or subject.record.spec.smoke:
         return
-    for name in ("layers", "hidden", "intermediate", "heads", "kv_heads", "vocab"):
-        found, expected = getattr(model, name), getattr(known, name)
-        if expected is not None and found != expected:
-            yield f"spec.model.{name}", found, f"{expected} of {model.hub_id}"
+    for name, expected in known.stated().items():
+        if getattr(model, name) != expected:
+            yield f"spec.model.{name}", getattr(model, name), f"{expected} of {model.hub_id}"
 
 
 def weights(subject: Subject) -> Iterator[Breach]:
