@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.boards.board import board_names, load_board
 from harness.boards.challenge import challenge_names
 from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError
@@ -12,12 +13,11 @@ from harness.leaderboard.columns import Ranked
 from harness.leaderboard.compare import rank_groups
 from harness.leaderboard.data import board_value
 from harness.leaderboard.entries.entry import Entry
-from harness.leaderboard.page.page import page
 from harness.leaderboard.entries.references import reference_entries
+from harness.leaderboard.entries.verdicts import entries
+from harness.leaderboard.page.page import page
 from harness.leaderboard.schema import result_schema
 from harness.leaderboard.tables import comma_separated, markdown
-from harness.leaderboard.entries.verdicts import entries
-from harness.boards.board import board_names, load_board
 from harness.verify.targets import Target, find_targets
 
 

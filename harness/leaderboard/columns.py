@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.leaderboard.entries.entry import Entry
 from harness.boards.board import Board
+from harness.leaderboard.entries.entry import Entry
 
 GIB = 2**30
-
-KINDS = {"run": "run", "claim": "claim", "reference": "reference"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Ranked:
     def status(self) -> str:
         """`eligible`, or why it ranks nowhere, in one word."""
         if self.entry.kind != "run":
-            return KINDS[self.entry.kind]
+            return self.entry.kind
         return "eligible" if self.entry.eligible else "not eligible"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.leaderboard.columns import Ranked
 from harness.boards.board import Board
+from harness.leaderboard.columns import Ranked
 
 SCHEMA = "flowertune-harness/leaderboard"
 VERSION = 1

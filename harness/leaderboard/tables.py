@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from harness.leaderboard.columns import Ranked, cells, headings
 from harness.boards.board import Board
+from harness.leaderboard.columns import Ranked, cells, headings
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula."""

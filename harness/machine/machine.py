@@ -22,7 +22,6 @@ class Machine:
     vector_bits: int
     """512 with AVX-512, 256 with AVX2, else 128."""
     gpu_name: str | None
-    gpu_memory_bytes: int
     gpu_free_bytes: int
     """What no process had taken of it when this was asked."""
 
@@ -30,7 +29,7 @@ class Machine:
 @cache
 def this_machine() -> Machine:
     """Return the facts of this machine; a missing or failing `nvidia-smi` means no GPU."""
-    name, memory, free = _gpu()
+    name, free = _gpu()
     return Machine(
         cores=len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
@@ -38,7 +37,6 @@ def this_machine() -> Machine:
         memory_bytes=_memory_bytes(),
         vector_bits=_vector_bits(),
         gpu_name=name,
-        gpu_memory_bytes=memory,
         gpu_free_bytes=free,
     )
 
@@ -59,19 +57,16 @@ def _vector_bits() -> int:
     return 256 if "avx2" in flags else 128
 
 
-def _gpu() -> tuple[str | None, int, int]:
-    """Name, memory and free memory of the first GPU."""
-    none = (None, 0, 0)
+def _gpu() -> tuple[str | None, int]:
+    """Name and free memory of the first GPU."""
+    none = (None, 0)
     if shutil.which("nvidia-smi") is None:
         return none
-    columns = "--query-gpu=name,memory.total,memory.free"
-    query = ["nvidia-smi", columns, "--format=csv,noheader,nounits"]
+    query = ["nvidia-smi", "--query-gpu=name,memory.free", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return none
     first = done.stdout.strip().splitlines()[:1] if done.returncode == 0 else []
-    name, *memory = first[0].rsplit(", ", 2) if first else ("",)
-    if len(memory) != 2 or not all(item.isdigit() for item in memory):
-        return none
-    return name, int(memory[0]) * MIB, int(memory[1]) * MIB
+    name, _, free_mib = first[0].rpartition(", ") if first else ("", "", "")
+    return (name, int(free_mib) * MIB) if free_mib.isdigit() else none

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from harness.cli.entries.leaderboard import command
 from harness.leaderboard.build import build, ranked, stale, write
 from harness.leaderboard.compare import Rows, p_value, rank_groups
-from harness.leaderboard.entries.figures import counted, mean_of
 from harness.leaderboard.entries.entry import Entry
+from harness.leaderboard.entries.figures import counted, mean_of
+from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.page.page import inline_json
 from harness.leaderboard.page.plot import pareto_front
-from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.tables import csv_cell, markdown_cell
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,6 @@ MACHINE = Machine(
     memory_bytes=64 * GIB,
     vector_bits=512,
     gpu_name="A card",
-    gpu_memory_bytes=16 * GIB,
     gpu_free_bytes=16 * GIB,
 )
 

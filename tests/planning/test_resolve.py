@@ -19,7 +19,6 @@ LAPTOP = Machine(
     memory_bytes=24 * 2**30,
     vector_bits=256,
     gpu_name=None,
-    gpu_memory_bytes=0,
     gpu_free_bytes=0,
 )
 

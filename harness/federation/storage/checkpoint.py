@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.document import Document, canonical_json, parse_document, parse_json, replacing
+from harness.document import Document, parse_document, parse_json, replacing
 from harness.errors import RecordError
 from harness.federation.wire.tensors import digest_arrays
 from harness.record.federation import RoundRecord
@@ -148,8 +148,3 @@ def prune(run_dir: Path, keep: int) -> int:
     for leftover in (run_dir / FOLDER).glob(".*"):
         leftover.unlink(missing_ok=True)
     return min(rounds_on_disk(run_dir), default=0)
-
-
-def state_json(value: Any) -> str:
-    """Return the canonical JSON of a captured state, to compare two of them."""
-    return canonical_json(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness.document import canonical_json, parse_document, parse_json, write_atomic
@@ -90,15 +89,3 @@ def fault(record: RoundRecord, number: int, previous: str) -> str | None:
     if record.digest != record.chain_digest():
         return f"round {number} has digest {record.digest[:12]}; its content gives another"
     return None
-
-
-def check_chain(rounds: Sequence[RoundRecord]) -> list[str]:
-    """Return every break of the hash chain, in words; none when it holds."""
-    problems = []
-    previous = GENESIS
-    for number, record in enumerate(rounds, start=1):
-        problem = fault(record, number, previous)
-        if problem:
-            problems.append(problem)
-        previous = record.digest
-    return problems

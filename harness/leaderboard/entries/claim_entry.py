@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.claims.record import ClaimedSet, ClaimRecord
-from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryScore
-from harness.leaderboard.entries.figures import counted, mean_of
 from harness.boards.board import load_board
 from harness.claims.figures import number
+from harness.claims.record import ClaimedSet, ClaimRecord
 from harness.claims.traffic import UNITS_MIB, derive_traffic
+from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryScore
+from harness.leaderboard.entries.figures import counted, mean_of
 from harness.verify.report import Finding
 
 MIB = 2**20

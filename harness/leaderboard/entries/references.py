@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from harness.boards.challenge import Challenge, challenge_names, load_challenge
-from harness.leaderboard.entries.figures import counted, mean_of
-from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
+from harness.leaderboard.entries.entry import Entry, EntryScore
+from harness.leaderboard.entries.figures import counted, mean_of
 
 
 @cache

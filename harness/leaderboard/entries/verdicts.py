@@ -17,11 +17,12 @@ from typing import Any
 
 from harness.document import canonical_json, write_atomic
 from harness.errors import RecordError
-from harness.leaderboard.entries.entries import entry_of
+from harness.leaderboard.entries.claim_entry import claim_entry
 from harness.leaderboard.entries.entry import Entry
-from harness.submissions.check import check
-from harness.verify.files.layout import list_files
+from harness.leaderboard.entries.run_entry import run_entry
+from harness.submissions.check import Checked, check
 from harness.submissions.parallel import each
+from harness.verify.files.layout import list_files
 from harness.verify.targets import Target
 
 
@@ -61,6 +62,15 @@ def judged(target: Target) -> dict[str, Any]:
         return {"refused": f"{target.name}: {', '.join(rules)}"}
     bits = {task: score.bits for task, score in entry.scores.items()}
     return {"entry": entry.model_dump(mode="json"), "bits": bits}
+
+
+def entry_of(item: Checked) -> Entry | None:
+    """Return the entry of a submission, or None when a rule rejects it."""
+    if not item.clean:
+        return None
+    if item.claim is not None:
+        return claim_entry(item.claim, item.findings)
+    return None if item.subject is None else run_entry(item.subject, item.findings)
 
 
 def entries(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:

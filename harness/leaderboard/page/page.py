@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from harness.boards.board import Board
 from harness.leaderboard.columns import (
     Ranked,
     gib,
@@ -21,13 +22,14 @@ from harness.leaderboard.columns import (
     percent,
 )
 from harness.leaderboard.page.plot import make_plots
-from harness.boards.board import Board
 from harness.verify.rules.entry.ladder import LEVELS
 
 
 @cache
 def _template(name: str) -> str:
-    return resources.files("harness.leaderboard.page").joinpath(f"templates/{name}").read_text("utf-8")
+    return (
+        resources.files("harness.leaderboard.page").joinpath(f"templates/{name}").read_text("utf-8")
+    )
 
 
 @cache
