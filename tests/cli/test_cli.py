@@ -182,3 +182,11 @@ def test_a_run_that_cannot_be_is_refused_before_anything_heavy(
     assert word in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_200_characters_of_a_path_are_shown(tmp_path: Path) -> None:
+    """A path that the file system refuses ends in one line of bounded length."""
+    long = str(tmp_path / ("a" * 300))
+    done = harness("verify", long)
+    assert done.returncode == 2
+    assert done.stderr == f"error: {long[:200]}: File name too long; check the path\n"

@@ -99,3 +99,9 @@ def test_a_taken_name_and_a_folder_in_use_are_refused(tmp_path, install_plugin):
     with pytest.raises(UsageError, match="is in use"):
         write_plugin("fresh", tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_name_of_60_characters_fits_and_one_of_61_does_not(tmp_path):
+    assert write_plugin("a" * 60, tmp_path / "fits")
+    with pytest.raises(UsageError, match="at most 60 characters"):
+        write_plugin("a" * 61, tmp_path / "does-not")

@@ -209,3 +209,27 @@ def test_the_digest_of_a_package_is_of_its_sources_whoever_imported_it_first(
     assert plugins.content_digest("digested_package", "digested") == before
     (package / "inner" / "data.toml").write_text("y = 3\n")
     assert plugins.content_digest("digested_package", "digested") != before
+
+
+def many(count: int) -> str:
+    answer = f"[model(f'tiny{{n}}') for n in range({count})]"
+    return HEAD + f"@hookimpl\ndef harness_models():\n    return {answer}\n"
+
+
+def test_a_plugin_offers_a_thousand_components_of_a_kind_and_no_more(
+    install_plugin: Install,
+) -> None:
+    install_plugin("many", many(1_000))
+    assert len(plugins.load("many").models) == 1_000
+    install_plugin("too-many", many(1_001))
+    fails("too-many", "more than 1000")
+
+
+@pytest.mark.parametrize(("length", "cut"), [(299, 299), (300, 300), (301, 300)])
+def test_300_characters_of_a_plugin_s_own_message_are_shown(
+    length: int, cut: int, install_plugin: Install
+) -> None:
+    install_plugin("wordy", f"raise ValueError('q' * {length})\n")
+    with pytest.raises(PluginError) as caught:
+        plugins.load("wordy")
+    assert f"ValueError: {'q' * cut} (" in str(caught.value)

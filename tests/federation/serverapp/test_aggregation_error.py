@@ -62,3 +62,14 @@ def test_equal_clients_lose_nothing_in_the_average() -> None:
 
 def test_a_method_without_low_rank_factors_has_no_aggregation_error() -> None:
     assert aggregation_error([{"ia3_l": np.ones(3, np.float32)}] * 3, EXAMPLES) is None
+
+
+@pytest.mark.parametrize(("spread", "reported"), [(1.1e-6, 1.1e-6), (0.9e-6, 0.0)])
+def test_an_error_below_a_millionth_is_rounding(spread: float, reported: float) -> None:
+    """Two clients with A = B = 1 + e and 1 - e: the mean of BA is 1 + e^2, the means' product 1."""
+    e = np.sqrt(spread)
+    updates = [
+        {"x.lora_A.weight": np.array([[1 + way * e]]), "x.lora_B.weight": np.array([[1 + way * e]])}
+        for way in (1, -1)
+    ]
+    assert aggregation_error(updates, [1, 1]) == pytest.approx(reported, rel=1e-3)

@@ -1,0 +1,61 @@
+"""What is read of a document ends at its limits, and not before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.document import parse_json, read_json
+from harness.document.safetensors_header import tensor_shapes
+from harness.errors import RecordError
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("deepest", "beyond"),
+    [
+        ("[" * 64 + "]" * 64, "[" * 65 + "]" * 65),
+        ("[" * 63 + "1" + "]" * 63, "[" * 64 + "1" + "]" * 64),
+        ('{"a":' * 63 + "{}" + "}" * 63, '{"a":' * 64 + "{}" + "}" * 64),
+    ],
+)
+def test_64_levels_are_read_and_65_refused(deepest: str, beyond: str) -> None:
+    assert parse_json(deepest, "here") == json.loads(deepest)
+    with pytest.raises(RecordError, match="here: nested too deep; at most 64 levels"):
+        parse_json(beyond, "here")
+
+
+def test_a_document_of_64_mib_is_read_and_one_byte_more_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "document.json"
+    path.write_bytes(b"[1]".ljust(64 * MIB))
+    assert read_json(path) == [1]
+    path.write_bytes(b"[1]".ljust(64 * MIB + 1))
+    with pytest.raises(RecordError, match="67108865 bytes; at most 67108864 are read"):
+        read_json(path)
+
+
+def test_a_header_of_32_mib_is_read_and_one_byte_more_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    header = b'{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
+    for length, fits in ((32 * MIB, True), (32 * MIB + 1, False)):
+        path.write_bytes(length.to_bytes(8, "little") + header.ljust(length) + b"xy")
+        if fits:
+            assert tensor_shapes(path)["a"].shape == (2,)
+        else:
+            with pytest.raises(RecordError, match="header of 33554433 bytes"):
+                tensor_shapes(path)
+
+
+@pytest.mark.parametrize(("cut", "fits"), [(0, True), (1, False)])
+def test_a_header_ends_inside_its_file(cut: int, fits: bool, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    data = (2).to_bytes(8, "little") + b"{}"
+    path.write_bytes(data[: len(data) - cut])
+    if fits:
+        assert tensor_shapes(path) == {}
+    else:
+        with pytest.raises(RecordError, match="not a safetensors file"):
+            tensor_shapes(path)

@@ -1,0 +1,156 @@
+"""What a plan assumes of machines and models, in figures that a user can follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import UsageError
+from harness.machine.machine import Machine
+from harness.planning.client_processes import client_memory_bytes, client_processes
+from harness.planning.devices import choose_compute, refuse_hopeless_device
+from harness.planning.resolve import Request, Resolved, resolve
+from harness.planning.smoke import corpus_digest, evaluation_rows, training_rows
+from harness.spec import RunSpec
+
+MIB = 2**20
+GPU = Machine(
+    cores=16, memory_bytes=64 * 2**30, vector_bits=512, gpu_name="A card",
+    gpu_memory_bytes=16 * 2**30, gpu_free_bytes=16 * 2**30,
+)  # fmt: skip
+CPU = replace(GPU, gpu_name=None, gpu_memory_bytes=0, gpu_free_bytes=0)
+SETS = ("rounds=3", "max_steps=2", "batch_size=4", "fraction=0.1")
+
+
+def resolved(recipe: str = "135m", machine: Machine = CPU, *sets: str, **more: object) -> Resolved:
+    return resolve(Request(f"smollm2-dora/{recipe}", overrides=sets, **more), machine)  # type: ignore[arg-type]
+
+
+TOKENS = 3 * 5 * 2 * 4 * 82
+"""Rounds, clients, steps, examples and tokens of an example of `SETS`."""
+WORK = 4 * 134_515_008 * TOKENS
+
+
+@pytest.mark.parametrize(("bits", "speed"), [(512, 100e9), (256, 60e9), (128, 20e9)])
+def test_a_core_is_as_fast_as_its_vectors_are_wide(bits: int, speed: float) -> None:
+    machine = replace(CPU, vector_bits=bits, cores=10)
+    found = resolved("135m", machine, *SETS).forecast.estimate
+    assert found.training_s == round(30 + WORK / (10 * speed), 1)
+    assert found.basis.startswith("10 CPU cores, 82 tokens an example")
+
+
+def test_cores_beyond_the_clients_threads_do_not_count() -> None:
+    machine = replace(CPU, cores=64)
+    found = resolved("135m", machine, *SETS, threads=2).forecast.estimate
+    assert found.training_s == round(30 + WORK / (5 * 2 * 100e9), 1)
+
+
+def test_a_gpu_is_as_fast_as_the_reference_entry_s() -> None:
+    """1924.52 s for 12 rounds of 5 clients of 8 steps of 16 examples of the 1.7B model."""
+    assert resolved("135m", GPU, *SETS).forecast.estimate.training_s == round(30 + WORK / 2.2e12, 1)
+    reference = resolved("1.7b", GPU).forecast.estimate
+    assert reference.training_s == pytest.approx(1924.52, rel=0.05)
+    assert reference.basis.startswith("A card, ")
+
+
+def test_short_sequences_make_short_examples() -> None:
+    long = resolved("135m", CPU, *SETS, "seq_length=82").forecast.estimate
+    short = resolved("135m", CPU, *SETS, "seq_length=41").forecast.estimate
+    assert long == resolved("135m", CPU, *SETS).forecast.estimate
+    assert (short.training_s - 30) * 2 == pytest.approx(long.training_s - 30, abs=0.2)
+
+
+def memory_of(spec: RunSpec, **changes: object) -> int:
+    return client_memory_bytes(spec.with_values(**changes), 1_000_000)
+
+
+def test_the_memory_of_a_process_is_counted_part_by_part() -> None:
+    """450 MiB of libraries, 4 bytes a weight of the base, 16 or 10 bytes an adapter's value, and
+    of each token 12 hidden and 6 intermediate numbers a layer."""
+    spec = resolved("135m", CPU, *SETS, "optimizer=adamw_torch", device="cpu").spec
+    activations = 4 * 82 * 30 * (12 * 576 + 6 * 1536) * 4
+    base = 4 * 134_515_008
+    assert memory_of(spec) == 450 * MIB + base + 16 * 1_000_000 + activations
+    paged = spec.train.with_values(optimizer="paged_adamw_8bit")
+    assert memory_of(spec, train=paged) == 450 * MIB + base + 10 * 1_000_000 + activations
+
+
+@pytest.mark.parametrize(
+    ("quantization", "dtype", "weight_bytes"),
+    [
+        ("fp4", "bfloat16", 0.5625), ("nf4", "bfloat16", 0.5625), ("int8", "bfloat16", 1.0),
+        ("none", "bfloat16", 2.0), ("none", "float32", 4.0),
+    ],
+)  # fmt: skip
+def test_on_a_gpu_linear_layers_stay_as_they_are_quantized(
+    quantization: str, dtype: str, weight_bytes: float
+) -> None:
+    spec = resolved("135m", GPU, *SETS, "optimizer=adamw_torch").spec
+    model = spec.model.with_values(quantization=quantization, dtype=dtype)
+    linears = model.linear_parameters()
+    rest = 4 * (model.parameters() - linears)
+    activations = 4 * 82 * 30 * (12 * 576 + 6 * 1536) * 2
+    expected = 450 * MIB + round(linears * weight_bytes) + rest + 16 * 1_000_000 + activations
+    assert memory_of(spec, model=model) == expected
+
+
+def test_processes_fill_six_tenths_of_the_memory() -> None:
+    spec = resolved("135m", CPU, threads=1, device="cpu").spec
+    each = client_memory_bytes(spec, 1_000_000)
+
+    def processes(memory: int) -> int:
+        machine = replace(CPU, memory_bytes=memory)
+        return client_processes(spec, 5, 1_000_000, machine)
+
+    assert processes(round(3 * each / 0.6) + 2) == 3
+    assert processes(round(3 * each / 0.6) - 2) == 2
+
+
+def test_a_model_of_a_thousand_million_weights_wants_a_gpu() -> None:
+    plan = resolved("135m", CPU)
+    narrow = plan.spec.model.with_values(layers=1, hidden=10, heads=1, kv_heads=1, vocab=1)
+    most = 1 + (1_000_000_000 - narrow.parameters()) // 10
+
+    def asked(vocabulary: int) -> None:
+        spec = plan.spec.with_values(model=narrow.with_values(vocab=vocabulary))
+        refuse_hopeless_device("auto", spec, plan.forecast)
+
+    assert narrow.with_values(vocab=most).parameters() == 1_000_000_000
+    asked(most - 1)
+    with pytest.raises(UsageError, match="--device cpu"):
+        asked(most)
+
+
+def test_a_smoke_run_takes_four_threads_or_what_there_is() -> None:
+    def threads(cores: int, smoke: bool = True) -> int:
+        return choose_compute("cpu", None, smoke, replace(CPU, cores=cores), 5).threads
+
+    assert [threads(cores) for cores in (1, 3, 4, 5, 16)] == [1, 3, 4, 4, 4]
+    assert [threads(cores, smoke=False) for cores in (1, 5, 9, 10)] == [1, 1, 1, 2]
+
+
+def test_threads_may_be_as_many_as_cores_and_no_more() -> None:
+    assert choose_compute("cpu", 16, False, CPU, 5).threads == 16
+    with pytest.raises(UsageError, match="--threads 17: this machine has 16 cores"):
+        choose_compute("cpu", 17, False, CPU, 5)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "digest"),
+    [
+        ("training", "c3205455b05f03d5d1916e09c3260c5fbec1c8afde3ab3ec93ff91c98d23d236"),
+        ("fpb", "1c8e298b8c08824ad5893e1f71cd5c9309932a706ce35c5e341459b189bae415"),
+        ("fiqa", "18511fe3a73889562ac5a58fedbc61b202af5f0db120eabf0a50a5ea86e27efe"),
+        ("tfns", "4565ed2c5d29d72816c96323742f3478eb2f5ad935ecd5350949da72f16338ed"),
+    ],
+)
+def test_the_smoke_corpus_is_the_one_of_all_smoke_records(purpose: str, digest: str) -> None:
+    """Their records hold its digest."""
+    assert corpus_digest(purpose) == digest
+
+
+def test_a_smoke_run_has_32_rows_a_partition_and_8_a_set() -> None:
+    challenge = resolved("135m").challenge
+    assert len(training_rows(challenge)) == 32 * challenge.num_supernodes
+    assert len(evaluation_rows("fpb")) == 8
