@@ -17,9 +17,9 @@ from harness.spec import RunSpec
 MIB = 2**20
 GPU = Machine(
     cores=16, memory_bytes=64 * 2**30, vector_bits=512, gpu_name="A card",
-    gpu_memory_bytes=16 * 2**30, gpu_free_bytes=16 * 2**30,
+    gpu_free_bytes=16 * 2**30,
 )  # fmt: skip
-CPU = replace(GPU, gpu_name=None, gpu_memory_bytes=0, gpu_free_bytes=0)
+CPU = replace(GPU, gpu_name=None, gpu_free_bytes=0)
 SETS = ("rounds=3", "max_steps=2", "batch_size=4", "fraction=0.1")
 
 
