@@ -42,12 +42,12 @@ def test_state_of_the_strategy_is_what_makes_the_difference(
     recipe: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test above would pass for a strategy without state; these have some."""
-    from harness.federation.serverapp import coordinator
+    from harness.federation.storage import strategy_state
 
     run = tiny_run(tiny_model, recipe, supernodes=4)
     whole = serve(run, tmp_path / "whole")
     serve(run, tmp_path / "run", until=2)
-    monkeypatch.setattr(coordinator.state, "restore", lambda *args: None)
+    monkeypatch.setattr(strategy_state, "restore", lambda *args: None)
     assert serve(run, tmp_path / "run").digests != whole.digests
 
 
