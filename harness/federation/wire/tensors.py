@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from flwr.app import ArrayRecord
 
-Tensors = dict[str, NDArray[np.float32]]
-"""Tensor name as in peft's state dict -> float32 array, C order."""
-
-
 Shape = tuple[int, ...]
 
 
