@@ -40,6 +40,26 @@ class BoardSet(Document):
     """What a choice is made of; of no meaning on boards whose outputs are no choices."""
 
 
+class ShownMeasure(Document):
+    """A measure of a score that tables show beside the accuracy."""
+
+    name: str
+    """Name of the measure in a record."""
+    heading: str
+    """Name of the measure in a table."""
+    percent: bool
+    """Whether the card writes it in percent; else as a number with three decimals."""
+
+
+class ShownSecond(Document):
+    """How the second measure is shown: an accuracy of the same rows without generated text."""
+
+    heading: str
+    """Name of the measure in a table."""
+    about: str
+    """What it is, for the notes of the page: "the answer that ..."."""
+
+
 class Board(Document):
     """One leaderboard of FlowerTune."""
 
@@ -59,6 +79,10 @@ class Board(Document):
     """Which evaluation files a project of this board publishes; see `harness.boards.protocols`."""
     baseline: str
     """How upstream's own entry was made."""
+    second: ShownSecond | None = None
+    """None where the board has no second measure."""
+    measures: tuple[ShownMeasure, ...] = ()
+    """In the order of the columns."""
     sets: tuple[BoardSet, ...] = Field(min_length=1)
     """In the order of the board's columns."""
 

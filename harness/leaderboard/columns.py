@@ -51,19 +51,26 @@ def _amount(value: float) -> str:
     return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
+def capitalised(text: str) -> str:
+    """Return a heading with a capital first letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def headings(board: Board) -> list[str]:
     """Return the headings of the Markdown table."""
+    second = [] if board.second is None else [f"{capitalised(board.second.heading)} %"]
     return [
         "Group", "Entry", "Model", "Average %", *[f"{item.heading} %" for item in board.sets],
-        "Without leak %", "Log-likelihood %", "GiB", "Adapter M", "Rounds", "Status", "Level",
-        "Findings",
+        "Without leak %", *second, "GiB", "Adapter M", "Rounds", "Status",
+        "Level", "Findings",
     ]  # fmt: skip
 
 
 def cells(item: Ranked, board: Board) -> list[str]:
     """Return the cells of one entry, in the order of `headings`."""
     entry = item.entry
-    errors = sum(finding.severity == "warning" for finding in entry.findings)
+    contradictions = sum(finding.severity == "warning" for finding in entry.findings)
+    second = [] if board.second is None else [percent(entry.second_average)]
     return [
         "–" if item.group is None else str(item.group),
         entry.name if entry.kind != "reference" else entry.title,
@@ -74,11 +81,11 @@ def cells(item: Ranked, board: Board) -> list[str]:
             for task in board.rows
         ],
         percent(entry.clean_average),
-        percent(entry.loglikelihood_average),
+        *second,
         gib(entry.bytes_total),
         millions(entry.parameters),
         "–" if entry.rounds is None else str(entry.rounds),
         item.status,
         entry.level,
-        f"{errors} contradictions" if errors else "–",
+        f"{contradictions} contradictions" if contradictions else "–",
     ]

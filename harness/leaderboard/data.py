@@ -9,7 +9,7 @@ from harness.boards.board import Board
 from harness.leaderboard.columns import Ranked
 
 SCHEMA = "flowertune-harness/leaderboard"
-VERSION = 1
+VERSION = 2
 
 
 def board_value(items: Sequence[Ranked], board: Board, refused: Sequence[str]) -> dict[str, Any]:
@@ -22,6 +22,8 @@ def board_value(items: Sequence[Ranked], board: Board, refused: Sequence[str]) -
         "sets": [
             {"task": item.task, "title": item.heading, "rows": item.rows} for item in board.sets
         ],
+        "measures": [{"name": item.name, "heading": item.heading} for item in board.measures],
+        "second": None if board.second is None else board.second.heading,
         "entries": [
             {
                 "rank_group": item.group,

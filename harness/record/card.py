@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
+from harness.boards.board import Board, load_board
 from harness.boards.challenge import MIB, Challenge
 from harness.progress import format_duration
 from harness.record.result import ResultRecord
@@ -60,25 +61,33 @@ def _command(record: ResultRecord) -> str:
 
 
 def _scores(record: ResultRecord, challenge: Challenge) -> str:
+    board = load_board(challenge.id)
     titles = {item.task: item.title for item in challenge.evaluation}
-    rows = [_score_row(item, titles) for item in record.scores]
-    rows.append(["**Average**", "accuracy", f"**{100 * record.average:.2f} %**", "", "", "", ""])
-    head = ["set", "measure", "score", "95 % interval", "macro-F1", "no label word", "rows"]
+    rows = [_score_row(item, titles, board) for item in record.scores]
+    measures = [item.heading for item in board.measures]
+    average = f"**{100 * record.average:.2f} %**"
+    rows.append(["**Average**", board.metric, average, "", *("" for _ in measures), ""])
+    head = ["set", "measure", "score", "95 % interval", *measures, "rows"]
     return tabulate(rows, headers=head, tablefmt="github", disable_numparse=True)
 
 
-def _score_row(item: Score, titles: dict[str, str]) -> list[str]:
+def _score_row(item: Score, titles: dict[str, str], board: Board) -> list[str]:
     low, high = item.interval
-    invalid = "" if item.invalid_rate is None else f"{100 * item.invalid_rate:.1f} %"
+    second = board.second.heading if board.second is not None else item.metric
     return [
         titles.get(item.task, item.task),
-        "accuracy" if item.metric == "accuracy" else "log-likelihood",
+        board.metric if item.metric == "accuracy" else second,
         f"{100 * item.value:.2f} %",
         f"{100 * low:.2f} to {100 * high:.2f} %",
-        f"{item.macro_f1:.3f}",
-        invalid,
+        *(_measure(item.measures[each.name], each.percent) for each in board.measures),
         f"{item.examples:,}",
     ]
+
+
+def _measure(value: float | None, percent: bool) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
 
 
 def _method(record: ResultRecord, challenge: Challenge) -> str:

@@ -43,6 +43,11 @@ class Score(Document):
     protocol: str
     generations_sha256: str
 
+    @property
+    def measures(self) -> dict[str, float | None]:
+        """What is measured beside the accuracy, by name; None where it does not apply."""
+        return {"macro_f1": self.macro_f1, "mcc": self.mcc, "invalid_rate": self.invalid_rate}
+
 
 class Scores(Document):
     """`scores.json` of a run directory."""

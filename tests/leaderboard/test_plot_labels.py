@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.leaderboard.page.labels import CHARACTER, LINE, Point, Tick, labelled
+from harness.leaderboard.page.point_names import CHARACTER, LINE, Point, Tick, labelled
 
 LEFT, RIGHT = 50.0, 400.0
 

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from clean_submission import Submission
 
-from harness.leaderboard.build import build
-from harness.leaderboard.entries.entry import EntryScore
+from harness.boards.board import ShownMeasure, load_board
+from harness.leaderboard.build import build, ranked
+from harness.leaderboard.columns import cells, headings
+from harness.leaderboard.data import board_value
+from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import mean_of
-from harness.leaderboard.page.labels import Point, labelled
+from harness.leaderboard.page.page import page
+from harness.leaderboard.page.point_names import Point, labelled
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +49,7 @@ def test_three_right_and_three_wrong_answers_of_each_set_are_shown(tmp_path: Pat
     samples = shown(tmp_path, Submission())["samples"]
     for task in ("fpb", "fiqa", "tfns"):
         of_task = [item for item in samples if item["task"] == task]
-        assert [item["target"] == item["label"] for item in of_task].count(True) == 3
+        assert [item["target"] == item["answer"] for item in of_task].count(True) == 3
         assert len(of_task) == 6
 
 
@@ -58,6 +62,31 @@ def test_160_characters_of_an_answer_are_shown(length: int, cut: bool, tmp_path:
     samples = shown(tmp_path, s)["samples"]
     first = next(item for item in samples if item["task"] == "fpb")
     assert first["output"] == row[3][:160] + ("…" if cut else "")
+
+
+def test_a_page_shows_the_measures_of_its_board_and_no_others() -> None:
+    finance = load_board("finance")
+    solved = ShownMeasure(name="solved", heading="solved at once", percent=True)
+    board = finance.with_values(second=None, measures=[solved], metric="pass@1")
+    score = EntryScore(
+        value=0.5, examples=4, low=0.1, high=0.9, stderr=0.2, measures={"solved": 0.25}
+    )
+    entry = Entry(
+        key="finance/one", name="one", kind="run", title="one", model="m", method="m",
+        eligible=True, scores=dict.fromkeys(board.rows, score), average=0.5, low=0.1, high=0.9,
+        level="rescored",
+    )  # fmt: skip
+    [item] = ranked([entry])
+    assert len(cells(item, board)) == len(headings(board)) == len(headings(finance)) - 1
+    assert not any("likelihood" in text for text in headings(board))
+    value = board_value([item], board, [])
+    assert value["measures"] == [{"name": "solved", "heading": "solved at once"}]
+    assert value["entries"][0]["scores"]["fpb"]["measures"] == {"solved": 0.25}
+    html = page([item], board, "title", value)
+    table = html[html.index('<table id="board">') : html.index("</table>")]
+    head, body = table.split("</thead>")
+    assert head.count("<th ") == body.count("<th ") + body.count("<td ")
+    assert "likelihood" not in html.split("<script")[0].lower()
 
 
 def test_the_interval_of_an_average_is_196_standard_errors_to_each_side() -> None:

@@ -21,11 +21,10 @@ class EntryScore(Document):
     stderr: float
     clean: float | None = None
     """Without rows whose text is in the training data."""
-    loglikelihood: float | None = None
-    """The second measure: the most likely label, nothing parsed."""
-    macro_f1: float | None = None
-    mcc: float | None = None
-    invalid_rate: float | None = None
+    second: float | None = None
+    """The board's second measure of the same rows."""
+    measures: dict[str, float | None] = {}
+    """What was measured beside the accuracy, by name."""
     bits: str | None = Field(None, exclude=True)
     """`1` per row answered right; kept out of what is published."""
 
@@ -38,7 +37,8 @@ class Sample(Document):
     row: str
     """Digest of the row."""
     target: str
-    label: str
+    answer: str
+    """As the official script reads the output."""
     output: str
     """Raw text, cut."""
 
@@ -79,7 +79,7 @@ class Entry(Document):
     low: float | None = None
     high: float | None = None
     clean_average: float | None = None
-    loglikelihood_average: float | None = None
+    second_average: float | None = None
     bytes_total: int | None = None
     parameters: int | None = None
     rounds: int | None = None

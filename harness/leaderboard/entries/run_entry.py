@@ -44,7 +44,7 @@ def run_entry(subject: Subject, findings: Iterable[Finding]) -> Entry:
         low=low,
         high=high,
         clean_average=_average([s.clean for s in scores.values()]),
-        loglikelihood_average=_average([s.loglikelihood for s in scores.values()]),
+        second_average=_average([s.second for s in scores.values()]),
         bytes_total=record.communication.bytes_total,
         parameters=record.adapter.parameters,
         rounds=len(record.federation.rounds),
@@ -79,10 +79,8 @@ def _run_score(record: ResultRecord, score: Score, bits: str) -> EntryScore:
         high=score.interval[1],
         stderr=score.stderr,
         clean=score.leak.clean_value if score.leak is not None else None,
-        loglikelihood=second.value if second is not None else None,
-        macro_f1=score.macro_f1,
-        mcc=score.mcc,
-        invalid_rate=score.invalid_rate,
+        second=second.value if second is not None else None,
+        measures=score.measures,
         bits=bits,
     )
 
@@ -144,15 +142,15 @@ def _environment(record: ResultRecord) -> dict[str, str]:
 def _samples(subject: Subject) -> Iterable[Sample]:
     for task, item in subject.generations.items():
         left = {True: SAMPLES, False: SAMPLES}
-        for index, (row, target, label, output) in enumerate(
+        for index, (row, target, answer, output) in enumerate(
             zip(item.rows, item.targets, item.labels, item.outputs, strict=True)
         ):
-            right = target == label
+            right = target == answer
             if left[right]:
                 left[right] -= 1
                 text = shown(output or "", OUTPUT_CHARACTERS)
                 yield Sample(
-                    task=task, index=index, row=row, target=target, label=label, output=text
+                    task=task, index=index, row=row, target=target, answer=answer, output=text
                 )
             if not any(left.values()):
                 break

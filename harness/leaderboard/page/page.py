@@ -16,6 +16,7 @@ from markupsafe import Markup
 from harness.boards.board import Board
 from harness.leaderboard.columns import (
     Ranked,
+    capitalised,
     gib,
     half_width,
     millions,
@@ -42,7 +43,11 @@ def _environment() -> Environment:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        percent=percent, gib=gib, millions=millions, half_width=lambda e: half_width(e.low, e.high)
+        percent=percent,
+        gib=gib,
+        millions=millions,
+        capitalised=capitalised,
+        half_width=lambda e: half_width(e.low, e.high),
     )
     return environment
 

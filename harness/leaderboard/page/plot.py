@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from harness.leaderboard.columns import Ranked
-from harness.leaderboard.page.labels import Point, Tick, labelled
+from harness.leaderboard.page.point_names import Point, Tick, labelled
 
 MIB = 2**20
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 18, 50
@@ -43,7 +43,7 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlottedEntry:
     """One entry in its own units."""
 
     item: Ranked
@@ -69,7 +69,7 @@ def pareto_front(points: Iterable[tuple[str, float, float]]) -> list[str]:
 def make_plots(items: Sequence[Ranked], limit_mib: float) -> list[Plot]:
     """Return a wide and a tall drawing of all entries with average and communication; or none."""
     shown = [
-        Place(item, item.entry.bytes_total / MIB, item.entry.average)
+        PlottedEntry(item, item.entry.bytes_total / MIB, item.entry.average)
         for item in items
         if item.entry.average is not None
         and item.entry.bytes_total
@@ -87,7 +87,7 @@ def make_plots(items: Sequence[Ranked], limit_mib: float) -> list[Plot]:
 
 def _draw(
     name: str,
-    shown: Sequence[Place],
+    shown: Sequence[PlottedEntry],
     references: Sequence[tuple[float, str]],
     limit_mib: float,
     size: tuple[int, int],

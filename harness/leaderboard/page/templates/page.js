@@ -27,6 +27,7 @@
   const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
   const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
   const percent = (value) => (value === null || value === undefined ? "–" : (100 * value).toFixed(2));
+  const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const amount = (value) => value.toLocaleString("en");
 
   function sort(column, descending) {
@@ -83,16 +84,18 @@
   const list = (pairs) => el("dl", {}, pairs.flatMap(([key, value]) => [el("dt", {}, key), el("dd", {}, value)]));
 
   function scores(entry) {
+    const second = data.second === null ? [] : [data.second];
+    const measures = data.measures.map((item) => item.heading);
+    const heading = ["Set", "%", "95 % interval", "Right", "No leak", ...[...second, ...measures].map(capitalised)];
     const line = (set) => {
       const score = entry.scores[set.task];
-      if (!score) return el("tr", {}, el("th", { scope: "row" }, set.title), el("td", { colspan: "7" }, "–"));
+      if (!score) return el("tr", {}, el("th", { scope: "row" }, set.title), el("td", { colspan: String(heading.length - 1) }, "–"));
       const exact = score.correct === null ? "" : `${amount(score.correct)} of ${amount(score.examples)}`;
       return el("tr", {}, el("th", { scope: "row" }, set.title), el("td", {}, el("b", {}, percent(score.value))),
         el("td", {}, `${percent(score.low)} – ${percent(score.high)}`), el("td", {}, exact),
-        el("td", {}, percent(score.clean)), el("td", {}, percent(score.loglikelihood)),
-        el("td", {}, percent(score.macro_f1)), el("td", {}, percent(score.invalid_rate)));
+        el("td", {}, percent(score.clean)), second.length ? el("td", {}, percent(score.second)) : null,
+        data.measures.map((item) => el("td", {}, percent(score.measures[item.name]))));
     };
-    const heading = ["Set", "%", "95 % interval", "Right", "No leak", "Log-lik.", "Macro F1", "No label word"];
     return el("div", { class: "scroll" }, el("table", {},
       el("thead", {}, el("tr", {}, heading.map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, data.sets.map(line))));
@@ -130,11 +133,11 @@
   function samples(entry) {
     if (!entry.samples.length) return null;
     const line = (item) => {
-      const right = item.label === item.target;
+      const right = item.answer === item.target;
       return el("tr", {}, el("td", {}, `${item.task} ${item.index}`), el("td", {}, item.target),
-        el("td", { class: right ? "right" : "wrong" }, `${right ? "✓" : "✗"} ${item.label}`), el("td", {}, item.output || "(empty)"));
+        el("td", { class: right ? "right" : "wrong" }, `${right ? "✓" : "✗"} ${item.answer}`), el("td", {}, item.output || "(empty)"));
     };
-    const heading = ["Row", "Right label", "Read as", "Raw output"];
+    const heading = ["Row", "Right answer", "Read as", "Raw output"];
     return [el("h3", {}, "Answers, right and wrong"),
       el("p", { class: "hint" }, "The sets' licences keep their text out; rows are named by number."),
       el("div", { class: "scroll" }, el("table", { class: "samples" },
