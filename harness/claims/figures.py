@@ -43,5 +43,12 @@ def agrees(quote: Quote, value: float) -> bool:
 
 
 def verdict(topic: str, holds: bool, found: str, expected: str) -> ClaimFinding:
-    """Return `recomputes` or `contradicts`, by whether it holds."""
+    """Return the finding that a claim recomputes, or that it contradicts what was computed.
+
+    Args:
+        topic: what the finding is about, such as `average`.
+        holds: whether the claim agrees.
+        found: what the project says.
+        expected: what follows from its files.
+    """
     return ClaimFinding(topic, "recomputes" if holds else "contradicts", found, expected)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
+from harness.boards.board import board_names
 from harness.document import Document
-from harness.errors import RecordError
+from harness.errors import RecordError, did_you_mean
 
 CLAIM_SCHEMA: Final = "flowertune-harness/claim"
 CLAIM_VERSION = 1
@@ -116,7 +117,7 @@ class ClaimRecord(Document):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     imported: str = Field(max_length=40)
     """UTC, ISO 8601."""
-    challenge: Literal["general-nlp", "finance", "medical", "code"]
+    challenge: str
     source: str = Field("", max_length=300)
     """Where the project can be found, when the importer was told."""
     config: ClaimedConfig
@@ -132,6 +133,14 @@ class ClaimRecord(Document):
     """What could not be read with certainty, one sentence each."""
     files: dict[str, str]
     """File of the project that was read -> sha256."""
+
+    @field_validator("challenge")
+    @classmethod
+    def _is_a_board(cls, value: str) -> str:
+        names = board_names()
+        if value not in names:
+            raise ValueError(f"no challenge {value[:40]!r}; {did_you_mean(value, names)}")
+        return value
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value, with `schema` for `schema_name`."""

@@ -40,7 +40,17 @@ class Rows:
 
 
 def p_value(a: Entry, b: Entry, a_rows: Rows, b_rows: Rows) -> float:
-    """Return the two-sided p value of equal means; 1 when a mean is missing."""
+    """Return the two-sided p value of equal means; 1 when a mean is missing.
+
+    Args:
+        a: one entry.
+        b: the other one.
+        a_rows: rows of `a`, which are kept because an entry is compared with many.
+        b_rows: rows of `b`.
+    """
+    # Two entries of one set of 100 rows: `a` has 60 right, `b` 52, and on 20 rows they differ (14
+    # that only `a` has, 6 that only `b` has). The variance is 20 / (1 * 100)^2, the difference 0.08
+    # is 1.79 standard errors, and p is 0.074. Unpaired, the same counts would give p = 0.26.
     if a.average is None or b.average is None or a.scores.keys() != b.scores.keys():
         return 1.0
     count = len(a.scores)

@@ -59,3 +59,9 @@ def test_other_files_beside_a_claim_are_errors(tmp_path: Path) -> None:
     folder = written(tmp_path, claim_value())
     (folder / "evil.html").write_text("<script>")
     assert errors(folder) == {"claim-files"}
+
+
+def test_a_claim_is_of_a_board_that_there_is(tmp_path: Path) -> None:
+    value = claim_value() | {"challenge": "finanse"}
+    [found] = [item.found for item in verify([written(tmp_path, value)]).findings]
+    assert "no challenge 'finanse'; did you mean \"finance\"?" in found

@@ -54,7 +54,7 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
         row = bullet_row(text, board)
     if row is not None:
         found.percents = {task: Quote(text=v, unit="%", file=file) for task, v in row.percents}
-        model = model_of(row.label)
+        model = model_of(row.caption)
         if model is not None:
             found.settings = found.settings.with_values(model=model)
         found.average = (

@@ -19,10 +19,11 @@ HUB_ID = re.compile(r"\[([\w.-]{1,80}/[\w.-]{1,80})\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ScoreRow:
     """One row of scores: the sets' figures, and perhaps average and communication."""
 
-    label: str
+    caption: str
+    """First cell of a table's row, with its link; "" of a list."""
     percents: tuple[tuple[str, str], ...]
     average: str | None
     traffic: str | None
@@ -52,7 +53,7 @@ def task_of(text: str, board: Board) -> str | None:
     return next((task for task, names in board.spellings.items() if name in names), None)
 
 
-def table_rows(text: str, board: Board) -> Iterator[Row]:
+def table_rows(text: str, board: Board) -> Iterator[ScoreRow]:
     """Yield the rows of every Markdown table whose header names all sets of the board, or all but
     one (a set was added in 2025)."""
     header: list[str] | None = None
@@ -74,8 +75,8 @@ def table_rows(text: str, board: Board) -> Iterator[Row]:
         values = {task: _number(cells[index]) for index, task in columns.items()}
         if any(value is None for value in values.values()):
             continue
-        yield Row(
-            label=cells[0],
+        yield ScoreRow(
+            caption=cells[0],
             percents=tuple((task, str(value)) for task, value in values.items()),
             average=_column(header, cells, ("avg", "average")),
             traffic=_raw_column(header, cells, ("commcosts", "commcost", "comm", "communication")),
@@ -99,7 +100,7 @@ def _raw_column(header: list[str], cells: list[str], names: tuple[str, ...]) -> 
     return None
 
 
-def bullet_row(text: str, board: Board) -> Row | None:
+def bullet_row(text: str, board: Board) -> ScoreRow | None:
     """Return the figures of a list such as `- **FiQA**: 56.58 %`, each set named once."""
     values: dict[str, str] = {}
     average: list[str] = []
@@ -115,28 +116,45 @@ def bullet_row(text: str, board: Board) -> Row | None:
     if not values:
         return None
     one = average[0] if len(set(average)) == 1 else None
-    return Row("", tuple(values.items()), one, None)
+    return ScoreRow("", tuple(values.items()), one, None)
 
 
-def model_of(label: str) -> str | None:
-    """Return the model that the label of a row names, or None."""
-    named = HUB_ID.search(label)
+def model_of(caption: str) -> str | None:
+    """Return the model that the caption of a row names, or None."""
+    named = HUB_ID.search(caption)
     if named is not None:
         return named.group(1)
-    words = re.findall(r"[\w.-]{3,80}", label)
+    words = re.findall(r"[\w.-]{3,80}", caption)
     return next((word for word in words if known_model(word) is not None), None)
 
 
-def choose_row(rows: list[Row], hints: Hints, file: str, unread: list[str]) -> Row | None:
-    """Return the only row, or the one that the hints single out; None when neither is certain."""
+def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str]) -> ScoreRow | None:
+    """Return the only row, or the one that the hints single out; None when neither is certain.
+
+    Args:
+        rows: of all tables of a README; equal ones count once.
+        hints: what is known of the run from the project's other files.
+        file: name of the README, for the message.
+        unread: collects that no row could be chosen.
+    """
+    # A README compares its run with others:
+    #
+    #     | [Qwen/Qwen2.5-0.5B]           | 71.12 | 60.53 | 69.01 |
+    #     | [HuggingFaceTB/SmolLM2-360M]  | 66.01 | 56.58 | 64.11 |
+    #     | SmolLM2-360M (100 rounds)     | 65.02 | 55.26 | 63.90 |
+    #
+    # With the hint `model` alone two rows name SmolLM2-360M, so none is chosen. An accuracy file of
+    # fiqa that says 0.5657894736842105 singles out the second: 56.58 is within 0.0101 of 56.5789.
+    # The run's name is asked first, because the user typed it; the model last, because a table may
+    # well hold several runs of one model. A test that fits two rows decides nothing.
     distinct = list(dict.fromkeys(rows))
     if len(distinct) <= 1:
         return distinct[0] if distinct else None
     run, model = plain(hints.run or ""), plain((hints.model or "").rsplit("/", 1)[-1])
-    tests: tuple[Callable[[Row], bool], ...] = (
-        lambda row: any(run.endswith(name) for name in _label_names(row.label)),
+    tests: tuple[Callable[[ScoreRow], bool], ...] = (
+        lambda row: any(run.endswith(name) for name in _caption_names(row.caption)),
         lambda row: _agrees(row, hints),
-        lambda row: bool(model) and model in _label_names(row.label),
+        lambda row: bool(model) and model in _caption_names(row.caption),
     )
     for test in tests:
         named = [row for row in distinct if test(row)]
@@ -146,7 +164,7 @@ def choose_row(rows: list[Row], hints: Hints, file: str, unread: list[str]) -> R
     return None
 
 
-def _agrees(row: Row, hints: Hints) -> bool:
+def _agrees(row: ScoreRow, hints: Hints) -> bool:
     """Whether every figure of a row is that of an accuracy file, within its last decimal."""
     shares = dict(hints.fractions)
     return bool(shares) and all(
@@ -155,8 +173,8 @@ def _agrees(row: Row, hints: Hints) -> bool:
     )
 
 
-def _label_names(label: str) -> set[str]:
-    words = re.sub(r"\[([^\]]{0,200})\]\([^)]{0,400}\)", r"\1", label)
+def _caption_names(caption: str) -> set[str]:
+    words = re.sub(r"\[([^\]]{0,200})\]\([^)]{0,400}\)", r"\1", caption)
     parts = {part for word in words.split() for part in (word, word.rsplit("/", 1)[-1])}
     # A bare count in brackets, "(200Rounds)", names no model.
     return {plain(part) for part in parts if len(plain(part)) >= 4 and "ound" not in part}

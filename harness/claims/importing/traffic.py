@@ -18,7 +18,14 @@ LINE = re.compile(
 def read_traffic(
     project: Project, stated: Quote | None, run: str | None, unread: list[str]
 ) -> ClaimedTraffic:
-    """Return the README's figure beside what one log says: the only one, or the run's."""
+    """Return the README's figure beside what one log says: the only one, or the run's.
+
+    Args:
+        project: whose `.txt` and `.log` files are searched for the strategy's lines.
+        stated: the README's figure, where there is one.
+        run: name of the run that was asked for; the log whose name ends it is taken.
+        unread: collects that several logs are there and none can be chosen.
+    """
     logs: dict[str, list[tuple[str, str]]] = {}
     for name in project.find(r".*\.(?:txt|log)"):
         try:

@@ -11,9 +11,7 @@ from harness.document import pretty_json, write_atomic
 
 @click.command(name="import")
 @click.argument("project", type=click.Path(path_type=Path))
-@click.option(
-    "--challenge", help="general-nlp, finance, medical or code; default: as its data set."
-)
+@click.option("--challenge", help="Name of its board; default: as its data set or its files say.")
 @click.option("--run", help="Name of the evaluated run, when the project holds several.")
 @click.option("--name", help="Name of the claim; default: the folder's.")
 @click.option("--source", default="", help="Where the project can be found, for readers.")

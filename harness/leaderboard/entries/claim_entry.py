@@ -33,7 +33,7 @@ def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
     }
     model = claim.stated.model or claim.config.model or "unknown"
     adapter = "DoRA" if claim.config.dora else "LoRA"
-    rank = "" if claim.config.rank is None else f" r={claim.config.rank}"
+    rank = "" if claim.config.rank is None else f", rank {claim.config.rank}"
     return Entry(
         key=f"{claim.challenge}/{claim.name}",
         name=claim.name,
