@@ -183,3 +183,34 @@ def test_an_average_is_right_to_its_last_digit_and_half_of_one(stated: str, kind
     percents = {f"sets__{i}__percent": quote("60.00", "%") for i in range(3)}
     found = verdicts(average=quote(stated, "%"), **percents)
     assert found["average"] == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "kind"),
+    [
+        ("11005.66", "MB", HOLDS), ("11005.66", "MiB", HOLDS), ("11005.66", "megabytes", HOLDS),
+        ("10.75", "GB", HOLDS), ("10.75", "GiB", HOLDS), ("10.75", "gigabytes", HOLDS),
+        ("11.01", "GB", FAILS), ("11005.64", "MB", FAILS),
+    ],
+)  # fmt: skip
+def test_a_gb_of_upstream_is_1024_of_its_mb(text: str, unit: str, kind: str) -> None:
+    """The reference entry moved 11005.66 MiB, which are 10.748 GiB."""
+    assert verdicts(traffic__stated=quote(text, unit))["communication"] == kind
+
+
+@pytest.mark.parametrize(("rank", "derived"), [(65_536, True), (65_537, False)])
+def test_a_rank_beyond_65_536_is_no_adapter_s(rank: int, derived: bool) -> None:
+    found = verdicts(config__rank=rank, traffic__log_total=quote("11005.66", "MB"))
+    assert ("communication: shapes" in found) is derived
+
+
+@pytest.mark.parametrize(("rounds", "derived"), [(10**6, True), (10**6 + 1, False)])
+def test_more_than_a_million_rounds_are_no_run_s(rounds: int, derived: bool) -> None:
+    found = verdicts(config__rounds=rounds, traffic__log_total=quote("11005.66", "MB"))
+    assert ("communication: shapes" in found) is derived
+
+
+@pytest.mark.parametrize(("mib", "over"), [("200000", False), ("200001", True)])
+def test_the_limit_is_kept_up_to_its_last_mib(mib: str, over: bool) -> None:
+    found = verdicts(traffic__stated=quote(mib, "MB"))
+    assert ("communication: limit" in found) is over

@@ -59,3 +59,24 @@ def test_a_header_ends_inside_its_file(cut: int, fits: bool, tmp_path: Path) -> 
     else:
         with pytest.raises(RecordError, match="not a safetensors file"):
             tensor_shapes(path)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "size"),
+    [
+        ("I8 U8 BOOL F8_E4M3 F8_E5M2", 1), ("F16 BF16 I16 U16", 2), ("F32 I32 U32", 4),
+        ("F64 I64 U64", 8),
+    ],
+)  # fmt: skip
+def test_a_number_of_each_kind_has_its_size(kinds: str, size: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    for kind in kinds.split():
+        for length in (3 * size, 3 * size + 1):
+            item = {"dtype": kind, "shape": [3], "data_offsets": [0, length]}
+            header = json.dumps({"a": item}).encode()
+            path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(length))
+            if length == 3 * size:
+                assert tensor_shapes(path)["a"].dtype == kind
+            else:
+                with pytest.raises(RecordError, match="offsets that do not fit its shape"):
+                    tensor_shapes(path)

@@ -154,3 +154,8 @@ def test_a_smoke_run_has_32_rows_a_partition_and_8_a_set() -> None:
     challenge = resolved("135m").challenge
     assert len(training_rows(challenge)) == 32 * challenge.num_supernodes
     assert len(evaluation_rows("fpb")) == 8
+
+
+def test_the_seed_is_the_same_for_everyone_who_names_none() -> None:
+    assert resolved().spec.seed == 2026
+    assert resolved("135m", CPU, seed=0).spec.seed == 0

@@ -285,3 +285,12 @@ def test_all_problems_come_at_once(install_plugin):
     install_plugin("bad-both", STRATEGY.format(build=FEDPROX, extra=", broken_laws={'state': ''}"))
     with pytest.raises(PluginError, match=r"(?s)cannot be broken.*nothing reads it"):
         check_plugin("bad-both")
+
+
+@pytest.mark.parametrize(("scale", "broken"), [("9e-5", False), ("1.1e-4", True)])
+def test_an_average_may_be_off_by_a_ten_thousandth(scale, broken, install_plugin):
+    """Float32 sums in another order may show that much."""
+    body = f"values = {{n: a * np.float32(1 + {scale}) for n, a in values.items()}}"
+    extra = ", broken_laws={'fixed-point': 'x'}"
+    install_plugin("nearly", STRATEGY.format(build=custom(body), extra=extra))
+    assert ("identity" in [item.check for item in problems("nearly")]) is broken

@@ -594,3 +594,31 @@ def test_200_characters_of_a_value_are_shown(tmp_path: Path) -> None:
 
     assert shown(200) == "x" * 200
     assert shown(201) == "x" * 200 + "…"
+
+
+# peft's settings.
+
+AT_REST = {
+    "bias": ("none", "all"),
+    "inference_mode": (True, "x"),
+    "init_lora_weights": (True, "pissa"),
+    "init_weights": (True, "loftq"),
+    "init_ia3_weights": (True, "x"),
+    "megatron_core": ("megatron.core", "other"),
+    "qalora_group_size": (16, 15),
+    "decompose_factor": (-1, -2),
+    "rank_pattern": ({}, {"up_proj": 8}),
+    "modules_to_save": (None, ["lm_head"]),
+    "use_qalora": (False, True),
+    "fan_in_fan_out": (False, 1),
+}
+"""A setting of `adapter_config.json` -> a value that changes nothing, and one that may."""
+
+
+@pytest.mark.parametrize("name", AT_REST)
+def test_a_setting_of_peft_at_rest_is_no_setting(name: str, tmp_path: Path) -> None:
+    rest, other = AT_REST[name]
+    for value, expected in ((rest, set()), (other, {"adapter-config"})):
+        s = Submission()
+        s.config[name] = value
+        assert broken_by(s.write(tmp_path / str(expected) / FOLDER)) == expected

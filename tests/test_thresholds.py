@@ -1,0 +1,241 @@
+"""Every number that a module of the harness names has a test that holds it, or a reason for none.
+
+`python bench/mutation/thresholds.py` changes each of the held ones a little, both ways, and runs
+the test that is named here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LIMITS = "tests/verify/test_limits.py::test_a_limit_holds_from_both_sides"
+DOCUMENTS = "tests/document/test_document_limits.py::"
+CLAIMS = "tests/claims/test_claim_limits.py::"
+PLANS = "tests/planning/test_planning_limits.py::"
+SHOWN = "tests/leaderboard/test_shown.py::"
+
+HELD = {
+    "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
+    "boards TARGET_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
+    "claims MAX_FILES": f"{CLAIMS}test_ten_files_of_a_claim_are_listed_and_no_more",
+    "claims MAX_README_CHARACTERS":
+        f"{CLAIMS}test_the_first_200_000_characters_of_a_readme_tell_the_board",
+    "claims MAX_ENTRIES": f"{CLAIMS}test_20_000_files_of_a_project_are_listed_and_no_more",
+    "claims MAX_TEXT_BYTES": f"{CLAIMS}test_a_text_of_2_mib_is_read_and_one_byte_more_is_not",
+    "claims MAX_GENERATIONS_BYTES":
+        f"{CLAIMS}test_generations_of_64_mib_are_counted_and_one_byte_more_are_not",
+    "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
+    "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",
+    "cli LONGEST_PATH": "tests/cli/test_cli.py::test_200_characters_of_a_path_are_shown",
+    "document MAX_DOCUMENT_BYTES":
+        f"{DOCUMENTS}test_a_document_of_64_mib_is_read_and_one_byte_more_is_not",
+    "document MAX_NESTING": f"{DOCUMENTS}test_64_levels_are_read_and_65_refused",
+    "document MAX_HEADER_BYTES":
+        f"{DOCUMENTS}test_a_header_of_32_mib_is_read_and_one_byte_more_is_not",
+    "document DTYPE_BYTES": f"{DOCUMENTS}test_a_number_of_each_kind_has_its_size",
+    "document MAX_STRING": f"{LIMITS}[length of a string]",
+    "document MAX_INTEGER": f"{LIMITS}[a positive integer]",
+    "document MAX_FLOAT": f"{LIMITS}[a positive float]",
+    "federation ROUNDING":
+        "tests/federation/serverapp/test_aggregation_error.py"
+        "::test_an_error_below_a_millionth_is_rounding",
+    "leaderboard LEVEL":
+        "tests/leaderboard/test_build.py"
+        "::test_entries_that_chance_would_part_once_in_twenty_times_share_a_group",
+    "leaderboard NORMAL_95":
+        f"{SHOWN}test_the_interval_of_an_average_is_196_standard_errors_to_each_side",
+    "leaderboard CURVE_POINTS": f"{SHOWN}test_a_curve_has_60_points_and_always_its_last",
+    "leaderboard SAMPLES": f"{SHOWN}test_three_right_and_three_wrong_answers_of_each_set_are_shown",
+    "leaderboard OUTPUT_CHARACTERS": f"{SHOWN}test_160_characters_of_an_answer_are_shown",
+    "leaderboard LABEL_CHARACTERS": f"{SHOWN}test_a_label_has_26_characters_at_most",
+    "leaderboard MANY_POINTS": f"{SHOWN}test_with_more_than_60_points_only_the_front_is_labelled",
+    "new_plugin LONGEST_NAME":
+        "tests/new_plugin/test_new_plugin.py"
+        "::test_a_name_of_60_characters_fits_and_one_of_61_does_not",
+    "pipeline SECONDS_PER_HOUR":
+        "tests/pipeline/test_compose.py"
+        "::test_the_cost_is_the_price_table_s_sum_times_the_hours_of_all_stages",
+    "planning FLOAT_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
+    "planning EXAMPLE_TOKENS": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
+    "planning PROCESS_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
+    "planning MEMORY_SHARE": f"{PLANS}test_processes_fill_six_tenths_of_the_memory",
+    "planning GPU_SHARE_UNIT":
+        "tests/planning/test_client_processes.py::test_the_parts_of_a_gpu_fit_into_it",
+    "planning SMOKE_THREADS": f"{PLANS}test_a_smoke_run_takes_four_threads_or_what_there_is",
+    "planning GPU_PARAMETERS": f"{PLANS}test_a_model_of_a_thousand_million_weights_wants_a_gpu",
+    "planning HEADER_BYTES":
+        "tests/planning/test_resolve.py::test_published_communication_figures_come_out",
+    "planning CPU_FLOPS_PER_CORE": f"{PLANS}test_a_core_is_as_fast_as_its_vectors_are_wide",
+    "planning GPU_FLOPS": f"{PLANS}test_a_gpu_is_as_fast_as_the_reference_entry_s",
+    "planning SETUP_S": f"{PLANS}test_a_core_is_as_fast_as_its_vectors_are_wide",
+    "planning DEFAULT_SEED": f"{PLANS}test_the_seed_is_the_same_for_everyone_who_names_none",
+    "planning TRAINING_ROWS": f"{PLANS}test_a_smoke_run_has_32_rows_a_partition_and_8_a_set",
+    "planning EVALUATION_ROWS": f"{PLANS}test_a_smoke_run_has_32_rows_a_partition_and_8_a_set",
+    "planning CORPUS_SEED": f"{PLANS}test_the_smoke_corpus_is_the_one_of_all_smoke_records",
+    "plugins MOST_ANSWERS":
+        "tests/plugins/test_loading.py"
+        "::test_a_plugin_offers_a_thousand_components_of_a_kind_and_no_more",
+    "plugins LONGEST_CAUSE":
+        "tests/plugins/test_loading.py"
+        "::test_300_characters_of_a_plugin_s_own_message_are_shown",
+    "scoring MAX_LINES":
+        "tests/scoring/test_scoring_limits.py::test_100_000_rows_are_read_and_one_more_is_not",
+    "scoring CONFIDENCE":
+        "tests/scoring/test_scoring_limits.py"
+        "::test_the_interval_leaves_out_a_fortieth_at_each_end",
+    "submissions SHORT_SENTENCE":
+        "tests/submissions/test_submit.py"
+        "::test_only_a_sentence_of_16_characters_or_more_counts_as_repeated",
+    "testing TOLERANCE":
+        "tests/testing/test_check_plugin.py"
+        "::test_an_average_may_be_off_by_a_ten_thousandth",
+    "training LEVELS":
+        "tests/training/test_same_losses.py::test_dropout_keeps_the_share_that_it_divides_by",
+    "training BETAS":
+        "tests/training/test_optimizers.py"
+        "::test_adam_has_the_betas_and_the_epsilon_of_transformers",
+    "training EPSILON":
+        "tests/training/test_optimizers.py"
+        "::test_adam_has_the_betas_and_the_epsilon_of_transformers",
+    "verify MAX_LABELS": f"{LIMITS}[labels of a row]",
+    "verify MAX_OUTPUT": f"{LIMITS}[characters of an output]",
+    "verify MAX_FILES":
+        "tests/verify/test_limits.py::test_200_files_and_folders_are_listed_and_no_more",
+    "verify MAX_BYTES": "tests/verify/test_limits.py::test_a_file_may_be_as_large_as_its_limit",
+    "verify MAX_GENERATIONS_BYTES":
+        "tests/verify/test_limits.py::test_a_file_may_be_as_large_as_its_limit",
+    "verify SHOWN_CHARACTERS":
+        "tests/verify/test_limits.py::test_200_characters_of_a_value_are_shown",
+    "verify MAX_BREACHES":
+        "tests/verify/test_limits.py::test_a_rule_lists_five_breaches_and_counts_the_others",
+    "verify MAX_SIDE": f"{LIMITS}[the width of the plot]",
+    "verify MOST_LIKELY": f"{LIMITS}[a sum of probabilities]",
+    "verify EXACT": f"{LIMITS}[a standard error]",
+    "verify MAX_LAYERS":
+        "tests/verify/test_limits.py"
+        "::test_models_of_absurd_size_are_not_listed_tensor_by_tensor",
+    "verify MAX_WIDTH":
+        "tests/verify/test_limits.py"
+        "::test_models_of_absurd_size_are_not_listed_tensor_by_tensor",
+    "verify AT_REST": "tests/verify/test_limits.py::test_a_setting_of_peft_at_rest_is_no_setting",
+    "verify MAX_ACTORS": f"{LIMITS}[processes of a device]",
+    "verify MAX_ATTEMPTS": f"{LIMITS}[attempts of a client]",
+    "verify LOSS_TOLERANCE": f"{LIMITS}[a round's loss, too low]",
+    "verify CLOCK_SKEW": f"{LIMITS}[a day into the future]",
+    "verify SMALLEST_MESSAGE": f"{LIMITS}[bytes of a message]",
+    "verify MAX_DEPTH":
+        "tests/verify/test_limits.py::test_submissions_are_searched_four_folders_deep",
+}  # fmt: skip
+"""Room and constant -> the test that fails when its value is another."""
+
+WAITING = "waiting time: no result depends on it"
+SPEED = "how work is cut up: no text and no score depends on it, as the decoder's tests hold"
+DRAWING = "where a drawing puts things"
+UNIT = "a unit"
+VERSION = "counted up by hand when what it numbers changes; tests/historic reads every one"
+MEMORY = "a share of memory: no result depends on it"
+
+FREE = {
+    "boards MIB": UNIT, "claims MIB": UNIT, "document MIB": UNIT, "federation MIB": UNIT,
+    "leaderboard MIB": UNIT, "leaderboard GIB": UNIT, "machine MIB": UNIT,
+    "claims CLAIM_VERSION": VERSION, "record RECORD_VERSION": VERSION, "spec SPEC_VERSION": VERSION,
+    "leaderboard VERSION": VERSION, "evaluation DECODER_VERSION": VERSION,
+    "record GENESIS": "every stored chain begins with it; tests/historic reads them",
+    "evaluation CPU_BYTES": MEMORY, "evaluation GPU_SHARE": MEMORY,
+    "training DEQUANTISED_SHARE": MEMORY, "training ACTIVATION_SHARE": MEMORY,
+    "evaluation SPARE_STEP_TOKENS": SPEED, "evaluation MAX_SPARE_GUESSES": SPEED,
+    "evaluation GRAMS": SPEED, "evaluation MAX_GUESSES": SPEED, "evaluation SURE_STREAK": SPEED,
+    "evaluation MAX_NUMBERS": SPEED, "evaluation BLOCK_TOKENS": SPEED,
+    "evaluation PAD_POSITION": SPEED, "evaluation STEP_TOKENS": SPEED,
+    "evaluation MAX_LINES": SPEED, "evaluation FEWEST_LINES": SPEED, "evaluation MIN_LINES": SPEED,
+    "evaluation MAX_DECODERS": SPEED, "evaluation TAIL_TOKENS": SPEED,
+    "evaluation COUNTED_TOKENS": SPEED, "evaluation COUNTED_CHARACTERS": SPEED,
+    "training BLOCK": SPEED, "federation STRIP_ROWS": SPEED, "submissions PARALLEL_FROM": SPEED,
+    "evaluation SYNC_INTERVAL_S": WAITING, "federation STOP_POLL_S": WAITING,
+    "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,
+    "federation POLL_S": WAITING, "federation START_LIMIT_S": WAITING,
+    "federation WATCH_S": WAITING, "federation PATIENCE_S": WAITING,
+    "federation JOIN_LIMIT_S": WAITING, "federation STOP_LIMIT_S": WAITING,
+    "federation LOAD_LIMIT_S": WAITING, "progress PLAIN_INTERVAL_S": WAITING,
+    "sources CONVERSION_LIMIT_S": WAITING,
+    "federation START_ATTEMPTS": "how often a start that failed is tried again",
+    "federation STACK_CHARACTERS": "how much of a stack a message shows",
+    "evaluation LISTED": "how many names a message lists",
+    "federation MOST_LOOKS": "any number ends the waiting; tests/federation/test_strategy_parts.py",
+    "federation LONGEST_PARENT": "leaves a margin below the longest path of a socket",
+    "federation LONGEST_HEADER_BYTES": "thirty times what a header takes",
+    "federation ERROR_RAISED": "any number that Flower does not use",
+    "federation APP_NAME_CHARACTERS": "Flower's own limit; tests/federation/superlink asks Flower",
+    "leaderboard CHARACTER": DRAWING, "leaderboard LINE": DRAWING, "leaderboard LEFT": DRAWING,
+    "leaderboard RIGHT": DRAWING, "leaderboard TOP": DRAWING, "leaderboard BOTTOM": DRAWING,
+    "leaderboard SIZES": DRAWING,
+    "evaluation SPLIT_SEED": "the pinned rows follow from it, and each is compared with its pin",
+    "evaluation SPLIT_SHARE": "the pinned rows follow from it, and each is compared with its pin",
+    "evaluation NEGATIVE_BELOW": "the pinned labels follow from it, and each is compared",
+    "evaluation NEUTRAL_BELOW": "the pinned labels follow from it, and each is compared",
+    "evaluation BLOCK_SIZE": "tests/evaluation/model compares every weight with bitsandbytes'",
+    "evaluation CHECK_TOKENS": "how many tokens a model is tried with",
+    "evaluation CHECK_TOLERANCE": "a thousand times what rounding gives; a wrong model is far off",
+    "evaluation TOLERANCE": "both sides sum the same zeros and ones",
+    "testing RATE": "what a trial of a component trains with",
+    "testing STEPS": "what a trial of a component trains with",
+    "testing MOVE": "the size of a trial's moves; the laws are relative to it",
+    "testing ROUNDS": "how long a trial is",
+    "testing SMALL_RANK": "the size of a trial's tensors",
+    "testing LORA_PARAMS": "the size of a trial's tensors",
+    "testing SUPERNODES": "the size of a trial's federation",
+    "testing CLIENTS": "the size of a trial's federation",
+}  # fmt: skip
+"""Room and constant -> why no test holds its exact value."""
+
+
+def constants() -> dict[str, list[tuple[Path, ast.expr]]]:
+    """Return `room NAME` -> (file, value) of every number that a module of the harness names."""
+    found: dict[str, list[tuple[Path, ast.expr]]] = {}
+    for path in sorted((ROOT / "harness").rglob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if isinstance(node, ast.AnnAssign):
+                targets = [node.target]
+            for target in targets:
+                for name in [item.id for item in ast.walk(target) if isinstance(item, ast.Name)]:
+                    if re.fullmatch(r"_?[A-Z][A-Z0-9_]*", name) and is_number(node.value):
+                        room = path.relative_to(ROOT / "harness").parts[0].removesuffix(".py")
+                        found.setdefault(f"{room} {name}", []).append((path, node.value))
+    return found
+
+
+def is_number(value: ast.expr | None) -> bool:
+    """Whether a value is a number, a sum of such, a span of time, or a table of numbers."""
+    if isinstance(value, ast.Constant):
+        return type(value.value) in (int, float)
+    if isinstance(value, ast.UnaryOp):
+        return is_number(value.operand)
+    if isinstance(value, ast.BinOp):
+        return is_number(value.left) or is_number(value.right)
+    if isinstance(value, ast.Call):
+        return ast.unparse(value.func) == "timedelta"
+    if isinstance(value, ast.Tuple | ast.List):
+        return any(map(is_number, value.elts))
+    return isinstance(value, ast.Dict) and any(map(is_number, value.values))
+
+
+def test_every_number_has_a_test_or_a_reason() -> None:
+    found = constants().keys()
+    listed = HELD.keys() | FREE.keys()
+    assert sorted(found - listed) == [], "hold it from both sides by a test and list it here"
+    assert sorted(listed - found) == [], "there is no such number any more"
+    assert not HELD.keys() & FREE.keys()
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_the_test_that_holds_a_number_is_there(name: str) -> None:
+    path, _, rest = HELD[name].partition("::")
+    function = rest.partition("[")[0]
+    assert re.search(rf"^def {function}\(", (ROOT / path).read_text("utf-8"), re.MULTILINE)
