@@ -8,11 +8,21 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two plain lines of one task: a log of an hour stays under 400 lines."""
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Write `text` to stderr for whoever watches.
+
+    Where nobody can (the terminal was closed, the log's disk is full), the text is dropped: no
+    reason to lose a run of hours.
+    """
+    with suppress(OSError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -43,12 +53,8 @@ class Meter:
             return
         self._printed = now
         line = self.line(now - self._start) + (f"  {note}" if note else "")
-        if live:
-            end = "\n" if self.done >= self.total else ""
-            sys.stderr.write(f"\r\x1b[2K{line}{end}")
-        else:
-            sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        end = "\n" if not live or self.done >= self.total else ""
+        say(f"\r\x1b[2K{line}" if live else line, end)
 
     def line(self, elapsed_s: float) -> str:
         """Return the text of one line: title, done/total, rate, time left."""
@@ -64,11 +70,11 @@ def stage(title: str, quiet: bool = False) -> Iterator[None]:
     """Print the start and the duration of a stage."""
     begin = time.monotonic()
     if not quiet:
-        print(f"{title} ...", file=sys.stderr, flush=True)
+        say(f"{title} ...")
     yield
     if not quiet:
         took = format_duration(time.monotonic() - begin)
-        print(f"{title}: done in {took}", file=sys.stderr, flush=True)
+        say(f"{title}: done in {took}")
 
 
 def format_duration(seconds: float) -> str:

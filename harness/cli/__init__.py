@@ -90,6 +90,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    _open_closed_streams()
     try:
         code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
         sys.stdout.flush()
@@ -105,11 +106,34 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except OSError as error:
         if error.filename is None:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in (errno.ENOSPC, errno.EPIPE):
                 raise
-            error.filename = "output"
             # What is still in the buffer would fail again when Python ends, with a code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno == errno.EPIPE:
+                sys.exit(
+                    1
+                )  # the reader went away (`harness plugins | head -1`); click says the same
+            error.filename = "output"
         shown = str(error.filename)[:LONGEST_PATH]
         print(f"error: {shown}: {error.strerror}; check the path", file=sys.stderr)
         sys.exit(UsageError.exit_code)
+
+
+def _open_closed_streams() -> None:
+    """Give each standard stream that the caller closed (`harness run >&-`) to the null device.
+
+    Otherwise the next file that is opened would take its number, and a child's output would be
+    written into, say, a checkpoint. Numbers are handed out from below: 0, 1, 2 in this order.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+    # Both live as long as the process.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -33,7 +33,7 @@ def publish(
     Raises:
         UsageError: no run there, or a name that is not `owner/name`.
         RecordError: verify objects to the run.
-        SourceError: the hub refused it.
+        SourceError: the hub refused the upload, or cannot be reached.
     """
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise UsageError(f"repository {repository!r}; expected owner/name")
@@ -46,11 +46,23 @@ def publish(
         raise RecordError(f"{run_dir}: verify objects ({rules}); see: harness verify {run_dir}")
     names = {name: name.removeprefix("adapter/") for name in present}
     if not dry_run:
-        _upload(run_dir, repository, private, names)
+        upload(run_dir, repository, private, names)
     return sorted(names.values())
 
 
-def _upload(run_dir: Path, repository: str, private: bool, names: dict[str, str]) -> None:
+def upload(run_dir: Path, repository: str, private: bool, names: dict[str, str]) -> None:
+    """Upload files of a run directory in one commit.
+
+    Args:
+        run_dir: where the files lie.
+        repository: `owner/name` on the hub; made where it is missing.
+        private: whether a new repository is private.
+        names: file in the run directory -> its name in the repository.
+
+    Raises:
+        SourceError: the hub refused the upload, or cannot be reached.
+    """
+    import httpx
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -62,9 +74,18 @@ def _upload(run_dir: Path, repository: str, private: bool, names: dict[str, str]
     try:
         api.create_repo(repository, private=private, exist_ok=True)
         api.create_commit(repository, operations, commit_message="Adapter, card and record")
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except HfHubHTTPError as error:
         raise SourceError(
-            f"{repository}: the hub refused the upload ({reason}); run `hf auth login`, or check"
-            " the name"
+            f"{repository}: the hub refused the upload ({_reason(error)}); run `hf auth login`, or"
+            " check the name"
         ) from None
+    except (httpx.HTTPError, OSError) as error:
+        raise SourceError(
+            f"{repository}: the hub cannot be reached ({_reason(error)}); check the network and"
+            " HF_HUB_OFFLINE, then run the same command again: nothing was published twice"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

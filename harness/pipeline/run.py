@@ -5,7 +5,6 @@ A run directory holds everything, so a stage that an earlier session finished is
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from harness.pipeline.loss_plot import plot_loss
 from harness.planning.devices import refuse_hopeless_device
 from harness.planning.resolve import Request, resolve
 from harness.planning.rules import refuse
+from harness.progress import say
 from harness.record.card import card
 from harness.record.result import ResultRecord
 from harness.record.score import Scores
@@ -56,7 +56,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
     if resolved.replaced and not settings.quiet:
-        print(f"--smoke replaces {', '.join(resolved.replaced)}", file=sys.stderr)
+        say(f"--smoke replaces {', '.join(resolved.replaced)}")
     out = settings.out or run_directory.default_run_dir(resolved.spec)
     run_directory.refuse_existing(out)
     run_directory.refuse_unwritable(out)
@@ -126,7 +126,7 @@ def _timed(out: Path, name: str, quiet: bool) -> Iterator[None]:
     """Time a stage into `timing.json`, also when it fails, and announce it."""
     begin = time.monotonic()
     if not quiet:
-        print(f"[{name}]", file=sys.stderr, flush=True)
+        say(f"[{name}]")
     try:
         yield
     finally:

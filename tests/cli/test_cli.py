@@ -169,7 +169,7 @@ def test_a_run_that_cannot_be_is_refused_before_anything_heavy(
     script = (
         "import sys\nfrom harness.machine import machine, versions\n"
         "versions.find_spec = lambda name: name\n"
-        "machine._gpu = lambda: (None, 0, 0)\n"
+        "machine._gpu = lambda: (None, 0)\n"
         "from harness.cli import main\n"
         "try:\n    main(['run', *sys.argv[1:]])\n"
         "finally:\n    assert 'torch' not in sys.modules and 'flwr' not in sys.modules\n"
@@ -190,3 +190,29 @@ def test_200_characters_of_a_path_are_shown(tmp_path: Path) -> None:
     done = harness("verify", long)
     assert done.returncode == 2
     assert done.stderr == f"error: {long[:200]}: File name too long; check the path\n"
+
+
+@pytest.mark.parametrize(
+    ("redirect", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&- <&-", 0), ("> /dev/full", 2)]
+)
+def test_a_closed_or_full_stream_is_no_traceback(redirect: str, code: int, tmp_path: Path) -> None:
+    run = "from harness.cli import main; main(['plan', '--plugin', 'smollm2-dora'])"
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -c "{run}" {redirect}'],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert ("No space left" in done.stderr) == (code != 0)
+
+
+def test_a_reader_that_goes_away_ends_a_command_like_any_filter(tmp_path: Path) -> None:
+    run = "from harness.cli import main; main(['challenges', 'finance', '--json'])"
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -c "{run}" | true; echo ${{PIPESTATUS[0]}}'],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    # 0 where all of it fitted into the pipe before its reader went.
+    assert done.stdout.strip() in ("0", "1"), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
