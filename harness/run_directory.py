@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shlex
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.document import digest_of, pretty_json, read_document, read_json, write_atomic
+from harness.document import digest_of, lock, pretty_json, read_document, read_json, write_atomic
 from harness.errors import RecordError, UsageError
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
@@ -117,18 +115,9 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         UsageError: another process holds it.
     """
-    path.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"{path} is in use by another harness process; wait for it, or end it first"
-            ) from None
+    in_use = f"{path} is in use by another harness process; wait for it, or end it first"
+    with lock.locked(path / LOCK, in_use):
         yield
-    finally:
-        os.close(handle)
 
 
 def add_time(path: Path, stage: str, seconds: float) -> None:

@@ -20,7 +20,7 @@ from harness.boards.challenge import Challenge, load_challenge
 from harness.boards.leaks import pinned_leaks
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
-from harness.document.safetensors_header import file_bytes
+from harness.document.safetensors_header import file_bytes, read_header
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.planning.sampling import sampled_partitions
 from harness.planning.schedule import learning_rate
@@ -308,7 +308,7 @@ class Submission:
         with tempfile.NamedTemporaryFile() as file:
             file.write(data)
             file.flush()
-            last = tensors_digest(Path(file.name))
+            last = tensors_digest(Path(file.name), read_header(Path(file.name)))
         self.record["federation"]["rounds"][-1]["aggregate_sha256"] = last
         self.rechain()
 

@@ -13,10 +13,8 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from harness.document import Document, parse_document
+from harness.document.units import MIB
 from harness.errors import UsageError, did_you_mean
-
-MIB = 2**20
-"""Bytes in what upstream writes as "MB"."""
 
 
 class Partitioner(Document):

@@ -14,7 +14,7 @@ from harness.claims.figures import number
 from harness.claims.findings import claim_findings
 from harness.claims.record import ClaimRecord, migrate_claim
 from harness.document import parse_document
-from harness.document.reading import read_value, walk
+from harness.document.reading import STRANGER, read_json, walk
 from harness.errors import RecordError
 from harness.verify.files.layout import CARD, CLAIM, MAX_BYTES
 from harness.verify.report import Finding, Severity, shown
@@ -35,7 +35,7 @@ def check_claim(target: Target) -> tuple[ClaimRecord | None, list[Finding]]:
     """Return a claim, when it is one, and its findings."""
     findings = list(_other_files(target))
     try:
-        value = read_value(target.record, MAX_BYTES[CLAIM])
+        value = read_json(target.record, MAX_BYTES[CLAIM], STRANGER)
         claim = parse_document(ClaimRecord, migrate_claim(value, CLAIM), CLAIM)
     except RecordError as error:
         return None, [*findings, _finding(target, "claim-schema", "error", str(error), "a claim")]

@@ -10,12 +10,12 @@ from harness.boards.board import Board, board_names, load_board
 from harness.claims.figures import ClaimFinding, digits, number, verdict
 from harness.claims.record import ClaimRecord
 from harness.components import Shapes
+from harness.document.units import MIB
 from harness.errors import PluginError
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.verify.independent.adapter_shapes import known_shapes
 from harness.verify.independent.known_models import known_model
 
-MIB = 2**20
 UNITS_MIB = {
     "mb": 1.0, "mib": 1.0, "megabytes": 1.0, "gb": 1024.0, "gib": 1024.0, "gigabytes": 1024.0,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Documents: what is written to disk or sent to another process.
+"""Documents: what is written to disk or sent to another process, and the files it lies in.
 
 `harness.document.Document` is part of the interface for plugins.
 """
@@ -9,16 +9,17 @@ from harness.document.document import (
     digest_of,
     explain,
     parse_document,
-    parse_json,
     pretty_json,
+    sha256_text,
+)
+from harness.document.file_digests import sha256_file
+from harness.document.reading import (
+    parse_json,
     read_document,
     read_json,
     read_text,
-    replacing,
-    sha256_file,
-    sha256_text,
-    write_atomic,
 )
+from harness.document.writing import replacing, write_atomic
 
 __all__ = [
     "Document",

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 
-def unplain(value: Any, where: str = "") -> str | None:
+def why_not_plain(value: Any, where: str = "") -> str | None:
     """Say what in `value` JSON could not carry as it is.
 
     A set has another order in every process, so a digest over it would differ; a NaN would come
@@ -26,11 +26,11 @@ def unplain(value: Any, where: str = "") -> str | None:
             for key, item in value.items():
                 if not isinstance(key, str):
                     return f"{here} has the key {key!r}, no text"
-                if problem := unplain(item, f"{where}.{key}" if where else key):
+                if problem := why_not_plain(item, f"{where}.{key}" if where else key):
                     return problem
             return None
         case list() | tuple():
-            found = (unplain(item, f"{here}[{index}]") for index, item in enumerate(value))
+            found = (why_not_plain(item, f"{here}[{index}]") for index, item in enumerate(value))
             return next((problem for problem in found if problem), None)
         case _:
             return f"{here} is of type {type(value).__name__}, which JSON has not"

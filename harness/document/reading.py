@@ -1,71 +1,260 @@
-"""Reading files that strangers wrote: bounded, without following links, without surprises."""
+"""Reading JSON and text from files, within bounds, under one of two policies.
+
+`OWN` is for files that the harness or its user wrote: a path may go through links, and texts may
+hold whatever a model said. `STRANGER` is for files of a submission or a project: links are refused,
+and strings and numbers must be harmless. Documents of strangers are shown in terminals, tables and
+pages, so that control characters and invisible re-ordering marks have no place in them; their
+numbers stay where arithmetic on them is exact or finite.
+
+Under both policies a file is opened once and its size is bounded, keys are unique, numbers are
+finite, nesting is shallow and the number of values is bounded.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
-from harness.document import parse_json
-from harness.document.text import fault_of_value
+from harness.document.document import Document, parse_document
+from harness.document.units import MIB
 from harness.errors import RecordError
 
-MIB = 2**20
+MAX_DOCUMENT_BYTES = 64 * MIB
+"""Largest JSON document that is read: a record of 1,000 rounds takes about 1 MiB."""
+
+MAX_NESTING = 64
+"""Deepest nesting of a JSON document that is read; ours nest 8 deep."""
+
+MAX_VALUES = 500_000
+"""Most values of one JSON document, keys not counted. A client's part in a round has 7 values and
+takes 280 bytes in a record, so that a record of 16 MiB, the largest that may be submitted, holds
+420,000. Python needs about 200 bytes for a small value under a key of its own."""
+
+MAX_STRING = 8_192
+"""Longest string in characters; prompts and notes of ours are below 1,000."""
+
+MAX_INTEGER = 2**63 - 1
+"""Largest magnitude of an integer: bytes of a run of 100,000 rounds fit."""
+
+MAX_FLOAT = 1e18
+"""Largest magnitude of a float, and what keeps sums and products of a few finite."""
+
+ALLOWED_CONTROLS = "\n\t"
+
+NEXT_VALUE = re.compile(r'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+"?)*+(?:[,\[{]|\Z)', re.DOTALL)
+"""JSON text up to the next character that a value may follow: each value but the outermost stands
+behind a comma or is the first of a list or an object. In `{"a": [1, "x,y"]}` these are `{`, `[` and
+the one comma that is not inside a string. Every repetition is possessive and every text matches, so
+that a hostile one takes linear time too."""
+
+D = TypeVar("D", bound=Document)
 
 
-def read_bytes(path: Path, max_bytes: int) -> bytes:
-    """Read a regular file of at most `max_bytes`; links, pipes and devices are not opened.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How far a reader trusts whoever wrote a file."""
+
+    follows_links: bool
+    checks_values: bool
+    """Whether strings and numbers must be harmless; see `fault_of_value`."""
+    names_whole_path: bool
+    """Whether messages begin with the whole path; findings put a submission's folder before them.
+    """
+
+
+OWN = Policy(follows_links=True, checks_values=False, names_whole_path=True)
+STRANGER = Policy(follows_links=False, checks_values=True, names_whole_path=False)
+
+
+@contextmanager
+def open_plain(path: Path, max_bytes: int, policy: Policy = OWN) -> Iterator[BinaryIO]:
+    """Open a regular file of at most `max_bytes`; pipes and devices are never waited for.
 
     Raises:
-        RecordError: not there, not a regular file, or too large.
+        RecordError: missing, not a regular file, too large, or it cannot be read.
     """
-    name = path.name
+    where = shown_name(path, policy)
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if policy.follows_links else os.O_NOFOLLOW)
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, flags)
+        with os.fdopen(handle, "rb") as file:
+            info = os.fstat(handle)
+            if not stat.S_ISREG(info.st_mode):
+                raise RecordError(f"{where}: not a regular file; expected one")
+            if info.st_size > max_bytes:
+                raise RecordError(f"{where}: {info.st_size} bytes; at most {max_bytes} are read")
+            yield file
+    except FileNotFoundError:
+        raise RecordError(f"{where}: no such file; expected one there") from None
     except OSError as error:
-        raise RecordError(
-            f"{name}: cannot be opened ({error.strerror}); use a plain file"
-        ) from None
-    with os.fdopen(handle, "rb") as file:
-        info = os.fstat(file.fileno())
-        if not stat.S_ISREG(info.st_mode):
-            raise RecordError(f"{name}: not a regular file; expected one")
-        data = file.read(max_bytes + 1) if info.st_size <= max_bytes else b""
-    if info.st_size > max_bytes or len(data) > max_bytes:
-        size = max(info.st_size, len(data))
-        raise RecordError(f"{name}: {size} bytes; at most {max_bytes} are read")
+        expected = "check it" if policy.follows_links else "use a plain file"
+        raise RecordError(f"{where}: cannot be read ({error.strerror}); {expected}") from None
+
+
+def read_bytes(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES, policy: Policy = OWN) -> bytes:
+    """Read a regular file of at most `max_bytes`. Raises RecordError as `open_plain`."""
+    with open_plain(path, max_bytes, policy) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:  # It grew since it was opened.
+        raise RecordError(f"{shown_name(path, policy)}: more than {max_bytes} bytes are not read")
     return data
 
 
-def read_utf8(path: Path, max_bytes: int) -> str:
-    """Read a bounded UTF-8 file without byte order mark.
+def read_text(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES, policy: Policy = OWN) -> str:
+    """Read a UTF-8 file. Raises RecordError as `open_plain` and `decode`."""
+    return decode(read_bytes(path, max_bytes, policy), shown_name(path, policy))
+
+
+def read_json(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES, policy: Policy = OWN) -> Any:
+    """Read one JSON file. Raises RecordError as `open_plain`, `decode` and `parse_json`."""
+    return parse_json(read_text(path, max_bytes, policy), shown_name(path, policy), policy)
+
+
+def read_document(kind: type[D], path: Path) -> D:
+    """Read and validate one document of our own. Raises RecordError as its parts do."""
+    return parse_document(kind, read_json(path), str(path))
+
+
+def shown_name(path: Path, policy: Policy) -> str:
+    """Return how messages call a file."""
+    return str(path) if policy.names_whole_path else path.name
+
+
+def decode(data: bytes, where: str) -> str:
+    """Return bytes as text.
 
     Raises:
-        RecordError: as `read_bytes`, or not UTF-8.
+        RecordError: not UTF-8, or with a byte order mark before it.
     """
-    data = read_bytes(path, max_bytes)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise RecordError(f"{path.name}: not UTF-8 at byte {error.start}") from None
+        raise RecordError(f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     if text.startswith("\ufeff"):
-        raise RecordError(f"{path.name}: starts with a byte order mark; save it without")
+        raise RecordError(f"{where}: starts with a byte order mark; save it without")
     return text
 
 
-def read_value(path: Path, max_bytes: int) -> Any:
-    """Read one JSON value whose strings and numbers are harmless; see `harness.document.text`.
+def parse_json(text: str, where: str, policy: Policy = OWN) -> Any:
+    """Parse one JSON document.
+
+    Args:
+        text: the JSON text.
+        where: what it was read from, for the message.
+        policy: of a stranger's text, strings and numbers are checked too.
 
     Raises:
-        RecordError: as its parts do.
+        RecordError: not JSON, a key twice in one object, NaN or Infinity, nested too deep, too many
+            values, or a string or number that a stranger may not write.
     """
-    value = parse_json(read_utf8(path, max_bytes), path.name)
-    fault = fault_of_value(value)
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) != len(items):
+            twice = _first_repeated(key for key, _ in items)
+            raise RecordError(f"{where}: key {twice[:80]!r} occurs twice in one object; keep one")
+        return found
+
+    def constant(name: str) -> Any:
+        raise RecordError(f"{where}: {name} is not a JSON number; write a finite number")
+
+    refuse_too_many_values(text, where)
+    try:
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    except RecursionError:
+        raise RecordError(f"{where}: nested too deep; at most {MAX_NESTING} levels") from None
+    except ValueError as error:
+        raise RecordError(f"{where}: not JSON ({error}); expected one JSON document") from None
+    _check_depth(value, where)
+    fault = fault_of_value(value) if policy.checks_values else None
     if fault:
-        raise RecordError(f"{path.name}: {fault}")
+        raise RecordError(f"{where}: {fault}")
     return value
+
+
+def _first_repeated(keys: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    raise ValueError("no key is repeated")
+
+
+def refuse_too_many_values(text: str, where: str) -> None:
+    """Count the values of a JSON text before anything is made of them.
+
+    Raises:
+        RecordError: there are more than `MAX_VALUES`.
+    """
+    # Counting commas and brackets inside strings too is fast, and enough for nearly all documents.
+    if text.count(",") + text.count("[") + text.count("{") <= MAX_VALUES:
+        return
+    for count, _ in enumerate(NEXT_VALUE.finditer(text), 1):
+        if count > MAX_VALUES:
+            raise RecordError(f"{where}: more than {MAX_VALUES} values in one JSON document")
+
+
+def _check_depth(value: Any, where: str) -> None:
+    level = [value]
+    for _ in range(MAX_NESTING):
+        children: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                children.extend(item.values())
+            elif isinstance(item, list):
+                children.extend(item)
+        if not children:
+            return
+        level = children
+    raise RecordError(f"{where}: nested too deep; at most {MAX_NESTING} levels")
+
+
+def fault_of_text(text: str, limit: int = MAX_STRING) -> str | None:
+    """Say what is wrong with a string: too long, control or re-ordering characters, surrogates."""
+    if len(text) > limit:
+        return f"a string of {len(text)} characters; at most {limit}"
+    if text.isascii() and text.isprintable():
+        return None
+    for position, char in enumerate(text):
+        if char in ALLOWED_CONTROLS:
+            continue
+        kind = unicodedata.category(char)
+        if kind in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") and char not in "\u200d":
+            return f"character U+{ord(char):04X} at position {position} of a string; remove it"
+    return None
+
+
+def fault_of_value(value: Any) -> str | None:
+    """Return the first fault of any string, key or number inside a JSON value, or None."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        fault = None
+        if isinstance(item, str):
+            fault = fault_of_text(item)
+        elif isinstance(item, dict):
+            pending.extend(item.values())
+            pending.extend(item.keys())
+        elif isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, bool):
+            continue
+        elif isinstance(item, int) and abs(item) > MAX_INTEGER:
+            fault = f"an integer of {item.bit_length()} bits; at most 63"
+        elif isinstance(item, float) and not abs(item) <= MAX_FLOAT:
+            fault = f"a number beyond {MAX_FLOAT:g}"
+        if fault:
+            return fault
+    return None
 
 
 def walk(folder: Path, max_entries: int) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
-from harness.document import Document, digest_of, pretty_json, read_document, write_atomic
-from harness.errors import UsageError
+from harness.document import Document, digest_of, lock, pretty_json, read_document, write_atomic
 
 PACKAGES = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "lm-eval", "datasets")
 """Packages whose version can change a row."""
@@ -91,14 +88,6 @@ def locked(run_dir: Path) -> Iterator[None]:
     Raises:
         UsageError: another process evaluates it.
     """
-    handle = os.open(run_dir / ".evaluation.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"{run_dir} is being evaluated by another process; wait for it, or end it first"
-            ) from None
+    in_use = f"{run_dir} is being evaluated by another process; wait for it, or end it first"
+    with lock.locked(run_dir / ".evaluation.lock", in_use):
         yield
-    finally:
-        os.close(handle)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-MIB = 2**20
+from harness.document.units import MIB
 
 
 @dataclass(frozen=True, slots=True)

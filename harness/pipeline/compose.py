@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.boards.challenge import Challenge
 from harness.document import digest_of, sha256_file
-from harness.document.safetensors_header import tensor_shapes
+from harness.document.safetensors_header import read_header
 from harness.errors import RecordError
 from harness.federation.engine import FederationOutcome
 from harness.machine.versions import environment
@@ -83,13 +83,13 @@ def compose(
 
 def adapter_record(path: Path) -> AdapterRecord:
     """Return digest, size and shapes of an adapter file, read from its header."""
-    shapes = tensor_shapes(path)
+    header = read_header(path)
     return AdapterRecord(
         sha256=sha256_file(path),
-        parameters=sum(item.numel for item in shapes.values()),
+        parameters=sum(item.numel for item in header.tensors.values()),
         file_bytes=path.stat().st_size,
         tensors=tuple(
-            TensorShape(name=name, shape=item.shape) for name, item in sorted(shapes.items())
+            TensorShape(name=name, shape=shape) for name, shape in sorted(header.shapes.items())
         ),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.machine.machine import MIB, Machine
+from harness.document.units import MIB
+from harness.machine.machine import Machine
 from harness.recipe import TrainSpec
 from harness.spec import RunSpec
 

@@ -7,9 +7,10 @@ from math import prod
 
 from pydantic import Field
 
-from harness.boards.challenge import MIB, Challenge
+from harness.boards.challenge import Challenge
 from harness.components import RoundPlan, Shapes
 from harness.document import Document
+from harness.document.units import MIB
 from harness.machine.machine import Machine
 from harness.planning.client_processes import (
     FLOAT_BYTES,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
-from harness.document.plain_values import unplain
+from harness.document.plain_values import why_not_plain
 from harness.errors import PluginError
 from harness.plugins.guard import calling_plugin
 from harness.recipe import NAME, Recipe
@@ -93,7 +93,7 @@ def _as_sent(culprit: str, kind: Any, item: Any) -> Any:
     """Validate a document once more, as another process will read it."""
     try:
         values = item.model_dump(warnings=False)
-        if problem := unplain(values):
+        if problem := why_not_plain(values):
             raise PluginError(f"{culprit}: {item.name}: {problem}; use plain values")
         return kind.model_validate_json(canonical_json(values))
     except ValidationError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import re
@@ -14,6 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 import harness
+from harness.document.file_digests import sha256_file, sha256_of_set
 from harness.errors import PluginError
 from harness.recipe import NAME
 from harness.spec import PluginRef
@@ -137,13 +137,13 @@ def content_digest(top_module: str, plugin: str) -> str:
     origin = Path(found.origin)
     package = found.submodule_search_locations is not None
     root = origin.parent
-    files = sorted(root.rglob("*")) if package else [origin]
-    lines = [
-        f"{path.relative_to(root).as_posix()}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+    files = root.rglob("*") if package else [origin]
+    digests = {
+        path.relative_to(root).as_posix(): sha256_file(path)
         for path in files
         if path.is_file() and path.suffix != ".pyc"
-    ]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    }
+    return sha256_of_set(digests, folder_by_folder=True)
 
 
 def _is_editable(dist: Distribution | None) -> bool:

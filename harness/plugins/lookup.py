@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
-from harness.document.plain_values import unplain
+from harness.document.plain_values import why_not_plain
 from harness.errors import HarnessError, PluginError, UsageError, did_you_mean
 from harness.plugins.discovery import discover
 from harness.plugins.guard import calling_plugin
@@ -112,7 +112,7 @@ def validated_params(
     try:
         with calling_plugin(f"{where}: its parameters"):
             params = kind.model_validate_json(canonical_json(choice.params), strict=True)
-            problem = unplain(params.model_dump())
+            problem = why_not_plain(params.model_dump())
     except PluginError as error:
         if isinstance(wrong := error.__cause__, ValidationError):
             keys = {str(item["loc"][0]) for item in wrong.errors() if item["loc"]}

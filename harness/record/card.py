@@ -5,7 +5,8 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from harness.boards.board import Board, load_board
-from harness.boards.challenge import MIB, Challenge
+from harness.boards.challenge import Challenge
+from harness.document.units import MIB
 from harness.progress import format_duration
 from harness.record.result import ResultRecord
 from harness.record.score import Score

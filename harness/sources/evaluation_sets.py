@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.boards.challenge import EvaluationSet
-from harness.document import sha256_file, sha256_text
+from harness.document.file_digests import sha256_file, sha256_of_set
 from harness.errors import SourceError
 from harness.record.data import DataRecord
 from harness.sources.lookup import find
@@ -39,14 +39,13 @@ def locate_evaluation_set(
                 f"{path}: sha256 {files[name][:16]}, the challenge pins {expected[:16]} for"
                 f" {item.task}; fetch {item.dataset} again: a score on other rows is not comparable"
             )
-    lines = "".join(f"{name}:{digest}\n" for name, digest in sorted(files.items()))
     record = DataRecord(
         name=item.dataset,
         kind="evaluation",
         source=found.source,
         revision=found.revision,
         rows=item.rows,
-        sha256=next(iter(files.values())) if len(files) == 1 else sha256_text(lines),
+        sha256=next(iter(files.values())) if len(files) == 1 else sha256_of_set(files),
         files=files,
     )
     return paths, record

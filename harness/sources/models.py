@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 
 from harness.components import ModelSpec
-from harness.document import sha256_file, sha256_text
-from harness.errors import SourceError
+from harness.document import sha256_file
+from harness.document.file_digests import sha256_of_set
+from harness.document.safetensors_header import read_header
+from harness.errors import RecordError, SourceError
 from harness.record.data import DataRecord
 from harness.sources.lookup import Found, find
 from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
@@ -53,13 +54,12 @@ def locate_model(
             if path.suffix == ".safetensors":
                 check_safetensors(path)
             files[path.name] = sha256_file(path)
-    lines = "".join(f"{name}:{digest}\n" for name, digest in sorted(files.items()))
     record = DataRecord(
         name=model.hub_id,
         kind="model",
         source=found.source,
         revision=found.revision,
-        sha256=sha256_text(lines),
+        sha256=sha256_of_set(files),
         files=files,
         notes=(WHEEL_NOTE,) if found.source == "wheel" else (),
     )
@@ -87,18 +87,7 @@ def check_safetensors(path: Path) -> None:
     Raises:
         SourceError: truncated, or not a safetensors file.
     """
-    size = path.stat().st_size
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > size:
-                raise ValueError("header longer than the file")
-            header = json.loads(file.read(length))
-        ends = [item["data_offsets"][1] for name, item in header.items() if name != "__metadata__"]
-        expected = 8 + length + max(ends, default=0)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError(
-            f"{path}: not a safetensors file ({error}); fetch the model again"
-        ) from None
-    if size != expected:
-        raise SourceError(f"{path}: {size} bytes, its header says {expected}; fetch it again")
+        read_header(path)
+    except RecordError as error:
+        raise SourceError(f"{error}; fetch the model again") from None

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.document import Document, pretty_json, read_document, sha256_file
+from harness.document.lock import locked
 from harness.errors import SourceError
+from harness.machine.cache_folder import CACHE_VARIABLE, cache_folder
 from harness.sources.lookup import Found
 
 WHEEL_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -27,7 +29,6 @@ WHEEL_NOTE = (
     "these are not the hub's weights but their Q4_1 rounding, read from the GGUF file of"
     f" {WHEEL_REQUIREMENT}"
 )
-CACHE_VARIABLE = "HARNESS_CACHE"
 CONVERSION = "smollm2-135m-instruct-q4_1-v1"
 """Name of the converted model's folder; a new conversion gets a new number."""
 CONVERSION_LIMIT_S = 1_200
@@ -40,14 +41,6 @@ class Conversion(Document):
     wheel_sha256: str
     files: dict[str, str]
     """File name -> sha256, of everything that the conversion wrote."""
-
-
-def cache_folder() -> Path:
-    """Return where the harness keeps what it made: `HARNESS_CACHE`, else the user's cache."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "flowertune-harness"
 
 
 def wheel_model(offline: bool) -> Found | None:
@@ -81,21 +74,15 @@ def wheel_model(offline: bool) -> Found | None:
 
 @contextmanager
 def _locked(cache: Path) -> Iterator[None]:
-    from filelock import FileLock
-
-    lock = FileLock(cache / f"{CONVERSION}.lock")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        raise SourceError(
-            f"cache folder {cache}: cannot be written to ({error.strerror}); name another with"
-            f" {CACHE_VARIABLE}"
-        ) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(cache / f"{CONVERSION}.lock"))
+        except OSError as error:
+            raise SourceError(
+                f"cache folder {cache}: cannot be written to ({error.strerror}); name another with"
+                f" {CACHE_VARIABLE}"
+            ) from None
         yield
-    finally:
-        lock.release()
 
 
 def check_wheel(path: Path) -> None:

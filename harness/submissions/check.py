@@ -34,7 +34,7 @@ from harness.verify.files.layout import (
     read_manifest,
 )
 from harness.submissions.parallel import each
-from harness.document.reading import read_utf8, read_value
+from harness.document.reading import STRANGER, read_json, read_text
 from harness.verify.submission import Subject
 from harness.verify.all_rules import BY_ID, RECORD_RULES
 from harness.verify.targets import Target, find_targets
@@ -141,7 +141,7 @@ class _Reader:
         name = self.target.record.name
         path = self.target.record
         # In a tuple, because `null` is a value too, and not a record.
-        found = self.attempt(name, "readable", lambda: (read_value(path, MAX_BYTES[RESULT]),))
+        found = self.attempt(name, "readable", lambda: (read_json(path, MAX_BYTES[RESULT], STRANGER),))
         if found is None:
             return None
 
@@ -180,7 +180,7 @@ class _Reader:
                 if name in (ADAPTER_CONFIG, ROWS):
                     values[name] = self._value(name, path, MAX_BYTES[name])
                 elif name == CARD and is_submission:
-                    self.attempt(name, "readable", read_utf8, path, MAX_BYTES[CARD])
+                    self.attempt(name, "readable", read_text, path, MAX_BYTES[CARD], STRANGER)
                 elif name == MANIFEST:
                     manifest = self.attempt(name, "readable", read_manifest, path)
                 elif name == LADDER:
@@ -210,7 +210,7 @@ class _Reader:
         )
 
     def _value(self, name: str, path: Path, limit: int) -> Any:
-        return self.attempt(name, "readable", read_value, path, limit)
+        return self.attempt(name, "readable", read_json, path, limit, STRANGER)
 
     def _ladder(self, name: str, path: Path) -> tuple[Rung, ...]:
         value = self._value(name, path, MAX_BYTES[LADDER])

@@ -12,12 +12,12 @@ import pytest
 from harness.claims.findings import claim_findings
 from harness.claims.importing.claim import import_project
 from harness.claims.record import ClaimRecord
+from harness.document.units import MIB
 from harness.errors import HarnessError
 from harness.submissions.check import verify
 
 ENTRY = Path(__file__).resolve().parents[2] / "submissions/finance/ethicalabs-smollm2-1.7b"
 CLAIM: dict[str, Any] = json.loads((ENTRY / "claim.json").read_text())
-MIB = 2**20
 
 
 def written(tmp_path: Path) -> Path:

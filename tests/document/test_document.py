@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.document import Document, canonical_json, document, parse_json, read_json, write_atomic
+from harness.document import (
+    Document,
+    canonical_json,
+    parse_document,
+    parse_json,
+    read_json,
+    write_atomic,
+    writing,
+)
 from harness.errors import RecordError
 
 JSON = st.recursive(
@@ -73,7 +81,7 @@ def test_a_document_is_frozen_and_refuses_unknown_fields_and_nan() -> None:
         point.x = 2  # type: ignore[misc]
     for value in ({"x": 1, "z": 2}, {"x": 1, "y": float("nan")}, {"y": 1.0}):
         with pytest.raises(RecordError, match=r"^here: not a Point: "):
-            document.parse_document(Point, value, "here")
+            parse_document(Point, value, "here")
 
 
 def test_with_values_validates_again() -> None:
@@ -90,7 +98,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(document.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(RecordError, match="No space left on device"):
         write_atomic(file, "new")
     assert file.read_text() == "old"

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.document import parse_json, read_json
-from harness.document.safetensors_header import tensor_shapes
+from harness.document.safetensors_header import read_header
+from harness.document.units import MIB
 from harness.errors import RecordError
-
-MIB = 2**20
 
 
 @pytest.mark.parametrize(
@@ -43,10 +42,10 @@ def test_a_header_of_32_mib_is_read_and_one_byte_more_is_not(tmp_path: Path) -> 
     for length, fits in ((32 * MIB, True), (32 * MIB + 1, False)):
         path.write_bytes(length.to_bytes(8, "little") + header.ljust(length) + b"xy")
         if fits:
-            assert tensor_shapes(path)["a"].shape == (2,)
+            assert read_header(path).shapes == {"a": (2,)}
         else:
             with pytest.raises(RecordError, match="header of 33554433 bytes"):
-                tensor_shapes(path)
+                read_header(path)
 
 
 @pytest.mark.parametrize(("cut", "fits"), [(0, True), (1, False)])
@@ -55,10 +54,10 @@ def test_a_header_ends_inside_its_file(cut: int, fits: bool, tmp_path: Path) -> 
     data = (2).to_bytes(8, "little") + b"{}"
     path.write_bytes(data[: len(data) - cut])
     if fits:
-        assert tensor_shapes(path) == {}
+        assert read_header(path).shapes == {}
     else:
         with pytest.raises(RecordError, match="not a safetensors file"):
-            tensor_shapes(path)
+            read_header(path)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ def test_a_number_of_each_kind_has_its_size(kinds: str, size: int, tmp_path: Pat
             header = json.dumps({"a": item}).encode()
             path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(length))
             if length == 3 * size:
-                assert tensor_shapes(path)["a"].dtype == kind
+                assert read_header(path).tensors["a"].dtype == kind
             else:
                 with pytest.raises(RecordError, match="offsets that do not fit its shape"):
-                    tensor_shapes(path)
+                    read_header(path)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.document.units import MIB
 from harness.machine.machine import this_machine
-
-MIB = 2**20
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from harness.components import ModelSpec, PeftMethod, RoundPlan, StrategyContext, StrategyMethod
 from harness.document import Document
-from harness.document.plain_values import unplain
+from harness.document.plain_values import why_not_plain
 from harness.errors import PluginError
 from harness.planning.component_checks import (
     adapter_shapes,
@@ -120,5 +120,5 @@ def test_an_objection_is_a_reason_or_none(fields, words):
     ],
 )
 def test_what_json_cannot_carry_is_found(value, words):
-    assert words in str(unplain(value))
-    assert unplain({"a": [1, 2.5, None, True, ("x", {"y": "z"})]}) is None
+    assert words in str(why_not_plain(value))
+    assert why_not_plain({"a": [1, 2.5, None, True, ("x", {"y": "z"})]}) is None

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.machine.machine import Machine
 from harness.planning.client_processes import client_memory_bytes, client_processes
@@ -14,7 +15,6 @@ from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.smoke import corpus_digest, evaluation_rows, training_rows
 from harness.spec import RunSpec
 
-MIB = 2**20
 GPU = Machine(
     cores=16, memory_bytes=64 * 2**30, vector_bits=512, gpu_name="A card",
     gpu_free_bytes=16 * 2**30,

@@ -12,6 +12,7 @@ import pytest
 from clean_submission import Submission, fake_digest
 
 from harness.document import canonical_json, sha256_text
+from harness.document.safetensors_header import read_header
 from harness.submissions.check import verify
 from harness.verify.all_rules import RULES
 from harness.verify.rules.entry.ladder import score_digest
@@ -630,7 +631,8 @@ def test_digests_of_tensors_are_the_federation_s() -> None:
 
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
         save_file(arrays, file.name)
-        assert tensors_digest(Path(file.name)) == digest_arrays(arrays)
+        path = Path(file.name)
+        assert tensors_digest(path, read_header(path)) == digest_arrays(arrays)
 
 
 def test_partial_messages_are_for_strategies_that_are_not_known_to_move_all(

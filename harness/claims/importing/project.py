@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.document.reading import MIB, read_bytes, walk
+from harness.document.reading import STRANGER, read_bytes, walk
+from harness.document.units import MIB
 from harness.errors import RecordError, UsageError
 
 MAX_ENTRIES = 20_000
@@ -34,7 +35,7 @@ class Project:
         Raises:
             RecordError: too large, or not a plain file any more.
         """
-        data = read_bytes(self.folder / name, limit)
+        data = read_bytes(self.folder / name, limit, STRANGER)
         self.digests[name] = hashlib.sha256(data).hexdigest()
         return data
 

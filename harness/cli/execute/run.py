@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from harness.cli.options import request_options
 from harness.document import pretty_json
+from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.machine.versions import require_run_extra
 from harness.planning.resolve import Request
@@ -106,7 +107,7 @@ def summary(folder: Path, record: ResultRecord) -> str:
         if score.metric == "accuracy"
     ]
     lines.append(f"{'mean':<6} {100 * record.average:6.2f} %")
-    lines.append(f"{record.communication.bytes_total / 2**20:,.2f} MiB communicated")
+    lines.append(f"{record.communication.bytes_total / MIB:,.2f} MiB communicated")
     lines += [f"not eligible: {reason}" for reason in record.ineligible_because]
     lines.append(f"result: {folder / 'result.json'}")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness.document.safetensors_header import tensor_shapes
+from harness.document.safetensors_header import read_header
 from harness.errors import EvaluationError, HarnessError
 from harness.evaluation.model.base_model import Base, one_line
 
@@ -81,7 +81,7 @@ def check_files(folder: Path) -> dict[str, tuple[int, ...]]:
     if not (folder / CONFIG).is_file():
         raise EvaluationError(f"{folder}: no {CONFIG}; expected an adapter in peft's format")
     try:
-        return {name: info.shape for name, info in tensor_shapes(folder / WEIGHTS).items()}
+        return read_header(folder / WEIGHTS).shapes
     except HarnessError as error:
         raise EvaluationError(str(error)) from None
 

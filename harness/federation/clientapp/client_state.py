@@ -7,13 +7,13 @@ older round finds what the client had then.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from harness.document import write_atomic
+from harness.document.safetensors_header import read_header
 from harness.errors import RecordError
 from harness.federation.wire.tensors import digest_arrays
 
@@ -46,10 +46,8 @@ def load(folder: Path, partition: int, number: int) -> dict[str, np.ndarray]:
     path = path_of(folder, partition, number)
     try:
         arrays: dict[str, np.ndarray] = load_file(path)
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        whole = header["__metadata__"]["sha256"] == digest_arrays(arrays)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        whole = read_header(path).metadata["sha256"] == digest_arrays(arrays)
+    except (OSError, SafetensorError, ValueError, KeyError, RecordError) as error:
         raise RecordError(
             f"{path}: what the client kept after round {number} is missing or damaged ({error});"
             " begin the run again"

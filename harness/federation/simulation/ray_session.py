@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from harness.document.units import MIB
 from harness.errors import FederationError
 from harness.federation.simulation.client_processes import children_with, kill
 from harness.federation.simulation.ray_start import eased_start
 from harness.processes.signals import answering_signals, interrupt
-
-MIB = 2**20
 
 START_ATTEMPTS = 2
 """A second one, with other processes, for a start that failed for another reason than time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.document import Document, parse_document, parse_json, replacing
+from harness.document.safetensors_header import read_header
 from harness.errors import RecordError
 from harness.federation.wire.tensors import digest_arrays
 from harness.record.federation import RoundRecord
@@ -100,26 +100,17 @@ def load(path: Path) -> Checkpoint:
     from safetensors.numpy import load_file
 
     try:
-        header = _metadata(path)
+        text = read_header(path).metadata["harness"]
         stored = load_file(path)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, RecordError) as error:
         raise RecordError(f"{path}: torn or not a checkpoint ({error}); delete it") from None
-    meta = parse_document(Meta, parse_json(header, str(path)), str(path))
+    meta = parse_document(Meta, parse_json(text, str(path)), str(path))
     if digest_arrays(stored) != meta.payload_sha256:
         raise RecordError(f"{path}: its tensors are not those it was written with; delete it")
     arrays = {name: stored[ARRAYS + name] for name in meta.names}
     prefix = len(STATE)
     state = {name[prefix:]: value for name, value in stored.items() if name.startswith(STATE)}
     return Checkpoint(meta, arrays, state)
-
-
-def _metadata(path: Path) -> str:
-    # Read by hand: numpy's safetensors loader does not return the metadata.
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if not 0 < size <= path.stat().st_size:
-            raise ValueError("header is cut")
-        return str(json.loads(file.read(size))["__metadata__"]["harness"])
 
 
 def rounds_on_disk(run_dir: Path) -> list[int]:

@@ -7,41 +7,41 @@ submission.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.document import canonical_json, write_atomic
+from harness.document import canonical_json, sha256_file, sha256_text, write_atomic
+from harness.document.file_digests import sha256_of_set
 from harness.errors import RecordError
 from harness.leaderboard.entries.claim_entry import claim_entry
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.run_entry import run_entry
 from harness.submissions.check import Checked, check
+from harness.machine.cache_folder import cache_folder
 from harness.submissions.parallel import each
 from harness.verify.files.layout import list_files
 from harness.verify.targets import Target
 
 
 def cache_file() -> Path:
-    """Return where verdicts are kept: `HARNESS_CACHE`, else the user's cache folder."""
-    root = os.environ.get("HARNESS_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return Path(root or Path.home() / ".cache") / "flowertune-harness" / "verdicts.json"
+    """Return where verdicts are kept, in the cache folder."""
+    return cache_folder() / "verdicts.json"
 
 
 @cache
 def rules_digest() -> str:
     """Return the digest of the harness's sources and challenge files."""
-    digest = hashlib.sha256()
     root = Path(__file__).resolve().parent.parent.parent
-    for path in sorted(root.rglob("*")):
-        if path.suffix in (".py", ".toml", ".json"):
-            digest.update(f"{path.relative_to(root)}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return sha256_of_set(
+        {
+            path.relative_to(root).as_posix(): sha256_file(path)
+            for path in root.rglob("*")
+            if path.suffix in (".py", ".toml", ".json")
+        }
+    )
 
 
 def folder_key(target: Target) -> str:
@@ -50,7 +50,7 @@ def folder_key(target: Target) -> str:
     listing = list_files(target.folder)
     place = target.folder.resolve().parts[-3:]
     parts = [place, sorted(listing.digests.items()), listing.breaches, rules_digest()]
-    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+    return sha256_text(canonical_json(parts))
 
 
 def judged(target: Target) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from harness.document.units import MIB
 from harness.leaderboard.columns import Ranked
 from harness.leaderboard.page.point_names import Point, Tick, labelled
 
-MIB = 2**20
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 18, 50
 SIZES = {"wide": (1100, 420), "tall": (430, 380)}
 """Name of a drawing -> its size; the page shows one of them, by its own width."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from harness.components import ModelSpec
 from harness.document import Document, canonical_json
-from harness.document.plain_values import unplain
+from harness.document.plain_values import why_not_plain
 from harness.errors import UsageError
 from harness.planning.settings.keys import recipe_path, static_value
 from harness.recipe import COMPONENT, Recipe
@@ -66,7 +66,7 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
         if path in values:
             raise UsageError(f"--set {key}: given twice; keep one")
         value = parse_value(text.strip())
-        if problem := unplain(value):
+        if problem := why_not_plain(value):
             raise UsageError(f"--set {key}={text.strip()[:60]}: {problem}; change the value")
         if path in NAMES and not (isinstance(value, str) and re.fullmatch(COMPONENT, value)):
             raise UsageError(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.document.reading import read_utf8
+from harness.document.reading import STRANGER, read_text, refuse_too_many_values
 from harness.errors import RecordError
 
 KEYS = ("index", "row", "target", "label", "output")
@@ -54,12 +54,13 @@ def read_generations(path: Path, max_bytes: int) -> Generations:
     Raises:
         RecordError: not readable as one; the first wrong line is named.
     """
-    text = read_utf8(path, max_bytes)
+    text = read_text(path, max_bytes, STRANGER)
     lines = text.split("\n")
     if lines.pop() or not lines:
         raise RecordError(f"{path.name}: expected one line a row, each ended by a newline")
     # One call for all lines and one back: equal texts rule out repeated keys and odd spellings.
     joined = "[" + ", ".join(lines) + "]"
+    refuse_too_many_values(joined, path.name)
     try:
         values: Any = json.loads(joined)
         canonical = json.dumps(values, ensure_ascii=False) == joined

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.document import pretty_json, write_atomic
-from harness.document.reading import MIB, read_bytes, read_value, walk
+from harness.document.reading import STRANGER, read_bytes, read_json, walk
+from harness.document.units import MIB
 from harness.errors import RecordError
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Subject
@@ -84,7 +85,7 @@ def list_files(folder: Path) -> Listing:
             elif (size := entry.stat(follow_symlinks=False).st_size) > limit:
                 wrong.append(("file-size", name, f"{size} bytes", f"at most {limit}"))
             else:
-                data = read_bytes(Path(entry.path), limit)
+                data = read_bytes(Path(entry.path), limit, STRANGER)
                 digests[name] = (len(data), hashlib.sha256(data).hexdigest())
     except (RecordError, OSError) as error:
         wrong.append(("known-files", "", str(error), "a small folder of plain, readable files"))
@@ -97,7 +98,7 @@ def read_manifest(path: Path) -> dict[str, tuple[int, str]]:
     Raises:
         RecordError: it is not one.
     """
-    value: Any = read_value(path, MAX_BYTES[MANIFEST])
+    value: Any = read_json(path, MAX_BYTES[MANIFEST], STRANGER)
     files = value.get("files") if isinstance(value, dict) else None
     if not isinstance(files, dict) or set(value) != {"files"}:
         raise RecordError(f'{path.name}: not a manifest; expected {{"files": {{...}}}}')

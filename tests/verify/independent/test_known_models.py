@@ -8,11 +8,11 @@ from importlib import resources
 import pytest
 
 from harness.components import select_linears
+from harness.document.units import MIB
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.verify.independent.adapter_shapes import known_shapes
 from harness.verify.independent.known_models import known_model
 
-MIB = 2**20
 COUNTS = {"legacy": message_bytes_legacy, "message": message_bytes}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from harness.document.reading import read_bytes, read_utf8
+from harness.document.reading import STRANGER, read_bytes, read_text
 from harness.errors import RecordError
 from harness.record.card import card
 from harness.verify.files.layout import CARD, LOSS, MAX_BYTES
@@ -22,7 +22,7 @@ def derived_card(subject: Subject) -> Iterator[Breach]:
     if not subject.is_submission or subject.folder is None or CARD not in subject.digests:
         return
     try:
-        found = read_utf8(subject.folder / CARD, MAX_BYTES[CARD]).splitlines()
+        found = read_text(subject.folder / CARD, MAX_BYTES[CARD], STRANGER).splitlines()
     except RecordError:
         return  # `readable` says so.
     expected = card(subject.record, subject.challenge).splitlines()
@@ -38,7 +38,7 @@ def plot(subject: Subject) -> Iterator[Breach]:
     if not subject.is_submission or subject.folder is None or LOSS not in subject.digests:
         return
     try:
-        data = read_bytes(subject.folder / LOSS, MAX_BYTES[LOSS])
+        data = read_bytes(subject.folder / LOSS, MAX_BYTES[LOSS], STRANGER)
     except RecordError as error:
         yield "", str(error), "a PNG"
         return

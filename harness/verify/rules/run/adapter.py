@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.document.safetensors_header import tensor_shapes
+from harness.document.safetensors_header import Header, read_header
 from harness.errors import HarnessError, RecordError
 from harness.verify.independent.adapter_shapes import METHODS, known_shapes
 from harness.verify.independent.known_models import known_model
@@ -89,38 +88,33 @@ def weights(subject: Subject) -> Iterator[Breach]:
     if size != adapter.file_bytes:
         yield "", f"a file of {size} bytes", adapter.file_bytes
     try:
-        infos = tensor_shapes(subject.folder / WEIGHTS)
+        header = read_header(subject.folder / WEIGHTS)
     except RecordError as error:
         yield "", str(error), "a safetensors file"
         return
-    found = {name: info.shape for name, info in infos.items()}
-    if any(info.dtype != "F32" for info in infos.values()):
-        yield "", sorted({info.dtype for info in infos.values()}), "float32 tensors"
+    found, dtypes = header.shapes, {item.dtype for item in header.tensors.values()}
+    if dtypes - {"F32"}:
+        yield "", sorted(dtypes), "float32 tensors"
     elif found != {item.name: item.shape for item in adapter.tensors}:
         yield "", f"{len(found)} tensors", f"the {len(adapter.tensors)} of adapter.tensors"
     elif subject.record.federation.rounds:
-        aggregate = tensors_digest(subject.folder / WEIGHTS)
+        aggregate = tensors_digest(subject.folder / WEIGHTS, header)
         last = subject.record.federation.rounds[-1].aggregate_sha256
         if aggregate != last:
             yield "", f"tensors with digest {aggregate}", f"the last round's aggregate {last}"
 
 
-def tensors_digest(path: Path) -> str:
+def tensors_digest(path: Path, header: Header) -> str:
     """Return the digest of a file's float32 tensors, as the chain of rounds carries it.
 
-    The header must have been checked before.
     Source: `harness.federation.wire.tensors.digest_arrays`; a test holds the two together.
     """
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        for name in sorted(set(header) - {"__metadata__"}):
-            first, last = header[name]["data_offsets"]
-            shape = "x".join(map(str, header[name]["shape"]))
-            digest.update(f"{name} <f4 {shape}\n".encode())
-            file.seek(8 + length + first)
-            digest.update(file.read(last - first))
+        for name, item in sorted(header.tensors.items(), key=lambda pair: pair[0]):
+            digest.update(f"{name} <f4 {'x'.join(map(str, item.shape))}\n".encode())
+            file.seek(header.data_start + item.begin)
+            digest.update(file.read(item.end - item.begin))
     return digest.hexdigest()
 
 

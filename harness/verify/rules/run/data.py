@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.document import sha256_text
+from harness.document.file_digests import sha256_of_set
 from harness.record.data import DataRecord
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.run.digests import HEX
@@ -78,8 +78,8 @@ def _origin(subject: Subject, item: DataRecord) -> Iterator[Breach]:
 
 def files_digests(files: dict[str, str]) -> tuple[str, ...]:
     """Return what may stand for some files: the digest of their list, or of the only one."""
-    lines = sha256_text("".join(f"{name}:{digest}\n" for name, digest in sorted(files.items())))
-    return (next(iter(files.values())), lines) if len(files) == 1 else (lines,)
+    whole = sha256_of_set(files)
+    return (next(iter(files.values())), whole) if len(files) == 1 else (whole,)
 
 
 def _pinned(subject: Subject, name: str, files: dict[str, str]) -> Iterator[Breach]:

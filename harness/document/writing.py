@@ -1,0 +1,47 @@
+"""Writing files so that a crash leaves either the old content or the new, never a part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import RecordError
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Write a file so that a crash leaves either the old content or the new, never a part.
+
+    Raises:
+        RecordError: the disk refused it (full, read-only); what was there stays.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give an empty file beside `path` to write; it takes the place of `path` when all is well.
+
+    Raises:
+        RecordError: the disk refused it (full, read-only); what was there stays.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        os.close(handle)
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RecordError(f"{path}: cannot be written ({reason}); free space or rights") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
