@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.document import parse_json, read_json
+from harness.document import Document, parse_document, parse_json, read_json
 from harness.document.safetensors_header import read_header
 from harness.document.units import MIB
 from harness.errors import RecordError
@@ -79,3 +79,12 @@ def test_a_number_of_each_kind_has_its_size(kinds: str, size: int, tmp_path: Pat
             else:
                 with pytest.raises(RecordError, match="offsets that do not fit its shape"):
                     read_header(path)
+
+
+def test_of_a_thousand_problems_three_are_named_of_more_their_number() -> None:
+    class Empty(Document):
+        """A document without fields."""
+
+    for count, words in ((1000, "; and 997 more"), (1001, "1001 fields are missing, unknown")):
+        with pytest.raises(RecordError, match=words):
+            parse_document(Empty, {f"k{n}": n for n in range(count)}, "here")

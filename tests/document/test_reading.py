@@ -59,7 +59,7 @@ def test_text_in_any_script_is_welcome() -> None:
         (repr(MAX_FLOAT), "1.0000001e18"),
         (f'"{"x" * MAX_STRING}"', f'"{"x" * (MAX_STRING + 1)}"'),
         ("[" * MAX_NESTING + "]" * MAX_NESTING, "[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1)),
-        (f"[{'0,' * (MAX_VALUES - 2)}0]", f"[{'0,' * MAX_VALUES}0]"),
+        (f"[{'0,' * (MAX_VALUES - 1)}0]", f"[{'0,' * MAX_VALUES}0]"),
     ],
     ids=["integer", "negative", "float", "string", "nesting", "values"],
 )
