@@ -20,7 +20,7 @@ SPEC_VERSION = 1
 
 
 class ChallengeRef(Document):
-    """Which rules a run followed."""
+    """The rules that a run followed, by digest."""
 
     id: str
     revision: int
@@ -46,7 +46,7 @@ class PluginRef(Document):
 
 
 class Compute(Document):
-    """What of the machine decides numbers."""
+    """The facts of the machine that decide numbers."""
 
     device: Literal["cpu", "cuda"]
     threads: int = Field(ge=1)
@@ -70,7 +70,8 @@ class RunSpec(Document):
     seed: int = Field(ge=0, lt=2**31)
     compute: Compute
     evaluation_rows: int | None = Field(None, ge=1)
-    """First so many rows of each evaluation set; None: all, the only eligible choice."""
+    """How many rows of each evaluation set, from the first on; None: all, the only eligible
+    choice."""
     smoke: bool = False
     """Synthetic data and a small model: shows that everything works, ranks nowhere."""
 
@@ -84,7 +85,11 @@ def derived_seed(*parts: object) -> int:
     """Return a seed in [0, 2**63) that depends on every part, in order.
 
     Every random choice of a run draws from `derived_seed(spec.seed, purpose, round, partition)`:
-    the purposes are listed in `docs/reproducing.md`.
+    the purposes are listed in `docs/reproducing.md`. Sums such as `seed + round` would make choices
+    equal that should differ: round 2 of seed 7 and round 1 of seed 8.
+
+    Args:
+        parts: numbers and words, told apart by their text and place: (1, 23) is not (12, 3).
     """
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

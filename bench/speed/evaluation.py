@@ -62,7 +62,7 @@ def main() -> None:
         "task": options.task,
         "rows": len(chosen),
         "threads": options.threads,
-        "decoders": len(engine.crew.decoders),
+        "decoders": len(engine.pool.decoders),
         "adapter": None if subject.adapter_dir is None else str(subject.adapter_dir),
         "ours_load_s": round(loaded - begin, 1),
         "ours_s": round(ours_s, 1),

@@ -90,7 +90,7 @@ def plain_case(checkpointing: bool, batch: int, threads: int, dropout: float) ->
     from harness.training.example_order import example_order
     from harness.training.examples import tokenise
     from harness.training.optimizers import make_optimizer
-    from harness.training.partitions import load_partition
+    from harness.training.partitions import Partitions
 
     spec, challenge, assets, found = make_spec("dora", batch, threads, dropout)
     torch.set_num_threads(threads)
@@ -100,7 +100,7 @@ def plain_case(checkpointing: bool, batch: int, threads: int, dropout: float) ->
     def set_up() -> None:
         # What the template does for every client in every round.
         tokenizer = load_tokenizer(spec.model, assets.model_dir)
-        rows = load_partition(challenge, assets.training_file, 0)
+        rows = Partitions(challenge, assets.training_file).rows(0)
         examples = tokenise(rows, spec.train, tokenizer, 0)
         made["model"] = plain_model(spec.model, assets.model_dir, found, params, checkpointing)
         made["model"].train()

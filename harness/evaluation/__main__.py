@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.machine.machine import this_machine
+from harness.machine.machine import cores, this_machine
 from harness.planning.devices import refuse_absent_gpu
 from harness.processes.carried_error import CarriedError
 
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         subject = open_subject(options.run_dir, options.device, options.untrained)
         refuse_absent_gpu(subject.device, this_machine())
-        threads = options.threads or this_machine().cores
+        threads = options.threads or cores()
         _settle(threads)
         evaluate(subject, options.quiet, threads)
     except HarnessError as error:

@@ -17,7 +17,7 @@ from harness.evaluation.decoder.guess_counting import count_on
 from harness.evaluation.decoder.loglikelihood import Labels, Weighed, weigh
 from harness.evaluation.decoder.prompts import RowPlan
 from harness.evaluation.decoder.row_state import Ended, Rules
-from harness.evaluation.decoder.threads import Crew
+from harness.evaluation.decoder.threads import DecoderPool
 from harness.evaluation.decoder.working_set import WorkingSet
 from harness.evaluation.model.base_model import Base, add_pad, load_base
 from harness.evaluation.model.merged_adapter import merge_adapter
@@ -80,20 +80,20 @@ class Engine:
         count = max(several, 1) if kind == "cpu" else 1
         lines = min(fitting // count, MAX_LINES[kind], max(math.ceil(rows / count), 1))
         sets = [WorkingSet(base.model, shape, lines) for _ in range(count)]
-        self.crew = Crew([Decoder(item, rules) for item in sets], threads)
+        self.pool = DecoderPool([Decoder(item, rules) for item in sets], threads)
 
     def answers(self, plans: Sequence[tuple[int, RowPlan]]) -> Generator[Text, None, None]:
         """Yield the official text of every row, in the order in which they finish."""
         by_row = dict(plans)
         ordered = sorted(plans, key=lambda item: (item[1].ids, item[0]))
-        for done in self.crew.work(ordered, Decoder.decode):
+        for done in self.pool.work(ordered, Decoder.decode):
             text = self._text([*by_row[done.row].ids, *done.ids])
             yield Text(done.row, text, done.ended, len(done.ids))
 
     def weights(self, rows: Sequence[Labels]) -> Generator[Weighed, None, None]:
         """Yield the log-likelihoods of every row, in the order in which they are known."""
         ordered = sorted(rows, key=lambda item: (item.prompt, item.row))
-        return self.crew.work(ordered, lambda decoder, share: weigh(decoder.working_set, share))
+        return self.pool.work(ordered, lambda decoder, share: weigh(decoder.working_set, share))
 
     def _decided(self, plan: RowPlan, ids: Sequence[int]) -> bool:
         if len(ids) > 1:
@@ -130,6 +130,15 @@ def load_engine(
     trust_remote_code: bool = False,
 ) -> Engine:
     """Load a base model, merge an adapter into it and return the engine.
+
+    Args:
+        model_dir: the base model's folder.
+        adapter_dir: the adapter's folder, in peft's format; None: the base model alone.
+        protocol: the official evaluation.
+        rows: how many rows will be asked for at most.
+        device: `cpu` or `cuda`.
+        threads: processors to use, from 1.
+        trust_remote_code: whether code in the model's folder may run.
 
     Raises:
         EvaluationError: the model cannot be evaluated, or the adapter does not fit it.

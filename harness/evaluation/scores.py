@@ -1,4 +1,4 @@
-"""From finished rows to Score entries."""
+"""Finished rows become the Score entries of a record."""
 
 from __future__ import annotations
 

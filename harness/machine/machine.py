@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from harness.document.units import MIB
@@ -14,26 +13,34 @@ from harness.document.units import MIB
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a forecast and the choice of a device need."""
+    """The facts of a machine that a forecast and the choice of a device need."""
 
     cores: int
-    """Cores this process may use."""
+    """How many cores this process may use."""
     memory_bytes: int
+    """Physical memory, or the container's limit where that is lower."""
     vector_bits: int
-    """512 with AVX-512, 256 with AVX2, else 128."""
+    """Width of the vector units: 512 with AVX-512, 256 with AVX2, else 128."""
     gpu_name: str | None
     gpu_free_bytes: int
-    """What no process had taken of it when this was asked."""
+    """Bytes of the GPU's memory that no process had taken when this was asked."""
 
 
-@cache
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def this_machine() -> Machine:
-    """Return the facts of this machine; a missing or failing `nvidia-smi` means no GPU."""
+    """Return the facts of this machine; a missing or failing `nvidia-smi` means no GPU.
+
+    Nothing is kept from call to call: the GPU's free memory is that of the moment.
+    """
     name, free = _gpu()
     return Machine(
-        cores=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        cores=cores(),
         memory_bytes=_memory_bytes(),
         vector_bits=_vector_bits(),
         gpu_name=name,

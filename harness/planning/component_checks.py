@@ -43,8 +43,15 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
 def travelling_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Document) -> Shapes:
     """Return the tensors of one message: the adapter's without the frozen ones.
 
+    Args:
+        name: qualified name of the method, for messages.
+        method: the method.
+        model: the base model.
+        params: the method's parameters.
+
     Raises:
-        PluginError: as `adapter_shapes`, or every tensor is frozen.
+        PluginError: `adapter_shapes` refuses the forecast, `frozen` raises, or every tensor is
+            frozen.
     """
     shapes = adapter_shapes(name, method, model, params)
     with calling_plugin(f"PEFT method {name}: frozen()"):
@@ -57,7 +64,14 @@ def travelling_shapes(name: str, method: PeftMethod, model: ModelSpec, params: D
 def round_plan(
     name: str, strategy: StrategyMethod, params: Document, context: StrategyContext, round: int
 ) -> RoundPlan:
-    """Return what `round` (from 1) moves.
+    """Return what one round moves.
+
+    Args:
+        name: qualified name of the strategy, for messages.
+        strategy: the strategy.
+        params: its parameters.
+        context: what the strategy may know of the run.
+        round: number of the round, from 1.
 
     Raises:
         PluginError: `round_plan` raises or returns no RoundPlan; a tensor of the adapter has

@@ -16,7 +16,14 @@ from harness.spec import RunSpec
 def ineligible_because(
     spec: RunSpec, challenge: Challenge, data: Iterable[DataRecord], environment: Environment
 ) -> tuple[str, ...]:
-    """Return every reason why a result of `spec` is not eligible; empty when it is."""
+    """Return every reason why a result of `spec` is not eligible; empty when it is.
+
+    Args:
+        spec: the run.
+        challenge: the rules as they are now, of whatever revision.
+        data: what the run read, each with its notes.
+        environment: where it ran; a changed checkout counts.
+    """
     reasons: list[str] = []
     if spec.smoke:
         reasons.append("a smoke run: synthetic text, a small model and 2 short rounds")

@@ -1,4 +1,4 @@
-"""From a request on the command line to a RunSpec: one challenge, one recipe, plain values."""
+"""Resolving: a request on the command line becomes a RunSpec of plain values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DEFAULT_SEED = 2026
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for."""
+    """A run as the command line asks for it."""
 
     plugin: str
     """`plugin` or `plugin/recipe`."""
@@ -73,9 +73,13 @@ class Resolved:
 def resolve(request: Request, machine: Machine | None = None) -> Resolved:
     """Resolve a request; rules are checked and reported, not raised.
 
+    Args:
+        request: plugin, recipe and what changes it.
+        machine: where the run would be; None: this machine.
+
     Raises:
-        PluginError: an unknown or broken plugin, recipe or component.
-        UsageError: an unusable option.
+        PluginError: the plugin, the recipe or a component is unknown or broken.
+        UsageError: an option cannot be used.
     """
     machine = machine or this_machine()
     plugin_name, _, recipe_name = request.plugin.partition("/")
@@ -144,7 +148,7 @@ def pick_recipe(plugin: Loaded, name: str) -> Recipe:
     """Return a plugin's recipe by name, or its default for an empty name.
 
     Raises:
-        PluginError: no such recipe, no recipe at all, or no single default.
+        PluginError: there is no such recipe, no recipe at all, or no single default.
     """
     recipes = plugin.recipes
     if name:

@@ -1,4 +1,4 @@
-"""Which partitions a round trains, as the seed prescribes.
+"""The sampling of a round: which partitions train, as the seed prescribes.
 
 The federation seeds Python's global generator with `draw_seed` before Flower's strategy draws its
 nodes from a list in partition order; a checker draws the same numbers without Flower.
@@ -12,7 +12,7 @@ from typing import Literal
 from harness.spec import derived_seed
 
 Purpose = Literal["sampling", "aggregation"]
-"""What a strategy draws for: the clients of a round, or noise while it aggregates."""
+"""The two things that a strategy draws: the clients of a round, and noise while it aggregates."""
 
 
 def draw_seed(seed: int, purpose: Purpose, round: int) -> int:
@@ -25,11 +25,12 @@ def sampled_partitions(seed: int, round: int, num_supernodes: int, clients: int)
 
     Args:
         seed: the run's seed, `RunSpec.seed`.
-        round: from 1.
+        round: number of the round, from 1.
         num_supernodes: partitions 0..num_supernodes-1 are drawn from.
         clients: how many are drawn, at most `num_supernodes`.
 
     Source: flwr 1.41 `strategy_utils.sample_nodes`, one `random.sample(nodes, k)` per round.
     """
+    # A sample is in drawn order, which Flower sends messages in and which no number depends on.
     generator = random.Random(draw_seed(seed, "sampling", round))
     return tuple(sorted(generator.sample(range(num_supernodes), clients)))

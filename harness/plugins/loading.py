@@ -37,6 +37,9 @@ class Loaded:
 def load(name: str) -> Loaded:
     """Import one plugin and check what it contributes.
 
+    It is kept for the life of the process, since Python imports a module once as well: a plugin
+    that is installed anew is seen by the next process.
+
     Raises:
         PluginError: unknown name, other harness version needed, import failure, misspelled or
             unmarked hook, wrong type or invalid document returned, or a name given twice.
@@ -54,7 +57,17 @@ def load(name: str) -> Loaded:
 
 
 def collect(name: str, module: ModuleType, ref: PluginRef) -> Loaded:
-    """Call the hooks of an imported plugin module and check the answers; see `load`."""
+    """Call the hooks of an imported plugin module and check the answers.
+
+    Args:
+        name: entry point name.
+        module: the imported module, or any object with hooks.
+        ref: what the record will say of the plugin.
+
+    Raises:
+        PluginError: a hook is misspelled or unmarked, takes an argument, or answers with what
+            `gather` refuses.
+    """
     _refuse_unknown(name, module)
     manager = pluggy.PluginManager(ENTRY_POINT_GROUP)
     manager.add_hookspecs(hookspecs)

@@ -41,17 +41,25 @@ class Components:
 
 
 def find_model(name: str, own: str) -> Component[ModelSpec]:
-    """Return a model by component name; see `_find`."""
+    """Return a model by component name.
+
+    Args:
+        name: `plugin/model`, or a bare name, which is looked up in `own`.
+        own: entry point name of the recipe's plugin.
+
+    Raises:
+        PluginError: the plugin or the model is unknown.
+    """
     return _find(name, own, "model", lambda plugin: plugin.models)
 
 
 def find_peft_method(name: str, own: str) -> Component[PeftMethod]:
-    """Return a PEFT method by component name; see `_find`."""
+    """Return a PEFT method by component name; arguments and errors are those of `find_model`."""
     return _find(name, own, "PEFT method", lambda plugin: plugin.peft_methods)
 
 
 def find_strategy(name: str, own: str) -> Component[StrategyMethod]:
-    """Return a strategy by component name; see `_find`."""
+    """Return a strategy by component name; arguments and errors are those of `find_model`."""
     return _find(name, own, "strategy", lambda plugin: plugin.strategies)
 
 
@@ -99,9 +107,9 @@ def validated_params(
         changed: keys that the command line has set.
 
     Raises:
-        PluginError: unknown key (with a suggestion), missing key, wrong type, or a value (a default
-            maybe) that another process would not get as it is.
-        UsageError: the same, of a key that the command line has set.
+        PluginError: a key is unknown or missing, or a value (a default maybe) is of the wrong type
+            or is none that another process would get as it is.
+        UsageError: the same is true of a key that the command line has set.
     """
     where = f"{culprit}: {choice.name}"
     for key in choice.params:
@@ -131,7 +139,7 @@ def load_components(spec: RunSpec) -> Components:
     """Load, in this process, the code that `spec` names.
 
     Raises:
-        PluginError: a plugin is not the one that the spec was resolved with.
+        PluginError: a plugin is not the one that the spec was resolved with, or cannot be loaded.
     """
     for ref in spec.plugins:
         here = load(ref.name).ref

@@ -1,4 +1,4 @@
-"""Where the files of a hub id are: a mirror, the Hugging Face cache, or the hub itself.
+"""The files of a hub id are looked up in a mirror, the Hugging Face cache, and the hub itself.
 
 A mirror is a folder with `datasets/<org>/<name>/...` and `models/<org>/<name>/...`: what a cluster
 without internet has.
@@ -61,7 +61,7 @@ def find(
     """Find a hub id in the mirror, then the Hugging Face cache, then the hub.
 
     Args:
-        kind: what it is.
+        kind: dataset or model.
         hub_id: `<org>/<name>`.
         revision: branch or commit, for cache and hub.
         patterns: the files that are wanted.

@@ -44,6 +44,13 @@ class Clients:
     ) -> Message:
         """Return what one client replies to a train message.
 
+        Args:
+            message: the strategy's message.
+            content: its records, checked.
+            plan: what the round moves.
+            partition: the client's partition, from 0.
+            round: number of the round, from 1.
+
         Raises:
             PluginError: the strategy's client part makes other arrays than the plan promises.
         """

@@ -31,6 +31,12 @@ class Adapter:
 
         The caller seeds torch first: that decides the initial values.
 
+        Args:
+            base: the frozen transformers model.
+            model: its description, which the method forecasts shapes from.
+            method: the PEFT method.
+            params: the method's parameters, validated.
+
         Raises:
             PluginError: the method cannot be applied to this model, or makes other tensors than it
                 forecast.
@@ -68,6 +74,8 @@ class Adapter:
                 f"{culprit}: {len(found)} tensors made, {len(expected)} forecast by its shapes();"
                 f" first difference {differing[0]}; correct shapes()"
             )
+        # peft's state dict holds views under names of its own, so a tensor of it is matched with
+        # the parameter that the optimizer needs by the memory that both stand for.
         trainable = [p for p in base.parameters() if p.requires_grad]
         by_memory = {parameter.data_ptr(): parameter for parameter in trainable}
         self._parameters: dict[str, torch.nn.Parameter] = {

@@ -12,7 +12,7 @@ from harness.training.fast import attention
 from harness.training.fast.linears import dequantise, dequantised_bytes, hold_linears_in
 
 DEQUANTISED_SHARE = 0.25
-"""Share of the free memory that a dequantised base may take: several actors share it."""
+"""Share of the free memory that a dequantised base may take: several client processes share it."""
 
 
 def compute_dtype(model: ModelSpec, device: str) -> torch.dtype:
@@ -31,8 +31,12 @@ def compute_dtype(model: ModelSpec, device: str) -> torch.dtype:
 def load_tokenizer(model: ModelSpec, model_dir: str) -> Any:
     """Load the model's fast tokenizer.
 
+    Args:
+        model: says whether code in the folder may run.
+        model_dir: folder with the tokenizer's files.
+
     Raises:
-        SourceError: the folder has none.
+        SourceError: the folder has no tokenizer that transformers can load.
     """
     from transformers import AutoTokenizer
 
@@ -49,7 +53,8 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
     """Load and quantize the base model; all its weights are frozen.
 
     As the template does it: weights are read in the model's type, linear layers are quantized from
-    that, and everything else is then held in float32.
+    that, and everything else is then held in float32. The order matters: a weight read in float32
+    and quantized would fall on another side of a rounding than one that went through bfloat16.
 
     Args:
         model: quantization and types.
@@ -80,7 +85,7 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
             model_dir,
             dtype=getattr(torch, model.dtype),
             quantization_config=_quantization(model, dtype),
-            attn_implementation=attention.NAME,
+            attn_implementation=attention.PACKED_ATTENTION,
             device_map={"": device},
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,
@@ -90,6 +95,8 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
         raise SourceError(f"{model_dir}: {model.hub_id} cannot be loaded ({reason})") from error
     for parameter in base.parameters():
         parameter.requires_grad = False
+        # Norms, embeddings and, of a base that is not quantized, linear layers; quantized weights
+        # are of integers. Source: peft `prepare_model_for_kbit_training`, as the template does.
         if parameter.dtype in (torch.bfloat16, torch.float16):
             parameter.data = parameter.data.float()
     base.config.use_cache = False
@@ -102,7 +109,9 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
 
 def _keeps_dequantised(model: ModelSpec, dtype: torch.dtype, device: str) -> bool:
     if model.quantization == "int8":
-        # A GPU multiplies in 8 bits, which is another number; and on a CPU peft's DoRA needs it.
+        # On a GPU bitsandbytes multiplies in 8 bits, rounding the inputs too: dequantised weights
+        # would give other numbers. On a CPU it dequantises itself, so nothing changes, and peft's
+        # DoRA needs plain weights there.
         return device == "cpu"
     return dequantised_bytes(model, dtype) <= DEQUANTISED_SHARE * free_memory_bytes(device)
 
@@ -110,7 +119,7 @@ def _keeps_dequantised(model: ModelSpec, dtype: torch.dtype, device: str) -> boo
 def free_memory_bytes(device: str) -> int:
     """Return the memory of the device that this process can still fill."""
     if device == "cuda":
-        # The driver counts as taken what torch holds for its next tensors.
+        # torch keeps freed memory for its next tensors, and the driver counts that as taken.
         held = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         return int(torch.cuda.mem_get_info()[0]) + held
     import psutil

@@ -1,4 +1,9 @@
-"""Whether training here repeats itself bit for bit: what is set for it, and where that ends."""
+"""Whether training here repeats itself bit for bit: what is set for it, and where that ends.
+
+What is set holds for the whole process and is not put back: a client process does nothing else, and
+there is no moment at which other settings would be right. A process that trains and then does
+something else, a test for instance, goes on with them.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +14,24 @@ import torch
 from harness.spec import RunSpec
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""The environment variable that fixes the memory which cuBLAS sums in; read when CUDA starts."""
+
 REPEATABLE_WORKSPACES = (":4096:8", ":16:8")
 """Source: NVIDIA cuBLAS documentation, "Results reproducibility"."""
 
 
 def be_deterministic(threads: int) -> None:
-    """Set what of this process decides whether sums come out the same; other code may undo it.
+    """Set, for this process, what decides whether sums come out the same; other code may undo it.
 
     Args:
-        threads: of torch; another number sums in another order.
+        threads: threads of torch, from 1. Another number cuts a sum into other parts, and float32
+            sums of other parts differ in the last bits.
     """
     os.environ.setdefault(WORKSPACE, REPEATABLE_WORKSPACES[0])
     torch.use_deterministic_algorithms(True)
-    # Nothing here reads memory that it has not written; filling it takes 6 % of a step.
+    # torch fills fresh memory with NaN in this mode, so that reading it unwritten repeats itself.
+    # Nothing here reads memory that it has not written, and filling it takes 6 % of a step. Set by
+    # name because torch's module has no type for it.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     torch.set_num_threads(threads)
 
@@ -32,6 +42,9 @@ def doubts(spec: RunSpec) -> list[str]:
     torch's own deterministic algorithms repeat themselves on one device, or raise. bitsandbytes'
     kernels are outside of them: on a CPU they were measured to repeat themselves, on a GPU nothing
     promises it.
+
+    Args:
+        spec: the run, whose device, threads, quantization and optimizer matter here.
     """
     found = []
     if (

@@ -30,10 +30,10 @@ def tokenise(
     `train.seq_length` are cut on the right.
 
     Args:
-        rows: `instruction`, `input` and `output` of each row.
-        train: prompt and sequence length.
-        tokenizer: a fast transformers tokenizer.
-        partition: for messages.
+        rows: the partition's rows; each has `instruction`, `input` and `output`.
+        train: data, prompt and sequence length.
+        tokenizer: a fast transformers tokenizer: only those say where a token stands in the text.
+        partition: its number, for messages.
 
     Raises:
         PluginError: no token of a row is left to train on, so that it would teach nothing in
@@ -52,6 +52,10 @@ def tokenise(
         zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
     ):
         text, response = rendered[index]
+        # By characters, since a token may cross the marker's end. Of "Answer: positive" the tokens
+        # are "Answer", ":", " positive": after the marker "Answer:" the third is trained on; after
+        # "Answer: " it begins inside the marker and is not. A token of no characters, such as a
+        # BOS, is no answer.
         start = next(
             (i for i, (begin, end) in enumerate(offsets) if begin >= response and end > begin),
             len(ids),

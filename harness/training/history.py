@@ -24,9 +24,9 @@ def history_added(model: torch.nn.Module, held: Mapping[str, Any], device: str) 
 
     Args:
         model: base with the adapter in place.
-        held: arrays by name; `history/<layer>.lora_A.weight` (R, in) and `.lora_B.weight` (out, R)
-            count, their product's scale included.
-        device: of the model.
+        held: arrays by name, float32; `history/<layer>.lora_A.weight` (R, in) and `.lora_B.weight`
+            (out, R) count, their product's scale included.
+        device: "cpu" or "cuda", where the model is.
 
     Raises:
         FederationError: a history of a layer that is not there, or without its other factor.

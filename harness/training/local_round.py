@@ -1,4 +1,9 @@
-"""What a client starts from and what it hands back, when a strategy moves more or less than all."""
+"""What a client starts from and what it hands back, when a strategy moves more or less than all.
+
+Three sets of arrays meet in a round: the *adapter* (what peft made), what *travels* of it (frozen
+tensors, such as the A of FFA-LoRA, stay where they are), and the strategy's *own* (a control
+variate, a history), which no adapter has. A plan may send, train, return and keep any of them.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +30,17 @@ def start_values(
     adapter; the strategy's own start at zero.
 
     Args:
-        initial: the seeded adapter; its names and shapes are the adapter's.
-        travelling: the tensors of the adapter that a message carries.
-        sent: arrays of the message.
-        kept: arrays that this client kept.
+        initial: the seeded adapter, float32; its names and shapes are the adapter's.
+        travelling: names of the adapter's tensors that a message carries without a plan.
+        sent: the arrays of the message, float32.
+        kept: the arrays that this client kept from its last round; empty in its first.
         plan: what the round moves; None: all that travels, nothing else.
 
+    Returns:
+        Every tensor of the adapter, then the strategy's own arrays, by name.
+
     Raises:
-        FederationError: another set of names, or another shape, than the round moves.
+        FederationError: another set of names was sent, or another shape, than the round moves.
     """
     down = {name: initial[name].shape for name in travelling} if plan is None else plan.down
     keep = {} if plan is None else plan.keep
@@ -56,7 +64,13 @@ def start_values(
 
 
 def finished_values(held: Arrays, objective: LocalObjective | None, done: LocalRound) -> Arrays:
-    """Return everything that a client holds after it trained, the strategy's last work included."""
+    """Return everything that a client holds after it trained, the strategy's last work included.
+
+    Args:
+        held: what the client started from.
+        objective: the strategy's client part, or None.
+        done: the training that it did.
+    """
     extra = objective.finish(done) if objective is not None and objective.finish else {}
     return {**held, **done.trained, **extra}
 
@@ -64,8 +78,13 @@ def finished_values(held: Arrays, objective: LocalObjective | None, done: LocalR
 def pick(held: Arrays, names: Mapping[str, Any], purpose: str) -> Arrays:
     """Return the named arrays in the order of `names`.
 
+    Args:
+        held: arrays by name.
+        names: the wanted names, in order; the values do not matter.
+        purpose: "return" or "keep", for the message.
+
     Raises:
-        FederationError: one is not there; the strategy promised what its client part does not make.
+        FederationError: an array is not there; the plan names what the client part does not make.
     """
     lack = [name for name in names if name not in held]
     if lack:

@@ -1,4 +1,4 @@
-"""Optimizers by the names that recipes use."""
+"""The optimizers, by the names that recipes use."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ def make_optimizer(
     The 8-bit and paged ones are bitsandbytes'. On a CPU there is nothing to page to, and the paged
     ones are their unpaged counterparts, with the same values.
 
+    Args:
+        train: gives the optimizer's name and the weight decay.
+        parameters: the tensors to train; the adapter's are float32.
+        rate: the round's learning rate; the trainer multiplies it step by step.
+
     Raises:
-        UsageError: an optimizer name that is not known.
+        UsageError: the optimizer's name is not known.
     """
     on_gpu = bool(parameters) and parameters[0].is_cuda
     # One kernel for all tensors on a GPU; a CPU's results stay those of torch's default.

@@ -8,58 +8,68 @@ from harness.boards.challenge import Challenge
 from harness.errors import SourceError
 from harness.planning.smoke import training_rows
 
-_KEPT: dict[str | None, Any] = {}
-"""Training file -> its rows: an actor reads the file once, not once per partition."""
 
+class Partitions:
+    """The training table of one run, shuffled as the challenge says, and its partitions.
 
-def load_partition(
-    challenge: Challenge, training_file: str | None, partition: int
-) -> list[dict[str, str]]:
-    """Return the rows of a partition, in the partition's order.
-
-    The same code splits the hub's data and the synthetic corpus of a smoke run.
-
-    Args:
-        challenge: supernodes, partitioner and its seed.
-        training_file: parquet file; None for the synthetic corpus.
-        partition: from 0 to `num_supernodes - 1`.
-
-    Raises:
-        SourceError: the file cannot be read.
+    A client process trains several partitions of a run and in every round another few: the table is
+    read and shuffled at the first one and kept, because a row's partition depends on the whole
+    table's order. For the finance set that is 0.2 s and 19 MB, against the 0.1 s of taking one
+    partition out of it. The table goes when its trainer goes.
     """
-    rows = _KEPT.get(training_file)
-    if rows is None:
-        rows = _KEPT[training_file] = _read(training_file, challenge)
-    part = _partitioner(challenge, rows).load_partition(partition)
-    columns = [part[name] for name in challenge.dataset.columns]
-    return [
-        dict(zip(challenge.dataset.columns, values, strict=True))
-        for values in zip(*columns, strict=True)
-    ]
+
+    def __init__(self, challenge: Challenge, training_file: str | None) -> None:
+        """Name the table; it is read when its first rows are asked for.
+
+        Args:
+            challenge: gives columns, number of supernodes, partitioner and the shuffle's seed.
+            training_file: parquet file; None for the synthetic corpus of a smoke run, which the
+                same code splits.
+        """
+        self._challenge, self._training_file = challenge, training_file
+        self._partitioner: Any = None
+
+    def rows(self, partition: int) -> list[dict[str, str]]:
+        """Return the rows of a partition, in the partition's order, column -> text.
+
+        Args:
+            partition: from 0 to `num_supernodes - 1`.
+
+        Raises:
+            SourceError: the training file cannot be read.
+        """
+        if self._partitioner is None:
+            self._partitioner = _partitioner(self._challenge, self._table())
+        part = self._partitioner.load_partition(partition)
+        names = self._challenge.dataset.columns
+        columns = [part[name] for name in names]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def _table(self) -> Any:
+        import datasets
+
+        if self._training_file is None:
+            return datasets.Dataset.from_list(training_rows(self._challenge))
+        import pyarrow
+        import pyarrow.parquet
+
+        names = list(self._challenge.dataset.columns)
+        try:
+            table = pyarrow.parquet.read_table(self._training_file, columns=names)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise SourceError(
+                f"{self._training_file}: cannot be read as parquet ({error})"
+            ) from None
+        return datasets.Dataset(datasets.table.InMemoryTable(table))
 
 
-def _partitioner(challenge: Challenge, rows: Any) -> Any:
+def _partitioner(challenge: Challenge, table: Any) -> Any:
     # What flwr-datasets' FederatedDataset does with a hub id, done with a local file: shuffle the
     # dictionary of splits with its seed, give the split to the partitioner. A test compares them.
     import datasets
     from flwr_datasets.partitioner import IidPartitioner
 
-    whole = datasets.DatasetDict({"train": rows})
+    whole = datasets.DatasetDict({"train": table})
     partitioner = IidPartitioner(num_partitions=challenge.num_supernodes)
     partitioner.dataset = whole.shuffle(seed=challenge.partitioner.shuffle_seed)["train"]
     return partitioner
-
-
-def _read(training_file: str | None, challenge: Challenge) -> Any:
-    import datasets
-
-    if training_file is None:
-        return datasets.Dataset.from_list(training_rows(challenge))
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(training_file, columns=list(challenge.dataset.columns))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise SourceError(f"{training_file}: cannot be read as parquet ({error})") from None
-    return datasets.Dataset(datasets.table.InMemoryTable(table))

@@ -1,4 +1,4 @@
-"""How one row becomes text, and where in it the response begins."""
+"""The prompt: how one row becomes text, and where in it the response begins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_prompt(prompt: Prompt, recipe: str) -> None:
     """Check a prompt before anything is loaded, in whatever process it is used.
 
     Raises:
-        PluginError: see `harness.planning.settings.templates`.
+        PluginError: the prompt breaks a rule of `harness.planning.settings.templates`; it is named.
     """
     for found, expected in prompt_breaches(prompt):
         raise PluginError(f"recipe {recipe}: {found}; expected {expected}")
@@ -25,12 +25,18 @@ def render(prompt: Prompt, row: Mapping[str, str], tokenizer: Any = None) -> tup
 
     The index comes from the template, so a row whose text contains the marker does no harm.
 
+    Args:
+        prompt: the recipe's prompt, checked.
+        row: column -> text.
+        tokenizer: used in style chat only, for its chat template.
+
     Raises:
-        PluginError: style chat with a tokenizer that has no chat template.
+        PluginError: the style is chat, and the tokenizer has no chat template.
     """
     if prompt.style == "chat":
         return _chat(prompt, row, tokenizer)
     head, tail = prompt.template.split(prompt.response_marker)
+    # Formatted in two halves: braces in a row's text are its own, and its length is what counts.
     before = head.format(**row) + prompt.response_marker
     return before + tail.format(**row), len(before)
 

@@ -1,4 +1,4 @@
-"""What a recipe makes of the fixed data set's rows: filters, then new columns."""
+"""Rows of the fixed data set as a recipe wants them: filtered, then rewritten column by column."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def choose_rows(
     rows: Sequence[Mapping[str, str]], data: DataSpec, partition: int
 ) -> list[tuple[int, dict[str, str]]]:
     """Return the rows that a recipe trains on, rewritten, each with its index in the partition.
+
+    Args:
+        rows: all rows of the partition, column -> text.
+        data: the recipe's filters and templates.
+        partition: its number, for messages.
 
     Raises:
         PluginError: no row of the partition is left, or a pattern or template cannot be used.
@@ -35,7 +40,11 @@ def choose_rows(
 
 
 def rewritten(row: Mapping[str, str], data: DataSpec) -> dict[str, str]:
-    """Return a row with its new columns."""
+    """Return a row with its new columns.
+
+    Every template reads the row as it was, after `output_map` alone: what one column becomes does
+    not depend on which column is rewritten first.
+    """
     old = {**row, "output": data.output_map.get(row["output"], row["output"])}
     new = dict(old)
     for column in COLUMNS:

@@ -30,13 +30,13 @@ from harness.training.fast.step import packed_loss
 from harness.training.history import history_added
 from harness.training.local_round import finished_values, pick, start_values
 from harness.training.optimizers import make_optimizer
-from harness.training.partitions import load_partition
+from harness.training.partitions import Partitions
 from harness.training.prompt import check_prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a client sends back."""
+    """The outcome of one client's training in one round."""
 
     arrays: Arrays
     """Names, shapes and order as received, or as the round's plan says; float32."""
@@ -54,9 +54,10 @@ class Update:
 class Trainer:
     """Trains the adapter of one run on any of its partitions.
 
-    The base model, the tokenizer and the tokenised partitions are kept for the life of the process.
-    An update depends on spec, round, partition and received arrays only: the optimizer is new and
-    every random choice is seeded each time.
+    The base model, the tokenizer and the tokenised partitions are kept as long as the trainer.
+    An update depends on spec, round, partition and received arrays only, never on what was trained
+    here before: the adapter is overwritten whole, the optimizer is new, and every random choice is
+    seeded each time. So it does not matter which process a client of a round falls to.
     """
 
     def __init__(
@@ -71,8 +72,8 @@ class Trainer:
 
         Args:
             spec: the run.
-            challenge: its data set and partitioner.
-            assets: files of this machine.
+            challenge: the rules of the run: data set and partitioner.
+            assets: the files of this machine.
             method: the PEFT method that `spec.peft` names.
             objective: the strategy's client part, or None.
 
@@ -82,17 +83,18 @@ class Trainer:
         """
         check_prompt(spec.train.prompt, spec.label)
         self.spec = spec
-        self.challenge = challenge
-        self._assets = assets
         self._objective = objective
-        self._partitions: dict[int, list[Example]] = {}
+        self._table = Partitions(challenge, assets.training_file)
+        self._examples: dict[int, list[Example]] = {}
         self._weights: dict[int, int] = {}
         self._device = spec.compute.device
         self._dtype = compute_dtype(spec.model, self._device)
+        # Before anything is computed: dequantising and the first adapter are sums too.
         be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
         self.model = load_base(spec.model, assets.model_dir, self._device)
         params = method.params.model_validate(spec.peft.params)
+        # All clients make the same first adapter, whatever they have drawn until now.
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
         self.adapter = Adapter(self.model, spec.model, method, params)
         speed_up_norms(self.model)
@@ -106,11 +108,11 @@ class Trainer:
 
     def examples(self, partition: int) -> list[Example]:
         """Return the tokenised rows of a partition; read once, then kept."""
-        if partition not in self._partitions:
-            rows = load_partition(self.challenge, self._assets.training_file, partition)
+        if partition not in self._examples:
+            rows = self._table.rows(partition)
             self._weights[partition] = len(rows)
-            self._partitions[partition] = tokenise(rows, self.spec.train, self.tokenizer, partition)
-        return self._partitions[partition]
+            self._examples[partition] = tokenise(rows, self.spec.train, self.tokenizer, partition)
+        return self._examples[partition]
 
     def train(
         self,
@@ -126,7 +128,7 @@ class Trainer:
         Args:
             arrays: what was sent, float32, by tensor name.
             round: from 1.
-            partition: whose rows.
+            partition: the partition whose rows are trained on, from 0.
             config: what the strategy's message carried, for its client part.
             plan: what this round moves and trains; None: all that travels, both ways.
             kept: what this client kept from its last round, where the plan keeps something.
@@ -139,6 +141,7 @@ class Trainer:
         train = self.spec.train
         examples = self.examples(partition)
         order = example_order(self.spec, partition, round, len(examples))
+        # Again, since a strategy's client part or a library may have changed it since.
         be_deterministic(self.spec.compute.threads)
         held = start_values(self._initial, self._travelling, arrays, kept or {}, plan)
         self.adapter.load({name: held[name] for name in self._initial})
@@ -146,6 +149,8 @@ class Trainer:
         received = self._on_device(held) if self._has_loss else {}
         rate = learning_rate(train, round)
         optimizer = make_optimizer(train, trained, rate)
+        # One seed for all steps: the masks of step k are what the generator gives after those of
+        # the steps before, which are the same in every process.
         torch.manual_seed(derived_seed(self.spec.seed, "dropout", round, partition))
         self.model.train()
         losses = []
@@ -154,6 +159,7 @@ class Trainer:
             for step in range(train.max_steps):
                 chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
                 loss = self._backward(chosen, received)
+                # Before clipping; NaN in one gradient makes it NaN, so one test covers them all.
                 norm = float(torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm))
                 if not (math.isfinite(loss) and math.isfinite(norm)):
                     raise FederationError(
@@ -189,7 +195,7 @@ class Trainer:
 
         Args:
             arrays: by tensor name; those that did not travel are at their seeded start.
-            folder: where to.
+            folder: the folder that the two files are written to.
         """
         self.adapter.save({**self._initial, **arrays}, folder)
 
@@ -211,6 +217,8 @@ class Trainer:
     def _backward(self, chosen: list[Example], received: Mapping[str, torch.Tensor]) -> float:
         """Accumulate the gradients of one optimizer step; return its loss on the data."""
         size = self.spec.train.batch_size
+        # Of the whole step, not of each batch: the mean over 3 + 17 targets of two accumulated
+        # batches is not the mean of their two means.
         labels = sum(len(example.ids) - example.response_start for example in chosen)
         total = 0.0
         for start in range(0, len(chosen), size):
@@ -221,6 +229,7 @@ class Trainer:
                 loss = packed_loss(self.model, packed, labels)
             total += float(loss.detach())
             torch.autograd.backward(loss)
+        # Once for a step, whatever it accumulates: the term is about the adapter, not about rows.
         if self._objective is not None and self._objective.loss is not None:
             torch.autograd.backward(self._objective.loss(self.adapter.trained(), received))
         return total

@@ -29,6 +29,6 @@ def test_name_and_memory_of_the_first_gpu(
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}\nEND\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    found = this_machine.__wrapped__()
+    found = this_machine()
     name, free_mib = expected
     assert (found.gpu_name, found.gpu_free_bytes) == (name, free_mib * MIB)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.boards.challenge import load_challenge
 from harness.training.example_order import example_order
-from harness.training.partitions import load_partition
+from harness.training.partitions import Partitions
 
 
 def test_rows_are_those_of_flowers_federated_data_set(mirror: Path, tmp_path: Path) -> None:
@@ -21,8 +21,9 @@ def test_rows_are_those_of_flowers_federated_data_set(mirror: Path, tmp_path: Pa
         data_files={"train": str(file)},
         cache_dir=str(tmp_path),
     )
+    table = Partitions(challenge, str(file))
     for partition, rows in ((0, 1536), (49, 1535)):
-        ours = load_partition(challenge, str(file), partition)
+        ours = table.rows(partition)
         assert len(ours) == rows
         assert ours == theirs.load_partition(partition, "train").to_list()
 
@@ -31,7 +32,8 @@ def test_every_row_of_the_corpus_is_in_exactly_one_partition() -> None:
     from harness.planning.smoke import training_rows
 
     challenge = load_challenge("finance")
-    whole = [row for p in range(50) for row in load_partition(challenge, None, p)]
+    table = Partitions(challenge, None)
+    whole = [row for partition in range(50) for row in table.rows(partition)]
     assert sorted(map(str, whole)) == sorted(map(str, training_rows(challenge)))
 
 

@@ -22,7 +22,11 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
-    """Refuse `nan` and `inf`, which are floats to click."""
+    """Refuse `nan` and `inf`, which are floats to click.
+
+    Raises:
+        BadParameter: the value is one of them.
+    """
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is no finite number", context, option)
     return value

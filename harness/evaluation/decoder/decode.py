@@ -20,14 +20,14 @@ SPARE_STEP_TOKENS = 64
 """Tokens of a forward pass up to which another token is nearly free."""
 
 MAX_SPARE_GUESSES = 7
-"""Tokens guessed ahead at most of a row that does not repeat itself."""
+"""Tokens guessed ahead at most for a row that does not repeat itself."""
 
 
 class Decoder:
-    """Decodes rows in one working set; see the module's text."""
+    """One working set at work: rows come in, are fed step by step, and leave as they finish."""
 
     def __init__(self, working_set: WorkingSet, rules: Rules) -> None:
-        """Take a working set to decode in."""
+        """Decode in a working set by rules that hold for all rows."""
         self.working_set, self.rules = working_set, rules
 
     def decode(self, plans: Sequence[tuple[int, RowPlan]]) -> Iterator[Decoded]:
@@ -39,12 +39,16 @@ class Decoder:
         waiting = deque(plans)
         active: list[ActiveRow] = []
         while waiting or active:
+            # Rows that repeat themselves share a full pass of 128 tokens: two of them may guess 63
+            # ahead each, sixteen of them 8.
             repeating = sum(row.sure for row in active)
             share = self.working_set.step_tokens // max(1, repeating)
             sure = min(MAX_GUESSES, max(MAX_SPARE_GUESSES, share))
+            # Other rows guess only when nothing waits: a token of a waiting prompt is never wasted.
             spare = 0
             if active and not waiting:
                 spare = max(0, min(MAX_SPARE_GUESSES, SPARE_STEP_TOKENS // len(active) - 1))
+            # Rows at work first, then prompts into what is left of the pass.
             spans = [row.span(self.rules, sure, spare) for row in active]
             fresh = self._admit(waiting, sum(len(span.tokens) for span in spans))
             spans += [row.span(self.rules, 0, 0) for row in fresh]

@@ -3,6 +3,11 @@
 What a row has written once it is likely to write again: models that were trained without EOS repeat
 themselves to the end. A forward pass over sixteen tokens of one row costs little more than one over
 a single token, so right guesses save nearly all of a row's passes, and wrong ones cost little.
+
+An example. The text is 1 5 6 7 5 6. Its last two tokens, 5 6, stood before, followed by the 7 in
+place 3: that is the source, and the guesses are 7 5 6 7 5 6 ..., the three tokens from there to the
+end of the text over and over. If the row then writes 7, the streak is 1 and the source moves on to
+place 4; if it writes 8, the streak is 0 and a new source is looked for, which ends in 6 8.
 """
 
 from __future__ import annotations
@@ -22,16 +27,17 @@ SURE_STREAK = 4
 class Copying:
     """Guesses that a row goes on as it did when its latest tokens last stood in its text.
 
-    Every token is guessed at, also when no guess is fed, so a row's record is known for nothing.
+    Every token is guessed at, also when no guess is fed, so how often guesses would have been right
+    is known before any is paid for.
     """
 
     def __init__(self, prompt: Sequence[int]) -> None:
-        """Read a row's prompt."""
+        """Read a row's prompt, whose own repetitions do not count as right guesses."""
         self._text: list[int] = []
         self._ends: dict[tuple[int, ...], int] = {}
         self._source: int | None = None
         self.streak = 0
-        """Tokens, up to the latest, that were guessed right without a miss."""
+        """How many tokens, up to the latest, were guessed right without a miss."""
         for token in prompt:
             self.write(token)
         self.streak = 0
@@ -47,6 +53,7 @@ class Copying:
         else:
             grams = (self._ends.get(tuple(self._text[-size:])) for size in GRAMS)
             self.streak, self._source = 0, next((at for at in grams if at is not None), None)
+        # After the search: else the latest tokens would be found as their own earlier occurrence.
         for size in GRAMS:
             if end >= size:
                 self._ends[tuple(self._text[-size:])] = end

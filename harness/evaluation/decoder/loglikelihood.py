@@ -17,6 +17,7 @@ class Labels:
     """A prompt and the continuations to weigh."""
 
     row: int
+    """Number of the row in its evaluation set."""
     prompt: tuple[int, ...]
     choices: tuple[tuple[int, ...], ...]
     """Tokens of each continuation, at least one each."""
@@ -27,6 +28,7 @@ class Weighed:
     """The log-likelihood of every continuation of one row, in order."""
 
     row: int
+    """Number of the row in its evaluation set."""
     loglikelihoods: tuple[float, ...]
     """Natural logarithms, summed over the tokens."""
     greedy: tuple[bool, ...]
@@ -37,6 +39,10 @@ def weigh(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
     """Yield every row of `rows` once, in their order, which should bring like prompts together.
 
     The value of a row depends on nothing but the row, up to rounding: no pads, no batch.
+
+    Args:
+        working_set: where they are read; its lines are free again afterwards.
+        rows: prompts with their labels, more than there are lines if need be.
     """
     begin = 0
     while begin < len(rows):
@@ -61,6 +67,9 @@ def weigh(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
 def _weigh_together(
     working_set: WorkingSet, rows: Sequence[Labels], lines: Sequence[int], spans: Sequence[Span]
 ) -> Iterator[Weighed]:
+    # A prompt's last logits score the first token of every label. A label of k tokens needs its
+    # first k - 1 fed as well: "positive" as p1 p2 is log P(p1 | prompt) + log P(p2 | prompt p1).
+    # The labels of a row are fed one after the other into the same slots, each over the last.
     first = [_scores(logits) for logits in working_set.feed(spans)]
     # scores[row][choice]: (tokens, vocab), one line for every token of the choice.
     scores = [[start for _ in row.choices] for row, start in zip(rows, first, strict=True)]

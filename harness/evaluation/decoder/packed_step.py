@@ -3,6 +3,30 @@
 The tokens of all rows stand one behind the other in a batch of one, so that linear layers compute
 nothing that is not asked for. Only attention knows rows; it takes them in blocks: neighbouring
 lines that are fed equally many tokens are one block, everything else a block of its own.
+
+One pass walked through: lines 0, 1 and 3 are fed, line 2 is empty.
+
+    span            line  slot  tokens        slot: of the first; all before it is in the cache
+    a row at work   0     2     7 8           its last token, and a guess
+    a padded row    1     3     9 pad         the end of its prompt, and the pad that its first
+                                              new token is read off
+    a row at work   3     4     5             its last token alone
+
+    packed          7  8  9  pad  5
+    positions       2  3  3  1    4           the pad stands at PAD_POSITION
+    lines           0  0  1  1    3           where keys and values are written
+    slots           2  3  3  4    4           the pad's slot is written over by the first new token
+
+Lines 0 and 1 are neighbours with two tokens each: one block. Line 3 is a block of its own. The
+first block's mask, over the slots 0 to 3 of each line:
+
+    7    sees 0 1 2        slot + 1 = 3 slots, itself included
+    8    sees 0 1 2 3
+    9    sees 0 1 2 3
+    pad  sees 0 1 2 3      one less than its place says: it does not attend to itself
+
+So it is by slots, not by positions, that a token sees. What stands in a line beyond them, wrong
+guesses of the last pass or an earlier row's tokens, is seen by nobody until it is written over.
 """
 
 from __future__ import annotations
@@ -22,15 +46,15 @@ row, and one call for a few tokens costs more than it saves."""
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Neighbouring tokens of one row."""
+    """Neighbouring tokens of one row, fed in one pass."""
 
     line: int
-    """Of the cache."""
+    """The line of the cache in which the row lies."""
     slot: int
-    """Of the first token; everything in earlier slots of the line is attended to."""
+    """The slot of the first token; everything in earlier slots of the line is attended to."""
     tokens: Sequence[int]
     wanted: int
-    """How many logits are wanted, counted from the last token."""
+    """How many of the tokens' logits are wanted, counted from the last token."""
     pad_query: bool = False
     """Whether the last token is a pad off which the first new token is read: it stands at
     `PAD_POSITION` and does not attend to itself."""
@@ -38,14 +62,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines that attend together."""
+    """Neighbouring lines that attend together."""
 
     first_token: int
-    """Of the block in the packed pass."""
+    """Place of the block's first token in the packed pass."""
     first_line: int
     rows: int
+    """How many lines, from the first on."""
     tokens: int
-    """Of each row."""
+    """How many tokens each of them is fed."""
     mask: Tensor
     """float32 (rows, 1, group * tokens, slots): 0 where a token attends, minus infinity elsewhere;
     `group` query heads share each head of keys."""
@@ -56,13 +81,13 @@ class PackedStep:
     """What a forward pass is given; all tensors are on the model's device."""
 
     ids: Tensor
-    """int64 (1, tokens)."""
+    """int64 (1, tokens): token ids of all spans."""
     positions: Tensor
-    """int64 (1, tokens)."""
+    """int64 (1, tokens): what the rotary embedding is told."""
     lines: Tensor
-    """int64 (tokens,)."""
+    """int64 (tokens,): line of each token in the cache."""
     slots: Tensor
-    """int64 (tokens,)."""
+    """int64 (tokens,): slot of each token in its line."""
     wanted: Tensor
     """int64 (wanted,): places in the packed pass of which logits are wanted, span by span."""
     blocks: tuple[Block, ...]
@@ -72,9 +97,9 @@ def pack(spans: Sequence[Span], group: int, device: torch.device) -> PackedStep:
     """Lay out one forward pass.
 
     Args:
-        spans: by rising line, at most one a line.
-        group: query heads that share a head of keys and values.
-        device: of the model.
+        spans: one for each line that is fed, by rising line.
+        group: how many query heads share a head of keys and values.
+        device: where the model is.
     """
     ids: list[int] = []
     positions: list[int] = []
@@ -125,6 +150,9 @@ def _neighbours(spans: Sequence[Span]) -> Iterator[list[Span]]:
 
 
 def _mask(spans: Sequence[Span], tokens: int) -> Tensor:
+    """Return what each token of a block may attend to, float32 (rows, 1, tokens, slots)."""
+    # seen[row, token]: how many slots, from the first on. In the module's example 3 4 and 4 5, less
+    # one for the pad: 3 4 and 4 4.
     slot = torch.tensor([span.slot for span in spans])
     seen = slot[:, None] + torch.arange(1, tokens + 1)
     seen[:, -1] -= torch.tensor([int(span.pad_query) for span in spans])

@@ -1,8 +1,12 @@
 """Attention over a `RowCache`: each row's tokens over its own line, in place.
 
-Registered with transformers as an attention implementation, so that every model whose attention
-goes through `AttentionInterface` uses it unchanged. Heads that share keys and values are folded
-into the queries, so keys and values are never repeated.
+transformers knows it as an attention implementation, so every model whose attention goes through
+`AttentionInterface` uses it unchanged.
+
+Heads that share keys and values are folded into the queries, so keys and values are never repeated.
+With 9 query heads over 3 kv heads and 2 tokens a row, kv head 0 is asked by heads 0 1 2: its
+queries are those of head 0 for tokens 0 1, of head 1 for tokens 0 1, of head 2 for tokens 0 1. The
+block's mask holds what the two tokens see three times over, in that order.
 """
 
 from __future__ import annotations
@@ -12,16 +16,23 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
 
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.packed_step import Block, PackedStep
 from harness.evaluation.decoder.row_cache import RowCache
 
-NAME = "harness_rows"
+ROW_ATTENTION = "harness_rows"
+"""The name under which transformers finds `attend_rows`."""
 
 UNSUPPORTED = ("softcap", "s_aux", "position_bias")
-"""What some models add to attention scores and this function does not."""
+"""Arguments by which some models change attention scores in ways that this function does not."""
+
+
+def register() -> None:
+    """Make `attn_implementation="harness_rows"` known to transformers."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(ROW_ATTENTION, attend_rows)
 
 
 def attend_rows(
@@ -36,19 +47,24 @@ def attend_rows(
     row_cache: RowCache | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Return what every token attends to, (1, tokens, heads, head_dim); no weights.
+    """Return what every token attends to; no weights.
+
+    The signature is that of transformers' attention functions. All tensors are float32.
 
     Args:
         module: attention layer; says which layer of the cache is read.
         query: (1, heads, tokens, head_dim).
-        key: written to the cache before; read from there.
+        key: (1, kv_heads, tokens, head_dim); not read: `RowCache.update` has put it in its slots.
         value: as `key`.
-        attention_mask: None: the step holds the masks.
-        scaling: of the scores.
-        sliding_window: slots that a token sees at most.
+        attention_mask: None; the step holds the masks.
+        scaling: factor of the scores; None: one over the root of head_dim.
+        sliding_window: how many slots a token sees at most, or None.
         step: the forward pass.
         row_cache: where keys and values are.
         others: what this model passes besides.
+
+    Returns:
+        (1, tokens, heads, head_dim), and None for the weights.
 
     Raises:
         EvaluationError: the model asks for attention that this function does not compute.
@@ -91,6 +107,3 @@ def _attend(
     )
     unfolded = found.view(rows, kv_heads, group, tokens, -1).permute(0, 3, 1, 2, 4)
     return unfolded.reshape(rows * tokens, heads, -1)
-
-
-AttentionInterface.register(NAME, attend_rows)

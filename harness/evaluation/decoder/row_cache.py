@@ -17,13 +17,13 @@ from transformers import Cache
 
 @dataclass(frozen=True, slots=True)
 class CacheShape:
-    """Size of the cache of one model."""
+    """The size of one row of a model's cache."""
 
     layers: int
     kv_heads: int
     head_dim: int
     slots: int
-    """Longest row in tokens, pad query included."""
+    """Tokens of the longest row, pad query included."""
     dtype: torch.dtype = torch.float32
 
     @property
@@ -36,13 +36,15 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
     """A cache that transformers' models write to through `update`.
 
     Before a forward pass, `begin` says where each of its tokens goes. What is attended to is read
-    by `harness.evaluation.decoder.row_attention`, which knows the lines.
+    by `harness.evaluation.decoder.row_attention`, which knows the lines. Nothing is ever emptied: a
+    line that gets a new row is written over from slot 0, and masks hide what is left of the old.
     """
 
     is_compileable = False
+    """torch.compile would want fixed shapes; transformers asks."""
 
     def __init__(self, shape: CacheShape, lines: int, device: torch.device) -> None:
-        """Allocate `lines` lines on `device`."""
+        """Allocate keys and values of `lines` rows on `device`."""
         super().__init__(layers=[])
         size = (lines, shape.slots, shape.kv_heads, shape.head_dim)
         self.keys = [
@@ -60,14 +62,18 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
-        """Store new keys and values, (1, kv_heads, tokens, head_dim), and return them as they are.
+        """Store new keys and values, and return them as they are; attention reads the cache itself.
 
-        What stood in their slots is written over.
+        Args:
+            key_states: (1, kv_heads, tokens, head_dim).
+            value_states: (1, kv_heads, tokens, head_dim).
+            layer_idx: number of the layer, from 0.
         """
         for stored, fresh in (
             (self.keys[layer_idx], key_states),
             (self.values[layer_idx], value_states),
         ):
+            # A view: lines and slots as one dimension, of which `_places` are rows.
             stored.flatten(0, 1).index_copy_(0, self._places, fresh[0].transpose(0, 1))
         return key_states, value_states
 

@@ -1,4 +1,4 @@
-"""One row while it is being decoded."""
+"""The state of one row while it is decoded: what it is fed, and what it makes of the logits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Decoded:
     """A finished row."""
 
     row: int
+    """Number of the row in its evaluation set."""
     ids: tuple[int, ...]
     """New tokens, EOS left out."""
     ended: Ended
@@ -26,7 +27,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What every row of a decoder goes by."""
+    """The rules that every row of a decoder goes by."""
 
     pad_id: int
     """Token that upstream pads with."""
@@ -45,9 +46,9 @@ class ActiveRow:
         """Begin a row.
 
         Args:
-            row: its number.
-            plan: as its official batch decodes it.
-            line: of the cache.
+            row: number of the row in its evaluation set.
+            plan: the row as its official batch decodes it.
+            line: the line of the cache that it lies in.
             held: how many of the prompt's tokens the line holds already.
         """
         self.row, self.plan, self.line = row, plan, line
@@ -63,14 +64,14 @@ class ActiveRow:
 
     @property
     def sure(self) -> bool:
-        """Whether it repeats itself."""
+        """Whether the row repeats itself, so that guesses are worth a pass of their own."""
         return self._copying.streak >= SURE_STREAK
 
     def span(self, rules: Rules, sure_tokens: int, spare_tokens: int) -> Span:
         """Return what to feed: at first the prompt, then the last token and guesses.
 
         Args:
-            rules: of the decoder.
+            rules: the decoder's rules.
             sure_tokens: how far to guess ahead when the row repeats itself.
             spare_tokens: how far to guess ahead otherwise.
         """
@@ -79,8 +80,10 @@ class ActiveRow:
             pad = [rules.pad_id] if self.plan.pad_query else []
             tokens = [*self.plan.ids[self._held :], *pad]
             return Span(self.line, self._held, tokens, 1, self.plan.pad_query)
+        # A pass writes one token more than it is fed guesses, and slots end with the budget.
         room = self.plan.budget_tokens - len(self.ids) - 1
         self._guesses = self._guess(rules, min(sure_tokens, room), min(spare_tokens, room))
+        # The first new token takes the slot right behind the prompt, where a pad query stood.
         tokens = [self.ids[-1], *self._guesses]
         return Span(self.line, real + len(self.ids) - 1, tokens, len(tokens))
 
@@ -96,9 +99,14 @@ class ActiveRow:
     def write(self, tokens: Sequence[int], rules: Rules) -> None:
         """Write what greedy decoding says after each token fed, as far as the guesses were right.
 
+        Fed were the last token and the guesses 7 5; the likeliest tokens after these three are
+        7 9 4. The 7 is written, and was guessed; so the 9, which follows it, is what greedy
+        decoding writes next, and is written too. It is not the 5 that was guessed, so the 4, which
+        follows the 5, is for nothing. That is two tokens in one pass; no right guess makes one.
+
         Args:
             tokens: the likeliest token after each of the span's wanted tokens.
-            rules: of the decoder.
+            rules: the decoder's rules.
         """
         if self._counted and tokens[0] != self._guesses[0]:
             self._counts = False

@@ -2,7 +2,11 @@
 
 Products of a few rows do not keep several processors busy, and much of a forward pass is not a
 product. Threads share the model's weights, and torch leaves python to the others while it computes.
-Each decoder gets a fixed share of the rows, so what it computes does not depend on its speed.
+
+Each decoder gets a fixed share of the rows: of two decoders, the first has rows 0 2 4 ..., the
+second 1 3 5 .... One queue for both would even out the load; but which rows meet in a forward pass,
+and with it the rounding of their logits, would then depend on which thread was faster. For the same
+reason a decoder has the same number of torch's threads to the end, also when it works on alone.
 """
 
 from __future__ import annotations
@@ -21,15 +25,15 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
-class Crew:
-    """Decoders that share the processors."""
+class DecoderPool:
+    """Decoders that share one model and the processors."""
 
     def __init__(self, decoders: Sequence[Decoder], threads: int) -> None:
-        """Take decoders.
+        """Share out the processors.
 
         Args:
-            decoders: one or more.
-            threads: processors of all together.
+            decoders: one decoder or more, on one model.
+            threads: how many processors all of them use together.
         """
         self.decoders, self._threads = tuple(decoders), threads
 
@@ -44,8 +48,11 @@ class Crew:
         yielded before the error is raised.
 
         Args:
-            items: shared out one by one, so neighbours go to different decoders.
+            items: what to do; shared out one by one, so neighbours go to different decoders.
             job: called in each decoder's thread with its share.
+
+        Raises:
+            BaseException: what a decoder's job raised first, whatever it was.
         """
         count = len(self.decoders)
         if count == 1:
@@ -56,6 +63,7 @@ class Crew:
         def run(decoder: Decoder, share: Sequence[Item]) -> None:
             error: BaseException | None = None
             try:
+                # In this thread, because OpenMP keeps the number for each thread.
                 torch.set_num_threads(max(1, self._threads // count))
                 for item in job(decoder, share):
                     found.put(item)
@@ -84,6 +92,7 @@ class Crew:
                 else:
                     yield item
         finally:
+            # Also when whoever asks for rows stops asking: no thread is left behind.
             if running:
                 self._stop()
             for worker in workers:

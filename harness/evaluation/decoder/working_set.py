@@ -1,4 +1,19 @@
-"""The rows at work in one model: each in a line of the cache, all fed in one forward pass."""
+"""The rows at work in one model: each in a line of the cache, all fed in one forward pass.
+
+What a new prompt has in common with a line's tokens is copied instead of computed. Three prompts
+walked through, two lines:
+
+    admit a b c d     line 0, holds nothing of it; 4 tokens are to be fed
+    admit a b e       line 1, holds nothing of it either: line 0's a b will be there only when the
+                      pass is over; 3 tokens are to be fed
+    feed              both are computed; line 0 holds a b c d, line 1 holds a b e
+    (the first row writes its answer and leaves: line 0 is free, and still holds a b c d)
+    admit a b e f     line 0 has two tokens in common with it, line 1, where another row is at work,
+                      three: line 0 gets a copy of those, and one token is to be fed
+
+Between `admit` and `feed` line 0 counts as holding a b e, not a b c d, whose c is written over, and
+not a b e f, whose f is not there yet: a fourth prompt must copy neither.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +27,24 @@ from harness.evaluation.decoder.packed_step import Span, pack
 from harness.evaluation.decoder.row_cache import CacheShape, RowCache
 
 STEP_TOKENS = {"cpu": 128, "cuda": 512}
-"""Tokens of one forward pass that the rows at work should add up to. On a CPU: measured, a product
-of 128 runs at 1.7 times the rate of one of 32, one of 256 no faster. On a GPU not measured."""
+"""How many tokens a forward pass should have. On a CPU: measured, a product of 128 runs at 1.7
+times the rate of one of 32, one of 256 no faster. On a GPU not measured."""
 
 
 class Stopped(Exception):  # noqa: N818  # nothing went wrong
-    """The working set was told to stop."""
+    """Raised in a decoder's thread when its working set was told to stop."""
 
 
 class WorkingSet:
-    """Lines of one cache, and the model that fills them."""
+    """The lines of one cache, and the model that fills them."""
 
     def __init__(self, model: Any, shape: CacheShape, lines: int) -> None:
         """Allocate the cache.
 
         Args:
             model: causal language model in eval mode whose attention is `row_attention`.
-            shape: of one row of the cache.
-            lines: rows at work at a time.
+            shape: the size of one row of the cache.
+            lines: how many rows may be at work at a time.
         """
         self.model = model
         self.device = next(model.parameters()).device
@@ -40,8 +55,10 @@ class WorkingSet:
         self._group = model.config.num_attention_heads // shape.kv_heads
         self._free = sorted(range(lines), reverse=True)
         self._held: list[tuple[int, ...]] = [()] * lines
-        """Tokens that each line holds from slot 0; a row that has left leaves its own behind."""
+        """The prompt's tokens that each line holds from slot 0 on. A row that has left leaves its
+        own behind, and what a row writes after its prompt is not counted."""
         self._begun: dict[int, tuple[int, ...]] = {}
+        """Line -> prompt, of those admitted since the last pass: what they will hold after it."""
 
     def admit(
         self, prompt: Sequence[int], queued: int = 0, more: int = 0
@@ -49,9 +66,9 @@ class WorkingSet:
         """Give a prompt a line; what another line already holds of it is copied.
 
         Args:
-            prompt: its tokens; the last is fed in any case.
-            queued: tokens that the next forward pass has already.
-            more: tokens that it is fed besides those of the prompt.
+            prompt: the prompt's tokens; the last is fed in any case, since its logits are wanted.
+            queued: how many tokens the next forward pass has already.
+            more: how many tokens are fed besides those of the prompt: 1 for a pad query.
 
         Returns:
             The line, and how many tokens it holds; the caller feeds the rest. None when no line is
@@ -63,6 +80,7 @@ class WorkingSet:
         best = max(shared)
         if queued and queued + len(prompt) - best + more > self.step_tokens:
             return None
+        # The lowest free line: rows at work stay neighbours, and neighbours attend in one block.
         line = self._free.pop()
         if shared[line] < best:
             self.cache.copy_line(shared.index(best), line, best)
@@ -71,7 +89,7 @@ class WorkingSet:
         return line, best
 
     def leave(self, line: int) -> None:
-        """Free a line."""
+        """Free a line; what it holds stays there to be copied from."""
         self._free.append(line)
         self._free.sort(reverse=True)
 
@@ -80,13 +98,13 @@ class WorkingSet:
         """Feed tokens to rows; a prompt's rest is fed in one span.
 
         Args:
-            spans: of lines that are taken, at most one a line, in any order.
+            spans: at most one for each line that is taken, in any order.
 
         Returns:
             Logits of each span's wanted tokens, float32 (wanted, vocab), in the order of `spans`.
 
         Raises:
-            Stopped: `stopped` is set.
+            Stopped: another thread has set `stopped`.
         """
         if self.stopped:
             raise Stopped
@@ -112,7 +130,7 @@ class WorkingSet:
 
 
 def common_prefix(held: Sequence[int], prompt: Sequence[int]) -> int:
-    """Return how many tokens both begin with, at least one token short of the prompt."""
+    """Return how many tokens both begin with, but never all of the prompt: one is left to feed."""
     limit = min(len(held), len(prompt) - 1)
     for place in range(limit):
         if held[place] != prompt[place]:

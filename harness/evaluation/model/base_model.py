@@ -1,7 +1,8 @@
 """The base model as upstream's evaluation sees it, in a form that decodes fast.
 
 Upstream quantises every linear layer of the blocks to fp4 and dequantises it again at every token.
-Here that is done once: the same values, kept as float32.
+Here that is done once: the same values, kept as float32. An adapter is merged into those values,
+not into the weights of before: upstream adds it to a quantized layer's output as well.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from harness.errors import EvaluationError
 from harness.evaluation.decoder.row_cache import CacheShape
 
 PAD_TOKEN = "[PAD]"
-"""Added when a tokenizer has no pad token or pads with EOS. Source: upstream eval.py."""
+"""The token added when a tokenizer has no pad token or pads with EOS. Source: upstream eval.py."""
 
 BLOCK_SIZE = 64
-"""Weights per fp4 block. Source: bitsandbytes `Params4bit`, `blocksize=64`, single quantization."""
+"""How many weights share a scale in fp4. Source: bitsandbytes `Params4bit`, `blocksize=64`, single
+quantization."""
 
 
 @dataclass(slots=True)
@@ -45,10 +47,10 @@ def load_base(folder: Path, device: str, seed: int, trust_remote_code: bool = Fa
     """Load a base model and its tokenizer from local files.
 
     Args:
-        folder: config, safetensors weights, tokenizer and generation config.
+        folder: where config, safetensors weights, tokenizer and generation config are.
         device: `cpu` or `cuda`.
-        seed: set before loading, as upstream does.
-        trust_remote_code: only when the model's spec declares it.
+        seed: torch's seed, set before loading, as upstream does.
+        trust_remote_code: whether code in the folder may run; only when the model's spec says so.
 
     Raises:
         EvaluationError: transformers cannot load the model with torch's attention, the tokenizer
@@ -105,12 +107,17 @@ def add_pad(model: Any, tokenizer: Any) -> int:
     The new embedding is the mean of the old ones. transformers draws it from a normal distribution
     around that mean with a spread of 3e-5 of the embeddings'; the draw depends on what was drawn
     before and on the device, so it is left out.
+
+    Args:
+        model: transformers causal language model; its embeddings may grow in place.
+        tokenizer: its pad token may be set in place.
     """
     if tokenizer.pad_token and tokenizer.pad_token_id != tokenizer.eos_token_id:
         return int(tokenizer.pad_token_id)
     old = model.get_input_embeddings().weight.shape[0]
     tokenizer.add_special_tokens({"pad_token": PAD_TOKEN})
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    # By identity: where the output head is the embedding, there is one table, not two.
     tables = {id(t): t for t in (model.get_input_embeddings(), model.get_output_embeddings())}
     for table in tables.values():
         if table.weight.shape[0] > old:
@@ -121,6 +128,10 @@ def add_pad(model: Any, tokenizer: Any) -> int:
 
 def check_greedy(config: Any, where: str) -> None:
     """Check that `generate` under this generation config is plain greedy decoding.
+
+    Args:
+        config: transformers generation config of the model.
+        where: the model's folder, for the message.
 
     Raises:
         EvaluationError: a setting would sample or change scores; each is named. Upstream would

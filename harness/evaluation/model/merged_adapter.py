@@ -1,7 +1,7 @@
 """A trained adapter: checked before it is loaded, then merged into the base once.
 
-Merging in float32 gives the values that upstream computes at every token, up to rounding; for DoRA
-it also saves a norm over every weight and token.
+Merging in float32 gives the values that upstream computes at every token, up to rounding: for LoRA
+(W + s B A) x in place of W x + s B A x. For DoRA it also saves a norm over every weight and token.
 """
 
 from __future__ import annotations
@@ -27,9 +27,14 @@ LISTED = 4
 def merge_adapter(base: Base, folder: Path) -> None:
     """Merge the adapter in `folder` into `base.model`, in place of its layers.
 
+    Args:
+        base: the base model, quantized and dequantised; its model is replaced by the merged one.
+        folder: an adapter in peft's format.
+
     Raises:
-        EvaluationError: not peft's format, a pickle, of a kind that cannot be merged, for another
-            base (names or shapes that do not fit are listed), or not finite.
+        EvaluationError: the adapter is not in peft's format, is a pickle, is of a kind that cannot
+            be merged, is for another base (names or shapes that do not fit are listed), or is not
+            finite.
     """
     from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
     from safetensors.torch import load_file
@@ -90,7 +95,7 @@ def check_fit(model: Any, shapes: dict[str, tuple[int, ...]], folder: Path) -> N
     """Check that the file holds exactly the tensors that the adapted base has.
 
     Raises:
-        EvaluationError: names are missing or unknown, or shapes differ; they are listed.
+        EvaluationError: tensors are missing or unknown, or their shapes differ; they are listed.
     """
     from peft import get_peft_model_state_dict
 
@@ -124,7 +129,7 @@ def check_finite(weights: dict[str, torch.Tensor], folder: Path) -> None:
     """Check that no weight is NaN or infinite.
 
     Raises:
-        EvaluationError: some are; the tensors are listed.
+        EvaluationError: some weights are not finite; the tensors are listed.
     """
     bad = [name for name, value in sorted(weights.items()) if not bool(value.isfinite().all())]
     if bad:

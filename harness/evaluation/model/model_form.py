@@ -1,4 +1,4 @@
-"""A loaded model in the form that decodes fast: rows attend by themselves, weights lie by column.
+"""The form of a loaded model that decodes fast: rows attend by themselves, weights lie by column.
 
 Both leave every value as it is up to the order of sums, and the first is checked: a few tokens of
 two rows, fed in pieces, must give the logits of the model as it was.
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.packed_step import Span
-from harness.evaluation.decoder.row_attention import NAME
+from harness.evaluation.decoder.row_attention import ROW_ATTENTION, register
 from harness.evaluation.decoder.row_cache import CacheShape
 from harness.evaluation.decoder.working_set import WorkingSet
 from harness.evaluation.model.base_model import Base, one_line
 
 CHECK_TOKENS = 6
+"""How long the two rows are that the form is checked with."""
+
 CHECK_TOLERANCE = 1e-3
 """Largest difference allowed, as a share of the largest logit; rounding gives about 1e-6."""
 
@@ -49,6 +51,10 @@ def lay_by_column(model: Any) -> None:
 def let_rows_attend(model: Any, shape: CacheShape) -> None:
     """Give the model the attention of `row_attention`, and check it.
 
+    Args:
+        model: transformers causal language model with torch's attention.
+        shape: the size of one row of its cache, of `CHECK_TOKENS` slots or more.
+
     Raises:
         EvaluationError: the model does not compute what it did before.
     """
@@ -58,8 +64,9 @@ def let_rows_attend(model: Any, shape: CacheShape) -> None:
         [(7 * place + 11 * row) % vocabulary for place in range(CHECK_TOKENS)] for row in (0, 1)
     ]
     before = model(input_ids=torch.tensor(rows, device=device)).logits.float()
+    register()
     try:
-        model.set_attn_implementation(NAME)
+        model.set_attn_implementation(ROW_ATTENTION)
         after = _in_pieces(WorkingSet(model, shape, len(rows)), rows)
     except (TypeError, RuntimeError, AttributeError, IndexError) as error:
         raise EvaluationError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from harness.machine.machine import this_machine
+from harness.machine.machine import cores
 
 ROUNDING = 1e-6
 """An aggregation error below this is rounding of float64 products, and is reported as 0."""
@@ -59,7 +59,7 @@ def _aggregation_error(
         return _layer_norms_squared(ups, downs, share)
 
     residual = total = 0.0
-    with ThreadPoolExecutor(this_machine().cores) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for product, left_out in pool.map(of_layer, layers):
             total += product
             residual += left_out

@@ -21,7 +21,7 @@ from harness.federation.serverapp.reply_checks import Fault, Reply, check_reply,
 from harness.federation.serverapp.transport import Post, SilenceError
 from harness.federation.wire.names import ARRAYS, HARNESS, TRAIN
 from harness.federation.wire.shared_memory import outgoing, outgoing_record
-from harness.machine.machine import this_machine
+from harness.machine.machine import cores
 
 RETRY_PAUSE_S = 1.0
 """Pause before a client is asked again."""
@@ -132,7 +132,7 @@ class Asker:
         try:
             limit_s = self.limits.silence_s(len(asked))
             replies = self.post.exchange(asked, TRAIN, limit_s, self.meanwhile)
-            with ThreadPoolExecutor(this_machine().cores) as pool:
+            with ThreadPoolExecutor(cores()) as pool:
                 for node, message in replies:
                     checks.append(pool.submit(check, self.partition_of[node], message))
         except SilenceError as error:

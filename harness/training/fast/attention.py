@@ -1,4 +1,11 @@
-"""Attention over a packed batch: each token attends to the tokens before it in its example."""
+"""Attention over a packed batch: each token attends to the tokens before it in its example.
+
+The blocks of `harness.training.fast.packing` stand where a padded batch has its rows. For the two
+examples that are walked through there the model computes queries, keys and values of 6 tokens; here
+they are spread to 4 blocks of 2 queries over 5 keys, attended to, and 6 results are collected. A
+key that several blocks need is copied to each: it is computed once, and autograd adds up what the
+copies' gradients are.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +16,15 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from harness.training.fast.packing import Packed
 
-NAME = "harness_packed"
-"""Name under which transformers finds `packed_attention`."""
+PACKED_ATTENTION = "harness_packed"
+"""The name under which transformers finds `packed_attention`."""
 
 
 def register() -> None:
     """Make `attn_implementation="harness_packed"` known to transformers."""
     from transformers import AttentionInterface
 
-    AttentionInterface.register(NAME, packed_attention)
+    AttentionInterface.register(PACKED_ATTENTION, packed_attention)
 
 
 def packed_attention(
@@ -31,23 +38,27 @@ def packed_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each example of a packed batch.
+    """Return what every token attends to, causally and within its example.
+
+    The signature is that of transformers' attention functions. All tensors have the type in which
+    the model computes, float32 or bfloat16.
 
     Args:
         module: the attention module; not used.
         query: (1, heads, T, head_dim).
         key: (1, kv_heads, T, head_dim).
-        value: as `key`.
-        attention_mask: None.
+        value: (1, kv_heads, T, head_dim).
+        attention_mask: None; the masks are in `packed`.
         packed: which token is where.
         scaling: factor of the scores.
-        dropout: of the attention weights; 0 in the models we know.
+        dropout: rate of the dropout of attention weights, in [0, 1); 0 in the models we know.
 
     Returns:
         (1, T, heads, head_dim), and None for the weights.
     """
 
     def spread(tensor: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Return (R, heads, places of a block, head_dim) of (1, heads, T, head_dim)."""
         _, heads, _, size = tensor.shape
         rows = tensor[0].transpose(0, 1).reshape(-1, heads * size).index_select(0, places)
         return rows.view(len(packed.mask), -1, heads, size).transpose(1, 2)

@@ -1,4 +1,9 @@
-"""The frozen linear layers in the form in which many steps use them; no value changes."""
+"""The frozen linear layers in the form in which many steps use them; no value changes.
+
+A base in 4 bits is dequantised at each use, once forward and once backward for each step and layer.
+Where memory allows, that is done once for all steps. The values are those of the 4-bit layer, not
+those of the model before it was quantized: rounding is lost for good, and only the form changes.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,18 @@ from harness.components import ModelSpec
 
 
 def dequantised_bytes(model: ModelSpec, dtype: torch.dtype) -> int:
-    """Return the size of the decoder's linear layers in `dtype`."""
+    """Return how many bytes the decoder's linear layers take in `dtype`."""
     return model.linear_parameters() * dtype.itemsize
 
 
 def hold_linears_in(base: Any, dtype: torch.dtype) -> None:
-    """Hold the decoder's linear layers in the type that would be made of them at each use."""
+    """Hold the decoder's linear layers in the type that would be made of them at each use.
+
+    Args:
+        base: a transformers model that is not quantized.
+        dtype: the type that the layers compute in.
+    """
+    # The output head may share its weight with the embedding, which stays in float32.
     head = base.get_output_embeddings()
     for layer in base.modules():
         if type(layer) is torch.nn.Linear and layer is not head:
@@ -27,6 +38,10 @@ def dequantise(base: torch.nn.Module, dtype: torch.dtype) -> None:
 
     bitsandbytes dequantises a 4-bit layer at every use, on a CPU an 8-bit one too, and then
     multiplies in `dtype`; keeping the dequantised weights changes no bit of the result.
+
+    Args:
+        base: a model with bitsandbytes layers; they are replaced in place.
+        dtype: the type that the layers compute in.
     """
     import bitsandbytes as bnb
 

@@ -3,12 +3,26 @@
 LoRA   y = W x + s B A d(x)
 DoRA   y = c (W x + s B A d(x)),  c = m / ||W + s B A||          https://arxiv.org/abs/2402.09353
 
-d is dropout. The norm is taken by rows, as a constant of the gradient (section 4.3 there), from
-||W + s B A||^2 = ||W||^2 + 2 s <W A^T, B> + s^2 <B A A^T, B>, by rows: nothing of W's size is made.
+x is (tokens, in), W (out, in), A (r, in), B (out, r), m (out,), and d is dropout.
 
-One thing differs from peft: with dropout, peft's DoRA takes c - 1 times W d(x), for which it
-multiplies by W twice. Here dropout is on the low-rank path alone, which is the mean of that over
-dropout masks, at half the work. Without dropout the two are equal.
+**The norm.** It is taken over each row of W + s B A, one number for each output. (The paper says
+columns: its W is transposed. Norms over torch's columns would be another method.) It is a constant
+of the gradient, as section 4.3 there has it, and it is not made from W + s B A, which has W's size:
+
+    ||W + s B A||^2  =  ||W||^2  +  2 s <W A^T, B>  +  s^2 <B A A^T, B>       row by row
+
+W is frozen, so ||W||^2 is computed once; W A^T and B (A A^T) are (out, r): for a layer of 1536 by
+576 and r = 8, arrays of 8 columns instead of 576. Squares are summed in float32 whatever the
+layer's type: bfloat16's 8 bits would round each norm, and with it c, by up to 0.2 %.
+
+**Dropout.** One thing differs from peft. With dropout, peft's DoRA computes
+
+    y = W x + (c - 1) W d(x) + c s B A d(x)                 peft 0.21, `DoraLinearLayer.forward`
+
+for which it multiplies by W twice. Here dropout is on the low-rank path alone, as in the second
+formula above: the mean of peft's over dropout masks on W's input, since the mean of d(x) is x, at
+half the work. Without dropout the two are equal; with it, a run's figures are not those of peft's
+layer.
 """
 
 from __future__ import annotations
@@ -20,7 +34,7 @@ import torch
 from torch.nn.functional import linear
 
 ADAPTER = "default"
-"""Name that peft gives to the only adapter of a model."""
+"""The name that peft gives to the only adapter of a model."""
 
 
 def speed_up(model: torch.nn.Module, dtype: torch.dtype) -> int:
@@ -34,7 +48,7 @@ def speed_up(model: torch.nn.Module, dtype: torch.dtype) -> int:
         dtype: what the layers compute in; norms and gradients of magnitudes are float32.
 
     Returns:
-        How many were replaced.
+        How many layers were replaced.
     """
     layers = [m for m in model.modules() if _is_fast(m)]
     for layer in layers:
@@ -43,6 +57,8 @@ def speed_up(model: torch.nn.Module, dtype: torch.dtype) -> int:
 
 
 def _is_fast(layer: Any) -> bool:
+    # Exact types, not isinstance: a sub-class computes something else. What is not listed here
+    # (biases, transposed weights, rsLoRA's variants, more than one adapter) is left to peft.
     from peft.tuners.lora.bnb import Linear4bit
     from peft.tuners.lora.layer import Linear
     from peft.tuners.lora.variants import DoraLinearVariant
@@ -73,6 +89,8 @@ def _weight_source(base: Any, dtype: torch.dtype) -> Callable[[], torch.Tensor]:
 
 
 def _fast_forward(layer: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+    # What is taken here once must not change later: W is frozen, and the trainer writes new values
+    # of A, B and m into these tensors (`copy_`); a tensor in their place would not be seen.
     source = _weight_source(layer.get_base_layer(), dtype)
     a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
     scaling = float(layer.scaling[ADAPTER])
@@ -101,7 +119,7 @@ def _fast_forward(layer: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], to
 def row_norms(
     weight: torch.Tensor, squares: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """Return ||W + s B A|| by rows, (out,) float32.
+    """Return ||W + s B A|| by rows, (out,) float32; see the module's text.
 
     Args:
         weight: W, (out, in).
@@ -110,6 +128,7 @@ def row_norms(
         b: B, (out, r) float32.
         scaling: s.
     """
+    # ||W||^2 + 2 s <W A^T + (s / 2) B A A^T, B>: both products with B are one.
     cross = linear(weight, a.to(weight.dtype)).float()
     cross.add_(linear(b, a @ a.T), alpha=scaling / 2)
     norms: torch.Tensor = torch.linalg.vecdot(cross, b).mul_(2 * scaling).add_(squares).sqrt_()
@@ -117,15 +136,23 @@ def row_norms(
 
 
 LEVELS = 2**16
-"""Dropout compares 16 random bits with p: its rate is p to 1/65,536, and its scale is of that."""
+"""How many values 16 random bits have. Dropout compares them with p, so its rate is p rounded to
+1/65,536: p = 0.075 drops 4,915 of 65,536, and what is kept is divided by 60,621 / 65,536, so that
+the mean is exactly kept."""
 
 
 def keep_mask(like: torch.Tensor, dropout: float) -> torch.Tensor:
-    """Return 1 where to keep and 0 where to drop, uint8, from torch's generator.
+    """Return 1 where to keep and 0 where to drop, uint8 of the shape of `like`.
 
     It takes a quarter of the time of `bernoulli_`. Multiplying by it takes a third of the time of
     `masked_fill`, which goes value by value on a CPU.
+
+    Args:
+        like: gives shape and device, whose generator is drawn from; its values are not read.
+        dropout: the rate p, in [0, 1).
     """
+    # Four values of 16 bits out of each draw of 64. As signed numbers they run from -32,768 on, and
+    # the lowest `round(p * 65,536)` of them are dropped.
     numbers = torch.empty((like.numel() + 3) // 4, dtype=torch.int64, device=like.device)
     bits = numbers.random_(-(2**63), None).view(torch.int16)[: like.numel()]
     return (bits >= round(dropout * LEVELS) - LEVELS // 2).view(torch.uint8).view(like.shape)
@@ -137,7 +164,11 @@ def kept_share(dropout: float) -> float:
 
 
 class _LowRank(torch.autograd.Function):
-    """c (W x + s B A d(x)) over the last dimension of x, in the type of W, which is frozen."""
+    """c (W x + s B A d(x)) over the last dimension of x, in the type of W, which is frozen.
+
+    W itself is not kept for the backward pass: `source` gives it again, which for a base in 4 bits
+    means dequantising it again, and for one in full costs nothing.
+    """
 
     @staticmethod
     def forward(
@@ -157,6 +188,7 @@ class _LowRank(torch.autograd.Function):
         if dropout > 0:
             keep = keep_mask(rows, dropout)
             low_rows = rows * keep.to(dtype)
+            # The scale of dropout is put on A, (r, in), instead of x, (tokens, in).
             a = a / kept_share(dropout)
         a, b = a.to(dtype), b.to(dtype)
         low = linear(low_rows, a)
@@ -177,7 +209,9 @@ class _LowRank(torch.autograd.Function):
         grad = grad.reshape(-1, grad.shape[-1])
         grad_factor = None
         if factor is not None:
-            # Of c f with respect to c it is f: the result, which others keep too, divided by c.
+            # The derivative of c f by c is f. f itself was overwritten by c f, the layer's result,
+            # which the next layer keeps anyway: f is that divided by c, which is never 0 (m is a
+            # norm when training begins), and one array of this size less is kept for each layer.
             products = grad * result
             grad_factor = products.sum(0, dtype=torch.float32) / factor
             grad = torch.mul(grad, factor, out=products)

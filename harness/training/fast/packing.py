@@ -7,6 +7,26 @@ token and 616 hold one that no earlier example of the batch has already brought.
 
 For the attention the tokens are cut into blocks. A block's queries are up to `BLOCK` tokens that
 follow one another; its keys are everything before them in their example, and they themselves.
+
+Two examples walked through, with blocks of 2 instead of 32:
+
+    example 0: token ids 1 2 3 4 5 6, loss from the fifth on; its 6 is a target only
+    example 1: token ids 1 2 3 7 8,   loss from the fifth on; its 8 is a target only
+
+    packed place    0  1  2  3  4  5
+    ids             1  2  3  4  5  7       example 1 brings the 7 alone: 1 2 3 are there
+    positions       0  1  2  3  4  3       the 7 is the fourth of its example, not the sixth
+    predicting, targets   3 -> 5, 4 -> 6, 5 -> 8
+
+    block   queries   keys         what the queries see of the keys
+    0       0 1       0 1 1 1 1    0 sees one, 1 sees two; the rest fills up to the longest example
+    1       2 3       0 1 2 3 3    2 sees three, 3 sees four
+    2       4 4       0 1 2 3 4    the second 4 fills up the block, and nobody collects it
+    3       5 5       0 1 2 5 5    5 sees 0 1 2 5: example 1, with nothing of 4 or 5 of example 0
+    collect   0 1 2 3 4 6          places of tokens 0 to 5 in the queries, 0 1 2 3 4 4 5 5
+
+Key j of a block is the token at position j of the example, so one comparison hides what comes after
+a query and what only fills up: key j is seen from positions j on.
 """
 
 from __future__ import annotations
@@ -24,7 +44,11 @@ BLOCK = 32
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """One batch. T: distinct tokens; R: blocks; L: longest example, without its last token."""
+    """A batch as the model is given it.
+
+    Below, T is the number of distinct tokens, R of blocks, N of targets; L is the length of the
+    longest example without its last token.
+    """
 
     ids: torch.Tensor
     """(1, T) int64."""
@@ -48,7 +72,13 @@ def pack(batch: Sequence[Example], device: str) -> Packed:
     """Pack a batch.
 
     The last token of an example is a target only: nothing is computed for it.
+
+    Args:
+        batch: one example or more.
+        device: "cpu" or "cuda".
     """
+    # A token is known by what precedes it, not by its id alone: (place of the token before, id).
+    # The same id after another beginning is another token, with another hidden state.
     known: dict[tuple[int, int], int] = {}
     ids: list[int] = []
     positions: list[int] = []
@@ -67,8 +97,11 @@ def pack(batch: Sequence[Example], device: str) -> Packed:
             else:
                 shared = position + 1
             path.append(parent)
+        # Blocks begin where the shared beginning ends, so no token is a query of two blocks. An
+        # example that is shared to its end has no block; its targets are counted all the same.
         blocks += [(path[: s + BLOCK], s) for s in range(shared, len(path), BLOCK)]
         first = example.response_start
+        # The token before the first trained one predicts it.
         predicting += path[first - 1 :]
         targets += example.ids[first:]
 

@@ -1,4 +1,4 @@
-"""The loss of one packed batch."""
+"""The loss of one packed batch, made at the few tokens that it is about."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def packed_loss(model: Any, packed: Packed, labels: int) -> torch.Tensor:
 
     Args:
         model: a causal model with packed attention.
-        packed: the batch.
+        packed: the batch, with N targets.
         labels: targets of the whole optimizer step, so that accumulated batches give their mean.
 
     Returns:
         Scalar, float32.
     """
+    # (N, vocab): transformers takes a tensor of places for `logits_to_keep`, not only a number.
     logits = model(
         input_ids=packed.ids,
         position_ids=packed.positions,

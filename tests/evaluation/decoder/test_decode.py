@@ -12,7 +12,7 @@ import torch
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.guess_copying import Copying
 from harness.evaluation.decoder.prompts import RowPlan, plan_rows
-from harness.evaluation.decoder.row_attention import NAME
+from harness.evaluation.decoder.row_attention import ROW_ATTENTION
 from harness.evaluation.decoder.row_state import Rules
 from harness.evaluation.decoder.working_set import WorkingSet, common_prefix
 from harness.evaluation.model.base_model import Base, add_pad
@@ -51,7 +51,7 @@ def nothing(ids: Sequence[int]) -> list[int]:
 
 def decoder_of(base: Base, lines: int, decided: Any = never, count_on: Any = nothing) -> Decoder:
     pad = add_pad(base.model, base.tokenizer)
-    if base.model.config._attn_implementation != NAME:
+    if base.model.config._attn_implementation != ROW_ATTENTION:
         prepare(base)
     working_set = WorkingSet(base.model, base.cache_shape(MAX_LENGTH + 1), lines)
     rules = Rules(pad, base.eos_id, decided, count_on)
