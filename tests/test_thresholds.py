@@ -23,12 +23,12 @@ SHOWN = "tests/leaderboard/test_shown.py::"
 HELD = {
     "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
     "boards TARGET_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
-    "claims MAX_FILES": f"{CLAIMS}test_ten_files_of_a_claim_are_listed_and_no_more",
+    "claims MAX_CLAIM_FILES": f"{CLAIMS}test_ten_files_of_a_claim_are_listed_and_no_more",
     "claims MAX_README_CHARACTERS":
         f"{CLAIMS}test_the_first_200_000_characters_of_a_readme_tell_the_board",
     "claims MAX_ENTRIES": f"{CLAIMS}test_20_000_files_of_a_project_are_listed_and_no_more",
     "claims MAX_TEXT_BYTES": f"{CLAIMS}test_a_text_of_2_mib_is_read_and_one_byte_more_is_not",
-    "claims MAX_GENERATIONS_BYTES":
+    "claims MAX_PUBLISHED_BYTES":
         f"{CLAIMS}test_generations_of_64_mib_are_counted_and_one_byte_more_are_not",
     "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
     "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",
@@ -147,9 +147,8 @@ VERSION = "counted up by hand when what it numbers changes; tests/historic reads
 MEMORY = "a share of memory: no result depends on it"
 
 FREE = {
-    "document MIB": UNIT,
+    "document MIB": UNIT, "document GIB": UNIT,
     "document MAX_FILE_BYTES": "no limit: weights of our own are read at any size",
-    "leaderboard GIB": UNIT,
     "claims CLAIM_VERSION": VERSION, "record RECORD_VERSION": VERSION, "spec SPEC_VERSION": VERSION,
     "leaderboard VERSION": VERSION, "evaluation DECODER_VERSION": VERSION,
     "record GENESIS": "every stored chain begins with it; tests/historic reads them",
@@ -167,7 +166,9 @@ FREE = {
     "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,
     "federation POLL_S": WAITING, "federation START_LIMIT_S": WAITING,
     "federation WATCH_S": WAITING, "federation PATIENCE_S": WAITING,
-    "federation JOIN_LIMIT_S": WAITING, "federation STOP_LIMIT_S": WAITING,
+    "federation JOIN_LIMIT_S": WAITING, "federation SUPERLINK_STOP_LIMIT_S": WAITING,
+    "federation SERVER_STOP_LIMIT_S": WAITING,
+    "federation SUPERLINK_START_LIMIT_S": WAITING,
     "federation LOAD_LIMIT_S": WAITING, "progress PLAIN_INTERVAL_S": WAITING,
     "sources CONVERSION_LIMIT_S": WAITING,
     "federation START_ATTEMPTS": "how often a start that failed is tried again",

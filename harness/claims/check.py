@@ -21,7 +21,7 @@ from harness.verify.report import Finding, Severity, shown
 from harness.verify.targets import Target
 
 SEVERITY: dict[str, Severity] = {"contradicts": "warning", "missing": "note", "recomputes": "note"}
-MAX_FILES = 10
+MAX_CLAIM_FILES = 10
 
 TITLES = {
     "claim-schema": "A claim has the fields of its schema version",
@@ -91,7 +91,7 @@ def _other_files(target: Target) -> Iterator[Finding]:
     if target.folder is None:
         return
     try:
-        entries = list(walk(target.folder, MAX_FILES))
+        entries = list(walk(target.folder, MAX_CLAIM_FILES))
     except (RecordError, OSError) as error:
         yield _finding(target, "claim-files", "error", str(error), TITLES["claim-files"])
         return

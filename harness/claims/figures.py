@@ -7,7 +7,7 @@ from typing import Literal
 
 from harness.claims.record import Quote
 
-Kind = Literal["recomputes", "contradicts", "missing"]
+FindingKind = Literal["recomputes", "contradicts", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class ClaimFinding:
     """One thing that follows from a claim."""
 
     topic: str
-    kind: Kind
+    kind: FindingKind
     found: str
     expected: str
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.boards.board import Board
+from harness.document.units import GIB
 from harness.leaderboard.entries.entry import Entry
-
-GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def csv_cell(text: str) -> str:
     return "'" + text if text.startswith(FORMULA_SIGNS) else text
 
 
-def markdown(items: Sequence[Ranked], board: Board, title: str) -> str:
+def markdown(items: Sequence[Ranked], board: Board) -> str:
     """Return the Markdown page of one challenge."""
     rows = [[markdown_cell(cell) for cell in cells(item, board)] for item in items]
     table = tabulate(rows, headings(board), tablefmt="pipe", disable_numparse=True)
@@ -54,7 +54,7 @@ def markdown(items: Sequence[Ranked], board: Board, title: str) -> str:
         for finding in item.entry.findings
         if finding.severity == "warning"
     ]
-    text = INTRODUCTION.format(title=title) + "\n" + table + "\n"
+    text = INTRODUCTION.format(title=board.title) + "\n" + table + "\n"
     return text + ("\n## Findings\n\n" + "\n".join(notes) + "\n" if notes else "")
 
 

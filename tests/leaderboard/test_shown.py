@@ -82,7 +82,7 @@ def test_a_page_shows_the_measures_of_its_board_and_no_others() -> None:
     value = board_value([item], board, [])
     assert value["measures"] == [{"name": "solved", "heading": "solved at once"}]
     assert value["entries"][0]["scores"]["fpb"]["measures"] == {"solved": 0.25}
-    html = page([item], board, "title", value)
+    html = page([item], board, value)
     table = html[html.index('<table id="board">') : html.index("</table>")]
     head, body = table.split("</thead>")
     assert head.count("<th ") == body.count("<th ") + body.count("<td ")

@@ -13,7 +13,7 @@ from harness.claims.record import Api, ClaimedConfig
 from harness.errors import RecordError, UsageError
 
 NUMBERS = (int, float)
-TYPES: dict[str, tuple[type, ...]] = {
+ACCEPTED_TYPES: dict[str, tuple[type, ...]] = {
     "model": (str,), "dataset": (str,), "optimizer": (str,), "dora": (bool,), "targets": (list,),
     "fraction": NUMBERS, "learning_rate_max": NUMBERS, "learning_rate_min": NUMBERS,
 }  # fmt: skip
@@ -82,7 +82,7 @@ def from_flwr(flwr: Mapping[str, Any], name: str, unread: list[str]) -> ClaimedC
 def _typed(field: str, value: Any) -> Any:
     if isinstance(value, bool) is not (field == "dora"):
         return None
-    if not isinstance(value, TYPES.get(field, (int,))):
+    if not isinstance(value, ACCEPTED_TYPES.get(field, (int,))):
         return None
     if isinstance(value, str):
         return value[:200]

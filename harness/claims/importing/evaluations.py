@@ -10,7 +10,7 @@ from harness.boards.board import Board
 from harness.boards.challenge import load_challenge
 from harness.boards.protocols.choices import BOOLEAN_TASKS, choice_of, gold_of
 from harness.boards.rows import Row, check_rows
-from harness.claims.importing.project import MAX_GENERATIONS_BYTES, Project, choose_run
+from harness.claims.importing.project import MAX_PUBLISHED_BYTES, Project, choose_run
 from harness.claims.record import ClaimedSet, Quote, Recount
 from harness.errors import HarnessError, RecordError
 from harness.scoring.generation_files import read_answers, read_choices
@@ -67,7 +67,7 @@ def recount_file(project: Project, board: Board, task: str, name: str) -> Recoun
     Raises:
         HarnessError: not readable as one.
     """
-    project.data(name, MAX_GENERATIONS_BYTES)
+    project.data(name, MAX_PUBLISHED_BYTES)
     path = project.folder / name
     if board.id == "finance":
         answers = read_answers(path)

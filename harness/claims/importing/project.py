@@ -14,7 +14,7 @@ from harness.errors import RecordError, UsageError
 
 MAX_ENTRIES = 20_000
 MAX_TEXT_BYTES = 2 * MIB
-MAX_GENERATIONS_BYTES = 64 * MIB
+MAX_PUBLISHED_BYTES = 64 * MIB
 
 IGNORED = ("/.git/", "/node_modules/", "/.venv/", "/__pycache__/", "/templates/")
 

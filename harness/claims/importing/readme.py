@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.boards.board import Board
 from harness.claims.importing.score_tables import (
-    NUMBER,
+    FIGURE,
     Hints,
     bullet_row,
     choose_row,
@@ -21,7 +21,7 @@ from harness.claims.importing.stated_settings import read_costs, read_settings
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote
 
 TRAFFIC = re.compile(
-    rf"comm(?:unication|\.)?[ \t]*(?:budget|costs?)[\s*:#|]{{0,12}}({NUMBER})[ \t]*"
+    rf"comm(?:unication|\.)?[ \t]*(?:budget|costs?)[\s*:#|]{{0,12}}({FIGURE})[ \t]*"
     r"(MB|GB|MiB|GiB|Megabytes|Gigabytes)\b",
     re.IGNORECASE,
 )
@@ -62,7 +62,7 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
         )
     figures = {(m.group(1), m.group(2)) for m in TRAFFIC.finditer(text)}
     if row is not None and row.traffic is not None:
-        match = re.fullmatch(rf"({NUMBER})\s*([A-Za-z]+)", row.traffic)
+        match = re.fullmatch(rf"({FIGURE})\s*([A-Za-z]+)", row.traffic)
         figures = {(match.group(1), match.group(2))} if match else figures
     if len(figures) == 1:
         value, unit = figures.pop()

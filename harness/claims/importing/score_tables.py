@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from harness.boards.board import Board
 from harness.verify.independent.known_models import known_model
 
-NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
+FIGURE = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
 BULLET = re.compile(
-    rf"^[ \t]*[-*][ \t]+\**([A-Za-z][^:*\n]{{0,60}})\**[ \t]*:[ \t]*\**[ \t]*({NUMBER})[ \t]*%?"
+    rf"^[ \t]*[-*][ \t]+\**([A-Za-z][^:*\n]{{0,60}})\**[ \t]*:[ \t]*\**[ \t]*({FIGURE})[ \t]*%?"
     r"[ \t]*\**[ \t]*$",
     re.MULTILINE,
 )
@@ -84,7 +84,7 @@ def table_rows(text: str, board: Board) -> Iterator[ScoreRow]:
 
 
 def _number(cell: str) -> str | None:
-    match = re.fullmatch(rf"[*\s]*({NUMBER})\s*%?[*\s]*", cell)
+    match = re.fullmatch(rf"[*\s]*({FIGURE})\s*%?[*\s]*", cell)
     return match.group(1) if match else None
 
 

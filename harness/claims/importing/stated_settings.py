@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
-from harness.claims.importing.score_tables import NUMBER
+from harness.claims.importing.score_tables import FIGURE
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote
 
-RUNTIME = re.compile(rf"({NUMBER})[ \t]*seconds[ \t]*\(([0-9]{{1,4}}:[0-9]{{2}}:[0-9]{{2}})\)")
-PRICE = re.compile(rf"^\|.*\|[ \t]*\$({NUMBER})/hr[ \t]*\|[ \t]*$", re.MULTILINE)
-PER_HOUR = re.compile(rf"\*\*\$({NUMBER})/hr\*\*")
-TOTAL = re.compile(rf"simulation cost[\s*|]{{0,12}}\$({NUMBER})", re.IGNORECASE)
+RUNTIME = re.compile(rf"({FIGURE})[ \t]*seconds[ \t]*\(([0-9]{{1,4}}:[0-9]{{2}}:[0-9]{{2}})\)")
+PRICE = re.compile(rf"^\|.*\|[ \t]*\$({FIGURE})/hr[ \t]*\|[ \t]*$", re.MULTILINE)
+PER_HOUR = re.compile(rf"\*\*\$({FIGURE})/hr\*\*")
+TOTAL = re.compile(rf"simulation cost[\s*|]{{0,12}}\$({FIGURE})", re.IGNORECASE)
 SETTINGS = {
     "rounds": re.compile(r"total number of rounds\**:[ \t*`]*([0-9]{1,6})", re.IGNORECASE),
-    "fraction": re.compile(rf"fraction[ -](?:fit|train)[^:\n]{{0,20}}:[ \t*`]*({NUMBER})", re.I),
+    "fraction": re.compile(rf"fraction[ -](?:fit|train)[^:\n]{{0,20}}:[ \t*`]*({FIGURE})", re.I),
     "max_steps": re.compile(r"maximum number of steps\**:[ \t*`]*([0-9]{1,6})", re.IGNORECASE),
     "batch_size": re.compile(
         r"^[ \t]*[-*][ \t]+\**batch size\**:[ \t*`]*([0-9]{1,6})", re.I | re.M

@@ -22,17 +22,17 @@ from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.document import digest_of, pretty_json, write_atomic
 from harness.spec import RunSpec
 
-PACKAGE = "flowertune_app"
+APP_PACKAGE = "flowertune_app"
 RUN_DIR_KEY = "run-dir"
 MIRROR_KEY = "mirror"
 APP_NAME_CHARACTERS = 32
 """Longest name of an app. Source: flwr `MAX_NAME_LENGTH`."""
-FILES = {
+APP_FILES = {
     "pyproject.toml.jinja": "pyproject.toml",
     "README.md.jinja": "README.md",
-    "package/__init__.py.jinja": f"{PACKAGE}/__init__.py",
-    "package/server_app.py.jinja": f"{PACKAGE}/server_app.py",
-    "package/client_app.py.jinja": f"{PACKAGE}/client_app.py",
+    "package/__init__.py.jinja": f"{APP_PACKAGE}/__init__.py",
+    "package/server_app.py.jinja": f"{APP_PACKAGE}/server_app.py",
+    "package/client_app.py.jinja": f"{APP_PACKAGE}/client_app.py",
 }
 """Template -> file of the app."""
 
@@ -60,7 +60,7 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
         "name": app_name(spec.label),
         "label": spec.label,
         "description": f"{spec.label} for {challenge.title}",
-        "package": PACKAGE,
+        "package": APP_PACKAGE,
         "plugins": spec.plugins,
         "harness_version": __version__,
         "spec_digest": digest_of(spec),
@@ -70,12 +70,12 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
         "config": template_config(spec, challenge),
     }
     root = resources.files("harness.federation.superlink").joinpath("template")
-    for template, target in FILES.items():
+    for template, target in APP_FILES.items():
         text = root.joinpath(template).read_text("utf-8")
         write_atomic(folder / target, environment.from_string(text).render(values))
-    write_atomic(folder / PACKAGE / "spec.json", pretty_json(spec.model_dump(mode="json")))
+    write_atomic(folder / APP_PACKAGE / "spec.json", pretty_json(spec.model_dump(mode="json")))
     write_atomic(
-        folder / PACKAGE / "challenge.json", pretty_json(challenge.model_dump(mode="json"))
+        folder / APP_PACKAGE / "challenge.json", pretty_json(challenge.model_dump(mode="json"))
     )
 
 

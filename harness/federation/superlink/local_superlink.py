@@ -18,10 +18,10 @@ from pathlib import Path
 from harness.document import write_atomic
 from harness.errors import FederationError
 
-START_LIMIT_S = 90.0
+SUPERLINK_START_LIMIT_S = 90.0
 """Longest wait for the local SuperLink to answer: it takes 5-10 s on two cores."""
 
-STOP_LIMIT_S = 10.0
+SUPERLINK_STOP_LIMIT_S = 10.0
 """Longest wait for it to end once it was asked to."""
 
 CONNECTION = "harness"
@@ -77,7 +77,7 @@ def local_superlink(
         finally:
             process.terminate()
             try:
-                process.wait(STOP_LIMIT_S)
+                process.wait(SUPERLINK_STOP_LIMIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -86,7 +86,7 @@ def local_superlink(
 def _await_answer(
     process: subprocess.Popen[bytes], port: int, logs: Path, stop: threading.Event
 ) -> None:
-    end = time.monotonic() + START_LIMIT_S
+    end = time.monotonic() + SUPERLINK_START_LIMIT_S
     while time.monotonic() < end:
         if process.poll() is not None:
             raise FederationError(
@@ -100,7 +100,8 @@ def _await_answer(
             if stop.wait(0.2):
                 raise KeyboardInterrupt from None
     raise FederationError(
-        f"flower-superlink did not answer within {START_LIMIT_S:.0f} s; see {logs}/superlink.log"
+        f"flower-superlink did not answer within {SUPERLINK_START_LIMIT_S:.0f} s;"
+        f" see {logs}/superlink.log"
     )
 
 

@@ -30,7 +30,7 @@ from harness.progress import Meter
 LOCAL = "local"
 """`--superlink local`: a simulation SuperLink that lives as long as the run."""
 
-STOP_LIMIT_S = 20.0
+SERVER_STOP_LIMIT_S = 20.0
 """Longest wait for the ServerApp to end after it was asked to."""
 
 
@@ -130,7 +130,7 @@ def _run(
                     meter.advance(done)
             if stop.is_set():
                 (logs / STOP).touch()
-                _await_file(logs / OUTCOME, STOP_LIMIT_S)
+                _await_file(logs / OUTCOME, SERVER_STOP_LIMIT_S)
         finally:
             process.terminate()
             process.wait()

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 from harness.boards.board import load_board
 from harness.claims.figures import number
-from harness.document.units import MIB
 from harness.claims.record import ClaimedSet, ClaimRecord
 from harness.claims.traffic import UNITS_MIB, derive_traffic
+from harness.document.units import MIB
 from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryScore
 from harness.leaderboard.entries.figures import counted, mean_of
 from harness.verify.report import Finding
-
 
 
 def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:

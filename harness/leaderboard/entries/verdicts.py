@@ -19,8 +19,8 @@ from harness.errors import RecordError
 from harness.leaderboard.entries.claim_entry import claim_entry
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.run_entry import run_entry
-from harness.submissions.check import Checked, check
 from harness.machine.cache_folder import cache_folder
+from harness.submissions.check import Checked, check
 from harness.submissions.parallel import each
 from harness.verify.files.layout import list_files
 from harness.verify.targets import Target

@@ -65,20 +65,19 @@ def source_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def page(items: Sequence[Ranked], board: Board, title: str, value: dict[str, Any]) -> str:
+def page(items: Sequence[Ranked], board: Board, value: dict[str, Any]) -> str:
     """Return the HTML of one challenge's board.
 
     Args:
         items: entries in the table's order.
         board: the challenge.
-        title: heading.
         value: what `leaderboard.json` holds; the entry views are made from it.
     """
     style, script = _template("style.css"), _template("page.js")
     runs = [item for item in items if item.entry.kind == "run"]
     return (
         _compiled().render(
-            title=title,
+            title=board.title,
             board=board,
             sets=list(board.headings.items()),
             items=items,

@@ -17,7 +17,12 @@ from harness.claims.record import ClaimedConfig
 from harness.document import read_document
 from harness.errors import UsageError
 from harness.federation.server_app import check_config, find_order, make_app
-from harness.federation.superlink.app_directory import PACKAGE, app_name, template_config, write_app
+from harness.federation.superlink.app_directory import (
+    APP_PACKAGE,
+    app_name,
+    template_config,
+    write_app,
+)
 from harness.federation.superlink.handover import Order
 from harness.federation.wire.names import Job
 from harness.spec import RunSpec
@@ -43,8 +48,8 @@ def test_an_app_that_flower_builds(small: TinyRun, tmp_path: Path) -> None:
     config, warnings = load_and_validate(tmp_path / "pyproject.toml")
     assert not warnings
     assert build_fab_from_disk(tmp_path)
-    assert config["tool"]["flwr"]["app"]["components"]["serverapp"].startswith(PACKAGE)
-    assert read_document(RunSpec, tmp_path / PACKAGE / "spec.json") == small.spec
+    assert config["tool"]["flwr"]["app"]["components"]["serverapp"].startswith(APP_PACKAGE)
+    assert read_document(RunSpec, tmp_path / APP_PACKAGE / "spec.json") == small.spec
 
 
 LABELS = [
@@ -162,7 +167,7 @@ def test_the_app_loads(small: TinyRun, tmp_path: Path) -> None:
     from flwr.serverapp import ServerApp
 
     write_app(tmp_path, small.spec, small.challenge, run_dir="", mirror="")
-    assert isinstance(make_app(tmp_path / PACKAGE), ServerApp)
+    assert isinstance(make_app(tmp_path / APP_PACKAGE), ServerApp)
 
 
 def test_export_refuses_a_folder_in_use(tmp_path: Path) -> None:
