@@ -21,6 +21,8 @@ TIMING = "timing.json"
 RESULT = "result.json"
 SCORES = "scores.json"
 ADAPTER = "adapter"
+LOGS = "logs"
+"""Folder of Flower's log and of the stacks of clients that hung."""
 LOCK = ".lock"
 
 

@@ -29,10 +29,10 @@ def losses(method: str, chosen: argparse.Namespace) -> tuple[list[float], list[f
     peft = {"name": f"standard/{method}", "params": dict(resolved.spec.peft.params)}
     spec = resolved.spec.with_values(peft=peft)
     assets = locate(spec, resolved.challenge, None)
-    trainer = Trainer(spec, resolved.challenge, assets, found)
+    params = found.params.model_validate(spec.peft.params)
+    trainer = Trainer(spec, resolved.challenge, assets, found, params)
     ours = trainer.train(trainer.initial(), 1, 0)
 
-    params = found.params.model_validate(spec.peft.params)
     plain = plain_run(trainer, assets.model_dir, found, params, ours.learning_rate)
     return ours.step_losses, plain
 

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,10 +36,11 @@ class Update:
 class Trainer:
     """Answers with what it received, each client's a little different, after `TRAINING_S`."""
 
-    def __init__(self, spec: RunSpec, challenge: Any, assets: Any, method: Any, _: Any) -> None:
+    def __init__(
+        self, spec: RunSpec, challenge: Any, assets: Any, method: Any, params: Any, *_: Any
+    ) -> None:
         """Make the initial adapter; load nothing."""
         self.spec = spec
-        params = method.params.model_validate(spec.peft.params)
         draw = np.random.default_rng(derived_seed(spec.seed, "initial-adapter"))
         self._initial = {
             name: draw.standard_normal(shape, np.float32)
@@ -66,9 +66,9 @@ class Trainer:
             dtype="float32",
         )
 
-    def save(self, arrays: Mapping[str, Any], folder: Path) -> None:
-        """Write nothing: no round pays for the final adapter."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def peft_config(self) -> str:
+        """Return no configuration: nobody loads the adapter."""
+        return "{}"
 
     def describe(self) -> Device:
         """Name no device."""

@@ -25,6 +25,9 @@ from harness.federation.wire.tensors import difference, digest_arrays
 from harness.planning.resolve import Request, resolve
 from harness.plugins import load_components
 from harness.record.federation import ClientRecord, RoundRecord
+from harness.record.machine import Device
+
+DEVICE = Device(kind="cpu", name="none", threads=1, actors=1, dtype="float32", deterministic=True)
 
 
 def main() -> None:
@@ -111,7 +114,8 @@ def one_round(
         "record": record,
         "state": {},
         "roster_sha256": "0" * 64,
-        "facts": {},
+        "device": DEVICE,
+        "peft_config": "{}",
     }
     checkpoint.save(folder, meta, updates[0], {})
     checkpoint.prune(folder, 2)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from no_training import TRAINING_S
 
-from harness.federation.engine import Options, federate
+from harness.federation.engine import Job, Options, federate
 from harness.federation.storage.ledger import Ledger
 from harness.planning.resolve import Request, resolve
 from harness.record.federation import RoundRecord
@@ -64,7 +64,8 @@ def rounds_s(
         options = Options(actors=actors, quiet=True)
         run_dir = Path(folder) / "run"
         run_dir.mkdir()
-        federate(resolved.spec, resolved.challenge, assets, run_dir, options)
+        job = Job(spec=resolved.spec, challenge=resolved.challenge, assets=assets)
+        federate(job, run_dir, options)
     forecast = resolved.forecast.communication
     taken = [end - begin for begin, end in pairwise(ends)]
     return taken, forecast.message_bytes / 2**20, forecast.clients_per_round

@@ -52,7 +52,7 @@ def fast_case(spec: Any, challenge: Any, assets: Any, found: Any) -> tuple[Any, 
     from harness.training.example_order import example_order
     from harness.training.trainer import Trainer
 
-    trainer = Trainer(spec, challenge, assets, found)
+    trainer = Trainer(spec, challenge, assets, found, found.params.model_validate(spec.peft.params))
     arrays = trainer.initial()
     examples = trainer.examples(0)
     chosen = [examples[i] for i in example_order(spec, 0, 1, len(examples))]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
@@ -15,16 +15,14 @@ from flwr.clientapp import ClientApp
 
 from harness.federation.clientapp.watchdog import time_limit
 from harness.federation.wire.names import (
-    ARRAYS,
-    CONFIG,
+    ARRAYS_RECORD,
+    CONFIG_RECORD,
     ERROR_RAISED,
     EXAMPLES,
-    FILES,
-    HARNESS,
+    HARNESS_RECORD,
     LEARNING_RATE,
-    LOAD_LIMIT_S,
     LOSS,
-    METRICS,
+    METRICS_RECORD,
 )
 from harness.federation.wire.shared_memory import outgoing
 from harness.federation.wire.tensors import to_tensors
@@ -32,6 +30,10 @@ from harness.processes.carried_error import CarriedError
 
 if TYPE_CHECKING:
     from harness.federation.clientapp.worker import Worker
+
+LOAD_LIMIT_S = 900.0
+"""Longest time for a client process to load the base model and the data. Apart from the limit of a
+client's round, which is set by the user: loading happens once and depends on disks."""
 
 app = ClientApp()
 
@@ -41,8 +43,8 @@ _worker: Worker | None = None
 _sent: list[ArrayRecord] = []
 """What was sent last. Its receiver has read it once there is another message to answer."""
 
-Answer = tuple[RecordDict, dict[str, Any]]
-"""Records of a reply, and notes for the harness's own record."""
+Answer = tuple[RecordDict, dict[str, str]]
+"""Records of a reply, and what its harness record says besides."""
 
 
 @app.query()  # type: ignore[untyped-decorator]  # Flower is untyped to mypy here
@@ -53,48 +55,41 @@ def roster(message: Message, context: Context) -> Message:
 
 @app.query("initial")  # type: ignore[untyped-decorator]
 def initial(message: Message, context: Context) -> Message:
-    """Return the adapter as peft initialises it."""
-    return _guarded(message, context, _initial)
-
-
-@app.query("save")  # type: ignore[untyped-decorator]
-def save(message: Message, context: Context) -> Message:
-    """Return the files of an adapter in peft's format, by value."""
-    return _guarded(message, context, _save)
+    """Return the adapter as peft initialises it, and peft's configuration of it."""
+    return _answered(message, context, _initial)
 
 
 @app.train()  # type: ignore[untyped-decorator]
 def train(message: Message, context: Context) -> Message:
     """Train the received adapter on this node's partition."""
-    return _guarded(message, context, _train)
+    return _answered(message, context, _train)
 
 
 def _initial(message: Message, partition: int, worker: Worker) -> Answer:
-    return RecordDict({ARRAYS: _outgoing(worker.initial())}), {}
-
-
-def _save(message: Message, partition: int, worker: Worker) -> Answer:
-    files = worker.files(to_tensors(message.content.array_records[ARRAYS]))
-    return RecordDict({FILES: ConfigRecord(dict(files))}), {}
+    content = RecordDict({ARRAYS_RECORD: _outgoing(worker.trainer.initial())})
+    return content, {"peft-config": worker.trainer.peft_config()}
 
 
 def _train(message: Message, partition: int, worker: Worker) -> Answer:
-    order = message.content.config_records[HARNESS]
+    header = message.content.config_records[HARNESS_RECORD]
     update = worker.train(
-        to_tensors(message.content.array_records[ARRAYS]),
-        int(order["round"]),
+        to_tensors(message.content.array_records[ARRAYS_RECORD]),
+        int(header["round"]),
         partition,
-        dict(message.content.config_records.get(CONFIG, {})),
-        int(order["last-round"]),
-        Path(str(order["clients-dir"])),
+        dict(message.content.config_records.get(CONFIG_RECORD, {})),
+        int(header["last-round"]),
+        Path(str(header["clients-dir"])),
     )
     metrics = {
         EXAMPLES: update.examples,
         LOSS: float(update.train_loss),
         LEARNING_RATE: float(update.learning_rate),
     }
-    content = RecordDict({ARRAYS: _outgoing(update.arrays), METRICS: MetricRecord(metrics)})
-    return content, {"step-losses": [float(loss) for loss in update.step_losses]}
+    content = {
+        ARRAYS_RECORD: _outgoing(update.arrays),
+        METRICS_RECORD: MetricRecord(metrics),
+    }
+    return RecordDict(content), {}
 
 
 def _outgoing(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
@@ -112,18 +107,19 @@ def _worker_of(job_text: str, job_digest: str) -> Worker:
     return _worker
 
 
-def _guarded(
+def _answered(
     message: Message, context: Context, work: Callable[[Message, int, Worker], Answer]
 ) -> Message:
-    order = message.content.config_records[HARNESS]
+    """Answer a message with what `work` gives, or with the error that it raises."""
+    header = message.content.config_records[HARNESS_RECORD]
     partition = int(context.node_config["partition-id"])
     try:
-        logs = Path(str(order["logs-dir"]))
+        logs = Path(str(header["logs-dir"]))
         with time_limit(LOAD_LIMIT_S, logs, partition):
-            worker = _worker_of(str(order["job"]), str(order["job-sha256"]))
-        with time_limit(float(order["limit-s"]), logs, partition):
+            worker = _worker_of(str(header["job"]), str(header["job-sha256"]))
+        with time_limit(float(header["limit-s"]), logs, partition):
             content, notes = work(message, partition, worker)
-            notes["facts"] = worker.facts()
+            notes["device"] = worker.trainer.describe().canonical_json()
         return _reply(message, context, content, notes)
     except Exception as error:
         # Flower would keep the text of the exception only; the server needs the traceback.
@@ -132,8 +128,8 @@ def _guarded(
 
 
 def _reply(
-    message: Message, context: Context, content: RecordDict, notes: dict[str, Any]
+    message: Message, context: Context, content: RecordDict, notes: Mapping[str, str]
 ) -> Message:
     partition = int(context.node_config["partition-id"])
-    content[HARNESS] = ConfigRecord({"partition": partition, **notes})
+    content[HARNESS_RECORD] = ConfigRecord({"partition": partition, **notes})
     return Message(content, reply_to=message)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import Field
 
 from harness.document import Document
 from harness.record.federation import ClientRecord, RoundRecord
+from harness.record.machine import Device
 
 
 class Options(Document):
@@ -40,10 +40,9 @@ class FederationOutcome:
 
     rounds: tuple[RoundRecord, ...]
     roster_sha256: str
-    facts: dict[str, Any]
-    """What the clients said about their device; see `Trainer.describe`."""
+    device: Device
+    """What trained, with the number of client processes of this session."""
     duration_s: float
     """Of this session."""
-    actors: int
     client: ClientRecord | None = None
     """What the one client of `Options.only` did."""

@@ -15,15 +15,23 @@ from harness import run_directory
 from harness.boards.challenge import Challenge
 from harness.document import digest_of, pretty_json, read_document, write_atomic
 from harness.errors import UsageError
+from harness.federation.job import Job
+from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.serverapp.coordinator import Coordinator
-from harness.federation.serverapp.terms import LOGS
+from harness.federation.serverapp.transport import Transport
 from harness.federation.simulation.client_processes import actors as client_processes
 from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.superlink.app_directory import MIRROR_KEY, RUN_DIR_KEY, template_config
-from harness.federation.superlink.handover import ORDER, OUTCOME, STOP, Order, Outcome
-from harness.federation.wire.names import Job
+from harness.federation.superlink.handover import (
+    HANDOVER_FILE,
+    OUTCOME_FILE,
+    STOP_FILE,
+    Handover,
+    ServerOutcome,
+)
 from harness.processes.carried_error import CarriedError
+from harness.run_directory import LOGS
 from harness.sources.assets import locate
 from harness.spec import RunSpec
 
@@ -39,28 +47,28 @@ def make_app(folder: Path) -> ServerApp:
         spec = read_document(RunSpec, folder / "spec.json")
         challenge = read_document(Challenge, folder / "challenge.json")
         check_config(context.run_config, spec, challenge)
-        order, run_dir = find_order(context.run_config, spec, challenge)
+        handover, run_dir = find_handover(context.run_config, spec, challenge)
         logs = run_dir / LOGS
         logs.mkdir(parents=True, exist_ok=True)
-        (logs / OUTCOME).unlink(missing_ok=True)
+        (logs / OUTCOME_FILE).unlink(missing_ok=True)
         try:
-            done = _serve(grid, order, run_dir)
+            done = _serve(grid, handover, run_dir)
         except BaseException as error:
-            outcome = Outcome(error=CarriedError.of(error))
-            write_atomic(logs / OUTCOME, pretty_json(outcome.model_dump(mode="json")))
+            outcome = ServerOutcome(error=CarriedError.of(error))
+            write_atomic(logs / OUTCOME_FILE, pretty_json(outcome.model_dump(mode="json")))
             raise
-        outcome = Outcome(
-            roster_sha256=done.roster_sha256, facts=done.facts, duration_s=done.duration_s
+        outcome = ServerOutcome(
+            roster_sha256=done.roster_sha256, device=done.device, duration_s=done.duration_s
         )
-        write_atomic(logs / OUTCOME, pretty_json(outcome.model_dump(mode="json")))
+        write_atomic(logs / OUTCOME_FILE, pretty_json(outcome.model_dump(mode="json")))
 
     return app
 
 
-def _serve(grid: Grid, order: Order, run_dir: Path) -> FederationOutcome:
+def _serve(grid: Grid, handover: Handover, run_dir: Path) -> FederationOutcome:
     stop = threading.Event()
     ended = threading.Event()
-    file = run_dir / LOGS / STOP
+    file = run_dir / LOGS / STOP_FILE
     file.unlink(missing_ok=True)
 
     def watch() -> None:
@@ -73,12 +81,11 @@ def _serve(grid: Grid, order: Order, run_dir: Path) -> FederationOutcome:
     threading.Thread(target=watch, name="stop-file", daemon=True).start()
 
     def recover() -> None:
-        replace_working(order.actors)
+        replace_working(handover.actors)
 
     try:
-        return Coordinator(
-            grid, order.job, run_dir, order.options, order.actors, stop, recover
-        ).run()
+        transport = Transport(grid, handover.actors, stop, recover)
+        return Coordinator(OpenRun(handover.job), transport, run_dir, handover.options).run()
     except BaseException:
         kill(client_processes(working=True))
         raise
@@ -100,29 +107,30 @@ def check_config(config: Mapping[str, Any], spec: RunSpec, challenge: Challenge)
             )
 
 
-def find_order(
+def find_handover(
     config: Mapping[str, Any], spec: RunSpec, challenge: Challenge
-) -> tuple[Order, Path]:
+) -> tuple[Handover, Path]:
     """Return what to run and where.
 
-    With an order in the run directory it is that; otherwise the models and data are located here.
+    What `harness run --superlink` has left in the run directory holds; where there is nothing, as
+    in an exported app, the models and data are located here.
 
     Raises:
-        UsageError: the order is of another spec.
+        UsageError: what was left is of another spec.
         SourceError: something is in none of the sources.
     """
     named = str(config.get(RUN_DIR_KEY) or "")
     default = Path.home() / "flowertune-runs" / f"{spec.plugin}-{digest_of(spec)[:12]}"
     run_dir = Path(named).expanduser().absolute() if named else default
-    path = run_dir / ORDER
+    path = run_dir / HANDOVER_FILE
     if path.is_file():
-        order = read_document(Order, path)
-        if digest_of(order.job.spec) != digest_of(spec):
+        handover = read_document(Handover, path)
+        if digest_of(handover.job.spec) != digest_of(spec):
             raise UsageError(f"{path}: of another spec than this app; name another {RUN_DIR_KEY}")
-        return order, run_dir
+        return handover, run_dir
     mirror = str(config.get(MIRROR_KEY) or "")
     assets = locate(spec, challenge, Path(mirror).expanduser() if mirror else None)
     run_dir.mkdir(parents=True, exist_ok=True)
     run_directory.create(run_dir, spec, assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
-    return Order(job=job, options=Options(), actors=1), run_dir
+    return Handover(job=job, options=Options(), actors=1), run_dir

@@ -7,47 +7,45 @@ import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.boards.challenge import Challenge
 from harness.document import digest_of, sha256_file
 from harness.document.safetensors_header import read_header
 from harness.errors import RecordError
-from harness.federation.engine import FederationOutcome
+from harness.federation.job import Job
+from harness.federation.options import FederationOutcome
 from harness.machine.versions import environment
 from harness.planning.eligibility import ineligible_because
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.recipe import Price
+from harness.record.adapter_files import ADAPTER_WEIGHTS
 from harness.record.federation import CommunicationRecord, Federation
-from harness.record.machine import Device
 from harness.record.result import AdapterRecord, Cost, ResultRecord, TensorShape
 from harness.record.score import Scores, average
 from harness.run_directory import ADAPTER, read_timing
-from harness.sources.assets import Assets
-from harness.spec import RunSpec
 
 SECONDS_PER_HOUR = 3600
 
 
-def compose(
-    spec: RunSpec,
-    challenge: Challenge,
-    assets: Assets,
-    outcome: FederationOutcome,
-    scores: Scores,
-    run_dir: Path,
-) -> ResultRecord:
+def compose(job: Job, outcome: FederationOutcome, scores: Scores, run_dir: Path) -> ResultRecord:
     """Return the record of a finished run.
+
+    Args:
+        job: the run, its challenge and the files that it read.
+        outcome: what the federation gave.
+        scores: what the evaluation gave.
+        run_dir: where the adapter and the stages' times lie.
 
     Raises:
         RecordError: the scores are of another adapter, or the adapter file is unreadable.
     """
-    adapter = adapter_record(run_dir / ADAPTER / "adapter_model.safetensors")
+    spec, challenge, assets = job.spec, job.challenge, job.assets
+    adapter = adapter_record(run_dir / ADAPTER / ADAPTER_WEIGHTS)
     if scores.adapter_sha256 != adapter.sha256:
         raise RecordError(
             f"{run_dir}: scores.json is of adapter {str(scores.adapter_sha256)[:12]}, the run's is"
             f" {adapter.sha256[:12]}; run: harness evaluate {shlex.quote(str(run_dir))}"
         )
     whole = {item.name: item.shape for item in adapter.tensors}
-    env = environment(Device.model_validate(outcome.facts | {"actors": outcome.actors}))
+    env = environment(outcome.device)
     reasons = ineligible_because(spec, challenge, assets.data, env)
     timing = read_timing(run_dir)
     now = datetime.now(UTC)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import run_directory
-from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.challenge import load_challenge
 from harness.document import digest_of, pretty_json, read_document, write_atomic
 from harness.errors import RecordError
 from harness.evaluation.launch import evaluate_run
 from harness.federation.engine import federate
+from harness.federation.job import Job
 from harness.federation.options import Options
 from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
@@ -29,7 +30,6 @@ from harness.record.card import card
 from harness.record.result import ResultRecord
 from harness.record.score import Scores
 from harness.sources.assets import Assets, locate
-from harness.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,11 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     run_directory.refuse_existing(out)
     run_directory.refuse_unwritable(out)
     assets = locate(resolved.spec, resolved.challenge, settings.mirror)
+    job = Job(spec=resolved.spec, challenge=resolved.challenge, assets=assets)
     with run_directory.locked(out):
         run_directory.refuse_existing(out)  # another process may have been quicker
         run_directory.create(out, resolved.spec, assets)
-        return out, _finish(out, resolved.spec, resolved.challenge, assets, settings)
+        return out, _finish(out, job, settings)
 
 
 def resume(out: Path, request: Request | None, settings: Settings) -> ResultRecord:
@@ -91,9 +92,10 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     assets = locate(spec, challenge, settings.mirror)
     if (out / run_directory.ASSETS).is_file():
         _refuse_other_data(out, read_document(Assets, out / run_directory.ASSETS), assets)
+    job = Job(spec=spec, challenge=challenge, assets=assets)
     with run_directory.locked(out):
         run_directory.create(out, spec, assets)
-        return _finish(out, spec, challenge, assets, settings)
+        return _finish(out, job, settings)
 
 
 def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
@@ -106,17 +108,16 @@ def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
             )
 
 
-def _finish(
-    out: Path, spec: RunSpec, challenge: Challenge, assets: Assets, settings: Settings
-) -> ResultRecord:
+def _finish(out: Path, job: Job, settings: Settings) -> ResultRecord:
+    """Run the stages from the federation on; what an earlier session finished is not repeated."""
     with _timed(out, "federate", settings.quiet):
-        outcome = federate(spec, challenge, assets, out, settings.federation)
+        outcome = federate(job, out, settings.federation)
     with _timed(out, "evaluate", settings.quiet):
-        evaluate_run(out, device=spec.compute.device, quiet=settings.quiet)
+        evaluate_run(out, device=job.spec.compute.device, quiet=settings.quiet)
     scores = read_document(Scores, out / run_directory.SCORES)
-    record = compose(spec, challenge, assets, outcome, scores, out)
+    record = compose(job, outcome, scores, out)
     plot_loss(record, out / "loss.png")
-    write_atomic(out / "README.md", card(record, challenge))
+    write_atomic(out / "README.md", card(record, job.challenge))
     write_atomic(out / run_directory.RESULT, pretty_json(record.to_json()))
     return record
 

@@ -141,13 +141,13 @@ def _adapter(path: Path) -> dict[str, np.ndarray]:
     """Return the adapter's tensors of a checkpoint or of an adapter file."""
     from safetensors.numpy import load_file
 
-    from harness.federation.storage.checkpoint import ARRAYS, STATE
+    from harness.federation.storage.checkpoint import ADAPTER_PREFIX, STATE_PREFIX
 
     stored = load_file(path)
     return {
-        name.removeprefix(ARRAYS): array
+        name.removeprefix(ADAPTER_PREFIX): array
         for name, array in stored.items()
-        if not name.startswith(STATE)
+        if not name.startswith(STATE_PREFIX)
     }
 
 

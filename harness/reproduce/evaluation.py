@@ -14,21 +14,20 @@ from harness import run_directory
 from harness.document import read_document, sha256_file
 from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
-from harness.federation.storage.round_writer import ADAPTER, WEIGHTS
 from harness.machine.versions import require_run_extra
+from harness.record.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from harness.record.result import ResultRecord
 from harness.record.score import Score, Scores
 from harness.reproduce.comparison import NO_SCORE, Comparison, Reproduction, compare_score
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.repeat import reproduction
 from harness.reproduce.start import refuse_used
+from harness.run_directory import ADAPTER
 from harness.sources.assets import locate
 from harness.verify.files.generations import read_generations
 from harness.verify.files.layout import MANIFEST, MAX_GENERATIONS_BYTES
 from harness.verify.files.run_generations import read_run_generations
 from harness.verify.rules.evaluation.answers import source
-
-CONFIG = "adapter_config.json"
 
 
 def reevaluate(
@@ -66,9 +65,9 @@ def reevaluate(
     assets = locate(original.spec, challenge, mirror)
     original.refuse_other_data(assets)
     (work_dir / ADAPTER).mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(weights, work_dir / ADAPTER / WEIGHTS)
+    shutil.copyfile(weights, work_dir / ADAPTER / ADAPTER_WEIGHTS)
     # The configuration that was submitted, and checked, not the one that lies beside the weights.
-    shutil.copyfile(original.folder / ADAPTER / CONFIG, work_dir / ADAPTER / CONFIG)
+    shutil.copyfile(original.folder / ADAPTER / ADAPTER_CONFIG, work_dir / ADAPTER / ADAPTER_CONFIG)
     run_directory.create(work_dir, original.spec, assets)
     evaluate_run(work_dir, original.spec.compute.device, threads, quiet=quiet)
     again = read_document(Scores, work_dir / run_directory.SCORES).scores
@@ -78,14 +77,14 @@ def reevaluate(
 
 def _weights(original: Original, record: ResultRecord, adapter: Path | None) -> Path:
     folder = adapter or original.folder / ADAPTER
-    path, expected = folder / WEIGHTS, record.adapter.sha256
+    path, expected = folder / ADAPTER_WEIGHTS, record.adapter.sha256
     if not path.is_file():
         raise UsageError(
-            f"{folder}: no {WEIGHTS}; fetch the adapter with sha256 {expected[:12]} and name its"
-            " folder with --adapter"
+            f"{folder}: no {ADAPTER_WEIGHTS}; fetch the adapter with sha256 {expected[:12]} and"
+            " name its folder with --adapter"
         )
-    if not (original.folder / ADAPTER / CONFIG).is_file():
-        raise UsageError(f"{original.folder}: no {ADAPTER}/{CONFIG}; give the whole folder")
+    if not (original.folder / ADAPTER / ADAPTER_CONFIG).is_file():
+        raise UsageError(f"{original.folder}: no {ADAPTER}/{ADAPTER_CONFIG}; give the whole folder")
     found = sha256_file(path)
     if found != expected:
         raise RecordError(

@@ -11,10 +11,11 @@ from harness.document import digest_of, parse_document, read_document, read_json
 from harness.errors import RecordError, UsageError
 from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
-from harness.federation.storage.round_writer import ADAPTER, WEIGHTS
 from harness.machine.machine import this_machine
+from harness.record.adapter_files import ADAPTER_WEIGHTS
 from harness.record.federation import RoundRecord
 from harness.record.result import ResultRecord, migrate
+from harness.run_directory import ADAPTER
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -31,9 +32,9 @@ class Original:
 
     def tensors(self, number: int) -> Path | None:
         """Return a file with the aggregate of round `number`, if one was kept."""
-        places = [self.folder / f"adapter_round_{number}" / WEIGHTS]
+        places = [self.folder / f"adapter_round_{number}" / ADAPTER_WEIGHTS]
         if number == self.spec.train.rounds:
-            places.insert(0, self.folder / ADAPTER / WEIGHTS)
+            places.insert(0, self.folder / ADAPTER / ADAPTER_WEIGHTS)
         places.append(checkpoint.path_of(self.folder, number))
         return next((path for path in places if path.is_file()), None)
 

@@ -15,12 +15,13 @@ from harness.boards.challenge import Challenge
 from harness.document import digest_of, read_document, sha256_file
 from harness.errors import RecordError
 from harness.federation.engine import federate
+from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
-from harness.federation.storage.round_writer import ADAPTER, WEIGHTS
 from harness.machine.versions import package_versions, require_run_extra
 from harness.plugins import load_components
+from harness.record.adapter_files import ADAPTER_WEIGHTS
 from harness.record.result import ResultRecord
 from harness.record.score import Scores
 from harness.reproduce.comparison import (
@@ -32,7 +33,8 @@ from harness.reproduce.comparison import (
 )
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.start import refuse_used, seed_from_checkpoint
-from harness.sources.assets import Assets, locate
+from harness.run_directory import ADAPTER
+from harness.sources.assets import locate
 from harness.spec import RunSpec
 from harness.verify.rules.entry.ladder import Level
 
@@ -70,38 +72,36 @@ def reproduce(
     load_components(spec)
     assets = locate(spec, challenge, mirror)
     original.refuse_other_data(assets)
+    job = Job(spec=spec, challenge=challenge, assets=assets)
     how = options or Options()
     if number is None:
-        return _whole(original, challenge, assets, work_dir, how)
+        return _whole(original, job, work_dir, how)
     begun = seed_from_checkpoint(original.folder, work_dir, number - 1)
     if client is None:
-        federate(spec, challenge, assets, work_dir, how.with_values(until=number))
+        federate(job, work_dir, how.with_values(until=number))
         return _round(original, challenge, work_dir, number, begun)
     if number - 1 > begun:
-        federate(spec, challenge, assets, work_dir, how.with_values(until=number - 1))
-    outcome = federate(spec, challenge, assets, work_dir, how.with_values(only=client))
+        federate(job, work_dir, how.with_values(until=number - 1))
+    outcome = federate(job, work_dir, how.with_values(only=client))
     return _client(original, challenge, outcome, number, client, begun)
 
 
-def _whole(
-    original: Original, challenge: Challenge, assets: Assets, work_dir: Path, options: Options
-) -> Reproduction:
-    spec = original.spec
-    run_directory.create(work_dir, spec, assets)
-    outcome = federate(spec, challenge, assets, work_dir, options)
+def _whole(original: Original, job: Job, work_dir: Path, options: Options) -> Reproduction:
+    run_directory.create(work_dir, job.spec, job.assets)
+    outcome = federate(job, work_dir, options)
     items = [
         item
         for before, after in zip(original.rounds, outcome.rounds, strict=True)
         for item in equal_items(before, after)
     ]
-    adapter = work_dir / ADAPTER / WEIGHTS
+    adapter = work_dir / ADAPTER / ADAPTER_WEIGHTS
     if original.record is not None:
         expected = original.record.adapter.sha256
         items.append(Comparison.of("adapter", sha256_file(adapter), expected))
-        items.extend(_scores(original.record, work_dir, spec, options))
-    last = spec.train.rounds
+        items.extend(_scores(original.record, work_dir, job.spec, options))
+    last = job.spec.train.rounds
     items.extend(compare_tensors(f"adapter of round {last}", adapter, original.tensors(last)))
-    return reproduction("re-run", "the whole run", original, challenge, items)
+    return reproduction("re-run", "the whole run", original, job.challenge, items)
 
 
 def _scores(

@@ -11,7 +11,14 @@ from flwr.app import Message, MetricRecord, RecordDict
 
 from harness.components import LocalObjective, LocalRound, RoundPlan, StrategyContext
 from harness.errors import PluginError
-from harness.federation.wire.names import ARRAYS, CONFIG, EXAMPLES, LEARNING_RATE, LOSS, METRICS
+from harness.federation.wire.names import (
+    ARRAYS_RECORD,
+    CONFIG_RECORD,
+    EXAMPLES,
+    LEARNING_RATE,
+    LOSS,
+    METRICS_RECORD,
+)
 from harness.federation.wire.tensors import difference, to_record, to_tensors
 from harness.spec import derived_seed
 
@@ -54,14 +61,14 @@ class Clients:
         Raises:
             PluginError: the strategy's client part makes other arrays than the plan promises.
         """
-        sent = {n: np.array(a) for n, a in to_tensors(content.array_records[ARRAYS]).items()}
+        sent = {n: np.array(a) for n, a in to_tensors(content.array_records[ARRAYS_RECORD]).items()}
         held = self._held(sent, plan, partition)
         adapter = {name: held[name] for name in self.initial}
         moved = self.train(dict(held), round, partition)
         trained = {n: moved[n] if n in plan.train else adapter[n] for n in adapter}
         result = {**held, **trained}
         if self.objective is not None and self.objective.finish is not None:
-            config = dict(content.config_records.get(CONFIG, {}))
+            config = dict(content.config_records.get(CONFIG_RECORD, {}))
             result.update(self.objective.finish(LocalRound(held, trained, STEPS, RATE, config)))
         self.kept[partition] = {name: np.array(result[name]) for name in plan.keep}
         arrays = {name: np.asarray(result[name]) for name in plan.up if name in result}
@@ -72,7 +79,9 @@ class Clients:
             LOSS: 1.0 + 0.1 * partition,
             LEARNING_RATE: RATE,
         }
-        records = RecordDict({ARRAYS: to_record(arrays), METRICS: MetricRecord(metrics)})
+        records = RecordDict(
+            {ARRAYS_RECORD: to_record(arrays), METRICS_RECORD: MetricRecord(metrics)}
+        )
         return Message(records, reply_to=message)
 
     def _held(self, sent: Arrays, plan: RoundPlan, partition: int) -> Arrays:

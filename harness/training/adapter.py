@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from harness.components import ModelSpec, PeftMethod
-from harness.document import Document, pretty_json, write_atomic
+from harness.document import Document
 from harness.errors import FederationError, PluginError
+from harness.planning.component_checks import adapter_shapes
 from harness.plugins.guard import calling_plugin
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 """Tensor name as in peft's state dict -> values, in state-dict order."""
-
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
 
 
 class Adapter:
@@ -44,7 +41,7 @@ class Adapter:
         from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
         culprit = f"PEFT method {method.name}"
-        expected = method.shapes(model, params)
+        expected = adapter_shapes(method.name, method, model, params)
         with calling_plugin(f"{culprit}: configure()"):
             self.config = method.configure(model, params)
         if not isinstance(self.config, PeftConfig):
@@ -120,32 +117,15 @@ class Adapter:
             for name, tensor in self._tensors.items()
         }
 
-    def save(self, arrays: Mapping[str, Any], folder: Path) -> None:
-        """Write `arrays` as peft reads them; equal arrays give equal bytes.
+    def configuration(self) -> str:
+        """Return peft's configuration of the adapter as a file should hold it: JSON, keys sorted.
 
-        Where a strategy's ranks grow, rank and alpha of the configuration grow with them, so that
-        the scale alpha / r stays.
+        It names the base model by its name on the hub, not by a folder of this machine.
         """
-        from safetensors.numpy import save
-
-        described = self.config.to_dict() | self._grown(arrays)
+        described = self.config.to_dict()
         described["base_model_name_or_path"] = self._hub_id
         described["inference_mode"] = True
-        config = json.loads(json.dumps(described, default=_plain, sort_keys=True))
-        tensors = {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())}
-        write_atomic(folder / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
-        write_atomic(folder / CONFIG_FILE, pretty_json(config))
-
-    def _grown(self, arrays: Mapping[str, Any]) -> dict[str, int]:
-        times = {
-            len(values) // len(self._tensors[name])
-            for name, values in arrays.items()
-            if name.endswith(".lora_A.weight")
-        }
-        if times <= {1}:
-            return {}
-        [factor] = times
-        return {"r": factor * self.config.r, "lora_alpha": factor * self.config.lora_alpha}
+        return json.dumps(described, default=_plain, sort_keys=True)
 
 
 def _plain(value: object) -> object:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.boards.challenge import Challenge
 from harness.components import LocalObjective, LocalRound, PeftMethod, RoundPlan
+from harness.document import Document
 from harness.errors import FederationError
+from harness.planning.component_checks import travelling_shapes
 from harness.planning.schedule import learning_rate, step_factor
 from harness.record.machine import Device
 from harness.sources.assets import Assets
@@ -66,6 +67,7 @@ class Trainer:
         challenge: Challenge,
         assets: Assets,
         method: PeftMethod,
+        params: Document,
         objective: LocalObjective | None = None,
     ) -> None:
         """Load the base model and put the adapter into it.
@@ -75,6 +77,7 @@ class Trainer:
             challenge: the rules of the run: data set and partitioner.
             assets: the files of this machine.
             method: the PEFT method that `spec.peft` names.
+            params: its parameters, of its own document.
             objective: the strategy's client part, or None.
 
         Raises:
@@ -93,14 +96,13 @@ class Trainer:
         be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
         self.model = load_base(spec.model, assets.model_dir, self._device)
-        params = method.params.model_validate(spec.peft.params)
         # All clients make the same first adapter, whatever they have drawn until now.
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
         self.adapter = Adapter(self.model, spec.model, method, params)
         speed_up_norms(self.model)
         speed_up(self.model, self._dtype)
         self._initial = self.adapter.values()
-        self._travelling = frozenset(method.travelling(spec.model, params))
+        self._travelling = frozenset(travelling_shapes(spec.peft.name, method, spec.model, params))
 
     def initial(self) -> Arrays:
         """Return the adapter as peft initialises it, seeded by the run; frozen tensors too."""
@@ -190,14 +192,9 @@ class Trainer:
             dtype=str(self._dtype).removeprefix("torch."),
         )
 
-    def save(self, arrays: Mapping[str, Any], folder: Path) -> None:
-        """Write an adapter in peft's format; equal arrays give equal bytes.
-
-        Args:
-            arrays: by tensor name; those that did not travel are at their seeded start.
-            folder: the folder that the two files are written to.
-        """
-        self.adapter.save({**self._initial, **arrays}, folder)
+    def peft_config(self) -> str:
+        """Return peft's configuration of the adapter, as JSON; see `Adapter.configuration`."""
+        return self.adapter.configuration()
 
     def describe(self) -> Device:
         """Return what computes here; the number of actors is the caller's to fill in."""

@@ -17,6 +17,7 @@ from tiny_run import TinyRun
 
 from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError, UsageError
+from harness.federation.job import Job
 from harness.federation.options import Options
 from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
@@ -29,9 +30,9 @@ from harness.reproduce import reproduce
 def original(small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run directory, and the engine and the sources replaced by local ones."""
 
-    def federate(spec: Any, challenge: Any, assets: Any, out: Path, options: Options) -> Any:
+    def federate(job: Job, out: Path, options: Options) -> Any:
         chosen = {name: getattr(options, name) for name in ("until", "only")}
-        return serve(TinyRun(spec, challenge, assets), out, **chosen).outcome
+        return serve(TinyRun(job.spec, job.challenge, job.assets), out, **chosen).outcome
 
     monkeypatch.setattr(module, "federate", federate)
     monkeypatch.setattr(originals, "load_challenge", lambda name: small.challenge)
@@ -58,9 +59,9 @@ def test_one_round_is_repeated_from_the_checkpoint_before_it(
     rounds_run: list[int] = []
     federate = module.federate
 
-    def counting(spec: Any, challenge: Any, assets: Any, out: Path, options: Options) -> Any:
+    def counting(job: Job, out: Path, options: Options) -> Any:
         before = len(Ledger(out).rounds)
-        outcome = federate(spec, challenge, assets, out, options)
+        outcome = federate(job, out, options)
         rounds_run.append(len(outcome.rounds) - before)
         return outcome
 

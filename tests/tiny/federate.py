@@ -18,7 +18,7 @@ def main(model: Path, out: Path, options: dict[str, Any]) -> dict[str, Any]:
     recipe = str(options.pop("recipe", "fedavg"))
     run = tiny_run(model, recipe, supernodes=4)
     try:
-        outcome = federate(run.spec, run.challenge, run.assets, out, Options(**options))
+        outcome = federate(run.job, out, Options(**options))
     except BaseException as error:
         return {"error": type(error).__name__, "message": str(error)}
     return {

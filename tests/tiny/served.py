@@ -10,9 +10,10 @@ from typing import Any
 from local_grid import LocalGrid
 from tiny_run import TinyRun
 
+from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.serverapp.coordinator import Coordinator
-from harness.federation.wire.names import Job
+from harness.federation.serverapp.transport import Transport
 
 
 @dataclass
@@ -36,23 +37,17 @@ def warm(run: TinyRun) -> None:
     from harness.federation import client
     from harness.federation.clientapp.worker import Worker
 
-    text = Job(spec=run.spec, challenge=run.challenge, assets=run.assets).canonical_json()
+    text = run.job.canonical_json()
     client._worker = Worker(text, sha256_text(text))
     for partition in range(run.challenge.num_supernodes):
         client._worker.trainer.examples(partition)
 
 
-def serve(run: TinyRun, run_dir: Path, grid: LocalGrid | None = None, **options: Any) -> Served:
-    """Run, or resume, `run` in `run_dir`; `options` are fields of `Options`."""
+def serve(run: TinyRun, run_dir: Path, grid: LocalGrid | None = None, **chosen: Any) -> Served:
+    """Run, or resume, `run` in `run_dir`; `chosen` are fields of `Options`."""
     grid = grid or LocalGrid(run.challenge.num_supernodes)
     recovered: list[int] = []
-    coordinator = Coordinator(
-        grid,
-        Job(spec=run.spec, challenge=run.challenge, assets=run.assets),
-        run_dir,
-        Options(quiet=True, **options),
-        1,
-        threading.Event(),
-        lambda: recovered.append(1),
-    )
+    transport = Transport(grid, 1, threading.Event(), lambda: recovered.append(1))
+    options = Options(quiet=True, **chosen)
+    coordinator = Coordinator(OpenRun(run.job), transport, run_dir, options)
     return Served(coordinator.run(), grid, len(recovered))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.boards.challenge import Challenge, load_challenge
 from harness.document import sha256_text
+from harness.federation.job import Job
 from harness.plugins import find_peft_method, find_strategy, load, validated_params
 from harness.recipe import Choice
 from harness.record.data import DataRecord
@@ -21,6 +22,11 @@ class TinyRun:
     spec: RunSpec
     challenge: Challenge
     assets: Assets
+
+    @property
+    def job(self) -> Job:
+        """The three in one."""
+        return Job(spec=self.spec, challenge=self.challenge, assets=self.assets)
 
 
 def tiny_run(

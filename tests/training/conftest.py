@@ -61,6 +61,6 @@ def make_trainer(tiny_model: Path) -> Callable[..., Any]:
             model=run.spec.model.with_values(quantization=quantization).model_dump(),
             peft=Choice(name=f"standard/{peft}", params=chosen.model_dump()).model_dump(),
         )
-        return Trainer(spec, run.challenge, run.assets, found, objective)
+        return Trainer(spec, run.challenge, run.assets, found, chosen, objective)
 
     return make

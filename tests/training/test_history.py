@@ -50,10 +50,13 @@ def test_the_saved_stack_is_the_history_that_clients_trained_on(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
+    from harness.federation.storage.adapter_file import write_adapter
+
     params = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "down_proj"], "dropout": 0.0}
     trainer = make_trainer(params=params, quantization="none")
     arrays = stacked(trainer)
-    trainer.save(arrays, tmp_path)
+    initial = {name: values.shape for name, values in trainer.initial().items()}
+    write_adapter(tmp_path, arrays, trainer.peft_config(), initial)
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (12, 24)
 

@@ -140,10 +140,14 @@ def test_saved_adapter_is_read_by_peft_and_equal_arrays_give_equal_bytes(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
+    from harness.federation.storage.adapter_file import write_adapter
+
     trainer = make_trainer("dora")
     arrays = trainer.train(trainer.initial(), 1, 0).arrays
-    trainer.save(arrays, tmp_path / "a")
-    trainer.save(dict(reversed(arrays.items())), tmp_path / "b")
+    initial = {name: values.shape for name, values in trainer.initial().items()}
+    write_adapter(tmp_path / "a", arrays, trainer.peft_config(), initial)
+    backwards = dict(reversed(arrays.items()))
+    write_adapter(tmp_path / "b", backwards, trainer.peft_config(), initial)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     config = json.loads((tmp_path / "a" / "adapter_config.json").read_text())

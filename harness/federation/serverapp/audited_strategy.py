@@ -17,8 +17,9 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from harness.errors import FederationError, PluginError
-from harness.federation.serverapp.exchange import Exchange
+from harness.federation.open_run import OpenRun
 from harness.federation.serverapp.grid import AuditedGrid
+from harness.federation.serverapp.round_record import Exchange
 from harness.federation.serverapp.seeding import seed_draws
 from harness.federation.wire.tensors import difference, shapes_of, to_record, to_tensors
 from harness.plugins.guard import calling_plugin
@@ -30,28 +31,13 @@ RoundDone = Callable[[Exchange, dict[str, np.ndarray], float], None]
 class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to mypy here
     """Runs a strategy from round `done + 1` on."""
 
-    def __init__(
-        self,
-        inner: Strategy,
-        seed: int,
-        done: int,
-        round_done: RoundDone,
-        frozen: Callable[[str], bool] = lambda name: False,
-    ) -> None:
-        """Wrap a strategy.
-
-        Args:
-            inner: the plugin's strategy, fresh or with its state restored.
-            seed: seed of the run.
-            done: rounds that are done already.
-            round_done: see `RoundDone`.
-            frozen: whether a tensor of the adapter stays at its start; the strategy never sees it.
-        """
-        self.inner = inner
-        self.seed = seed
+    def __init__(self, run: OpenRun, done: int, round_done: RoundDone) -> None:
+        """Wrap the strategy of `run`, fresh or with its state restored, after `done` rounds."""
+        self.run = run
+        self.inner = run.strategy
+        self.name = f"strategy {type(run.strategy).__name__}"
         self.done = done
         self.round_done = round_done
-        self.frozen = frozen
         self.begin = 0.0
         self.sent: dict[str, np.ndarray] = {}
         self.grid: AuditedGrid | None = None
@@ -65,15 +51,13 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         self.begin = time.monotonic()
         self.grid = grid
         self.sent = to_tensors(arrays)
-        moving = ArrayRecord()
+        moving = ArrayRecord()  # the strategy never sees a frozen tensor
         for name, array in arrays.items():
-            if not self.frozen(name):
+            if name not in self.run.frozen:
                 moving[name] = array
         grid.open_round(number)
-        seed_draws(self.seed, "sampling", number)
-        with calling_plugin(
-            f"strategy {type(self.inner).__name__}: configure_train() of round {number}"
-        ):
+        seed_draws(self.run.spec.seed, "sampling", number)
+        with calling_plugin(f"{self.name}: configure_train() of round {number}"):
             return list(self.inner.configure_train(number, moving, config, grid))
 
     def aggregate_train(
@@ -91,30 +75,26 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
             raise FederationError(
                 f"round {number} sampled no client; the strategy must train in every round"
             )
-        seed_draws(self.seed, "aggregation", number)
-        with calling_plugin(
-            f"strategy {type(self.inner).__name__}: aggregate_train() of round {number}"
-        ):
+        seed_draws(self.run.spec.seed, "aggregation", number)
+        with calling_plugin(f"{self.name}: aggregate_train() of round {number}"):
             arrays, metrics = self.inner.aggregate_train(number, replies)
         if arrays is None:
-            raise PluginError(
-                f"strategy {type(self.inner).__name__} gave no aggregate in round {number}"
-            )
-        still = {name: array for name, array in self.sent.items() if self.frozen(name)}
-        expected = grid.session.plan_of(number).adapter or shapes_of(self.sent)
-        ordered, problem = _in_order({**to_tensors(arrays), **still}, expected)
+            raise PluginError(f"{self.name} gave no aggregate in round {number}")
+        still = {name: array for name, array in self.sent.items() if name in self.run.frozen}
+        expected = self.run.plan(number).adapter or shapes_of(self.sent)
+        ordered, problem = _arranged({**to_tensors(arrays), **still}, expected)
         if problem:
             raise FederationError(
                 f"aggregate of round {number} by {type(self.inner).__name__}: {problem};"
                 " lower the learning rate or mend the strategy"
             )
-        exchange = replace(grid.last, rest=self._rest(grid, number))
+        exchange = replace(grid.last, rest=self._rest(number))
         self.round_done(exchange, ordered, time.monotonic() - self.begin)
         return to_record(ordered), metrics
 
-    def _rest(self, grid: AuditedGrid, number: int) -> dict[str, np.ndarray]:
-        """What every client held and nobody returned or kept."""
-        plan = grid.session.plan_of(number)
+    def _rest(self, number: int) -> dict[str, np.ndarray]:
+        """Return what every client held and nobody returned or kept."""
+        plan = self.run.plan(number)
         moved = plan.up.keys() | plan.keep.keys()
         return {name: array for name, array in self.sent.items() if name not in moved}
 
@@ -132,12 +112,14 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
 
     def summary(self) -> None:
         """Let the strategy log its settings."""
-        self.inner.summary()
+        with calling_plugin(f"{self.name}: summary()"):
+            self.inner.summary()
 
 
-def _in_order(
+def _arranged(
     arrays: dict[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, np.ndarray], str | None]:
+    """Return the arrays in the order of `expected`, and how they fail to be those, or None."""
     if set(arrays) == set(expected):
         arrays = {name: arrays[name] for name in expected}
     return arrays, difference(arrays, expected)

@@ -1,4 +1,4 @@
-"""Asker: puts a question to clients, again when one fails, and ends the run when one keeps failing.
+"""ClientRequests: asks clients, again when one fails, and ends the run when one keeps failing.
 
 An answer is either checked and whole or a fault; nothing in between reaches a strategy.
 """
@@ -10,39 +10,68 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
 from harness.components import RoundPlan
+from harness.document import sha256_text
 from harness.errors import ClientFailedError, FederationError
+from harness.federation.clientapp import client_state
 from harness.federation.clientapp.watchdog import take_stack
-from harness.federation.serverapp.exchange import Limits, Session
+from harness.federation.open_run import OpenRun
+from harness.federation.options import Options
 from harness.federation.serverapp.reply_checks import Fault, Reply, check_reply, read_error
-from harness.federation.serverapp.transport import Post, SilenceError
-from harness.federation.wire.names import ARRAYS, HARNESS, TRAIN
-from harness.federation.wire.shared_memory import outgoing, outgoing_record
+from harness.federation.serverapp.transport import SilenceError, Transport
+from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, QUERY_INITIAL, TRAIN
+from harness.federation.wire.shared_memory import outgoing_record
 from harness.machine.machine import cores
+from harness.run_directory import LOGS
 
 RETRY_PAUSE_S = 1.0
 """Pause before a client is asked again."""
 
 
-class Asker:
+class ClientRequests:
     """Speaks to clients by partition."""
 
     def __init__(
-        self, post: Post, roster: Mapping[int, int], session: Session, limits: Limits
+        self,
+        run: OpenRun,
+        transport: Transport,
+        roster: Mapping[int, int],
+        run_dir: Path,
+        options: Options,
     ) -> None:
-        """Use `post` as the way to the nodes; `roster` is partition id -> node id."""
-        self.post = post
+        """Prepare; nothing is sent yet.
+
+        Args:
+            run: what clients are asked to work on.
+            transport: the way to the nodes.
+            roster: partition id -> node id.
+            run_dir: whose folders for logs and for what clients keep the messages name.
+            options: time limit of a client, and how often it is asked again.
+        """
+        self.run = run
+        self.transport = transport
         self.roster = roster
         self.partition_of = {node: partition for partition, node in roster.items()}
-        self.session = session
-        self.limits = limits
+        self.options = options
+        self.logs = run_dir / LOGS
+        self.logs.mkdir(parents=True, exist_ok=True)
+        text = run.job.canonical_json()
+        self.header = {
+            "job": text,
+            "job-sha256": sha256_text(text),
+            "limit-s": float(options.client_timeout_s),
+            "logs-dir": str(self.logs.absolute()),
+            "clients-dir": str((run_dir / client_state.FOLDER).absolute()),
+        }
+        """What every message says to the harness's client, beside its round."""
         self.last_rounds: dict[int, int] = {}
         """Partition -> the round in which it trained last."""
         self.meanwhile: Callable[[], None] = lambda: None
         """Called when a round's messages are under way, before any reply is looked for."""
+        self.on_reply: Callable[[int], None] = lambda partition: None
+        """Called with the partition of each good reply, in order of arrival."""
 
     def train(self, number: int, wanted: Mapping[int, RecordDict], plan: RoundPlan) -> list[Reply]:
         """Let clients train and return their replies in the order of `wanted`.
@@ -58,7 +87,7 @@ class Asker:
         """
         good: dict[int, Reply] = {}
         faults: dict[int, Fault] = {}
-        for attempt in range(1, self.limits.retries + 2):
+        for attempt in range(1, self.options.retries + 2):
             missing = {key: content for key, content in wanted.items() if key not in good}
             for partition, answer in self._try(number, missing, plan, attempt).items():
                 if isinstance(answer, Reply):
@@ -70,29 +99,24 @@ class Asker:
                 self.last_rounds.update(dict.fromkeys(wanted, number))
                 return [good[partition] for partition in wanted]
             final = [partition for partition in left if faults[partition].final is not None]
-            if final or attempt > self.limits.retries:
+            if final or attempt > self.options.retries:
                 partition = (final or left)[0]
                 raise self._failure(number, partition, faults[partition], attempt)
             self._recover()
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def query(self, kind: str, arrays: Mapping[str, np.ndarray] | None = None) -> RecordDict:
-        """Ask partition 0 something that trains nothing.
-
-        Args:
-            kind: message type, `query.initial` or `query.save`.
-            arrays: adapter to send along.
+    def initial_adapter(self) -> RecordDict:
+        """Ask partition 0 for the adapter as peft initialises it; every client has the same.
 
         Raises:
             FederationError: it failed after its retries.
             HarnessError: one that the client raised on purpose.
         """
-        content = RecordDict({ARRAYS: outgoing(arrays)} if arrays is not None else {})
         fault = Fault("no reply")
-        for attempt in range(1, self.limits.retries + 2):
-            asked = {self.roster[0]: self._addressed(content, 0, 0)}
+        for attempt in range(1, self.options.retries + 2):
+            asked = {self.roster[0]: self._addressed(RecordDict(), 0, 0)}
             try:
-                [(_, message)] = self.post.exchange(asked, kind, self.limits.silence_s(1))
+                [(_, message)] = self.transport.exchange(asked, QUERY_INITIAL, self._silence_s(1))
                 if not message.has_error():
                     return message.content
                 fault = self._explained(0, read_error(message.error.reason or "no reason given"))
@@ -100,12 +124,21 @@ class Asker:
                 fault = Fault(str(error))
             if fault.final is not None:
                 raise fault.final(fault.cause)
-            if attempt <= self.limits.retries:
+            if attempt <= self.options.retries:
                 self._recover()
         raise FederationError(
-            f"partition 0 could not answer {kind!r}: {fault.cause}; mend the cause and resume the"
-            f" run{_indented(fault.details)}"
+            f"partition 0 could not make the initial adapter: {fault.cause}; mend the cause and"
+            f" resume the run{_indented(fault.details)}"
         )
+
+    def _silence_s(self, messages: int) -> float:
+        """Return how long the server waits for the replies to so many messages, in seconds.
+
+        Five clients on two processes take three turns: with an hour for each client and 960 s of
+        grace, the server gives up after 3 h 16 min.
+        """
+        turns = -(-messages // self.transport.actors)
+        return turns * self.options.client_timeout_s + self.options.grace_s
 
     def _try(
         self, number: int, contents: Mapping[int, RecordDict], plan: RoundPlan, attempt: int
@@ -122,7 +155,7 @@ class Asker:
                 return
             answers[partition] = answer
             with counting:
-                self.session.on_reply(partition)
+                self.on_reply(partition)
 
         asked = {
             self.roster[partition]: self._addressed(content, partition, number)
@@ -130,8 +163,8 @@ class Asker:
         }
         self._lend(asked.values())
         try:
-            limit_s = self.limits.silence_s(len(asked))
-            replies = self.post.exchange(asked, TRAIN, limit_s, self.meanwhile)
+            limit_s = self._silence_s(len(asked))
+            replies = self.transport.exchange(asked, TRAIN, limit_s, self.meanwhile)
             with ThreadPoolExecutor(cores()) as pool:
                 for node, message in replies:
                     checks.append(pool.submit(check, self.partition_of[node], message))
@@ -147,36 +180,36 @@ class Asker:
         """Return a copy of a message's content with the harness's own record."""
         copy = RecordDict(dict(content.items()))
         own = {"round": number, "last-round": self.last_rounds.get(partition, 0)}
-        copy[HARNESS] = ConfigRecord({**self.session.order, **own})
+        copy[HARNESS_RECORD] = ConfigRecord({**self.header, **own})
         return copy
 
     def _lend(self, contents: Iterable[RecordDict]) -> None:
         """Put what is to be sent where clients can read it; what goes to many, once."""
         lent: dict[int, ArrayRecord] = {}
         for content in contents:
-            record = content[ARRAYS]
+            record = content[ARRAYS_RECORD]
             if id(record) not in lent:
                 lent[id(record)] = outgoing_record(record)
-            content[ARRAYS] = lent[id(record)]
+            content[ARRAYS_RECORD] = lent[id(record)]
 
     def _explained(self, partition: int, fault: Fault) -> Fault:
         """Tell a hang, whose process left its stack, from another death."""
-        stack = take_stack(Path(str(self.session.order["logs-dir"])), partition)
+        stack = take_stack(self.logs, partition)
         if stack is None:
             return fault
-        limit = self.limits.client_timeout_s
+        limit = self.options.client_timeout_s
         return Fault(f"it hung past its limit of {limit:g} s and was ended", details=stack)
 
     def _recover(self) -> None:
-        self.session.recover()
-        self.post.pause(RETRY_PAUSE_S)
+        self.transport.recover()
+        self.transport.pause(RETRY_PAUSE_S)
 
     def _failure(self, number: int, partition: int, fault: Fault, attempts: int) -> Exception:
         where = f"client of partition {partition} failed in round {number}"
         if fault.final is not None:
             return fault.final(f"{where}: {fault.cause}")
         return ClientFailedError(
-            f"{where}, attempt {attempts} of {self.limits.retries + 1}: {fault.cause};"
+            f"{where}, attempt {attempts} of {self.options.retries + 1}: {fault.cause};"
             f" mend the cause and resume the run{_indented(fault.details)}"
         )
 

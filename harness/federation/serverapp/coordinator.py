@@ -2,77 +2,54 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from flwr.app import ConfigRecord
-from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Strategy
 
 from harness.errors import FederationError, PluginError
+from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.serverapp.audited_strategy import AuditedStrategy
-from harness.federation.serverapp.client_requests import Asker
-from harness.federation.serverapp.exchange import Exchange, ReplayedError
-from harness.federation.serverapp.grid import AuditedGrid
-from harness.federation.serverapp.reply_checks import read_facts
+from harness.federation.serverapp.client_requests import ClientRequests
+from harness.federation.serverapp.grid import AuditedGrid, ReplayedError
+from harness.federation.serverapp.reply_checks import read_device
 from harness.federation.serverapp.roster import ask_roster, roster_digest
-from harness.federation.serverapp.round_record import client_record
-from harness.federation.serverapp.terms import limits_of, session_of
-from harness.federation.serverapp.transport import Post
+from harness.federation.serverapp.round_record import Exchange, client_record
+from harness.federation.serverapp.transport import Transport
 from harness.federation.storage import strategy_state
 from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import Position, find_position
-from harness.federation.storage.round_writer import Keeper
-from harness.federation.strategy_parts import build_strategy
-from harness.federation.wire.names import ARRAYS, HARNESS, QUERY_INITIAL, Job
+from harness.federation.storage.round_writer import RoundWriter
+from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD
 from harness.federation.wire.tensors import difference, to_record, to_tensors
-from harness.planning.resolve import strategy_context
-from harness.plugins import load_components
 from harness.progress import Meter
 from harness.record.federation import ClientRecord
+from harness.record.machine import Device
 
 
 class Coordinator:
     """One run of the server, from the newest valid checkpoint to the final adapter."""
 
-    def __init__(
-        self,
-        grid: Grid,
-        job: Job,
-        run_dir: Path,
-        options: Options,
-        actors: int,
-        stop: threading.Event,
-        recover: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, run: OpenRun, transport: Transport, run_dir: Path, options: Options) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
-            grid: Flower's grid.
-            job: spec, challenge and assets.
+            run: what is federated.
+            transport: the way to the clients.
             run_dir: where the rounds, checkpoints and adapters go.
             options: how to run; no number depends on them.
-            actors: clients that can work at the same time.
-            stop: set to end the run early.
-            recover: brings dead clients back; called before a retry.
         """
         self.begin = time.monotonic()
-        self.job, self.spec = job, job.spec
-        self.run_dir, self.options, self.actors = run_dir, options, actors
-        self.post = Post(grid, stop)
-        self.recover = recover
-        self.components = load_components(self.spec)
-        self.context = strategy_context(self.spec, job.challenge, self.components)
+        self.open_run, self.spec = run, run.spec
+        self.transport = transport
+        self.run_dir, self.options = run_dir, options
         self.ledger = Ledger(run_dir)
-        train = self.spec.train
-        self.steps_per_round = self.context.clients_per_round * train.max_steps
-        steps = train.rounds * self.steps_per_round
+        self.steps_per_round = run.context.clients_per_round * self.spec.train.max_steps
+        steps = self.spec.train.rounds * self.steps_per_round
         self.meter = Meter("training", steps, "steps", quiet=options.quiet)
-        self.facts: dict[str, object] = {}
 
     def run(self) -> FederationOutcome:
         """Run what is left of the rounds.
@@ -82,117 +59,111 @@ class Coordinator:
             PluginError: the strategy or the PEFT method contradicts itself.
             RuleViolationError: the communication limit was exceeded.
         """
-        strategy = build_strategy(
-            self.spec.strategy.name,
-            self.components.strategy,
-            self.components.strategy_params,
-            self.context,
+        run, strategy = self.open_run, self.open_run.strategy
+        roster = ask_roster(self.transport, run.job.challenge.num_supernodes)
+        requests = ClientRequests(run, self.transport, roster, self.run_dir, self.options)
+        roster_sha256 = roster_digest(roster)
+        writer = RoundWriter(
+            run, self.run_dir, self.ledger, roster_sha256, self.options.keep_checkpoints
         )
-        roster = ask_roster(self.post, self.job.challenge.num_supernodes)
-        asker = self._asker(roster)
-        keeper = Keeper(
-            self.run_dir, self.job, self.ledger, asker, roster_digest(roster),
-            self.options.keep_checkpoints,
-        )  # fmt: skip
-        asker.meanwhile = keeper.settle
-        position = find_position(self.run_dir, self.job, self.ledger)
+        requests.meanwhile = writer.settle
+        requests.on_reply = self._on_reply
+        position = find_position(self.run_dir, run.job, self.ledger)
         if position is None:
-            position = self._initial(asker, keeper, strategy)
+            position = self._initial(requests)
+            writer.begin(position)
         else:
             strategy_state.restore(strategy, position.state, position.state_tensors)
-        asker.last_rounds = self.ledger.last_rounds()
-        self.facts = dict(position.facts)
+        requests.last_rounds = self.ledger.last_rounds()
         self.meter.skip(position.round * self.steps_per_round)
-        keeper.keep_adapter(position.round, position.arrays)
+        writer.keep_adapter(position)
         last = min(self.options.until or self.spec.train.rounds, self.spec.train.rounds)
         try:
-            arrays = self._rounds(position, last, strategy, asker, keeper)
+            position = self._rounds(position, last, requests, writer)
         except ReplayedError as replayed:
-            self.facts = read_facts(replayed.reply.facts)
-            return self._outcome(keeper, client_record(replayed.reply))
+            reply = replayed.reply
+            return self._outcome(roster_sha256, reply.device, client_record(reply))
         if last == self.spec.train.rounds:
-            keeper.finish(arrays)
-        return self._outcome(keeper, None)
-
-    def _asker(self, roster: dict[int, int]) -> Asker:
-        session = session_of(
-            self.job, self.components, self.context, self.run_dir, self.options, self.recover,
-            self._on_reply,
-        )  # fmt: skip
-        limits = limits_of(self.job, self.context, self.options, self.actors)
-        return Asker(self.post, roster, session, limits)
+            writer.finish(position)
+        return self._outcome(roster_sha256, position.device, None)
 
     def _on_reply(self, partition: int) -> None:
         number = len(self.ledger.rounds) + 1
         note = f"round {number}/{self.spec.train.rounds}, partition {partition}"
         self.meter.advance(self.spec.train.max_steps, note)
 
-    def _initial(self, asker: Asker, keeper: Keeper, strategy: Strategy) -> Position:
-        content = asker.query(QUERY_INITIAL)
-        arrays = to_tensors(content.array_records[ARRAYS])
-        shapes = self.components.method.shapes(self.spec.model, self.components.peft_params)
-        problem = difference(arrays, shapes)
+    def _initial(self, requests: ClientRequests) -> Position:
+        content = requests.initial_adapter()
+        arrays = to_tensors(content.array_records[ARRAYS_RECORD])
+        problem = difference(arrays, self.open_run.shapes)
         if problem:
             raise PluginError(
                 f"PEFT method {self.spec.peft.name}: {problem} by its shapes(); make configure()"
                 " and shapes() agree"
             )
-        facts = read_facts(str(content.config_records[HARNESS]["facts"]))
-        position = Position(0, arrays, *strategy_state.capture(strategy), facts)
-        keeper.begin(position)
-        return position
+        notes = content.config_records[HARNESS_RECORD]
+        state, tensors = strategy_state.capture(self.open_run.strategy)
+        return Position(
+            0, arrays, state, tensors, read_device(notes), peft_config=str(notes["peft-config"])
+        )
 
     def _rounds(
-        self, position: Position, last: int, strategy: Strategy, asker: Asker, keeper: Keeper
-    ) -> dict[str, np.ndarray]:
-        """Run the rounds after `position` up to `last`; return the adapter then."""
-        arrays = position.arrays
-        if last <= position.round:
-            return arrays
+        self, begin: Position, last: int, requests: ClientRequests, writer: RoundWriter
+    ) -> Position:
+        """Run the rounds after `begin` up to `last`; return where the run is then."""
+        position = begin
+        if last <= begin.round:
+            return begin
 
         def round_done(exchange: Exchange, aggregate: dict[str, np.ndarray], took_s: float) -> None:
-            nonlocal arrays
-            arrays = aggregate
-            self._learn(exchange)
-            captured = strategy_state.capture(strategy)
-            done = Position(exchange.round, aggregate, *captured, dict(self.facts))
-            keeper.note(done, exchange, took_s)
+            nonlocal position
+            state, tensors = strategy_state.capture(self.open_run.strategy)
+            position = replace(
+                position,
+                round=exchange.round,
+                arrays=aggregate,
+                state=state,
+                state_tensors=tensors,
+                device=_device_of(exchange, position.device),
+            )
+            writer.note(position, exchange, took_s)
 
-        audited = AuditedStrategy(
-            strategy,
-            self.spec.seed,
-            position.round,
-            round_done,
-            self.components.method.frozen,
-        )
+        audited = AuditedStrategy(self.open_run, begin.round, round_done)
         try:
             audited.start(
-                AuditedGrid(asker, self.ledger.bytes_total),
-                to_record(arrays),
-                num_rounds=last - position.round,
+                AuditedGrid(requests, self.ledger.bytes_total),
+                to_record(begin.arrays),
+                num_rounds=last - begin.round,
                 train_config=ConfigRecord(),
             )
         finally:
-            keeper.settle()
-        return arrays
+            writer.settle()
+        return position
 
-    def _learn(self, exchange: Exchange) -> None:
-        for reply in exchange.replies:
-            facts = read_facts(reply.facts)
-            if self.facts and facts.get("dtype") != self.facts.get("dtype"):
-                raise FederationError(
-                    f"partition {reply.partition} trained in {facts.get('dtype')} in round"
-                    f" {exchange.round}, the rounds before in {self.facts.get('dtype')}; resume on"
-                    " the machine that the run began on"
-                )
-            self.facts = facts
-
-    def _outcome(self, keeper: Keeper, client: ClientRecord | None) -> FederationOutcome:
+    def _outcome(
+        self, roster_sha256: str, device: Device, client: ClientRecord | None
+    ) -> FederationOutcome:
         return FederationOutcome(
             rounds=tuple(self.ledger.rounds),
-            roster_sha256=keeper.roster_sha256,
-            facts=self.facts,
+            roster_sha256=roster_sha256,
+            device=device.with_values(actors=self.transport.actors),
             duration_s=time.monotonic() - self.begin,
-            actors=self.actors,
             client=client,
         )
+
+
+def _device_of(exchange: Exchange, before: Device) -> Device:
+    """Return the device that trained a round.
+
+    Raises:
+        FederationError: it computed in another type than the rounds before, whose numbers no
+            repetition could follow.
+    """
+    for reply in exchange.replies:
+        if reply.device.dtype != before.dtype:
+            raise FederationError(
+                f"partition {reply.partition} trained in {reply.device.dtype} in round"
+                f" {exchange.round}, the rounds before in {before.dtype}; resume on the machine"
+                " that the run began on"
+            )
+    return exchange.replies[-1].device

@@ -14,23 +14,31 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from harness.errors import PluginError, RuleViolationError, UsageError
-from harness.federation.serverapp.client_requests import Asker
-from harness.federation.serverapp.exchange import Exchange, ReplayedError
+from harness.federation.serverapp.client_requests import ClientRequests
 from harness.federation.serverapp.message_checks import check_messages, count_bytes
+from harness.federation.serverapp.reply_checks import Reply
+from harness.federation.serverapp.round_record import Exchange
 
 MOST_LOOKS = 10
 """How often a strategy may ask for the nodes in one round. Flower's asks once when enough are
 there, and else once a second, for ever."""
 
 
+class ReplayedError(Exception):
+    """The one client of a replay has answered, which ends Flower's loop."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Keep the reply."""
+        super().__init__(f"partition {reply.partition} was replayed")
+        self.reply = reply
+
+
 class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
     """A Flower grid over a roster of partitions."""
 
-    def __init__(self, asker: Asker, bytes_total: int) -> None:
-        """Reach the clients through `asker`; `bytes_total` is what all rounds before have moved."""
-        self.asker = asker
-        self.session = asker.session
-        self.limits = asker.limits
+    def __init__(self, requests: ClientRequests, bytes_total: int) -> None:
+        """Reach the clients through `requests`; `bytes_total` is what all rounds before moved."""
+        self.requests = requests
         self.round = 0
         self.looks = 0
         self.bytes_total = bytes_total
@@ -44,16 +52,16 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
 
     def set_run(self, run: Any) -> None:
         """Pass on to Flower's grid."""
-        self.asker.post.grid.set_run(run)
+        self.requests.transport.grid.set_run(run)
 
     @property
     def run(self) -> Any:
         """Flower's run."""
-        return self.asker.post.grid.run
+        return self.requests.transport.grid.run
 
     def create_message(self, *args: Any, **kwargs: Any) -> Message:
         """Pass on to Flower's grid (deprecated there)."""
-        return self.asker.post.grid.create_message(*args, **kwargs)
+        return self.requests.transport.grid.create_message(*args, **kwargs)
 
     def get_node_ids(self) -> list[int]:
         """Return all node ids in partition order.
@@ -66,10 +74,10 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         if self.looks > MOST_LOOKS:
             raise PluginError(
                 f"the strategy waits in round {self.round} for more than the"
-                f" {len(self.asker.roster)} supernodes that there are; give it the context's"
+                f" {len(self.requests.roster)} supernodes that there are; give it the context's"
                 " num_supernodes and clients_per_round"
             )
-        return list(self.asker.roster.values())
+        return list(self.requests.roster.values())
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Refuse: a message must be sent where its reply is audited."""
@@ -95,29 +103,30 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
             UsageError: the one partition to replay was not sampled.
             ReplayedError: it was, and has answered.
         """
-        plan = self.session.plan_of(self.round)
+        run = self.requests.run
+        plan = run.plan(self.round)
         wanted = check_messages(
-            list(messages), self.asker.partition_of, plan, self.session.read_keys, self.round
+            list(messages), self.requests.partition_of, plan, run.message_keys, self.round
         )
         if not wanted:
             return []
-        if len(wanted) != self.limits.clients_per_round:
+        if len(wanted) != run.context.clients_per_round:
             raise PluginError(
                 f"the strategy sampled {len(wanted)} clients in round {self.round}; the recipe's"
-                f" fraction gives {self.limits.clients_per_round}; pass the context's fraction on"
+                f" fraction gives {run.context.clients_per_round}; pass the context's fraction on"
             )
-        only = self.session.only
+        only = self.requests.options.only
         if only is not None:
             if only not in wanted:
                 sampled = ", ".join(str(partition) for partition in wanted)
                 raise UsageError(
                     f"partition {only} was not sampled in round {self.round}; sampled: {sampled}"
                 )
-            [reply] = self.asker.train(self.round, {only: wanted[only]}, plan)
+            [reply] = self.requests.train(self.round, {only: wanted[only]}, plan)
             raise ReplayedError(reply)
         down = sum(count_bytes(content) for content in wanted.values())
         self._check_limit(self.bytes_total + down)
-        replies = self.asker.train(self.round, wanted, plan)
+        replies = self.requests.train(self.round, wanted, plan)
         up = sum(reply.bytes_up for reply in replies)
         self._check_limit(self.bytes_total + down + up)
         self.bytes_total += down + up
@@ -125,8 +134,9 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         return [reply.message for reply in replies]
 
     def _check_limit(self, total: int) -> None:
-        if total > self.limits.limit_bytes:
+        limit = self.requests.run.job.challenge.communication.limit_bytes
+        if total > limit:
             raise RuleViolationError(
                 f"round {self.round} takes the communication to {total} bytes; the challenge allows"
-                f" {self.limits.limit_bytes}; use fewer rounds, clients or adapter weights"
+                f" {limit}; use fewer rounds, clients or adapter weights"
             )

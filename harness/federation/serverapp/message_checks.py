@@ -8,7 +8,7 @@ from flwr.app import Message, RecordDict
 
 from harness.components import RoundPlan
 from harness.errors import PluginError
-from harness.federation.wire.names import ARRAYS, CONFIG, TRAIN
+from harness.federation.wire.names import ARRAYS_RECORD, CONFIG_RECORD, TRAIN
 from harness.federation.wire.tensors import difference, to_tensors
 
 ROUND_KEY = "server-round"
@@ -60,18 +60,18 @@ def check_messages(
 def _check_content(
     content: RecordDict, plan: RoundPlan, read_keys: frozenset[str], where: str, number: int
 ) -> None:
-    if list(content.array_records) != [ARRAYS]:
+    if list(content.array_records) != [ARRAYS_RECORD]:
         raise PluginError(
             f"{where} in round {number} holds array records {sorted(content.array_records)};"
-            f" expected one, {ARRAYS!r}"
+            f" expected one, {ARRAYS_RECORD!r}"
         )
-    arrays = to_tensors(content.array_records[ARRAYS])
+    arrays = to_tensors(content.array_records[ARRAYS_RECORD])
     if set(arrays) == set(plan.down):
         arrays = {name: arrays[name] for name in plan.down}
     problem = difference(arrays, plan.down)
     if problem:
         raise PluginError(f"{where} in round {number}: {problem} by the strategy's plan")
-    unread = set(content.config_records.get(CONFIG, {})) - {ROUND_KEY} - read_keys
+    unread = set(content.config_records.get(CONFIG_RECORD, {})) - {ROUND_KEY} - read_keys
     if unread:
         raise PluginError(
             f"the strategy sends {sorted(unread)} to its clients and nothing reads it; name it in"

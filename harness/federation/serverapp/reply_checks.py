@@ -10,11 +10,19 @@ from typing import Any
 import numpy as np
 from flwr.app import Message
 
-from harness.document import parse_json
+from harness.document import parse_document, parse_json
 from harness.errors import HarnessError, RecordError
-from harness.federation.wire.names import ARRAYS, EXAMPLES, HARNESS, LEARNING_RATE, LOSS, METRICS
+from harness.federation.wire.names import (
+    ARRAYS_RECORD,
+    EXAMPLES,
+    HARNESS_RECORD,
+    LEARNING_RATE,
+    LOSS,
+    METRICS_RECORD,
+)
 from harness.federation.wire.tensors import Shape, difference, digest_arrays, to_tensors
 from harness.processes.carried_error import CarriedError
+from harness.record.machine import Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +34,8 @@ class Reply:
     examples: int
     train_loss: float
     learning_rate: float
-    step_losses: tuple[float, ...]
-    facts: str
-    """Canonical JSON of what the client said about its device."""
+    device: Device
+    """What the client said about itself; the number of actors is not in it."""
     bytes_up: int
     update_sha256: str
     attempts: int
@@ -64,14 +71,16 @@ def check_reply(
     if message.has_error():
         return read_error(message.error.reason or "no reason given")
     records = message.content.array_records
-    if list(records) != [ARRAYS]:
-        return Fault(f"reply holds array records {sorted(records)}; expected one, {ARRAYS!r}")
-    arrays = to_tensors(records[ARRAYS])
+    if list(records) != [ARRAYS_RECORD]:
+        return Fault(
+            f"reply holds array records {sorted(records)}; expected one, {ARRAYS_RECORD!r}"
+        )
+    arrays = to_tensors(records[ARRAYS_RECORD])
     problem = difference(arrays, expected)
     if problem:
         return Fault(problem)
-    metrics: Mapping[str, Any] = message.content.metric_records.get(METRICS, {})
-    notes: Mapping[str, Any] = message.content.config_records.get(HARNESS, {})
+    metrics: Mapping[str, Any] = message.content.metric_records.get(METRICS_RECORD, {})
+    notes: Mapping[str, Any] = message.content.config_records.get(HARNESS_RECORD, {})
     for key in (EXAMPLES, LOSS, LEARNING_RATE):
         value = metrics.get(key)
         if not isinstance(value, int | float) or not math.isfinite(value):
@@ -80,14 +89,17 @@ def check_reply(
         return Fault(f"metric {EXAMPLES} is {metrics[EXAMPLES]!r}; expected a whole number >= 1")
     if notes.get("partition") != partition:
         return Fault(f"reply says partition {notes.get('partition')!r}; expected {partition}")
+    try:
+        device = read_device(notes)
+    except RecordError as error:
+        return Fault(str(error))
     return Reply(
         partition=partition,
         arrays=arrays,
         examples=int(metrics[EXAMPLES]),
         train_loss=float(metrics[LOSS]),
         learning_rate=float(metrics[LEARNING_RATE]),
-        step_losses=tuple(float(loss) for loss in notes.get("step-losses", ())),
-        facts=str(notes.get("facts", "{}")),
+        device=device,
         bytes_up=sum(record.count_bytes() for record in records.values()),
         update_sha256=digest_arrays(arrays),
         attempts=attempts,
@@ -109,11 +121,11 @@ def read_error(reason: str) -> Fault:
     return Fault(f"{error.name}: {error.message}".splitlines()[0], details=error.traceback)
 
 
-def read_facts(text: str) -> dict[str, Any]:
-    """Return what a client said about its device; see `Trainer.describe`.
+def read_device(notes: Mapping[str, Any]) -> Device:
+    """Return what a client says about its device in the harness's record of its reply.
 
     Raises:
-        RecordError: it is not JSON.
+        RecordError: it says nothing, or something else.
     """
-    value = parse_json(text, "facts of a client")
-    return dict(value) if isinstance(value, dict) else {}
+    where = "device of a client"
+    return parse_document(Device, parse_json(str(notes.get("device", "")), where), where)

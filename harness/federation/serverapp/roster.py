@@ -6,19 +6,21 @@ from flwr.app import RecordDict
 
 from harness.document import canonical_json, sha256_text
 from harness.errors import RosterError
-from harness.federation.serverapp.transport import Post, SilenceError
-from harness.federation.wire.names import HARNESS, QUERY_ROSTER
+from harness.federation.serverapp.transport import SilenceError, Transport
+from harness.federation.wire.names import HARNESS_RECORD, QUERY_ROSTER
 
 CONNECT_LIMIT_S = 600.0
 """Longest wait for the supernodes to connect, and again to answer. 50 take 7 s on two idle cores,
 and took more than 120 s on two cores that ten other processes wanted."""
 
 
-def ask_roster(post: Post, count: int, limit_s: float = CONNECT_LIMIT_S) -> dict[int, int]:
+def ask_roster(
+    transport: Transport, count: int, limit_s: float = CONNECT_LIMIT_S
+) -> dict[int, int]:
     """Ask every node for its partition id.
 
     Args:
-        post: the way to the nodes.
+        transport: the way to the nodes.
         count: number of supernodes of the challenge.
         limit_s: limit for connecting, and again for answering, in seconds.
 
@@ -28,7 +30,7 @@ def ask_roster(post: Post, count: int, limit_s: float = CONNECT_LIMIT_S) -> dict
     Raises:
         RosterError: too few or too many nodes, silent nodes, a partition twice or out of range.
     """
-    nodes = post.wait_for_nodes(count, limit_s)
+    nodes = transport.wait_for_nodes(count, limit_s)
     if len(nodes) != count:
         raise RosterError(
             f"{len(nodes)} supernodes are connected; the challenge has exactly {count};"
@@ -36,14 +38,14 @@ def ask_roster(post: Post, count: int, limit_s: float = CONNECT_LIMIT_S) -> dict
         )
     partitions: dict[int, int] = {}
     try:
-        for node, reply in post.exchange(
+        for node, reply in transport.exchange(
             {node: RecordDict() for node in nodes}, QUERY_ROSTER, limit_s
         ):
             if reply.has_error():
                 raise RosterError(
                     f"a supernode could not say its partition: {reply.error.reason}; see the cause"
                 )
-            partition = int(reply.content[HARNESS]["partition"])
+            partition = int(reply.content[HARNESS_RECORD]["partition"])
             if partition in partitions:
                 raise RosterError(
                     f"two supernodes hold partition {partition};"

@@ -1,18 +1,31 @@
-"""From one round's traffic to its RoundRecord."""
+"""A round, from its traffic to its RoundRecord."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from harness.errors import FederationError
 from harness.federation.serverapp.aggregation_error import aggregation_error
-from harness.federation.serverapp.exchange import Exchange
 from harness.federation.serverapp.reply_checks import Reply
 from harness.federation.wire.tensors import digest_arrays
 from harness.planning.forecast import message_bytes
 from harness.record.federation import ClientRecord, RoundRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What went to the clients of one round and came back."""
+
+    round: int
+    replies: tuple[Reply, ...]
+    """In partition order."""
+    bytes_down: int
+    bytes_up: int
+    rest: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Tensors of the adapter that every client held and nobody returned."""
 
 
 def client_record(reply: Reply) -> ClientRecord:

@@ -1,10 +1,11 @@
-"""Post: sends Flower messages and yields their replies as they come, with a limit and a stop."""
+"""Transport: Flower messages out, their replies as they come, with a limit and a stop."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
@@ -27,13 +28,21 @@ class SilenceError(Exception):
         self.limit_s = limit_s
 
 
-class Post:
-    """The only place that pushes and pulls messages."""
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """The way to the clients, as an engine hands it to the server.
 
-    def __init__(self, grid: Grid, stop: threading.Event) -> None:
-        """Use Flower's `grid`; give up with StoppedError once `stop` is set."""
-        self.grid = grid
-        self.stop = stop
+    Nothing else pushes or pulls messages.
+    """
+
+    grid: Grid
+    """Flower's."""
+    actors: int
+    """Clients that can work at the same time; the others wait their turn."""
+    stop: threading.Event
+    """Set to end the run early."""
+    recover: Callable[[], None] = lambda: None
+    """Brings dead clients back; called after a fault, before the retry."""
 
     def wait_for_nodes(self, count: int, limit_s: float) -> list[int]:
         """Return the connected nodes once there are `count` of them, or whatever is there after

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import FederationError
+from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome
+from harness.federation.serverapp.transport import Transport
 from harness.federation.simulation.client_processes import actors as client_processes
 from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.simulation.environment import surroundings
@@ -18,14 +20,14 @@ from harness.federation.simulation.guardian import Guardian
 from harness.federation.simulation.ray_session import ray_session
 from harness.federation.simulation.ray_start import ray_folder
 from harness.planning.client_processes import gpu_share
+from harness.planning.forecast import message_bytes
 from harness.processes.signals import answering_signals
-from harness.spec import RunSpec
 
 JOIN_LIMIT_S = 15.0
 """Longest wait for Flower's threads to end once their clients are gone."""
 
-Serve = Callable[[Any, threading.Event, Callable[[], None]], FederationOutcome]
-"""(Flower's grid, stop, recover) -> outcome: the server, whichever engine calls it."""
+Serve = Callable[[Transport], FederationOutcome]
+"""(the way to the clients) -> outcome: the server, whichever engine calls it."""
 
 
 @dataclass
@@ -52,7 +54,10 @@ class _Flower:
         @server_app.main()  # type: ignore[untyped-decorator]
         def main(grid: Any, context: Any) -> None:
             try:
-                self.outcome = self.serve(grid, self.stop, lambda: replace_working(self.actors))
+                transport = Transport(
+                    grid, self.actors, self.stop, lambda: replace_working(self.actors)
+                )
+                self.outcome = self.serve(transport)
             except BaseException as error:
                 self.error = error
                 # Flower waits for the clients at work before it ends: nothing is left for them.
@@ -71,22 +76,13 @@ class _Flower:
             self.error = self.error or FederationError(f"Flower's simulation failed: {error}")
 
 
-def simulate(
-    serve: Serve,
-    spec: RunSpec,
-    num_supernodes: int,
-    actors: int,
-    message_bytes: int,
-    logs: Path,
-) -> FederationOutcome:
-    """Run the server and `num_supernodes` simulated nodes in this process and its children.
+def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path) -> FederationOutcome:
+    """Run the server and the challenge's supernodes in this process and its children.
 
     Args:
         serve: the server.
-        spec: the run; its device and threads.
-        num_supernodes: simulated nodes.
+        run: what is federated.
         actors: client processes.
-        message_bytes: one train message, which sizes Ray's object store.
         logs: folder for Flower's log.
 
     Raises:
@@ -94,15 +90,15 @@ def simulate(
         HarnessError: whatever the server raised.
     """
     stop = threading.Event()
-    cuda = spec.compute.device == "cuda"
-    flower = _Flower(serve, num_supernodes, actors, cuda, stop)
+    cuda = run.spec.compute.device == "cuda"
+    flower = _Flower(serve, run.job.challenge.num_supernodes, actors, cuda, stop)
     folder = ray_folder("harness-ray-")
     with (
         Guardian(folder),
-        surroundings(spec, folder),
+        surroundings(run.spec, folder),
         flower_log(logs),
         answering_signals(stop.set) as interrupted,
-        ray_session(actors, cuda, message_bytes, folder, stop),
+        ray_session(actors, cuda, message_bytes(run.shapes), folder, stop),
     ):
         thread = threading.Thread(target=flower.run, name="flower", daemon=True)
         thread.start()

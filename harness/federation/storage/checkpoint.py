@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state after a round, in one safetensors file written atomically."""
+"""A checkpoint: the whole state after a round, in one safetensors file written atomically."""
 
 from __future__ import annotations
 
@@ -14,16 +14,27 @@ from harness.document.safetensors_header import read_header
 from harness.errors import RecordError
 from harness.federation.wire.tensors import digest_arrays
 from harness.record.federation import RoundRecord
+from harness.record.machine import Device
 
 FOLDER = "checkpoints"
-ARRAYS = "arrays/"
-STATE = "state/"
+ADAPTER_PREFIX = "arrays/"
+"""Of the adapter's tensors in a checkpoint's file."""
+STATE_PREFIX = "state/"
+"""Of the tensors of the strategy's state."""
+
+VERSION = 2
+"""Of what stands in a checkpoint. Version 1 lacked peft's configuration, which a client was asked
+for when the run ended."""
+
+
+class OtherVersionError(RecordError):
+    """A checkpoint that another version of the harness has written, whole as it may be."""
 
 
 class Meta(Document):
     """What a checkpoint says about itself, in the header of its file."""
 
-    version: int = 1
+    version: int = VERSION
     round: int
     """Rounds done; 0 is the initial adapter."""
     spec_digest: str
@@ -36,8 +47,10 @@ class Meta(Document):
     state: Any
     """State of the strategy; see `harness.federation.storage.strategy_state`."""
     roster_sha256: str
-    facts: dict[str, Any]
-    """What the clients said about their device."""
+    device: Device
+    """What the clients said about themselves; the number of actors is not in it."""
+    peft_config: str
+    """peft's configuration of the initial adapter, JSON."""
     payload_sha256: str
     """Digest of all tensors in the file."""
 
@@ -76,8 +89,8 @@ def save(
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    tensors = {ARRAYS + name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    tensors |= {STATE + name: array for name, array in state_tensors.items()}
+    tensors = {ADAPTER_PREFIX + name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    tensors |= {STATE_PREFIX + name: array for name, array in state_tensors.items()}
     body = Meta.model_validate(
         dict(meta) | {"names": tuple(arrays), "payload_sha256": digest_arrays(tensors)}
     )
@@ -95,6 +108,7 @@ def load(path: Path) -> Checkpoint:
 
     Raises:
         RecordError: missing, torn or altered.
+        OtherVersionError: of another version.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -104,12 +118,22 @@ def load(path: Path) -> Checkpoint:
         stored = load_file(path)
     except (OSError, SafetensorError, ValueError, KeyError, RecordError) as error:
         raise RecordError(f"{path}: torn or not a checkpoint ({error}); delete it") from None
-    meta = parse_document(Meta, parse_json(text, str(path)), str(path))
+    value = parse_json(text, str(path))
+    version = value.get("version") if isinstance(value, dict) else None
+    if version != VERSION:
+        raise OtherVersionError(
+            f"{path}: a checkpoint of version {version}, this harness reads version {VERSION};"
+            " finish the run with the harness that began it, or begin it again in a new directory"
+        )
+    meta = parse_document(Meta, value, str(path))
     if digest_arrays(stored) != meta.payload_sha256:
         raise RecordError(f"{path}: its tensors are not those it was written with; delete it")
-    arrays = {name: stored[ARRAYS + name] for name in meta.names}
-    prefix = len(STATE)
-    state = {name[prefix:]: value for name, value in stored.items() if name.startswith(STATE)}
+    arrays = {name: stored[ADAPTER_PREFIX + name] for name in meta.names}
+    state = {
+        name.removeprefix(STATE_PREFIX): value
+        for name, value in stored.items()
+        if name.startswith(STATE_PREFIX)
+    }
     return Checkpoint(meta, arrays, state)
 
 
@@ -120,10 +144,17 @@ def rounds_on_disk(run_dir: Path) -> list[int]:
 
 
 def newest_valid(run_dir: Path) -> Iterator[Checkpoint]:
-    """Yield the valid checkpoints, newest first; torn ones are passed over."""
+    """Yield the valid checkpoints, newest first; torn ones are passed over.
+
+    Raises:
+        OtherVersionError: one is of another version. It is not passed over: the run would begin
+            again from nothing, beside rounds that are whole.
+    """
     for number in rounds_on_disk(run_dir):
         try:
             yield load(path_of(run_dir, number))
+        except OtherVersionError:
+            raise
         except RecordError:
             continue
 

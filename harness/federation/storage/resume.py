@@ -10,11 +10,14 @@ import numpy as np
 
 from harness.document import digest_of
 from harness.errors import RecordError
+from harness.federation.job import Job
 from harness.federation.options import FederationOutcome
 from harness.federation.storage.checkpoint import Checkpoint, newest_valid
 from harness.federation.storage.ledger import Ledger
-from harness.federation.wire.names import Job
 from harness.federation.wire.tensors import digest_arrays
+from harness.record.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.record.machine import Device
+from harness.run_directory import ADAPTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,9 @@ class Position:
     arrays: dict[str, np.ndarray]
     state: Any
     state_tensors: dict[str, np.ndarray]
-    facts: dict[str, Any]
+    device: Device
+    peft_config: str
+    """Of the initial adapter, JSON; see `harness.federation.storage.adapter_file`."""
 
 
 def find_position(run_dir: Path, job: Job, ledger: Ledger) -> Position | None:
@@ -54,7 +59,9 @@ def find_position(run_dir: Path, job: Job, ledger: Ledger) -> Position | None:
         else:
             continue
         meta = found.meta
-        return Position(number, found.arrays, meta.state, found.state_tensors, meta.facts)
+        return Position(
+            number, found.arrays, meta.state, found.state_tensors, meta.device, meta.peft_config
+        )
     return None
 
 
@@ -68,21 +75,21 @@ def finished(run_dir: Path, job: Job, actors: int) -> FederationOutcome | None:
     if len(ledger.rounds) != job.spec.train.rounds:
         return None
     found = next(newest_valid(run_dir), None)
-    adapter = run_dir / "adapter" / "adapter_model.safetensors"
+    adapter = run_dir / ADAPTER / ADAPTER_WEIGHTS
     if found is None or found.meta.round != len(ledger.rounds) or not adapter.is_file():
         return None
     _check_same_run(found, run_dir, job)
     if not _matches(found, ledger) or not _holds(adapter, found.arrays):
         return None
-    meta = found.meta
-    return FederationOutcome(tuple(ledger.rounds), meta.roster_sha256, meta.facts, 0.0, actors)
+    device = found.meta.device.with_values(actors=actors)
+    return FederationOutcome(tuple(ledger.rounds), found.meta.roster_sha256, device, duration_s=0.0)
 
 
 def _holds(adapter: Path, arrays: dict[str, np.ndarray]) -> bool:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    config = adapter.with_name("adapter_config.json")
+    config = adapter.with_name(ADAPTER_CONFIG)
     try:
         return config.is_file() and digest_arrays(load_file(adapter)) == digest_arrays(arrays)
     except (OSError, SafetensorError, ValueError):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.document import Document
 from harness.errors import FederationError
+from harness.federation.job import Job
 from harness.federation.options import Options
 from harness.federation.serverapp.transport import StoppedError
-from harness.federation.wire.names import Job
 from harness.processes.carried_error import CarriedError
+from harness.record.machine import Device
 
-ORDER = "order.json"
-OUTCOME = "outcome.json"
-STOP = "stop"
+HANDOVER_FILE = "order.json"
+OUTCOME_FILE = "outcome.json"
+STOP_FILE = "stop"
 """An empty file of this name asks the ServerApp to end early."""
 
 
-class Order(Document):
+class Handover(Document):
     """What the ServerApp is to run."""
 
     job: Job
@@ -25,11 +24,11 @@ class Order(Document):
     actors: int
 
 
-class Outcome(Document):
-    """What came of it."""
+class ServerOutcome(Document):
+    """What came of it; the rounds are in the ledger."""
 
     roster_sha256: str = ""
-    facts: dict[str, Any] = {}
+    device: Device | None = None
     duration_s: float = 0.0
     error: CarriedError | None = None
     """What ended it; None when all went well."""

@@ -13,19 +13,26 @@ from pathlib import Path
 
 from harness.document import pretty_json, read_document, write_atomic
 from harness.errors import FederationError
+from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
-from harness.federation.serverapp.terms import LOGS
 from harness.federation.simulation.environment import child_environment
 from harness.federation.simulation.guardian import Guardian
 from harness.federation.simulation.ray_start import ray_folder
 from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.app_directory import write_app
-from harness.federation.superlink.handover import ORDER, OUTCOME, STOP, Order, Outcome, raised_again
+from harness.federation.superlink.handover import (
+    HANDOVER_FILE,
+    OUTCOME_FILE,
+    STOP_FILE,
+    Handover,
+    ServerOutcome,
+    raised_again,
+)
 from harness.federation.superlink.local_superlink import local_superlink, program
-from harness.federation.wire.names import Job
 from harness.planning.client_processes import gpu_share
 from harness.processes.signals import answering_signals
 from harness.progress import Meter
+from harness.run_directory import LOGS
 
 LOCAL = "local"
 """`--superlink local`: a simulation SuperLink that lives as long as the run."""
@@ -48,13 +55,13 @@ def federate_on_superlink(
     run_dir = run_dir.absolute()
     logs = run_dir / LOGS
     logs.mkdir(parents=True, exist_ok=True)
-    for name in (OUTCOME, STOP):
+    for name in (OUTCOME_FILE, STOP_FILE):
         (logs / name).unlink(missing_ok=True)
     app = run_dir / "app"
     shutil.rmtree(app, ignore_errors=True)
     write_app(app, job.spec, job.challenge, run_dir=str(run_dir), mirror="")
-    order = Order(job=job, options=options.with_values(quiet=True), actors=actors)
-    write_atomic(run_dir / ORDER, pretty_json(order.model_dump(mode="json")))
+    handover = Handover(job=job, options=options.with_values(quiet=True), actors=actors)
+    write_atomic(run_dir / HANDOVER_FILE, pretty_json(handover.model_dump(mode="json")))
     stop = threading.Event()
     folder = ray_folder("harness-flwr-")
     environment = os.environ | child_environment(job.spec, folder)
@@ -68,19 +75,19 @@ def federate_on_superlink(
         _run(command, env, job, logs, stop, options.quiet)
     if interrupted:
         raise KeyboardInterrupt
-    if not (logs / OUTCOME).is_file():
+    if not (logs / OUTCOME_FILE).is_file():
         raise FederationError(
             f"`flwr run` on {options.superlink!r} ended without a result; see {logs}/flwr-run.log"
         )
-    outcome = read_document(Outcome, logs / OUTCOME)
+    outcome = read_document(ServerOutcome, logs / OUTCOME_FILE)
     if outcome.error is not None:
         raise raised_again(outcome.error)
+    assert outcome.device is not None
     return FederationOutcome(
         rounds=tuple(Ledger(run_dir).rounds),
         roster_sha256=outcome.roster_sha256,
-        facts=outcome.facts,
+        device=outcome.device,
         duration_s=outcome.duration_s,
-        actors=actors,
     )
 
 
@@ -129,8 +136,8 @@ def _run(
                 if done > 0:
                     meter.advance(done)
             if stop.is_set():
-                (logs / STOP).touch()
-                _await_file(logs / OUTCOME, SERVER_STOP_LIMIT_S)
+                (logs / STOP_FILE).touch()
+                _await_file(logs / OUTCOME_FILE, SERVER_STOP_LIMIT_S)
         finally:
             process.terminate()
             process.wait()

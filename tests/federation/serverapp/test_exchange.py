@@ -145,4 +145,4 @@ def test_the_challenge_must_be_the_resolved_one(small: TinyRun, tmp_path: Path) 
     ref = ChallengeRef.of(small.challenge).with_values(digest="0" * 64)
     spec = small.spec.with_values(challenge=ref)
     with pytest.raises(PluginError, match="the spec was resolved against 000000000000"):
-        federate(spec, small.challenge, small.assets, tmp_path, Options())
+        federate(TinyRun(spec, small.challenge, small.assets).job, tmp_path, Options())

@@ -15,7 +15,6 @@ from harness.errors import PluginError, RecordError
 from harness.federation.clientapp import client_state
 from harness.federation.storage import checkpoint
 from harness.federation.storage.resume import finished
-from harness.federation.wire.names import Job
 
 WEIGHTS = "adapter/adapter_model.safetensors"
 RECIPES = ["fedavg", "momentum", "adam", "fedsa"]
@@ -192,7 +191,7 @@ def test_a_finished_federation_is_recognised_without_an_engine(
     small: TinyRun, tmp_path: Path
 ) -> None:
     served = serve(small, tmp_path / "run")
-    job = Job(spec=small.spec, challenge=small.challenge, assets=small.assets)
+    job = small.job
     outcome = finished(tmp_path / "run", job, 1)
     assert outcome is not None
     assert outcome.rounds == served.outcome.rounds

@@ -16,15 +16,15 @@ from harness.claims.importing.project import open_project
 from harness.claims.record import ClaimedConfig
 from harness.document import read_document
 from harness.errors import UsageError
-from harness.federation.server_app import check_config, find_order, make_app
+from harness.federation.job import Job
+from harness.federation.server_app import check_config, find_handover, make_app
 from harness.federation.superlink.app_directory import (
     APP_PACKAGE,
     app_name,
     template_config,
     write_app,
 )
-from harness.federation.superlink.handover import Order
-from harness.federation.wire.names import Job
+from harness.federation.superlink.handover import Handover
 from harness.spec import RunSpec
 
 
@@ -154,13 +154,13 @@ def test_an_order_of_another_spec_is_refused(small: TinyRun, tmp_path: Path) -> 
     from harness.federation.options import Options
 
     job = Job(spec=small.spec, challenge=small.challenge, assets=small.assets)
-    order = Order(job=job, options=Options(), actors=1)
+    order = Handover(job=job, options=Options(), actors=1)
     write_atomic(tmp_path / "order.json", pretty_json(order.model_dump(mode="json")))
     config = {"run-dir": str(tmp_path)}
-    assert find_order(config, small.spec, small.challenge)[0] == order
+    assert find_handover(config, small.spec, small.challenge)[0] == order
     other = small.spec.with_values(seed=8)
     with pytest.raises(UsageError, match="of another spec than this app"):
-        find_order(config, other, small.challenge)
+        find_handover(config, other, small.challenge)
 
 
 def test_the_app_loads(small: TinyRun, tmp_path: Path) -> None:

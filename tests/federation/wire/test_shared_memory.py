@@ -16,7 +16,7 @@ from served import serve
 from tiny_run import tiny_run
 
 from harness.federation.wire import shared_memory
-from harness.federation.wire.names import ARRAYS
+from harness.federation.wire.names import ARRAYS_RECORD
 from harness.federation.wire.numpy_arrays import QuickArray
 from harness.federation.wire.tensors import digest_arrays, to_record, to_tensors
 
@@ -120,8 +120,8 @@ def test_a_run_is_the_same_with_lent_messages_each_written_once(
     shared = serve(run, tmp_path / "lent")
     assert shared.digests == plain.digests
     messages = [m for m in shared.grid.sent if m.metadata.message_type == "train"]
-    records = {id(message.content[ARRAYS]) for message in messages}
+    records = {id(message.content[ARRAYS_RECORD]) for message in messages}
     assert all(
-        isinstance(message.content[ARRAYS], shared_memory.LentRecord) for message in messages
+        isinstance(message.content[ARRAYS_RECORD], shared_memory.LentRecord) for message in messages
     )
     assert len(records) == run.spec.train.rounds

@@ -1,0 +1,111 @@
+"""A run is opened once in a process, and what plugin code answers in any round names the plugin."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import serve
+from tiny_run import TinyRun, tiny_run
+
+from harness.components import RoundPlan, StrategyContext, StrategyMethod
+from harness.errors import PluginError
+from harness.federation import client, open_run
+from harness.federation.open_run import OpenRun
+
+
+def with_plans(monkeypatch: pytest.MonkeyPatch, plan: Any) -> None:
+    """Let the strategy have another `round_plan`."""
+    monkeypatch.setattr(client, "_worker", None)  # this process's client opens the run anew
+    load = open_run.load_components
+
+    def changed(spec: Any) -> Any:
+        found = load(spec)
+        return replace(found, strategy=replace(found.strategy, round_plan=plan))
+
+    monkeypatch.setattr(open_run, "load_components", changed)
+
+
+def whole(params: Any, context: StrategyContext, number: int) -> RoundPlan:
+    shapes = dict(context.shapes)
+    return RoundPlan(down=shapes, up=shapes, train=frozenset(shapes))
+
+
+def raising(params: Any, context: StrategyContext, number: int) -> RoundPlan:
+    if number == 2:
+        raise KeyError("no factor for this round")
+    return whole(params, context, number)
+
+
+def forgetful(params: Any, context: StrategyContext, number: int) -> RoundPlan:
+    plan = whole(params, context, number)
+    return replace(plan, up={}) if number == 2 else plan
+
+
+@pytest.mark.parametrize(
+    ("plan", "problem"),
+    [
+        (raising, r"round_plan\(\) of round 2 raised KeyError: 'no factor for this round'"),
+        (forgetful, r"round_plan\(\) of round 2 trains .* so it would be lost"),
+    ],
+)
+def test_a_plan_that_fails_in_a_later_round_names_its_strategy(
+    plan: Any, problem: str, small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_plans(monkeypatch, plan)
+    with pytest.raises(PluginError, match=rf"^strategy {small.spec.strategy.name}: {problem}"):
+        serve(small, tmp_path)
+    assert len((tmp_path / "rounds.jsonl").read_text().splitlines()) == 1
+
+
+def test_code_is_loaded_and_built_once(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_worker", None)
+    calls: dict[str, int] = {}
+
+    def counted(name: str) -> None:
+        work = getattr(open_run, name)
+
+        def count(*args: Any, **kwargs: Any) -> Any:
+            calls[name] = calls.get(name, 0) + 1
+            return work(*args, **kwargs)
+
+        for module in list(sys.modules.values()):
+            known = getattr(module, "__dict__", {})
+            if known.get(name) is work and module.__name__.startswith("harness.federation"):
+                monkeypatch.setattr(module, name, count)
+
+    for name in ("load_components", "strategy_context", "client_part", "build_strategy"):
+        counted(name)
+    serve(small, tmp_path)
+    # Server and client share this process: each opens the run once, and one builds a strategy.
+    assert calls == {
+        "load_components": 2, "strategy_context": 2, "client_part": 2, "build_strategy": 1,
+    }  # fmt: skip
+
+
+def test_a_plan_is_asked_once_for_a_round(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def noting(params: Any, context: StrategyContext, number: int) -> RoundPlan:
+        asked.append(number)
+        return whole(params, context, number)
+
+    with_plans(monkeypatch, noting)
+    run = OpenRun(tiny_run(tiny_model, supernodes=4).job)
+    for number in (1, 1, 2, 2, 2):
+        assert run.plan(number).train == set(run.context.shapes)
+    assert asked == [1, 2]
+
+
+def test_frozen_tensors_are_those_that_do_not_travel(tiny_model: Path) -> None:
+    run = OpenRun(tiny_run(tiny_model, supernodes=4).job)
+    assert run.frozen == frozenset()
+    assert run.shapes == dict(run.context.shapes)
+    assert isinstance(run.components.strategy, StrategyMethod)
