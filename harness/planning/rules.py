@@ -1,7 +1,7 @@
 """The rules that a spec must keep before anything heavy starts: one small function each.
 
-A rule yields one sentence pair per breach, what was found and what is expected; all are reported at
-once. Eligibility, which a run may lack and still be worth running, is in
+A rule yields two sentences for each fault, what was found and what is expected; all are reported
+at once. Eligibility, which a run may lack and still be worth running, is in
 `harness.planning.eligibility`.
 """
 
@@ -14,7 +14,7 @@ from harness.boards.challenge import Challenge
 from harness.document import Document
 from harness.errors import RuleViolationError
 from harness.planning.forecast import Forecast
-from harness.planning.settings.templates import data_breaches, prompt_breaches
+from harness.planning.settings.templates import Fault, data_faults, prompt_faults
 from harness.recipe import Recipe
 from harness.spec import RunSpec
 
@@ -33,22 +33,18 @@ class Case:
     """`--set` options that aim at fixed values; see `harness.planning.settings.overrides`."""
 
 
-Breach = tuple[str, str]
-"""(found, expected)"""
-
-
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PlanRule:
     """A rule with its source."""
 
     id: str
     title: str
     source: str
-    check: Callable[[Case], Iterable[Breach]]
+    check: Callable[[Case], Iterable[Fault]]
 
 
 class Violation(Document):
-    """One breach of one rule."""
+    """One fault that one rule finds."""
 
     rule: str
     title: str
@@ -57,13 +53,13 @@ class Violation(Document):
     source: str
 
 
-def static_values(case: Case) -> Iterator[Breach]:
+def static_values(case: Case) -> Iterator[Fault]:
     """The challenge's values are nobody's to set."""
     for option, name in case.static_attempts:
         yield f"--set {option}", f"{name} stays as challenge {case.challenge.id} fixes it"
 
 
-def same_challenge(case: Case) -> Iterator[Breach]:
+def same_challenge(case: Case) -> Iterator[Fault]:
     """A recipe made for one challenge is not run as another's."""
     if case.recipe.challenge != case.challenge.id:
         yield (
@@ -72,7 +68,7 @@ def same_challenge(case: Case) -> Iterator[Breach]:
         )
 
 
-def communication_limit(case: Case) -> Iterator[Breach]:
+def communication_limit(case: Case) -> Iterator[Fault]:
     """The accumulated train messages stay within the budget (strict `>` breaks it)."""
     traffic = case.forecast.communication
     if traffic.total_bytes > case.challenge.communication.limit_bytes:
@@ -83,17 +79,17 @@ def communication_limit(case: Case) -> Iterator[Breach]:
         )
 
 
-def response_marker(case: Case) -> Iterator[Breach]:
+def response_marker(case: Case) -> Iterator[Fault]:
     """The loss starts after the marker, so the template must hold it exactly once."""
-    yield from prompt_breaches(case.spec.train.prompt)
+    yield from prompt_faults(case.spec.train.prompt)
 
 
-def data_templates(case: Case) -> Iterator[Breach]:
+def data_templates(case: Case) -> Iterator[Fault]:
     """What rewrites or filters rows names columns that there are."""
-    yield from data_breaches(case.spec.train.data)
+    yield from data_faults(case.spec.train.data)
 
 
-def learning_rates(case: Case) -> Iterator[Breach]:
+def learning_rates(case: Case) -> Iterator[Fault]:
     """The schedule falls from its maximum to its minimum."""
     train = case.spec.train
     if train.learning_rate_min > train.learning_rate_max:
@@ -104,7 +100,7 @@ def learning_rates(case: Case) -> Iterator[Breach]:
         )
 
 
-def valid_combination(case: Case) -> Iterator[Breach]:
+def valid_combination(case: Case) -> Iterator[Fault]:
     """A strategy is used only with PEFT methods and training that it is defined for."""
     name, peft = case.spec.strategy.name, case.spec.peft
     method, training = case.objections
@@ -120,30 +116,31 @@ def valid_combination(case: Case) -> Iterator[Breach]:
         )
 
 
-RULES = (
-    Rule("static-values", "Fixed values are not set", "template README, important note",
-         static_values),
-    Rule("same-challenge", "A recipe runs in its own challenge", "harness design", same_challenge),
-    Rule("communication-limit", "Communication stays within the budget",
-         "template strategy.py, 200,000 MB", communication_limit),
-    Rule("response-marker", "The loss covers the response", "template dataset.py, collator",
-         response_marker),
-    Rule("data-templates", "Rows are rewritten by their columns", "harness design",
-         data_templates),
-    Rule("learning-rates", "The schedule falls", "template models.py, cosine annealing",
-         learning_rates),
-    Rule("valid-combination", "Strategy and PEFT method fit", "docs/components.md, validity matrix",
-         valid_combination),
+PLAN_RULES = (
+    PlanRule("static-values", "Fixed values are not set", "template README, important note",
+             static_values),
+    PlanRule("same-challenge", "A recipe runs in its own challenge", "harness design",
+             same_challenge),
+    PlanRule("communication-limit", "Communication stays within the budget",
+             "template strategy.py, 200,000 MB", communication_limit),
+    PlanRule("response-marker", "The loss covers the response", "template dataset.py, collator",
+             response_marker),
+    PlanRule("data-templates", "Rows are rewritten by their columns", "harness design",
+             data_templates),
+    PlanRule("learning-rates", "The schedule falls", "template models.py, cosine annealing",
+             learning_rates),
+    PlanRule("valid-combination", "Strategy and PEFT method fit",
+             "docs/components.md, validity matrix", valid_combination),
 )  # fmt: skip
 
 
 def violations(case: Case) -> tuple[Violation, ...]:
-    """Return every breach of every rule."""
+    """Return every fault that any rule finds."""
     return tuple(
         Violation(
             rule=rule.id, title=rule.title, found=found, expected=expected, source=rule.source
         )
-        for rule in RULES
+        for rule in PLAN_RULES
         for found, expected in rule.check(case)
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import PluginError
-from harness.planning.settings.templates import prompt_breaches
+from harness.planning.settings.templates import prompt_faults
 from harness.recipe import Prompt
 
 
@@ -16,7 +16,7 @@ def check_prompt(prompt: Prompt, recipe: str) -> None:
     Raises:
         PluginError: the prompt breaks a rule of `harness.planning.settings.templates`; it is named.
     """
-    for found, expected in prompt_breaches(prompt):
+    for found, expected in prompt_faults(prompt):
         raise PluginError(f"recipe {recipe}: {found}; expected {expected}")
 
 

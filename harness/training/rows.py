@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from harness.errors import PluginError
-from harness.planning.settings.templates import COLUMNS, data_breaches
+from harness.planning.settings.templates import COLUMNS, data_faults
 from harness.recipe import DataSpec
 
 
@@ -23,7 +23,7 @@ def choose_rows(
     Raises:
         PluginError: no row of the partition is left, or a pattern or template cannot be used.
     """
-    for found, expected in data_breaches(data):
+    for found, expected in data_faults(data):
         raise PluginError(f"{found}; expected {expected}")
     patterns = [(item, re.compile(item.pattern)) for item in data.filters]
     kept = [

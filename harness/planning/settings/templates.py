@@ -11,11 +11,11 @@ from harness.recipe import DataSpec, Prompt
 COLUMNS = ("instruction", "input", "output")
 """Columns of a row of the training set."""
 
-Breach = tuple[str, str]
+Fault = tuple[str, str]
 """(found, expected)"""
 
 
-def prompt_breaches(prompt: Prompt) -> Iterator[Breach]:
+def prompt_faults(prompt: Prompt) -> Iterator[Fault]:
     """Yield why nothing, or the wrong tokens, would be trained on with this prompt."""
     if prompt.style == "chat":
         yield from _fields("prompt.user", prompt.user, {"instruction", "input"})
@@ -38,7 +38,7 @@ def prompt_breaches(prompt: Prompt) -> Iterator[Breach]:
         )
 
 
-def data_breaches(data: DataSpec) -> Iterator[Breach]:
+def data_faults(data: DataSpec) -> Iterator[Fault]:
     """Yield why rows could not be rewritten or filtered."""
     for column in COLUMNS:
         yield from _fields(f"data.{column}", getattr(data, column), set(COLUMNS))
@@ -49,7 +49,7 @@ def data_breaches(data: DataSpec) -> Iterator[Breach]:
             yield f"data.filters: {item.pattern!r}: {error}", "a Python regular expression"
 
 
-def _fields(where: str, template: str, allowed: set[str]) -> Iterator[Breach]:
+def _fields(where: str, template: str, allowed: set[str]) -> Iterator[Fault]:
     expected = f"a format string over {', '.join(sorted(allowed))}; a brace is written twice"
     try:
         unknown = _names(template) - allowed
