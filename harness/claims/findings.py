@@ -157,7 +157,7 @@ def twins(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
 
 
 def costs(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
-    """Runtime and money are one arithmetic."""
+    """Runtime, price and cost follow from each other."""
     item = claim.costs
     seconds, clock = number(item.seconds), item.clock
     if seconds is not None and clock is not None and item.seconds is not None:
@@ -214,7 +214,7 @@ def settings(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
 
 
 def absent(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
-    """What a record holds and a claim cannot show."""
+    """A claim lacks what a record would hold, and what could not be read is named."""
     if not claim.adapter_config:
         yield ClaimFinding("adapter", "missing", "no adapter_config.json", "the adapter's own")
     for text in claim.unread:

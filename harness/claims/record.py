@@ -25,7 +25,7 @@ class Quote(Document):
     """A figure as a file states it."""
 
     text: str = Field(max_length=120)
-    """As written, without unit."""
+    """The figure as it is written, without its unit."""
     unit: str = Field("", max_length=20)
     file: str = Field(max_length=300)
 
@@ -42,7 +42,7 @@ class Recount(Document):
     rows: Literal["official", "other", "unpinned"]
     """Whether the rows are the official ones; `unpinned` where this harness holds no digests."""
     problem: str = Field("", max_length=300)
-    """Why the rows are other ones."""
+    """Why the rows are not the official ones."""
 
 
 class ClaimedSet(Document):
@@ -50,9 +50,9 @@ class ClaimedSet(Document):
 
     task: str = Field(max_length=40)
     percent: Quote | None = None
-    """The project's README, percent."""
+    """The figure in the project's README, in percent."""
     fraction: Quote | None = None
-    """The accuracy file that the evaluation script wrote, a fraction."""
+    """The figure in the accuracy file that the evaluation script wrote, a fraction."""
     recount: Recount | None = None
 
 
@@ -71,44 +71,45 @@ class ClaimedConfig(Document):
     learning_rate_min: float | None = None
     seq_length: int | None = None
     quantization: int | None = None
-    """Bits of the base."""
+    """Bits of a weight of the base model; 0 for none."""
     rank: int | None = None
     alpha: int | None = None
     dora: bool | None = None
     targets: tuple[str, ...] | None = None
-    """None: peft's default for the architecture."""
+    """Modules that are adapted; None where it is peft's default for the architecture."""
     optimizer: str | None = Field(None, max_length=80)
     api: Api | None = None
     """`message` when the settings use the key of the Message API (`fraction-train`)."""
 
 
 class ClaimedTraffic(Document):
-    """Communication figures: the README's and the log's."""
+    """What the README and the log say of the communication."""
 
     stated: Quote | None = None
     log_total: Quote | None = None
-    """Last running total of the strategy's log, "MB"."""
+    """The last running total of the strategy's log, in its "MB"."""
     log_step: Quote | None = None
-    """What each line of the log adds, "MB"."""
+    """What each line of the log adds to the total, in its "MB"."""
     log_steps: dict[str, int] = Field({}, max_length=20)
-    """Step as printed -> lines with it; several when sampled clients failed and were left out."""
+    """Step as printed -> number of lines with it. There are several steps when sampled clients
+    failed and were left out."""
     log_lines: int | None = None
 
 
 class ClaimedCosts(Document):
-    """Runtime and money."""
+    """What the README says of runtime and money."""
 
     seconds: Quote | None = None
     clock: Quote | None = None
-    """The same as hours:minutes:seconds."""
+    """The same runtime, written as hours:minutes:seconds."""
     prices: tuple[Quote, ...] = ()
-    """Per hour, one per item."""
+    """Price per hour of each item of the machine."""
     per_hour: Quote | None = None
     total: Quote | None = None
 
 
 class ClaimRecord(Document):
-    """A claimed record."""
+    """What one project says of itself."""
 
     model_config = ConfigDict(title="FlowerTune harness claim", populate_by_name=True)
 
@@ -116,7 +117,7 @@ class ClaimRecord(Document):
     schema_version: int = CLAIM_VERSION
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     imported: str = Field(max_length=40)
-    """UTC, ISO 8601."""
+    """When the project was read: UTC, ISO 8601."""
     challenge: str
     source: str = Field("", max_length=300)
     """Where the project can be found, when the importer was told."""
@@ -132,7 +133,7 @@ class ClaimRecord(Document):
     unread: tuple[str, ...] = ()
     """What could not be read with certainty, one sentence each."""
     files: dict[str, str]
-    """File of the project that was read -> sha256."""
+    """Path of a file that was read -> its sha256."""
 
     @field_validator("challenge")
     @classmethod

@@ -19,7 +19,7 @@ from harness.verify.independent.known_models import known_model
 UNITS_MIB = {
     "mb": 1.0, "mib": 1.0, "megabytes": 1.0, "gb": 1024.0, "gib": 1024.0, "gigabytes": 1024.0,
 }  # fmt: skip
-"""Upstream writes MB and GB for 2^20 and 2^30 bytes."""
+"""Unit in a README, lower case -> MiB. Upstream writes MB and GB for 2^20 and 2^30 bytes."""
 
 
 MAX_RANK = 65_536
@@ -35,7 +35,7 @@ class Traffic:
     clients: int
     rounds: int
     parameters: int
-    """Of the adapter."""
+    """Number of the adapter's weights."""
     certain: bool
     """Whether the target modules are stated; peft's default may have been changed in code."""
 

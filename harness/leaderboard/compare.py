@@ -17,7 +17,7 @@ from math import erfc, sqrt
 from harness.leaderboard.entries.entry import Entry
 
 LEVEL = 0.05
-"""Two-sided; entries that differ by chance this often or more share a group."""
+"""Two entries share a group when chance alone would part them this often or more (two-sided)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Rows:
     """The rows of an entry as integers, one bit a row."""
 
     bits: dict[str, tuple[int, int]]
-    """Set -> (bits, rows)."""
+    """Evaluation set -> (one bit for each row, the number of rows)."""
 
     @classmethod
     def of(cls, entry: Entry) -> Rows:

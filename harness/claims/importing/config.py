@@ -17,7 +17,7 @@ ACCEPTED_TYPES: dict[str, tuple[type, ...]] = {
     "model": (str,), "dataset": (str,), "optimizer": (str,), "dora": (bool,), "targets": (list,),
     "fraction": NUMBERS, "learning_rate_max": NUMBERS, "learning_rate_min": NUMBERS,
 }  # fmt: skip
-"""Field -> accepted types; whole numbers for the others."""
+"""Field of a claim -> types of value that are taken; a field not listed is a whole number."""
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:

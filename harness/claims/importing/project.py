@@ -25,9 +25,9 @@ class Project:
 
     folder: Path
     names: tuple[str, ...]
-    """Plain files, relative, sorted."""
+    """Paths of the plain files relative to `folder`, sorted."""
     digests: dict[str, str] = field(default_factory=dict)
-    """File that was read -> sha256."""
+    """Path of a file that was read -> its sha256."""
 
     def data(self, name: str, limit: int = MAX_TEXT_BYTES) -> bytes:
         """Read one file and keep its digest.

@@ -23,7 +23,7 @@ class ScoreRow:
     """One row of scores: the sets' figures, and perhaps average and communication."""
 
     caption: str
-    """First cell of a table's row, with its link; "" of a list."""
+    """The first cell of a table's row, with its link; "" for a list, which has none."""
     percents: tuple[tuple[str, str], ...]
     average: str | None
     traffic: str | None
@@ -34,11 +34,11 @@ class Hints:
     """What tells one row of scores from another."""
 
     model: str | None = None
-    """Hub id of the configuration."""
+    """Hub id of the model that the project's configuration names."""
     run: str | None = None
-    """Name of the run that was asked for."""
+    """Name of the run that the user asked for."""
     fractions: tuple[tuple[str, str], ...] = ()
-    """(set, fraction) of the accuracy files."""
+    """(evaluation set, fraction) as the project's accuracy files state it."""
 
 
 def plain(text: str) -> str:

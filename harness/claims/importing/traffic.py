@@ -12,7 +12,7 @@ from harness.errors import RecordError
 LINE = re.compile(
     r"used ([0-9]{1,12}(?:\.[0-9]{1,4})?) MB \(\+([0-9]{1,12}(?:\.[0-9]{1,4})?) MB this round\)"
 )
-"""Source: template strategy.py, the communication tracker's log line."""
+"""A line that the template's communication tracker logs. Source: template strategy.py."""
 
 
 def read_traffic(

@@ -22,7 +22,7 @@ SUPERLINK_START_LIMIT_S = 90.0
 """Longest wait for the local SuperLink to answer: it takes 5-10 s on two cores."""
 
 SUPERLINK_STOP_LIMIT_S = 10.0
-"""Longest wait for it to end once it was asked to."""
+"""Longest wait for the local SuperLink to end after it was asked to."""
 
 CONNECTION = "harness"
 

@@ -16,17 +16,17 @@ class EntryScore(Document):
     correct: int | None = None
     examples: int
     low: float
-    """95 % interval."""
+    """Lower end of the 95 % interval; `high` is the upper one."""
     high: float
     stderr: float
     clean: float | None = None
-    """Without rows whose text is in the training data."""
+    """The value without rows whose text is in the training data."""
     second: float | None = None
     """The board's second measure of the same rows."""
     measures: dict[str, float | None] = {}
     """What was measured beside the accuracy, by name."""
     bits: str | None = Field(None, exclude=True)
-    """`1` per row answered right; kept out of what is published."""
+    """A `1` for each row that is answered right, else a `0`; kept out of what is published."""
 
 
 class Sample(Document):
@@ -40,7 +40,7 @@ class Sample(Document):
     answer: str
     """As the official script reads the output."""
     output: str
-    """Raw text, cut."""
+    """The beginning of the raw text."""
 
 
 class EntryRung(Document):
@@ -60,7 +60,7 @@ class EntryFinding(Document):
 
 
 class Entry(Document):
-    """One line."""
+    """One line of the leaderboard."""
 
     key: str
     """`<challenge>/<name>`; unique."""

@@ -14,9 +14,9 @@ from harness.verify.rules.entry.ladder import LEVELS
 from harness.verify.submission import Subject
 
 CURVE_POINTS = 60
-"""Points that a loss curve is thinned to."""
+"""Number of points that a loss curve is thinned to."""
 SAMPLES = 3
-"""Right and wrong answers shown of each set."""
+"""Number of right answers, and of wrong ones, that are shown of each set."""
 OUTPUT_CHARACTERS = 160
 
 

@@ -28,13 +28,13 @@ class Plot:
     bottom: int
     points: tuple[Point, ...]
     front: str
-    """Path of the stepped line through the Pareto front."""
+    """SVG path of the stepped line through the Pareto front."""
     lines: tuple[Tick, ...]
-    """Averages of the references."""
+    """Horizontal lines at the averages of the references."""
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     limit: float
-    """Where the communication limit stands."""
+    """Where on the horizontal axis the communication limit stands."""
 
     @property
     def numbered(self) -> tuple[Point, ...]:
@@ -44,7 +44,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class PlottedEntry:
-    """One entry in its own units."""
+    """One entry of the plot, in the units of its figures."""
 
     item: Ranked
     mib: float

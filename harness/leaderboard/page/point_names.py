@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 CHARACTER, LINE = 7.6, 15
-"""Size of a label's character in the drawing's units."""
+"""Width and height of a character of a name, in the drawing's units."""
 LABEL_CHARACTERS = 26
 MANY_POINTS = 60
 """With more points than this only those of the front are labelled."""
@@ -25,11 +25,12 @@ class Point:
     front: bool
     title: str
     label: str = ""
-    """Empty where it would cover another."""
+    """The name as it is drawn beside the point; empty where it would cover another."""
     label_x: float = 0.0
     anchor: str = "start"
     number: int | None = None
-    """Of a point of the front without a label: drawn in the point, and explained below."""
+    """What stands in the point instead of a name beside it; the names are listed below the drawing.
+    Only points of the front have one."""
 
 
 @dataclass(frozen=True, slots=True)

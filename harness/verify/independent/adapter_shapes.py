@@ -44,7 +44,7 @@ def known_shapes(
 
 
 def _lora(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
-    """A (r, in), B (out, r). Source: peft `LoraLayer`."""
+    """LoRA has A (r, in) and B (out, r) for each layer. Source: peft `LoraLayer`."""
     return {
         ".lora_A.weight": (rank, layer.in_features),
         ".lora_B.weight": (layer.out_features, rank),
@@ -52,17 +52,20 @@ def _lora(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
 
 
 def _dora(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
-    """LoRA's and a magnitude (out,). Source: peft `DoraLinearLayer`."""
+    """DoRA has LoRA's factors and a magnitude (out,). Source: peft `DoraLinearLayer`."""
     return {**_lora(layer, rank, params), MAGNITUDE: (layer.out_features,)}
 
 
 def _vera(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
-    """b (out,) and d (r,). Source: peft `VeraLayer`."""
+    """VeRA trains the vectors b (out,) and d (r,) of each layer. Source: peft `VeraLayer`."""
     return {".vera_lambda_b": (layer.out_features,), ".vera_lambda_d": (rank,)}
 
 
 def _ia3(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
-    """One vector of a layer: of its outputs, or of inputs fed forward. Source: peft `IA3Layer`."""
+    """IA3 has one vector a layer: over its outputs, or its inputs where it is a feed-forward layer.
+
+    Source: peft `IA3Layer`.
+    """
     forward = params.get("feedforward_modules")
     names = forward if isinstance(forward, list | tuple) else ()
     if layer.name.rpartition(".")[2] in names:
@@ -71,13 +74,15 @@ def _ia3(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
 
 
 def _loha(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
-    """Two pairs (out, r) and (r, in). Source: peft `LoHaLayer`."""
+    """LoHa has two pairs (out, r) and (r, in) for each layer. Source: peft `LoHaLayer`."""
     pair = {"_a": (layer.out_features, rank), "_b": (rank, layer.in_features)}
     return {f".hada_{w}{part}": shape for w in ("w1", "w2") for part, shape in pair.items()}
 
 
 def _lokr(layer: Linear, rank: int, params: Mapping[str, Any]) -> Shapes:
-    """W1 of the small parts, W2 of the large ones, in two factors below half its rank.
+    """LoKr has W1 of the sizes' small factors and W2 of their large ones for each layer.
+
+    W2 is itself kept in two factors where the rank is below half its size.
 
     Source: peft `LoKrLayer` with `decompose_factor=-1`.
     """

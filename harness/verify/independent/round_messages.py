@@ -65,19 +65,22 @@ def _all(subject: Subject, number: int) -> Moves:
 
 
 def _ffa_lora(subject: Subject, number: int) -> Moves:
-    """B both ways; A stays at its start. Source: https://arxiv.org/abs/2403.12313"""
+    """FFA-LoRA sends B both ways; A stays at its start. Source: https://arxiv.org/abs/2403.12313"""
     shapes = only(travelling(subject), B_SUFFIX)
     return shapes, shapes
 
 
 def _rolora(subject: Subject, number: int) -> Moves:
-    """Both down; up B in odd rounds, A in even ones. Source: https://arxiv.org/abs/2502.01755"""
+    """RoLoRA sends both factors down, and up B in odd rounds, A in even ones.
+
+    Source: https://arxiv.org/abs/2502.01755
+    """
     shapes = travelling(subject)
     return shapes, only(shapes, B_SUFFIX if number % 2 else A_SUFFIX)
 
 
 def _fedsa_lora(subject: Subject, number: int) -> Moves:
-    """A both ways; the last round returns B too, or there would be no one model to evaluate.
+    """FedSA-LoRA sends A both ways; in the last round B comes up too, for a model to evaluate.
 
     Source: https://arxiv.org/abs/2410.01463
     """
@@ -87,13 +90,20 @@ def _fedsa_lora(subject: Subject, number: int) -> Moves:
 
 
 def _scaffold(subject: Subject, number: int) -> Moves:
-    """A control variate beside every tensor, both ways. Source: https://arxiv.org/abs/1910.06378"""
+    """SCAFFOLD sends a control variate beside every tensor, both ways.
+
+    Source: https://arxiv.org/abs/1910.06378
+    """
     shapes = travelling(subject)
     return shapes | prefixed(shapes, "control/"), shapes | prefixed(shapes, "control-delta/")
 
 
 def _flora(subject: Subject, number: int) -> Moves:
-    """Fresh factors up; down the stack of all rounds before. Source: as `growth`."""
+    """FLoRA sends fresh factors up, and down the stack of those of all rounds before.
+
+    With 5 clients a round and 12 rounds the adapter has 60 parts; before round 3 ten of them are
+    stacked, so a message down holds 10/60 of the final rank and one up 1/60. Source: as `growth`.
+    """
     total = growth(subject)
     fresh = _scaled(travelling(subject), 1, total)
     before = (number - 1) * total // max(1, subject.record.spec.train.rounds)
