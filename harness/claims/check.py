@@ -23,6 +23,9 @@ from harness.verify.targets import Target
 SEVERITY: dict[str, Severity] = {"contradicts": "warning", "missing": "note", "recomputes": "note"}
 MAX_CLAIM_FILES = 10
 
+CLAIM_FORMAT = "harness claim format"
+"""Where the rules of claims come from."""
+
 TITLES = {
     "claim-schema": "A claim has the fields of its schema version",
     "claim-form": "A claim is what the importer writes: counts, digests, sets, place",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from clean_submission import Submission
 
+ROOT = Path(__file__).resolve().parents[3]
 FOLDER = "submissions/finance/pretend"
 
 
@@ -92,3 +94,12 @@ print(sorted(heavy & set(sys.modules)))
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "[]\n"
+
+
+def test_every_rule_is_listed_those_of_claims_too() -> None:
+    listed = harness("verify", "--rules")
+    assert listed.returncode == 0
+    names = [line.split()[0] for line in listed.stdout.splitlines()]
+    table = (ROOT / "docs" / "submitting.md").read_text("utf-8").split("<!-- end of rules -->")[0]
+    documented = re.findall(r"^\| `([a-z-]+)` \|", table.split("<!-- rules")[-1], re.M)
+    assert names == documented
