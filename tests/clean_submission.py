@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.boards.challenge import Challenge, load_challenge
 from harness.boards.leaks import pinned_leaks
+from harness.boards.registry import protocol_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
 from harness.document.safetensors_header import file_bytes, read_header
@@ -28,7 +29,6 @@ from harness.record.card import card
 from harness.record.federation import GENESIS, RoundRecord
 from harness.record.result import ResultRecord
 from harness.scoring import statistics
-from harness.scoring.rescore import majority
 from harness.spec import ChallengeRef, RunSpec
 from harness.verify.files.generations import generation_lines
 from harness.verify.independent.adapter_shapes import known_shapes
@@ -135,7 +135,8 @@ def rounds_of(spec: RunSpec, challenge: Challenge, message: int) -> list[dict[st
 def score_of(challenge: Challenge, task: str, rows: Any) -> dict[str, Any]:
     """Return the official score of `rows`, every statistic computed."""
     targets, labels = [row[1] for row in rows], [row[2] for row in rows]
-    summary = statistics.summarize(targets, labels)
+    summary = statistics.summarize(sum(map(str.__eq__, targets, labels)), len(targets))
+    protocol = protocol_of(challenge)
     return {
         "task": task,
         "metric": "accuracy",
@@ -144,13 +145,10 @@ def score_of(challenge: Challenge, task: str, rows: Any) -> dict[str, Any]:
         "examples": summary.examples,
         "stderr": summary.stderr,
         "interval": list(summary.interval),
-        "macro_f1": summary.macro_f1,
-        "mcc": summary.mcc,
+        **protocol.measures(task, targets, labels),
         "invalid_rate": 0.0,
         "leak": leak_of(task, rows),
-        "references": statistics.references(
-            targets, challenge.protocol.default_label, majority(challenge)
-        ),
+        "references": protocol.constants(task, targets),
         "protocol": challenge.protocol.id,
         "generations_sha256": sha256_text(generation_lines(rows)),
     }

@@ -17,11 +17,8 @@ from pathlib import Path
 import torch
 from plain_loop import load_quantized, texts
 
-from harness.boards.protocols.labels import answer_of, label_of
-from harness.evaluation.decoder.prompts import plan_rows
 from harness.evaluation.engine import load_engine
-from harness.evaluation.lm_eval_bridge.lm_tasks import official_set
-from harness.evaluation.session import open_subject
+from harness.evaluation.session import official_sets, open_subject
 
 
 def clock() -> tuple[float, float]:
@@ -41,19 +38,19 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     subject = open_subject(options.run_dir, "cpu", options.untrained)
-    rules = subject.challenge.protocol
-    smoke = subject.spec.smoke
-    files = None if smoke else subject.assets.evaluation_files
-    rows = official_set(options.task, subject.challenge.id, files, smoke).rows
+    protocol = subject.protocol
+    decoding = protocol.decoding
+    rows = official_sets(subject)[options.task].rows
     prompts = [row.context for row in rows]
     chosen = prompts[: options.rows]
     model_dir = Path(subject.assets.model_dir)
 
     begin, _ = clock()
-    engine = load_engine(model_dir, subject.adapter_dir, rules, len(chosen), "cpu", options.threads)
+    engine = load_engine(
+        model_dir, subject.adapter_dir, protocol, len(chosen), "cpu", options.threads
+    )
     loaded, loaded_cpu = clock()
-    tokenizer = engine.base.tokenizer
-    plans = plan_rows(tokenizer, prompts, rules.batch_size, rules.max_length_tokens)
+    plans = engine.plan(options.task, prompts)
     ours = {item.row: item.text for item in engine.answers(list(enumerate(plans))[: len(chosen)])}
     ours_s, ours_cpu_s = (
         now - then for now, then in zip(clock(), (loaded, loaded_cpu), strict=True)
@@ -71,15 +68,21 @@ def main() -> None:
     del engine
     if not options.skip_plain:
         torch.set_num_threads(options.threads)
-        model, tokenizer = load_quantized(model_dir, subject.adapter_dir, rules.seed)
+        model, tokenizer = load_quantized(model_dir, subject.adapter_dir, decoding.seed)
         begin, begin_cpu = clock()
-        plain = list(texts(model, tokenizer, chosen, rules.batch_size, rules.max_length_tokens))
+        plain = list(
+            texts(model, tokenizer, chosen, decoding.batch_size, decoding.max_length_tokens)
+        )
         plain_s, plain_cpu_s = (
             now - then for now, then in zip(clock(), (begin, begin_cpu), strict=True)
         )
-        marker = rules.answer_marker
         labels = [
-            tuple(label_of(answer_of(text, marker)) for text in (plain[row], ours[row]))
+            tuple(
+                protocol.read(
+                    options.task, protocol.output_of(rows[row].context, text, ""), rows[row].target
+                ).answer
+                for text in (plain[row], ours[row])
+            )
             for row in range(len(chosen))
         ]
         result |= {

@@ -85,6 +85,8 @@ class Board(Document):
     """In the order of the columns."""
     sets: tuple[BoardSet, ...] = Field(min_length=1)
     """In the order of the board's columns."""
+    unranked: tuple[str, ...] = ()
+    """Sets that upstream's script evaluates as well and the board does not count."""
 
     @property
     def rows(self) -> dict[str, int]:

@@ -6,15 +6,21 @@ and set by nobody: no plugin, recipe, command-line value or environment variable
 
 from __future__ import annotations
 
-import tomllib
-from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from harness.boards.board import RULES, board_folder, board_names, read_toml
 from harness.document import Document, parse_document
 from harness.document.units import MIB
-from harness.errors import UsageError, did_you_mean
+from harness.errors import RecordError, UsageError, did_you_mean
+
+ROWS = "rows.json"
+"""File of a board's folder: a digest of every official row."""
+
+MODULE = "protocol.py"
+"""File of a board's folder: the object that the harness talks to; see `harness.boards.protocol`."""
 
 
 class Partitioner(Document):
@@ -84,8 +90,8 @@ class EvaluationSet(Document):
     """Label of each integer class, or the labels a score is cut into."""
 
 
-class Protocol(Document):
-    """The official evaluation, as upstream's script does it."""
+class LabelEvaluation(Document):
+    """The official evaluation of a board whose answers are labels, as upstream's script does it."""
 
     id: str
     instruction: str
@@ -120,7 +126,7 @@ class Challenge(Document):
     dataset: TrainingSet
     partitioner: Partitioner
     communication: Communication
-    protocol: Protocol
+    protocol: LabelEvaluation
     evaluation: tuple[EvaluationSet, ...]
     replay_tolerance: float = Field(gt=0)
     """Largest relative difference of an adapter tensor (L2) that a replay on other hardware may
@@ -149,19 +155,39 @@ class Challenge(Document):
 
 
 def challenge_names() -> list[str]:
-    """Return the ids of the challenges that ship with the harness."""
-    folder = resources.files("harness.boards")
-    return sorted(item.name for item in folder.iterdir() if item.joinpath("rules.toml").is_file())
+    """Return the ids of the challenges that can be run: the boards that have rules."""
+    return [name for name in board_names() if board_folder(name).joinpath(RULES).is_file()]
 
 
 def load_challenge(name: str) -> Challenge:
-    """Load a challenge by id.
+    """Load the challenge of a board.
 
     Raises:
-        UsageError: no challenge has that id.
+        UsageError: no board has that id, or it has no rules yet.
+        RecordError: the board's folder is incomplete, or its rules are wrong.
     """
-    names = challenge_names()
-    if name not in names:
-        raise UsageError(f"unknown challenge {name!r}; {did_you_mean(name, names)}")
-    text = resources.files("harness.boards").joinpath(f"{name}/rules.toml").read_text("utf-8")
-    return parse_document(Challenge, tomllib.loads(text), f"challenge {name}")
+    folder = board_folder(name)
+    if name not in challenge_names():
+        raise UsageError(
+            f"challenge {name} cannot be run: {folder.joinpath(RULES)} is missing;"
+            f" known: {', '.join(challenge_names())}"
+        )
+    return read_challenge(folder)
+
+
+def read_challenge(folder: Traversable) -> Challenge:
+    """Return the challenge of a board's folder, whose files are all there.
+
+    Raises:
+        RecordError: a file is missing, or `rules.toml` is wrong; the file is named.
+    """
+    for file in (folder.joinpath(name) for name in (RULES, ROWS, MODULE)):
+        if not file.is_file():
+            raise RecordError(
+                f"{file}: is missing; the board {folder.name} is incomplete without it"
+            )
+    where = str(folder.joinpath(RULES))
+    challenge = parse_document(Challenge, read_toml(folder, RULES), where)
+    if challenge.id.replace("-", "_") != folder.name:
+        raise RecordError(f"{where}: its id is {challenge.id!r}; expected {folder.name!r}'s")
+    return challenge

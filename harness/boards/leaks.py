@@ -8,9 +8,15 @@ evaluation rows by digest, and the training rows that repeat them by the anchor 
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass
-from importlib import resources
+
+from harness.boards.board import board_folder
+from harness.boards.challenge import load_challenge
+from harness.document import parse_json
+from harness.errors import RecordError
+
+LEAKS = "leaks.json"
+"""File of a board's folder, where leaks are pinned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,26 @@ class PinnedLeak:
 
 @functools.cache
 def pinned_leaks(challenge_id: str) -> dict[str, PinnedLeak]:
-    """Return task -> its leaked rows; empty when none are pinned."""
-    file = resources.files("harness.boards").joinpath(f"{challenge_id}/leaks.json")
+    """Return task -> its leaked rows; empty when none are pinned.
+
+    Raises:
+        RecordError: the board's `leaks.json` names a row or a set that is not there.
+    """
+    file = board_folder(challenge_id).joinpath(LEAKS)
     if not file.is_file():
         return {}
-    return {
+    leaks = {
         task: PinnedLeak(
             frozenset(value["text"]), tuple((tuple(rows), spare) for rows, spare in value["exact"])
         )
-        for task, value in json.loads(file.read_text("utf-8")).items()
+        for task, value in parse_json(file.read_text("utf-8"), str(file)).items()
     }
+    sizes = {item.task: item.rows for item in load_challenge(challenge_id).evaluation}
+    for task, leak in leaks.items():
+        last = max((*leak.text, *(row for group, _ in leak.exact for row in group)), default=-1)
+        if last >= sizes.get(task, 0):
+            raise RecordError(
+                f"{file}: row {last} of {task}; expected rows of {', '.join(sizes)} below their"
+                " number of rows"
+            )
+    return leaks

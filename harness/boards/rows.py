@@ -9,20 +9,26 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from importlib.resources.abc import Traversable
 
-from harness.boards.challenge import Challenge
-from harness.errors import EvaluationError
+from harness.boards.board import RULES, board_folder
+from harness.boards.challenge import ROWS, Challenge, load_challenge
+from harness.document import parse_json
+from harness.errors import EvaluationError, RecordError
 
 CONTEXT_CHARS = 12
-"""Hex digits that identify a prompt: 48 bits, for 3,904 rows."""
+"""Hex digits that identify a prompt: 48 bits. Among the 11,577 rows of the largest board two
+prompts share them with a chance of 2.4e-7; the fingerprint of a set tells them apart even then."""
 TARGET_CHARS = 8
-"""Hex digits that follow and bind the prompt to its label."""
+"""Hex digits that follow and bind the prompt to its right answer."""
 
-PROMPT = "Instruction: {instruction}\nInput: {text}\nAnswer: "
-"""Source: upstream `format_example`. The trailing space is part of it."""
+DIGEST = re.compile(f"[0-9a-f]{{{CONTEXT_CHARS + TARGET_CHARS}}}")
+
+Example = tuple[str, str]
+"""(text, answer), as a training row and an evaluation row can have it in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +38,30 @@ class Row:
     context: str
     """The whole prompt."""
     target: str
-    """The right label."""
+    """The right answer."""
 
 
-def make_row(challenge: Challenge, text: str, label: str, tag: str) -> Row:
-    """Return the row of one sentence; `tag` is news or tweet.
+@dataclass(frozen=True, slots=True)
+class OfficialSet:
+    """One evaluation set, ready to be prompted for."""
 
-    An empty sentence leaves the input line out, as upstream does.
-    """
-    instruction = challenge.protocol.instruction.format(tag=tag)
-    prompt = PROMPT if text else PROMPT.replace("Input: {text}\n", "")
-    return Row(prompt.format(instruction=instruction, text=text), label)
+    task: str
+    rows: tuple[Row, ...]
+    examples: tuple[Example, ...]
+    """(text, answer) of each row: what is looked for in the training set."""
+    source: tuple[Example, ...]
+    """(text, answer) of all rows that the set was drawn from."""
 
 
 def row_digest(row: Row) -> str:
-    """Return the 20 hex digits that pin a row: its prompt's, then those that bind its label."""
+    """Return the 20 hex digits that pin a row: its prompt's, then those that bind its answer."""
     return bind_target(context_digest(row.context), row.target)
 
 
 def bind_target(context: str, target: str) -> str:
-    """Return a row's digest from its prompt's and its label.
+    """Return a row's digest from its prompt's and its right answer.
 
-    It needs no prompt text, so a submission that holds none can be checked, label by label.
+    It needs no prompt text, so a submission that holds none can be checked, answer by answer.
     """
     whole = hashlib.sha256(f"{context}\x00{target}".encode()).hexdigest()
     return context + whole[:TARGET_CHARS]
@@ -74,11 +82,35 @@ def fingerprint(rows: Sequence[Row]) -> str:
 
 @functools.cache
 def pinned_digests(challenge_id: str) -> dict[str, tuple[str, ...]]:
-    """Return task -> digests of its official rows in order; empty when none are pinned."""
-    file = resources.files("harness.boards").joinpath(f"{challenge_id}/rows.json")
-    if not file.is_file():
-        return {}
-    return {task: tuple(rows) for task, rows in json.loads(file.read_text("utf-8")).items()}
+    """Return task -> digests of its official rows in order.
+
+    Raises:
+        RecordError: the board's `rows.json` is missing or does not fit its `rules.toml`.
+    """
+    return read_pinned_digests(board_folder(challenge_id), load_challenge(challenge_id))
+
+
+def read_pinned_digests(folder: Traversable, challenge: Challenge) -> dict[str, tuple[str, ...]]:
+    """Return what `rows.json` of a board's folder pins; see `pinned_digests`."""
+    file = folder.joinpath(ROWS)
+    value = parse_json(file.read_text("utf-8"), str(file))
+    expected = {item.task: item.rows for item in challenge.evaluation}
+    if not isinstance(value, dict) or set(value) != set(expected):
+        found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
+        raise RecordError(f"{file}: holds {found}; expected the sets {', '.join(expected)}")
+    for task, digests in value.items():
+        if len(digests) != expected[task]:
+            raise RecordError(
+                f"{file}: {len(digests)} rows of {task}, {RULES} says {expected[task]};"
+                " write the digest of every official row"
+            )
+        for place, digest in enumerate(digests):
+            if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+                raise RecordError(
+                    f"{file}: row {place} of {task} is {digest!r:.40}; expected"
+                    f" {CONTEXT_CHARS + TARGET_CHARS} hex digits"
+                )
+    return {task: tuple(value[task]) for task in expected}
 
 
 def check_rows(challenge: Challenge, task: str, rows: Sequence[Row], where: str) -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import torch
 
-from harness.boards.challenge import Protocol
-from harness.boards.protocols.labels import is_decided
+from harness.boards.protocol import BoardProtocol
 from harness.evaluation.decoder.cache_memory import cache_bytes
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.guess_counting import count_on
 from harness.evaluation.decoder.loglikelihood import Labels, Weighed, weigh
-from harness.evaluation.decoder.prompts import RowPlan
+from harness.evaluation.decoder.prompts import RowPlan, plan_rows
 from harness.evaluation.decoder.row_state import Ended, Rules
 from harness.evaluation.decoder.threads import DecoderPool
 from harness.evaluation.decoder.working_set import WorkingSet
@@ -36,8 +35,9 @@ MAX_DECODERS = 4
 """Decoders at most; python runs in one of them at a time."""
 
 TAIL_TOKENS = 8
-"""New tokens looked at before the whole text is: a label word is eight letters at most eight
-tokens. What this misses is only noticed later; no label depends on it."""
+"""New tokens in which the board's `hint` is looked for before the whole text is decoded. A label of
+eight letters is eight tokens at most; what is missed only costs time, and no reading depends on
+it."""
 
 COUNTED_TOKENS = 48
 """New tokens in which a count is looked for."""
@@ -52,7 +52,9 @@ class Text:
 
     row: int
     text: str
-    """Decoded prompt and continuation, special tokens left out."""
+    """Prompt and continuation decoded together, special tokens left out."""
+    new_text: str
+    """The continuation decoded by itself, special tokens left out."""
     ended: Ended
     new_tokens: int
 
@@ -60,19 +62,19 @@ class Text:
 class Engine:
     """A base model with its adapter merged, and the decoders on it."""
 
-    def __init__(self, base: Base, protocol: Protocol, rows: int, threads: int) -> None:
+    def __init__(self, base: Base, protocol: BoardProtocol, rows: int, threads: int) -> None:
         """Allocate the decoders.
 
         Args:
             base: model and tokenizer; the pad token is added here, after the adapter.
-            protocol: the official evaluation.
+            protocol: the board's.
             rows: how many rows will be asked for at most.
             threads: processors to use.
         """
         self.base, self.protocol = base, protocol
         pad_id = add_pad(base.model, base.tokenizer)
-        rules = Rules(pad_id, base.eos_id, self._decided, self._count_on)
-        shape = base.cache_shape(protocol.max_length_tokens + 1)
+        rules = Rules(pad_id, base.eos_id, self._settled, self._count_on)
+        shape = base.cache_shape(protocol.decoding.max_length_tokens + 1)
         kind = next(base.model.parameters()).device.type
         prepare(base)
         fitting = max(cache_bytes(kind) // shape.row_bytes, FEWEST_LINES)
@@ -82,25 +84,32 @@ class Engine:
         sets = [WorkingSet(base.model, shape, lines) for _ in range(count)]
         self.pool = DecoderPool([Decoder(item, rules) for item in sets], threads)
 
+    def plan(self, task: str, prompts: Sequence[str]) -> list[RowPlan]:
+        """Return the plan of every row of a set; `prompts` are those of the whole set, in order."""
+        decoding = self.protocol.decoding
+        return plan_rows(
+            self.base.tokenizer, prompts, decoding.batch_size, decoding.max_length_tokens, task
+        )
+
     def answers(self, plans: Sequence[tuple[int, RowPlan]]) -> Generator[Text, None, None]:
         """Yield the official text of every row, in the order in which they finish."""
         by_row = dict(plans)
         ordered = sorted(plans, key=lambda item: (item[1].ids, item[0]))
         for done in self.pool.work(ordered, Decoder.decode):
             text = self._text([*by_row[done.row].ids, *done.ids])
-            yield Text(done.row, text, done.ended, len(done.ids))
+            yield Text(done.row, text, self._text(done.ids), done.ended, len(done.ids))
 
     def weights(self, rows: Sequence[Labels]) -> Generator[Weighed, None, None]:
         """Yield the log-likelihoods of every row, in the order in which they are known."""
         ordered = sorted(rows, key=lambda item: (item.prompt, item.row))
         return self.pool.work(ordered, lambda decoder, share: weigh(decoder.working_set, share))
 
-    def _decided(self, plan: RowPlan, ids: Sequence[int]) -> bool:
-        if len(ids) > 1:
-            tail = self._text(ids[-TAIL_TOKENS:])
-            if "ositive" not in tail and self.protocol.answer_marker.strip(" :") not in tail:
-                return False
-        return is_decided(self._text([*plan.ids, *ids]), self.protocol.answer_marker)
+    def _settled(self, plan: RowPlan, ids: Sequence[int]) -> bool:
+        # After the first token the whole text is always looked at: the prompt itself may hold what
+        # settles it, and no tail of new tokens would show that.
+        if len(ids) > 1 and not self.protocol.hint(self._text(ids[-TAIL_TOKENS:])):
+            return False
+        return self.protocol.settled(plan.task, self._text([*plan.ids, *ids]))
 
     def _count_on(self, ids: Sequence[int]) -> list[int]:
         tail = self._text(ids[-COUNTED_TOKENS:])
@@ -123,7 +132,7 @@ class Engine:
 def load_engine(
     model_dir: Path,
     adapter_dir: Path | None,
-    protocol: Protocol,
+    protocol: BoardProtocol,
     rows: int,
     device: str,
     threads: int,
@@ -134,7 +143,7 @@ def load_engine(
     Args:
         model_dir: the base model's folder.
         adapter_dir: the adapter's folder, in peft's format; None: the base model alone.
-        protocol: the official evaluation.
+        protocol: the board's.
         rows: how many rows will be asked for at most.
         device: `cpu` or `cuda`.
         threads: processors to use, from 1.
@@ -146,7 +155,7 @@ def load_engine(
     if device == "cuda":
         # TF32 would round what the protocol computes in float32.
         torch.backends.cuda.matmul.allow_tf32 = False
-    base = load_base(model_dir, device, protocol.seed, trust_remote_code)
+    base = load_base(model_dir, device, protocol.decoding.seed, trust_remote_code)
     if adapter_dir is not None:
         merge_adapter(base, adapter_dir)
     return Engine(base, protocol, rows, threads)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.boards.challenge import Challenge
-from harness.boards.protocols.labels import has_label_word
+from harness.boards.protocol import BoardProtocol, Reading
 from harness.document import sha256_file
 from harness.errors import EvaluationError
 from harness.record.score import Leak, Score
 from harness.scoring.leak import LeakCount
-from harness.scoring.rescore import majority
-from harness.scoring.statistics import references, summarize
+from harness.scoring.rescore import invalid_rate
+from harness.scoring.statistics import summarize
 
 TOLERANCE = 1e-12
-"""Between lm-eval's mean and standard error and ours: both sum the same zeros and ones."""
+"""Between lm-eval's mean and standard error and ours, which both sum the same zeros and ones. Equal
+figures show that every row reached both; they are no second opinion on how a row is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,20 @@ class Measure:
     """lm-eval's results for the task."""
 
 
-def score(challenge: Challenge, measure: Measure, leak: LeakCount | None) -> Score:
+def score(protocol: BoardProtocol, measure: Measure, leak: LeakCount | None) -> Score:
     """Return the Score of one measure.
 
     Raises:
         EvaluationError: lm-eval counts another accuracy or standard error than the rows give.
     """
-    gold = [row["new_target"] for row in measure.rows]
-    predicted = [row["new_out"] for row in measure.rows]
-    summary = summarize(gold, predicted)
-    if len(gold) > 1:
+    targets = [row["new_target"] for row in measure.rows]
+    readings = [_reading(protocol, measure, row) for row in measure.rows]
+    right = [reading.correct for reading in readings]
+    summary = summarize(sum(right), len(right))
+    if len(right) > 1:
         _compare(measure, "acc,none", summary.accuracy)
         _compare(measure, "acc_stderr,none", summary.stderr)
-    rules = challenge.protocol
+    measures = protocol.measures(measure.task, targets, [each.answer for each in readings])
     return Score(
         task=measure.task,
         metric=measure.metric,
@@ -55,14 +56,21 @@ def score(challenge: Challenge, measure: Measure, leak: LeakCount | None) -> Sco
         examples=summary.examples,
         stderr=summary.stderr,
         interval=summary.interval,
-        macro_f1=summary.macro_f1,
-        mcc=summary.mcc,
-        invalid_rate=_invalid_rate(challenge, measure) if measure.metric == "accuracy" else None,
-        leak=None if leak is None else _leak(leak, gold, predicted),
-        references=references(gold, rules.default_label, majority(challenge)),
+        macro_f1=measures["macro_f1"],
+        mcc=measures["mcc"],
+        invalid_rate=invalid_rate(readings),
+        leak=None if leak is None else _leak(leak, right),
+        references=protocol.constants(measure.task, targets),
         protocol=measure.protocol,
         generations_sha256=sha256_file(measure.file),
     )
+
+
+def _reading(protocol: BoardProtocol, measure: Measure, row: Mapping[str, Any]) -> Reading:
+    """Return what a row says: read from its text where that decides it, else as it was stored."""
+    if measure.metric == "accuracy" and protocol.rederivable:
+        return protocol.read(measure.task, row["output"], row["new_target"])
+    return Reading(row["new_out"], None, row["new_out"] == row["new_target"])
 
 
 def _compare(measure: Measure, name: str, ours: float) -> None:
@@ -74,17 +82,11 @@ def _compare(measure: Measure, name: str, ours: float) -> None:
         )
 
 
-def _invalid_rate(challenge: Challenge, measure: Measure) -> float:
-    marker, labels = challenge.protocol.answer_marker, challenge.protocol.labels
-    answers = [row["output"].partition(marker)[0] for row in measure.rows]
-    return sum(not has_label_word(text, labels) for text in answers) / len(answers)
-
-
-def _leak(leak: LeakCount, gold: Sequence[str], predicted: Sequence[str]) -> Leak:
-    right = [a == b for a, b, clean in zip(gold, predicted, leak.clean, strict=True) if clean]
+def _leak(leak: LeakCount, right: Sequence[bool]) -> Leak:
+    clean = [hit for hit, is_clean in zip(right, leak.clean, strict=True) if is_clean]
     return Leak(
         exact_rows=leak.certain_rows,
         text_rows=leak.text_rows,
-        clean_value=sum(right) / len(right) if right else None,
-        clean_examples=len(right),
+        clean_value=sum(clean) / len(clean) if clean else None,
+        clean_examples=len(clean),
     )

@@ -7,19 +7,15 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.protocol import OFFICIAL_TASK, SECOND_TASK, BoardProtocol
+from harness.boards.registry import protocol_of
+from harness.boards.rows import Example, OfficialSet
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import EvaluationError
 from harness.evaluation.journal import Journal
-from harness.evaluation.lm_eval_bridge.lm_tasks import (
-    LOGLIKELIHOOD,
-    OFFICIAL,
-    TASK_FOLDER,
-    official_set,
-)
-from harness.evaluation.lm_eval_bridge.official_rows import OfficialSet
 from harness.evaluation.model.merged_adapter import CONFIG, WEIGHTS, check_files
 from harness.evaluation.result_key import (
     DECODER_VERSION,
@@ -30,13 +26,31 @@ from harness.evaluation.result_key import (
     protocol_digest,
 )
 from harness.evaluation.scores import Measure, score
-from harness.planning.smoke import training_rows
 from harness.record.score import Score, Scores
-from harness.scoring.leak import Example, LeakCount, count_leak
+from harness.scoring.leak import LeakCount, count_leak
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
 ELAPSED = "elapsed.json"
+
+
+class MeasureKind(NamedTuple):
+    """One of the two measures of a set."""
+
+    metric: Literal["accuracy", "loglikelihood_accuracy"]
+    form: str
+    """Name of its lm-eval task, with `{task}`."""
+    suffix: str
+    """Of the name of its generations file."""
+
+
+OFFICIAL = MeasureKind("accuracy", OFFICIAL_TASK, "")
+SECOND = MeasureKind("loglikelihood_accuracy", SECOND_TASK, ".loglikelihood")
+
+
+def measures(protocol: BoardProtocol) -> tuple[MeasureKind, ...]:
+    """Return the measures that a board's sets are evaluated by."""
+    return (OFFICIAL,) if protocol.second is None else (OFFICIAL, SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,11 @@ class Subject:
     adapter_dir: Path | None
     """None: the untrained base."""
     device: str
+
+    @property
+    def protocol(self) -> BoardProtocol:
+        """The board's object."""
+        return protocol_of(self.challenge)
 
     @property
     def model_sha256(self) -> str:
@@ -115,22 +134,14 @@ def evaluate(subject: Subject, quiet: bool = False, threads: int = 1) -> Scores:
     with locked(subject.run_dir), ExitStack() as stack:
         key = subject.key()
         folder = open_generations(subject.run_dir, key)
-        sets = {
-            item.task: official_set(
-                item.task,
-                subject.challenge.id,
-                None if subject.spec.smoke else subject.assets.evaluation_files,
-                subject.spec.smoke,
-            )
-            for item in subject.challenge.evaluation
-        }
+        sets = official_sets(subject)
         limit = subject.spec.evaluation_rows
         journals = {
             (task, suffix): stack.enter_context(
                 Journal(folder, task + suffix, tuple(row.context for row in official.rows[:limit]))
             )
             for task, official in sets.items()
-            for suffix in ("", ".loglikelihood")
+            for suffix in (measure.suffix for measure in measures(subject.protocol))
         }
         try:
             results = _run(subject, sets, journals, quiet, threads)
@@ -148,6 +159,22 @@ def evaluate(subject: Subject, quiet: bool = False, threads: int = 1) -> Scores:
         return scores
 
 
+def official_sets(subject: Subject) -> dict[str, OfficialSet]:
+    """Return task -> the rows that a run is evaluated on, each set's files read once.
+
+    Raises:
+        EvaluationError: the files do not give the official rows.
+    """
+    protocol = subject.protocol
+    if subject.spec.smoke:
+        return {i.task: protocol.smoke_rows(i.task) for i in subject.challenge.evaluation}
+    files = subject.assets.evaluation_files
+    return {
+        item.task: protocol.rows(item.task, [Path(each) for each in files[item.task]])
+        for item in subject.challenge.evaluation
+    }
+
+
 def _run(
     subject: Subject,
     sets: Mapping[str, OfficialSet],
@@ -160,15 +187,19 @@ def _run(
 
     from harness.evaluation.engine import Engine, load_engine
     from harness.evaluation.lm_eval_bridge.lm import JournaledLM
+    from harness.evaluation.lm_eval_bridge.tasks import task_configs
 
-    missing = max(sum(len(j.missing) for (_, s), j in journals.items() if s == suffix)
-                  for suffix in ("", ".loglikelihood"))  # fmt: skip
+    protocol = subject.protocol
+    kinds = measures(protocol)
+    # The two measures are answered one after the other, so the larger of them decides how many rows
+    # are at work at a time.
+    missing = max(sum(len(journals[task, kind.suffix].missing) for task in sets) for kind in kinds)
 
     def load() -> Engine:
         return load_engine(
             Path(subject.assets.model_dir),
             subject.adapter_dir,
-            subject.challenge.protocol,
+            protocol,
             missing,
             subject.device,
             threads,
@@ -176,21 +207,17 @@ def _run(
         )
 
     lm = JournaledLM(
-        subject.challenge.protocol,
+        protocol,
         load,
         {task: [row.context for row in official.rows] for task, official in sets.items()},
-        {task: journals[task, ""] for task in sets},
-        {task: journals[task, ".loglikelihood"] for task in sets},
+        {task: journals[task, OFFICIAL.suffix] for task in sets},
+        {task: journals[task, SECOND.suffix] for task in sets if SECOND in kinds},
         quiet,
     )
-    metadata: dict[str, Any] = {"challenge": subject.challenge.id, "smoke": subject.spec.smoke}
-    if not subject.spec.smoke:
-        metadata["files"] = {k: list(v) for k, v in subject.assets.evaluation_files.items()}
-    names = [form.format(task=task) for task in sets for form in (OFFICIAL, LOGLIKELIHOOD)]
-    manager = TaskManager(include_path=str(TASK_FOLDER), include_defaults=False, metadata=metadata)
+    manager = TaskManager(include_defaults=False)
     results: dict[str, Any] = lm_evaluate(
         lm=lm,
-        task_dict=manager.load(names),
+        task_dict=manager.load(task_configs(protocol, sets)),
         limit=subject.spec.evaluation_rows,
         log_samples=False,
     )
@@ -209,22 +236,23 @@ def _scores(
         for task, official in sets.items()
     }
     scores = []
-    for metric, form, suffix in (
-        ("accuracy", OFFICIAL, ""),
-        ("loglikelihood_accuracy", LOGLIKELIHOOD, ".loglikelihood"),
-    ):
+    for kind in measures(subject.protocol):
         for task in sets:
-            name = form.format(task=task)
-            journal = journals[task, suffix]
-            file = journal.finish()
-            protocol = (
-                subject.challenge.protocol.id
-                if metric == "accuracy"
-                else f"{name}/{results['versions'][name]}"
+            name = kind.form.format(task=task)
+            journal = journals[task, kind.suffix]
+            measure = Measure(
+                task=task,
+                metric=kind.metric,
+                protocol=(
+                    subject.protocol.id
+                    if kind is OFFICIAL
+                    else f"{name}/{results['versions'][name]}"
+                ),
+                file=journal.finish(),
+                rows=[journal.rows[row] for row in range(len(journal.contexts))],
+                reported=results["results"][name],
             )
-            rows = [journal.rows[row] for row in range(len(journal.contexts))]
-            measure = Measure(task, metric, protocol, rows, file, results["results"][name])  # type: ignore[arg-type]  # literals above
-            scores.append(score(subject.challenge, measure, leaks[task]))
+            scores.append(score(subject.protocol, measure, leaks[task]))
     return tuple(scores)
 
 
@@ -233,14 +261,14 @@ def _leak(training: list[Example], official: OfficialSet, limit: int | None) -> 
 
 
 def _training_examples(subject: Subject) -> list[Example]:
+    columns = subject.protocol.example_columns
+    text, answer = columns
     if subject.assets.training_file is None:
-        return [(row["input"], row["output"]) for row in training_rows(subject.challenge)]
+        return [(row[text], row[answer]) for row in subject.protocol.smoke_training()]
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(subject.assets.training_file, columns=["input", "output"])
-    return list(
-        zip(table.column("input").to_pylist(), table.column("output").to_pylist(), strict=True)
-    )
+    table = pyarrow.parquet.read_table(subject.assets.training_file, columns=list(columns))
+    return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
 
 
 def _add_elapsed(folder: Path, seconds: float) -> float:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import reduce
 from math import gcd
 
-Example = tuple[str, str]
-"""(sentence, label)."""
+from harness.boards.rows import Example
 
 
 @dataclass(frozen=True, slots=True)

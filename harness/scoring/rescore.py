@@ -7,139 +7,112 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.boards.challenge import Challenge, challenge_names, load_challenge
-from harness.boards.protocols.choices import BOOLEAN_TASKS, TASKS, choice_of, gold_of
-from harness.boards.protocols.labels import answer_of, has_label_word, label_of
-from harness.boards.rows import Row, check_rows, pinned_digests
+from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.protocol import PublishedRow, Reader, Reading
+from harness.boards.registry import board_of_task, reader_of
+from harness.boards.rows import Row, check_rows
 from harness.document import sha256_file
-from harness.errors import EvaluationError, UsageError, did_you_mean
-from harness.scoring.generation_files import Answer, read_answers, read_choices
-from harness.scoring.statistics import references, summarize
+from harness.errors import EvaluationError
+from harness.scoring.statistics import summarize
 
 
 def rescore(task: str, path: Path) -> dict[str, Any]:
     """Recompute every number of one generations file.
 
     Args:
-        task: `fpb`, `fiqa`, `tfns`, or one of `harness.boards.protocols.choices.TASKS`.
+        task: an evaluation set of any board.
         path: upstream's file or ours.
 
     Returns:
-        task, examples, correct, accuracy, stderr, interval, macro_f1, mcc, invalid_rate (None
-        without raw text), references, rows (`official` or `unpinned`), sha256 of the file.
+        task, examples, correct, accuracy, stderr, interval, the board's measures (macro_f1, mcc),
+        invalid_rate (None without raw text), references, rows (`official` or `unpinned`), sha256
+        of the file, and `subsets` where the file names parts of the set.
 
     Raises:
-        UsageError: no such task.
+        UsageError: no board has such a task.
         RecordError: the file is not readable JSON.
-        EvaluationError: its rows are not the official ones, or a label does not follow from its
-            text.
+        EvaluationError: its rows are not the official ones, an answer does not follow from its
+            text, or answers of this board do not follow from texts.
     """
-    challenge = challenge_of(task)
-    if challenge is None:
-        return _rescore_choices(task, path)
-    answers = read_answers(path)
-    check_rows(challenge, task, [Row(each.context, each.target) for each in answers], str(path))
-    return score_answers(challenge, task, answers, path)
+    board = board_of_task(task)
+    reader = reader_of(board.id)
+    rows = reader.published(path)
+    official = board.id in challenge_names()
+    if official:
+        found = [Row(each.prompt, each.target) for each in rows]
+        check_rows(load_challenge(board.id), task, found, str(path))
+    return score_rows(reader, task, rows, path) | {"rows": "official" if official else "unpinned"}
 
 
-def challenge_of(task: str) -> Challenge | None:
-    """Return the challenge whose pinned rows `task` has; None for the multiple-choice tasks.
-
-    Raises:
-        UsageError: the task is unknown.
-    """
-    known = list(TASKS)
-    for name in challenge_names():
-        challenge = load_challenge(name)
-        names = [item.task for item in challenge.evaluation]
-        if task in names and pinned_digests(name):
-            return challenge
-        known += names
-    if task not in TASKS:
-        raise UsageError(f"no task {task!r}; {did_you_mean(task, known)}")
-    return None
-
-
-def score_answers(
-    challenge: Challenge, task: str, answers: Sequence[Answer], path: Path
+def score_rows(
+    reader: Reader, task: str, rows: Sequence[PublishedRow], path: Path
 ) -> dict[str, Any]:
-    """Return the numbers of finance answers whose rows were checked; see `rescore`."""
-    labels = challenge.protocol.labels
-    for each in answers:
-        for name, value in (("new_target", each.target), ("new_out", each.predicted)):
-            if value not in labels:
-                raise EvaluationError(
-                    f"{path}: line {each.line}: {name} is {value!r:.40}; expected"
-                    f" {', '.join(labels)}"
-                )
-    gold = [each.target for each in answers]
-    predicted = [_checked_label(each, challenge.protocol.answer_marker, path) for each in answers]
-    texts = [each.output for each in answers if each.output is not None]
-    invalid = None
-    if len(texts) == len(answers):
-        marker = challenge.protocol.answer_marker
-        invalid = sum(not has_label_word(text.split(marker, 1)[0], labels) for text in texts) / len(
-            texts
-        )
-    return {
-        "task": task,
-        **asdict(summarize(gold, predicted)),
-        "invalid_rate": invalid,
-        "references": references(gold, challenge.protocol.default_label, majority(challenge)),
-        "rows": "official",
-        "sha256": sha256_file(path),
-    }
+    """Return the numbers of rows that are those of the task; see `rescore`.
 
-
-def majority(challenge: Challenge) -> str:
-    """Return the label that upstream's parsing would read most often off the training labels."""
-    count: dict[str, int] = {}
-    for text, rows in challenge.dataset.pin.labels.items():
-        count[label_of(text)] = count.get(label_of(text), 0) + rows
-    return max(count, key=lambda label: count[label])
-
-
-def _checked_label(answer: Answer, marker: str, path: Path) -> str:
-    """Return the label of a row, from its raw text where there is one."""
-    if answer.output is None:
-        return answer.predicted
-    label = label_of(answer_of(marker + answer.output, marker))
-    if label != answer.predicted:
-        raise EvaluationError(
-            f"{path}: line {answer.line}: new_out is {answer.predicted!r}, its text reads"
-            f" {label!r}; the line was edited: evaluate again"
-        )
-    return label
-
-
-def _rescore_choices(task: str, path: Path) -> dict[str, Any]:
-    rows = read_choices(path)
-    boolean = task in BOOLEAN_TASKS
-    found = [choice_of(row.output, boolean) for row in rows]
-    gold = [gold_of(row.gold) for row in rows]
-    predicted = [choice for choice, _ in found]
+    Args:
+        reader: the board's.
+        task: evaluation set.
+        rows: as published.
+        path: the file, for messages and its digest.
+    """
+    targets = [row.target for row in rows]
+    readings = [reading_of(reader, task, row, path) for row in rows]
+    correct = sum(reading.correct for reading in readings)
     result: dict[str, Any] = {
         "task": task,
-        **asdict(summarize(gold, predicted)),
-        "invalid_rate": sum(not valid for _, valid in found) / len(rows),
-        "references": {},
-        "rows": "unpinned",
+        **asdict(summarize(correct, len(rows))),
+        **reader.measures(task, targets, [reading.answer for reading in readings]),
+        "invalid_rate": invalid_rate(readings),
+        "references": reader.constants(task, targets),
         "sha256": sha256_file(path),
     }
     subsets = sorted({row.subset for row in rows if row.subset is not None})
     if subsets:
+        pairs = list(zip(rows, readings, strict=True))
         result["subsets"] = {
-            name: _share(
-                [
-                    a == b
-                    for a, b, row in zip(gold, predicted, rows, strict=True)
-                    if row.subset == name
-                ]
-            )
+            name: share([reading.correct for row, reading in pairs if row.subset == name])
             for name in subsets
         }
     return result
 
 
-def _share(right: Sequence[bool]) -> float:
+def reading_of(reader: Reader, task: str, row: PublishedRow, path: Path) -> Reading:
+    """Return what a published row says, read from its raw text where it holds one.
+
+    Args:
+        reader: the board's.
+        task: evaluation set.
+        row: as published.
+        path: the file, for messages.
+
+    Raises:
+        EvaluationError: an answer that the board does not know, or that its text does not read.
+    """
+    known = reader.answers(task)
+    for name, value in (("right answer", row.target), ("answer", row.stated)):
+        if known is not None and value is not None and value not in known:
+            raise EvaluationError(
+                f"{path}: {row.where}: its {name} is {value!r:.40}; expected {', '.join(known)}"
+            )
+    if row.output is None:
+        answer = row.stated or ""
+        return Reading(answer, None, answer == row.target)
+    reading = reader.read(task, row.output, row.target)
+    if row.stated is not None and row.stated != reading.answer:
+        raise EvaluationError(
+            f"{path}: {row.where}: its answer is {row.stated!r}, its text reads"
+            f" {reading.answer!r}; the row was edited: evaluate again"
+        )
+    return reading
+
+
+def invalid_rate(readings: Sequence[Reading]) -> float | None:
+    """Return the share of outputs that hold no answer; None when an output is not there."""
+    if any(reading.valid is None for reading in readings):
+        return None
+    return sum(not reading.valid for reading in readings) / len(readings)
+
+
+def share(right: Sequence[bool]) -> float:
+    """Return the share of true values."""
     return sum(right) / len(right)

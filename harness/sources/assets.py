@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from harness.boards.challenge import Challenge
-from harness.document import Document
-from harness.planning.smoke import EVALUATION_ROWS, TRAINING_ROWS, corpus_digest
+from harness.boards.registry import protocol_of
+from harness.boards.rows import Example
+from harness.document import Document, canonical_json, sha256_text
 from harness.record.data import DataRecord
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder
@@ -53,7 +55,7 @@ def locate(
         training_file = None
         data = _synthetic(challenge)
     else:
-        path, record = locate_training_set(challenge.dataset, folder, offline)
+        path, record = locate_training_set(challenge, folder, offline)
         training_file = str(path)
         data = [record]
         for item in challenge.evaluation:
@@ -70,22 +72,26 @@ def locate(
 
 
 def _synthetic(challenge: Challenge) -> list[DataRecord]:
+    """Return records of the synthetic rows that a smoke run reads in place of the data sets."""
     note = "a synthetic corpus made in code stands for it (smoke run)"
+    protocol = protocol_of(challenge)
 
-    def record(name: str, kind: str, rows: int, purpose: str) -> DataRecord:
-        return DataRecord.model_validate(
-            {
-                "name": name,
-                "kind": kind,
-                "source": "synthetic",
-                "revision": "smoke",
-                "rows": rows,
-                "sha256": corpus_digest(purpose),
-                "notes": (note,),
-            }
+    def record(
+        name: str, kind: Literal["training", "evaluation"], rows: list[Example]
+    ) -> DataRecord:
+        return DataRecord(
+            name=name,
+            kind=kind,
+            source="synthetic",
+            revision="smoke",
+            rows=len(rows),
+            sha256=sha256_text(canonical_json(rows)),
+            notes=(note,),
         )
 
-    return [record(challenge.dataset.name, "training", TRAINING_ROWS, "training")] + [
-        record(item.dataset, "evaluation", EVALUATION_ROWS, item.task)
+    text, answer = protocol.example_columns
+    training = [(row[text], row[answer]) for row in protocol.smoke_training()]
+    return [record(challenge.dataset.name, "training", training)] + [
+        record(item.dataset, "evaluation", list(protocol.smoke_rows(item.task).examples))
         for item in challenge.evaluation
     ]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from pathlib import Path
 
-from harness.boards.challenge import TrainingSet
-from harness.document import canonical_json, sha256_file
+from harness.boards.challenge import Challenge
+from harness.boards.registry import protocol_of
+from harness.document import sha256_file
 from harness.errors import MissingExtraError, SourceError
 from harness.record.data import DataRecord
 from harness.sources.lookup import find
 
 
 def locate_training_set(
-    dataset: TrainingSet, mirror: Path | None, offline: bool
+    challenge: Challenge, mirror: Path | None, offline: bool
 ) -> tuple[Path, DataRecord]:
-    """Find the training set's parquet file.
+    """Find the parquet file of a challenge's training set.
 
     A readable file that misses a pin can be used; the record's notes then say what differs, and the
     run is not eligible.
@@ -24,10 +23,11 @@ def locate_training_set(
     Raises:
         SourceError: it is nowhere, is no parquet file, or lacks a column.
     """
+    dataset = challenge.dataset
     found = find("dataset", dataset.name, "main", ("*.parquet",), _missing, mirror, offline)
     (path,) = _parquet_files(found.folder)
     digest = sha256_file(path)
-    rows, problems = compare_with_pins(dataset, path, digest)
+    rows, problems = compare_with_pins(challenge, path, digest)
     record = DataRecord(
         name=dataset.name,
         kind="training",
@@ -41,11 +41,11 @@ def locate_training_set(
     return path, record
 
 
-def compare_with_pins(dataset: TrainingSet, path: Path, digest: str) -> tuple[int, list[str]]:
+def compare_with_pins(challenge: Challenge, path: Path, digest: str) -> tuple[int, list[str]]:
     """Compare a training file with the challenge's pins.
 
     Args:
-        dataset: the pins.
+        challenge: the pins.
         path: a parquet file.
         digest: its sha256.
 
@@ -63,7 +63,7 @@ def compare_with_pins(dataset: TrainingSet, path: Path, digest: str) -> tuple[in
         raise MissingExtraError(
             "reading the training set needs pyarrow; run `pip install flowertune-harness[run]`"
         ) from None
-    pin = dataset.pin
+    dataset = challenge.dataset
     try:
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
@@ -84,26 +84,9 @@ def compare_with_pins(dataset: TrainingSet, path: Path, digest: str) -> tuple[in
             raise SourceError(f"{path}: row {row}: {name} is {values[row]!r:.40}, expected text")
 
     problems: list[str] = []
-    if digest in pin.lookalikes:
-        problems.append(f"this file is not the hub's but {pin.lookalikes[digest]}")
-    if table.num_rows != pin.rows:
-        problems.append(f"{table.num_rows} rows, the challenge pins {pin.rows}")
-    if dict(Counter(columns["output"])) != pin.labels:
-        problems.append("another histogram of labels than the challenge pins")
-    if anchor_digest(columns, pin.anchor_excludes) != pin.anchor_sha256:
-        problems.append("other rows, or another order of rows, than the challenge pins")
-    return table.num_rows, problems
-
-
-def anchor_digest(columns: dict[str, list[str]], excludes: str) -> str:
-    """Return the digest that `TrainingPin.anchor_sha256` pins; see there."""
-    digest = hashlib.sha256()
-    rows = zip(columns["input"], columns["output"], columns["instruction"], strict=True)
-    for index, (text, output, instruction) in enumerate(rows):
-        if instruction != excludes:
-            line = canonical_json([index, text, output, instruction]) + "\n"
-            digest.update(line.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    if digest in dataset.pin.lookalikes:
+        problems.append(f"this file is not the hub's but {dataset.pin.lookalikes[digest]}")
+    return table.num_rows, problems + protocol_of(challenge).training_faults(columns)
 
 
 def _parquet_files(folder: Path) -> list[Path]:

@@ -20,9 +20,9 @@ from typing import Any
 from harness.document import pretty_json, sha256_text, write_atomic
 from harness.errors import RecordError, UsageError
 from harness.record.result import ResultRecord
-from harness.boards.protocols.labels import answer_of, label_of
-from harness.scoring.generation_files import read_answers
-from harness.verify.rules.evaluation.answers import source
+from harness.boards.protocol import BoardProtocol, PublishedRow
+from harness.boards.published_files import read_lines
+from harness.verify.rules.evaluation.answers import source, task_of
 from harness.submissions.check import Checked, check
 from harness.verify.report import Finding
 from harness.verify.files.generations import Generations, generation_lines
@@ -41,7 +41,7 @@ from harness.verify.submission import Subject
 from harness.verify.targets import Target
 
 REPEATED = "[the row's sentence]"
-SHORT_SENTENCE = 16
+SHORT_PASSAGE = 16
 """Characters; a shorter text may be repeated by chance."""
 
 
@@ -115,10 +115,9 @@ def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
             f"{run_dir}: no generations of {', '.join(missing)}; run: harness evaluate"
             f" {shlex.quote(str(run_dir))}"
         )
-    marker = subject.challenge.protocol.answer_marker
     texts = {
         name: generation_lines(
-            rows_of(without_prompts(item, run_dir / f"generations/{name}.jsonl", marker)),
+            rows_of(without_prompts(item, run_dir / f"generations/{name}.jsonl", subject.protocol)),
             item.loglikelihoods is not None,
         )
         for name, item in subject.generations.items()
@@ -144,24 +143,45 @@ def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
     seal(folder)
 
 
-def without_prompts(item: Generations, path: Path, marker: str) -> Generations:
-    """Return generations whose outputs do not repeat their row's sentence.
+def without_prompts(item: Generations, path: Path, protocol: BoardProtocol) -> Generations:
+    """Return generations whose outputs do not repeat what their prompts may not pass on.
 
-    A model sometimes writes the prompt's sentence again. It becomes `REPEATED` where the official
-    label stays what it is; a sentence that itself decides the label is cut after the answer.
+    A model sometimes writes the prompt's sentence again. It becomes `REPEATED` where the reading
+    stays what it is; where the sentence itself decides the reading, only the answer is left. With
+    the sentence "Positive surprise at Alder Bank ." and the output
+
+        "negative. Input: Positive surprise at Alder Bank ."
+
+    the answer is positive, because the word stands in the repeated sentence; without the sentence
+    it would be negative. So the output becomes "positive".
+
+    Args:
+        item: the generations of a run.
+        path: their file in the run directory, which holds the prompts.
+        protocol: the board's: which passages of a prompt those are.
     """
     if item.loglikelihoods is not None:
         return item
-    outputs = []
-    for answer, output, label in zip(read_answers(path), item.outputs, item.labels, strict=True):
-        sentence = answer.context.partition("\nInput: ")[2].rpartition("\nAnswer: ")[0]
-        clean = output
-        if output is not None and len(sentence) >= SHORT_SENTENCE and sentence in output:
-            clean = output.replace(sentence, REPEATED)
-            if label_of(answer_of(marker + clean, marker)) != label:
-                clean = label
-        outputs.append(clean)
+    task = task_of(path.name)
+    lines = read_lines(path)
+    outputs = [
+        None if output is None else _without_passages(protocol, task, line, output)
+        for line, output in zip(lines, item.outputs, strict=True)
+    ]
     return replace(item, outputs=tuple(outputs))
+
+
+def _without_passages(
+    protocol: BoardProtocol, task: str, line: PublishedRow, output: str
+) -> str:
+    clean = output
+    for passage in protocol.passages(line.prompt):
+        if len(passage) >= SHORT_PASSAGE:
+            clean = clean.replace(passage, REPEATED)
+    if clean == output or not protocol.rederivable:
+        return clean
+    before, after = (protocol.read(task, text, line.target) for text in (output, clean))
+    return clean if after.answer == before.answer else before.answer
 
 
 def rows_of(item: Generations) -> list[tuple[str, str, str, Any]]:

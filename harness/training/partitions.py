@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.boards.challenge import Challenge
+from harness.boards.registry import protocol_of
 from harness.errors import SourceError
-from harness.planning.smoke import training_rows
 
 
 class Partitions:
@@ -49,7 +49,7 @@ class Partitions:
         import datasets
 
         if self._training_file is None:
-            return datasets.Dataset.from_list(training_rows(self._challenge))
+            return datasets.Dataset.from_list(protocol_of(self._challenge).smoke_training())
         import pyarrow
         import pyarrow.parquet
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.boards.challenge import Challenge
+from harness.boards.protocol import BoardProtocol
+from harness.boards.registry import protocol_of
 from harness.record.result import ResultRecord
 from harness.record.score import Score
 from harness.verify.files.generations import Generations
@@ -44,6 +47,11 @@ class Subject:
     """Task -> `1` for a row answered right, else `0`; from `rows.json`."""
     ladder: tuple[Rung, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+
+    @cached_property
+    def protocol(self) -> BoardProtocol:
+        """What reads the board's answers."""
+        return protocol_of(self.challenge)
 
     @property
     def is_folder(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.boards import rows as module
 from harness.boards.challenge import Challenge, load_challenge
-from harness.boards.rows import Row, check_rows, fingerprint, make_row, pinned_digests, row_digest
+from harness.boards.rows import Row, check_rows, fingerprint, pinned_digests, row_digest
 from harness.errors import EvaluationError
 
 LABELS = ("negative", "neutral", "positive")
@@ -19,8 +19,7 @@ def official(monkeypatch: pytest.MonkeyPatch) -> tuple[Challenge, list[Row]]:
     """Pin twelve rows of our own as fpb, and twelve others as fiqa."""
     challenge = load_challenge("finance")
     sets = {
-        task: [make_row(challenge, f"{task} {i}", LABELS[i % 3], "news") for i in range(12)]
-        for task in ("fpb", "fiqa")
+        task: [Row(f"{task} {i}", LABELS[i % 3]) for i in range(12)] for task in ("fpb", "fiqa")
     }
     pins = {task: tuple(map(row_digest, rows)) for task, rows in sets.items()}
     monkeypatch.setattr(module, "pinned_digests", lambda challenge_id: pins)
@@ -98,11 +97,3 @@ def test_every_official_row_is_pinned() -> None:
         task: len(rows) for task, rows in pins.items()
     }
     assert all(len(digest) == 20 for rows in pins.values() for digest in rows)
-
-
-def test_a_prompt_is_upstreams_to_the_byte() -> None:
-    row = make_row(load_challenge("finance"), "Sales rose .", "positive", "tweet")
-    assert row.context == (
-        "Instruction: What is the sentiment of this tweet? Please choose an answer from"
-        " {negative/neutral/positive}.\nInput: Sales rose .\nAnswer: "
-    )

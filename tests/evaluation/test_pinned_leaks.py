@@ -8,7 +8,7 @@ import pytest
 
 from harness.boards.challenge import load_challenge
 from harness.boards.leaks import pinned_leaks
-from harness.evaluation.lm_eval_bridge.official_rows import load_official
+from harness.boards.registry import protocol_of
 from harness.scoring.leak import count_leak
 
 CHALLENGE = load_challenge("finance")
@@ -33,7 +33,7 @@ def test_pinned_leaks_are_those_of_the_data(mirror: Path, rows: int | None) -> N
     ]
     for item in CHALLENGE.evaluation:
         files = [mirror / "datasets" / item.dataset / name for name in item.files]
-        official = load_official(CHALLENGE, item.task, files)
+        official = protocol_of(CHALLENGE).rows(item.task, files)
         count = count_leak(anchored, official.source, official.examples[:rows])
         pinned, number = pinned_leaks("finance")[item.task], len(official.examples[:rows])
         assert pinned.exact_rows(number) == count.certain_rows

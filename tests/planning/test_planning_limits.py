@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from harness.boards.registry import protocol_of
 from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.machine.machine import Machine
 from harness.planning.client_processes import client_memory_bytes, client_processes
 from harness.planning.devices import choose_compute, refuse_hopeless_device
 from harness.planning.resolve import Request, Resolved, resolve
-from harness.planning.smoke import corpus_digest, evaluation_rows, training_rows
 from harness.spec import RunSpec
 
 GPU = Machine(
@@ -136,24 +136,11 @@ def test_threads_may_be_as_many_as_cores_and_no_more() -> None:
         choose_compute("cpu", 17, False, CPU, 5)
 
 
-@pytest.mark.parametrize(
-    ("purpose", "digest"),
-    [
-        ("training", "c3205455b05f03d5d1916e09c3260c5fbec1c8afde3ab3ec93ff91c98d23d236"),
-        ("fpb", "1c8e298b8c08824ad5893e1f71cd5c9309932a706ce35c5e341459b189bae415"),
-        ("fiqa", "18511fe3a73889562ac5a58fedbc61b202af5f0db120eabf0a50a5ea86e27efe"),
-        ("tfns", "4565ed2c5d29d72816c96323742f3478eb2f5ad935ecd5350949da72f16338ed"),
-    ],
-)
-def test_the_smoke_corpus_is_the_one_of_all_smoke_records(purpose: str, digest: str) -> None:
-    """Their records hold its digest."""
-    assert corpus_digest(purpose) == digest
-
-
 def test_a_smoke_run_has_32_rows_a_partition_and_8_a_set() -> None:
     challenge = resolved("135m").challenge
-    assert len(training_rows(challenge)) == 32 * challenge.num_supernodes
-    assert len(evaluation_rows("fpb")) == 8
+    protocol = protocol_of(challenge)
+    assert len(protocol.smoke_training()) == 32 * challenge.num_supernodes
+    assert all(len(protocol.smoke_rows(item.task).rows) == 8 for item in challenge.evaluation)
 
 
 def test_the_seed_is_the_same_for_everyone_who_names_none() -> None:

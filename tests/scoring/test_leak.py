@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.boards.challenge import load_challenge
+from harness.boards.registry import protocol_of
 from harness.scoring.leak import count_leak
 
 A, B, C = ("a", "positive"), ("b", "neutral"), ("c", "negative")
@@ -40,11 +41,11 @@ def test_the_real_sets_leak_as_documented(
     mirror: Path, task: str, certain: int, by_text: int
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    official_rows = pytest.importorskip("harness.evaluation.lm_eval_bridge.official_rows")
+    pytest.importorskip("datasets")
     challenge = load_challenge("finance")
     item = challenge.evaluation_set(task)
     folder = mirror / "datasets" / item.dataset
-    official = official_rows.load_official(challenge, task, [folder / each for each in item.files])
+    official = protocol_of(challenge).rows(task, [folder / each for each in item.files])
     table = parquet.read_table(mirror / "datasets" / challenge.dataset.name / "train.parquet")
     training = zip(table["input"].to_pylist(), table["output"].to_pylist(), strict=True)
     leak = count_leak(training, official.source, official.examples)

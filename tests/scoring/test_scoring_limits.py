@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.boards.published_files import read_array, read_lines
 from harness.errors import HarnessError
-from harness.scoring.generation_files import read_answers, read_choices
 from harness.scoring.statistics import bootstrap_interval, standard_error
 
 
@@ -27,13 +27,13 @@ def test_100_000_rows_are_read_and_one_more_is_not(tmp_path: Path) -> None:
     line = json.dumps({"context": "p", "new_target": "neutral", "new_out": "neutral"}) + "\n"
     path = tmp_path / "generations.jsonl"
     path.write_text(line * 100_000)
-    assert len(read_answers(path)) == 100_000
+    assert len(read_lines(path)) == 100_000
     path.write_text(line * 100_001)
     with pytest.raises(HarnessError, match="100000"):
-        read_answers(path)
+        read_lines(path)
     item = {"prompt": "p", "gold": "a", "output": "a"}
     path.write_text(json.dumps([item] * 100_000))
-    assert len(read_choices(path)) == 100_000
+    assert len(read_array(path)) == 100_000
     path.write_text(json.dumps([item] * 100_001))
     with pytest.raises(HarnessError, match="100000"):
-        read_choices(path)
+        read_array(path)

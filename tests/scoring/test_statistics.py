@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scoring.statistics import (
-    bootstrap_interval,
-    macro_f1,
-    matthews,
-    references,
-    standard_error,
-    summarize,
-)
-
-LABELS = ["negative", "neutral", "positive"]
-PAIRS = st.lists(
-    st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1, max_size=40
-)
-
-
-@settings(deadline=None)  # the first example imports scikit-learn
-@given(PAIRS)
-def test_macro_f1_and_mcc_are_scikit_learns(pairs: list[tuple[str, str]]) -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
-    gold, predicted = (list(side) for side in zip(*pairs, strict=True))
-    expected = metrics.f1_score(gold, predicted, average="macro", zero_division=0)
-    assert macro_f1(gold, predicted) == pytest.approx(expected)
-    if len(set(gold) | set(predicted)) > 1:
-        assert matthews(gold, predicted) == pytest.approx(
-            metrics.matthews_corrcoef(gold, predicted)
-        )
+from harness.scoring.statistics import bootstrap_interval, standard_error, summarize
 
 
 @pytest.mark.parametrize(("correct", "examples"), [(1, 2), (865, 1212), (0, 5), (304, 304)])
@@ -61,18 +35,8 @@ def test_the_interval_holds_the_value(examples: int, data: st.DataObject) -> Non
     assert 0 <= low <= correct / examples <= high <= 1
 
 
-def test_references_are_what_needs_no_model() -> None:
-    gold = ["neutral"] * 6 + ["positive"] * 3 + ["negative"]
-    assert references(gold, "neutral", "positive") == {
-        "empty_answer": 0.6,
-        "best_constant": 0.6,
-        "majority": 0.3,
-    }
-
-
 def test_a_single_row_has_numbers_too() -> None:
-    summary = summarize(["positive"], ["positive"])
+    summary = summarize(1, 1)
     assert summary.accuracy == 1.0
     assert summary.stderr == 0.0
     assert summary.interval == (1.0, 1.0)
-    assert math.isfinite(summary.mcc)

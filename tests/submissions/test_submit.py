@@ -10,12 +10,13 @@ import pytest
 from clean_submission import Submission, score_of
 
 from harness.boards.challenge import load_challenge
-from harness.boards.rows import make_row, row_digest
+from harness.boards.finance.rows import make_row
+from harness.boards.registry import protocol_of
+from harness.boards.rows import row_digest
 from harness.document import pretty_json, sha256_text
 from harness.errors import RecordError, UsageError
 from harness.pipeline.publish import publish
 from harness.planning.eligibility import ineligible_because
-from harness.planning.smoke import evaluation_rows
 from harness.record.card import card
 from harness.record.result import ResultRecord
 from harness.submissions.check import verify
@@ -41,7 +42,7 @@ def smoke_run(
     scores = []
     for task in ("fpb", "fiqa", "tfns"):
         lines, rows = [], []
-        for index, (text, label) in enumerate(evaluation_rows(task)):
+        for index, (text, label) in enumerate(protocol_of(challenge).smoke_rows(task).examples):
             sentence = (sentences or {}).get(index, text) if task == "fpb" else text
             row = make_row(challenge, sentence, label, "news")
             output = (outputs or {}).get(index, f" {label}") if task == "fpb" else f" {label}"
@@ -85,12 +86,13 @@ def test_a_run_is_submitted_whole_and_verifies(tmp_path: Path) -> None:
 
 def test_no_sentence_of_an_evaluation_set_is_submitted(tmp_path: Path) -> None:
     """Neither the prompts nor a model's repetition of them, nor the temporary folder stays."""
-    sentence = evaluation_rows("fpb")[0][0]
+    protocol = protocol_of(load_challenge("finance"))
+    sentence = protocol.smoke_rows("fpb").examples[0][0]
     run = smoke_run(tmp_path / "run", {0: f"\nInput: {sentence}\nneutral"})
     folder = submit(run, tmp_path / "submissions")
     texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
     for task in ("fpb", "fiqa", "tfns"):
-        for text, _ in evaluation_rows(task):
+        for text, _ in protocol.smoke_rows(task).examples:
             assert not any(text in found for found in texts)
     assert REPEATED in (folder / "generations/fpb.jsonl").read_text()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]

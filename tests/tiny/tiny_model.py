@@ -7,7 +7,7 @@ from pathlib import Path
 from harness_tiny import MODEL
 
 from harness.boards.challenge import load_challenge
-from harness.planning.smoke import training_rows
+from harness.boards.registry import protocol_of
 
 
 def make_tiny_model(folder: Path) -> Path:
@@ -22,7 +22,7 @@ def make_tiny_model(folder: Path) -> Path:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    rows = training_rows(load_challenge("finance"))[:200]
+    rows = protocol_of(load_challenge("finance")).smoke_training()[:200]
     texts = [f"\n### Instruction:\n{r['instruction']} {r['input']}\n### Response: " for r in rows]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

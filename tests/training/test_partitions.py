@@ -29,12 +29,12 @@ def test_rows_are_those_of_flowers_federated_data_set(mirror: Path, tmp_path: Pa
 
 
 def test_every_row_of_the_corpus_is_in_exactly_one_partition() -> None:
-    from harness.planning.smoke import training_rows
+    from harness.boards.registry import protocol_of
 
     challenge = load_challenge("finance")
     table = Partitions(challenge, None)
     whole = [row for partition in range(50) for row in table.rows(partition)]
-    assert sorted(map(str, whole)) == sorted(map(str, training_rows(challenge)))
+    assert sorted(map(str, whole)) == sorted(map(str, protocol_of(challenge).smoke_training()))
 
 
 def test_fixed_order_repeats_and_per_round_order_does_not(make_trainer: object) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from clean_submission import Submission, fake_digest
 
+from harness.boards.protocols.labels import LabelProtocol
 from harness.document import canonical_json, sha256_text
 from harness.document.safetensors_header import read_header
 from harness.submissions.check import verify
@@ -568,7 +569,27 @@ def test_budget_rejects_a_run_over_the_limit(tmp_path: Path) -> None:
         assert broken_by(submission.write(tmp_path / str(rank) / FOLDER)) == expected
 
 
-SEPARATE = {"plain-files", "manifest", "place", "examples-evaluated", "budget"}
+def test_answers_that_follow_from_no_text_are_taken_as_stated_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a board whose outputs must be executed, an output may say anything of its answer."""
+
+    def edit(submission: Submission) -> None:
+        row = submission.generations["fpb"][0]
+        row[3] = next(f" {label}" for label in ("positive", "negative") if label != row[2])
+        submission.redigest()
+
+    folder = written(tmp_path, edit)
+    assert broken_by(folder) >= {"labels"}
+    monkeypatch.setattr(LabelProtocol, "rederivable", False)
+    report = verify([folder])
+    assert {item.rule for item in report.findings} == {"stated-answers"}
+    assert report.clean
+
+
+SEPARATE = {
+    "plain-files", "manifest", "place", "examples-evaluated", "budget", "stated-answers",
+}  # fmt: skip
 """Rules whose fixture needs more than a change of values; each has its own test above."""
 
 

@@ -1,4 +1,4 @@
-"""From a multiple-choice output to a choice, as upstream's medical and general-nlp scripts read it.
+"""Boards whose answers are choices: a letter, or yes and no.
 
 Source: adap/flower, benchmarks/flowertune-llm/evaluation/{medical,general-nlp}, `accuracy_compute`
 and `format_answer` at 2026-03-29. Restated in our words.
@@ -7,16 +7,17 @@ and `format_answer` at 2026-03-29. Restated in our words.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
-BOOLEAN_TASKS = frozenset({"pubmedqa"})
-"""Tasks answered yes or no; every other one by a letter."""
-
-TASKS = (
-    "pubmedqa", "medmcqa", "medqa", "careqa",
-    "mmlu_stem", "mmlu_social_sciences", "mmlu_humanities", "mmlu_other",
-)  # fmt: skip
+from harness.boards.board import Board
+from harness.boards.protocol import PublishedRow, Reading
+from harness.boards.protocols import accuracy_files
+from harness.boards.protocols.class_measures import class_measures
+from harness.boards.published_files import read_array
 
 ANSWERS = frozenset({"a", "b", "c", "d", "e", "yes", "no"})
+"""What counts as a choice, on every set: "e" is accepted where there is no fifth option."""
 
 _DOUBLED = (("yesyes", "yes"), ("nono", "no"), ("yesno", "yes"), ("noyes", "no"))
 """Run-together answers; the first that occurs is replaced, as upstream's if-chain does."""
@@ -49,3 +50,47 @@ def gold_of(gold: str) -> str:
     if "###" in text and "answer is:" in text:
         return text.split("answer is:")[1].split("###")[0].strip()
     return text
+
+
+class ChoiceReader:
+    """How choices are read, and the published files that hold them."""
+
+    rederivable = True
+
+    def __init__(self, board: Board) -> None:
+        """Learn which sets are answered by yes and no."""
+        self.boolean = frozenset(item.task for item in board.sets if item.answers == "yes-no")
+
+    def read(self, task: str, output: str, target: str) -> Reading:
+        """Return the choice of an output; without one, the whole output is compared."""
+        choice, valid = choice_of(output, task in self.boolean)
+        return Reading(choice, valid, choice == gold_of(target))
+
+    def answers(self, task: str) -> None:
+        """Return None: a text without a choice is its own answer."""
+
+    def measures(
+        self, task: str, targets: Sequence[str], answers: Sequence[str]
+    ) -> dict[str, float]:
+        """Return macro-F1 and Matthews' correlation."""
+        return class_measures(targets, answers)
+
+    def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
+        """Return nothing: no constant answer is compared on these boards yet."""
+        return {}
+
+    def accuracy_file(self, task: str) -> str:
+        """Return a regular expression for the path of a published accuracy file."""
+        return accuracy_files.accuracy_file(task)
+
+    def stated_accuracy(self, task: str, text: str) -> str | None:
+        """Return the fraction in the text of an accuracy file."""
+        return accuracy_files.stated_accuracy(text)
+
+    def generations_file(self, task: str) -> str | None:
+        """Return a regular expression for the path of a published generations file."""
+        return accuracy_files.generations_file(task)
+
+    def published(self, path: Path) -> list[PublishedRow]:
+        """Read an array of prompt, right choice and output; a worked answer is cut out."""
+        return [row._replace(target=gold_of(row.target)) for row in read_array(path)]

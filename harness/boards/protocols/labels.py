@@ -1,58 +1,172 @@
-"""From a decoded text to a label, exactly as upstream's finance script reads it.
+"""Boards whose answers are labels that stand somewhere in a free text.
 
 Source: adap/flower, benchmarks/flowertune-llm/evaluation/finance, `inference` and `change_target`
 at 2026-03-29. Restated in our words; `docs/evaluation.md` lists what follows from it.
+
+The official script decodes prompt and continuation together and takes what stands between the first
+and the second marker for the answer. With the marker "Answer: " and a model that runs on,
+
+    "Input: Sales rose .\\nAnswer: positive\\nInput: Sales fell .\\nAnswer: negative"
+
+reads "positive\\nInput: Sales fell .\\n", whose label is positive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from harness.boards.challenge import Challenge
+from harness.boards.protocol import Decoding, PublishedRow, Reading, SecondMeasure
+from harness.boards.protocols import accuracy_files
+from harness.boards.protocols.class_measures import class_measures
+from harness.boards.published_files import read_lines
+from harness.boards.training_pin import training_faults
 
 NO_ANSWER = "None"
 """What upstream puts in place of the answer of a text without the marker."""
 
-SPELLINGS = {
-    "positive": ("positive", "Positive"),
-    "negative": ("negative", "Negative"),
-}
-"""Label -> spellings that count, wherever they stand; looked for in this order."""
 
-DEFAULT = "neutral"
-"""Label of every other text, the empty one included."""
+def names(answer: str, label: str) -> bool:
+    """Whether an answer holds a label in a spelling that counts: lower case or capitalised."""
+    return label in answer or label.capitalize() in answer
 
 
-def answer_of(text: str, marker: str) -> str:
-    """Return what upstream takes for the answer in a whole decoded text, prompt included.
+class LabelProtocol:
+    """All of a `BoardProtocol` whose answers are labels, but the rows and the smoke corpus.
 
-    That is what stands between the first and the second `marker`; `NO_ANSWER` without any.
+    A board's class sets `looked_for` and adds `rows`, `smoke_rows`, `smoke_training` and
+    `passages`.
     """
-    parts = text.split(marker, 2)
-    return parts[1] if len(parts) > 1 else NO_ANSWER
 
+    looked_for: ClassVar[tuple[str, ...]]
+    """Labels in the order in which the official script looks for them; the first one that is found
+    counts. The default label, which every other text has, is not looked for."""
+    example_columns = ("input", "output")
+    smoke_training_rows = 1_600
+    rederivable = True
 
-def label_of(answer: str) -> str:
-    """Return the label of an answer: the first of `SPELLINGS` found anywhere in it."""
-    for label, spellings in SPELLINGS.items():
-        if any(word in answer for word in spellings):
-            return label
-    return DEFAULT
+    def __init__(self, challenge: Challenge) -> None:
+        """Take the facts of the challenge's rules."""
+        rules = challenge.protocol
+        self.challenge = challenge
+        self.id = rules.id
+        self.marker = rules.answer_marker
+        self.labels = rules.labels
+        self.default = rules.default_label
+        self.decoding = Decoding(
+            batch_size=rules.batch_size,
+            max_length_tokens=rules.max_length_tokens,
+            seed=rules.seed,
+        )
+        self.second: SecondMeasure | None = SecondMeasure(answers=rules.labels, version="1.0")
 
+    def answer_of(self, text: str) -> str:
+        """Return what upstream takes for the answer in a whole decoded text, prompt included."""
+        parts = text.split(self.marker, 2)
+        return parts[1] if len(parts) > 1 else NO_ANSWER
 
-def is_decided(text: str, marker: str) -> bool:
-    """Whether no continuation of `text` can change its label any more.
+    def label_of(self, answer: str) -> str:
+        """Return the label of an answer.
 
-    Either "positive" is in the answer (it is looked for first, and an answer only grows), or the
-    answer is closed by a second marker. One character must follow that marker: tokenizers that
-    tidy spaces may still take the marker's own space back when a full stop comes next.
-    """
-    parts = text.split(marker, 2)
-    if len(parts) < 2:
-        return False
-    if any(word in parts[1] for word in SPELLINGS["positive"]):
-        return True
-    return len(parts) == 3 and parts[2] != ""
+        With "positive" looked for first, "not positive" is positive and "POSITIVE" is the default.
+        """
+        return next((label for label in self.looked_for if names(answer, label)), self.default)
 
+    def read(self, task: str, output: str, target: str) -> Reading:
+        """Return the label of an output, and whether it names any label, the default included."""
+        # The output follows the prompt's first marker, so one stands before it in the whole text.
+        answer = self.answer_of(self.marker + output)
+        label = self.label_of(answer)
+        valid = any(names(answer, each) for each in self.labels)
+        return Reading(label, valid, label == target)
 
-def has_label_word(answer: str, labels: Sequence[str]) -> bool:
-    """Whether an answer names any label, "neutral" included, in a spelling that counts."""
-    return any(word in answer for label in labels for word in (label, label.capitalize()))
+    def answers(self, task: str) -> tuple[str, ...]:
+        """Return the labels."""
+        return self.labels
+
+    def output_of(self, prompt: str, text: str, new_text: str) -> str:
+        """Return what follows the first marker of prompt and continuation decoded together.
+
+        That is the continuation, but for a sentence that itself holds the marker: the output then
+        begins inside the prompt, and the sentence decides its own label, as it does upstream.
+        """
+        return text.partition(self.marker)[2]
+
+    def settled(self, task: str, text: str) -> bool:
+        """Whether no continuation of `text` can change its label any more.
+
+        Either the label that is looked for first is in the answer (an answer only grows), or the
+        answer is closed by a second marker. Any other label decides nothing: the first one may
+        still come. One character must follow the second marker, because tokenizers that tidy
+        spaces may still take the marker's own space back when a full stop comes next.
+        """
+        parts = text.split(self.marker, 2)
+        if len(parts) < 2:
+            return False
+        return names(parts[1], self.looked_for[0]) or (len(parts) == 3 and parts[2] != "")
+
+    def hint(self, tail: str) -> bool:
+        """Whether the label that is looked for first, or a marker, stands in the last tokens.
+
+        Without its first letter the label matches both spellings: "ositive" is in "positive" and
+        in "Positive".
+        """
+        return self.looked_for[0][1:] in tail or self.marker.strip(" :") in tail
+
+    def measures(
+        self, task: str, targets: Sequence[str], answers: Sequence[str]
+    ) -> dict[str, float]:
+        """Return macro-F1 and Matthews' correlation."""
+        return class_measures(targets, answers)
+
+    def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
+        """Return the shares of three constant answers.
+
+        `empty_answer` is the default label; `best_constant` the best single label with hindsight;
+        `majority` the label that is most frequent in the training data as this parser reads it
+        ("mildly positive" counts as positive).
+        """
+        count = Counter(targets)
+        return {
+            "empty_answer": count[self.default] / len(targets),
+            "best_constant": max(count.values()) / len(targets),
+            "majority": count[self.majority] / len(targets),
+        }
+
+    @property
+    def majority(self) -> str:
+        """The label that this parser reads most often off the training set's answers."""
+        count: Counter[str] = Counter()
+        for text, rows in self.challenge.dataset.pin.labels.items():
+            count[self.label_of(text)] += rows
+        return max(count, key=lambda label: count[label])
+
+    def training_faults(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return what the training set's columns miss of the challenge's pins."""
+        return training_faults(self.challenge.dataset, columns)
+
+    def question(self, prompt: str) -> str:
+        """Return the prompt without the marker's last space.
+
+        The space belongs to the label here, so that " negative" is whole tokens.
+        """
+        return prompt.removesuffix(self.marker) + self.marker.rstrip()
+
+    def accuracy_file(self, task: str) -> str:
+        """Return a regular expression for the path of a published accuracy file."""
+        return accuracy_files.accuracy_file(task)
+
+    def stated_accuracy(self, task: str, text: str) -> str | None:
+        """Return the fraction in the text of an accuracy file."""
+        return accuracy_files.stated_accuracy(text)
+
+    def generations_file(self, task: str) -> str | None:
+        """Return a regular expression for the path of a published generations file."""
+        return accuracy_files.generations_file(task)
+
+    def published(self, path: Path) -> list[PublishedRow]:
+        """Read JSON lines of prompt, right label and label read."""
+        return read_lines(path)

@@ -7,13 +7,12 @@ import re
 from pathlib import Path
 
 from harness.boards.board import Board
-from harness.boards.challenge import load_challenge
-from harness.boards.protocols.choices import BOOLEAN_TASKS, choice_of, gold_of
+from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.registry import reader_of
 from harness.boards.rows import Row, check_rows
 from harness.claims.importing.project import MAX_PUBLISHED_BYTES, Project, choose_run
 from harness.claims.record import ClaimedSet, Quote, Recount
 from harness.errors import HarnessError, RecordError
-from harness.scoring.generation_files import read_answers, read_choices
 
 STATED = re.compile(r"\s*Accuracy:\s*([0-9.eE+-]{1,40}?)\.?\s*")
 """The evaluation script writes `Accuracy: 0.5657894736842105. `"""
@@ -69,15 +68,18 @@ def recount_file(project: Project, board: Board, task: str, name: str) -> Recoun
     """
     project.data(name, MAX_PUBLISHED_BYTES)
     path = project.folder / name
-    if board.id == "finance":
-        answers = read_answers(path)
-        right = [item.predicted == item.target for item in answers]
-        rows, problem = _official(path, task, [Row(item.context, item.target) for item in answers])
-    else:
-        choices = read_choices(path)
-        boolean = task in BOOLEAN_TASKS
-        right = [choice_of(item.output, boolean)[0] == gold_of(item.gold) for item in choices]
-        rows, problem = "unpinned", ""
+    reader = reader_of(board.id)
+    published = reader.published(path)
+    right = [
+        item.stated == item.target
+        if item.output is None
+        else reader.read(task, item.output, item.target).correct
+        for item in published
+    ]
+    rows, problem = "unpinned", ""
+    if board.id in challenge_names():
+        found = [Row(item.prompt, item.target) for item in published]
+        rows, problem = _official(board, path, task, found)
     return Recount(
         file=name,
         sha256=project.digests[name],
@@ -89,9 +91,9 @@ def recount_file(project: Project, board: Board, task: str, name: str) -> Recoun
     )
 
 
-def _official(path: Path, task: str, rows: list[Row]) -> tuple[str, str]:
+def _official(board: Board, path: Path, task: str, rows: list[Row]) -> tuple[str, str]:
     try:
-        check_rows(load_challenge("finance"), task, rows, path.name)
+        check_rows(load_challenge(board.id), task, rows, path.name)
     except HarnessError as error:
         return "other", str(error)[:300]
     return "official", ""

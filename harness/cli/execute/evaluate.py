@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from harness.record.score import Score, Scores
+
+REFERENCES = {"empty_answer": "empty", "best_constant": "best const."}
+"""Answer that needs no model -> heading, where its name is too long for one."""
 
 
 @click.command()
@@ -60,9 +64,13 @@ def as_text(scores: Scores) -> str:
     """Return the scores as a table for people, in percent."""
     from tabulate import tabulate
 
-    headers = ("measure", "set", "rows", "%", "95 % interval", "macro-F1", "MCC",
-               "no label", "empty", "best const.", "majority", "leaked", "% clean")  # fmt: skip
-    rows = [_line(item) for item in scores.scores]
+    references = list(dict.fromkeys(name for item in scores.scores for name in item.references))
+    headers = (
+        *("measure", "set", "rows", "%", "95 % interval", "macro-F1", "MCC", "no answer"),
+        *(REFERENCES.get(name, name.replace("_", " ")) for name in references),
+        *("leaked", "% clean"),
+    )
+    rows = [_line(item, references) for item in scores.scores]
     table: str = tabulate(rows, headers, disable_numparse=True)
     return table
 
@@ -71,7 +79,7 @@ def _measure(item: Score) -> str:
     return "official" if item.metric == "accuracy" else "log-likelihood"
 
 
-def _line(item: Score) -> tuple[str, ...]:
+def _line(item: Score, references: Sequence[str]) -> tuple[str, ...]:
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.2f}"
 
@@ -86,9 +94,7 @@ def _line(item: Score) -> tuple[str, ...]:
         percent(item.macro_f1),
         f"{item.mcc:.3f}",
         percent(item.invalid_rate),
-        percent(item.references["empty_answer"]),
-        percent(item.references["best_constant"]),
-        percent(item.references["majority"]),
+        *(percent(item.references.get(name)) for name in references),
         "" if leak is None else f"{leak.exact_rows}/{leak.text_rows}",
         "" if leak is None else percent(leak.clean_value),
     )

@@ -37,10 +37,12 @@ def as_text(result: dict[str, Any]) -> str:
         ("accuracy", f"{percent(result['accuracy'])} ({result['correct']} right)"),
         ("worth", f"standard error {percent(result['stderr'])},"
                   f" 95 % interval {percent(low)} to {percent(high)}"),
-        ("macro-F1", percent(result["macro_f1"])),
-        ("MCC", f"{result['mcc']:.4f}"),
-        ("no label word", percent(result["invalid_rate"])),
     ]  # fmt: skip
+    if "macro_f1" in result:
+        rows.append(("macro-F1", percent(result["macro_f1"])))
+    if "mcc" in result:
+        rows.append(("MCC", f"{result['mcc']:.4f}"))
+    rows.append(("no answer", percent(result["invalid_rate"])))
     rows += [(name.replace("_", " "), percent(v)) for name, v in result["references"].items()]
     rows += [(name, percent(v)) for name, v in result.get("subsets", {}).items()]
     return "\n".join(f"{name:<14} {value}" for name, value in rows)

@@ -31,10 +31,12 @@ class RowPlan:
     """Whether the first new token is read off a pad."""
     budget_tokens: int
     """New tokens until the batch reaches its maximum length; at least 1."""
+    task: str = ""
+    """Evaluation set of the row: when its text is settled may depend on it."""
 
 
 def plan_rows(
-    tokenizer: Any, prompts: Sequence[str], batch_size: int, max_length: int
+    tokenizer: Any, prompts: Sequence[str], batch_size: int, max_length: int, task: str = ""
 ) -> list[RowPlan]:
     """Return the plan of every row of a whole evaluation set, in order.
 
@@ -43,6 +45,7 @@ def plan_rows(
         prompts: all prompts of the set: batches are cut from the whole, whatever is decoded.
         batch_size: rows per batch.
         max_length: tokens of prompt, pads and continuation together.
+        task: the evaluation set.
 
     Raises:
         EvaluationError: a batch's prompts leave no room for one new token.
@@ -59,6 +62,7 @@ def plan_rows(
                 f" fewer than {max_length} are needed; this tokenizer cannot be evaluated"
             )
         plans += [
-            RowPlan(tuple(row), right and len(row) < width, max_length - width) for row in batch
+            RowPlan(tuple(row), right and len(row) < width, max_length - width, task)
+            for row in batch
         ]
     return plans

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.model import TemplateLM
 
-from harness.boards.challenge import Protocol
-from harness.boards.protocols.labels import answer_of, label_of
+from harness.boards.protocol import BoardProtocol
 from harness.errors import EvaluationError
-from harness.evaluation.decoder.prompts import RowPlan, plan_rows
+from harness.evaluation.decoder.prompts import RowPlan
 from harness.evaluation.journal import Journal
 from harness.progress import Meter
 
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
-    """Answers lm-eval's requests for the tasks in `harness/evaluation/tasks`."""
+    """Answers lm-eval's requests for the tasks of a board; see `tasks`."""
 
     def __init__(
         self,
-        protocol: Protocol,
+        protocol: BoardProtocol,
         load: Callable[[], Engine],
         prompts: Mapping[str, Sequence[str]],
         texts: Mapping[str, Journal],
@@ -38,7 +37,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         """Prepare; nothing is loaded before a row is missing.
 
         Args:
-            protocol: the official evaluation.
+            protocol: the board's.
             load: loads the model.
             prompts: task -> prompts of all its official rows, in order, however few are asked for:
                 they decide how a row's batch is padded.
@@ -57,7 +56,6 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Return the official text of every request, decoding the rows that no journal holds."""
-        marker = self.protocol.answer_marker
         rows = [(request.doc["task"], request.doc["row"]) for request in requests]
         missing = [key for key in rows if key[1] not in self._texts[key[0]].rows]
         meter = Meter("answers", len(rows), "rows", quiet=self._quiet)
@@ -72,31 +70,26 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
             with closing(self.engine.answers(numbered)) as found:
                 for done in found:
                     task, row = missing[done.row]
-                    answer = answer_of(done.text, marker)
+                    target = targets[task, row]
+                    output = self.protocol.output_of(
+                        self._prompts[task][row], done.text, done.new_text
+                    )
                     self._texts[task].append(
                         row,
                         {
-                            "target": targets[task, row],
-                            "output": done.text.partition(marker)[2],
+                            "target": target,
+                            "output": output,
                             "ended": done.ended,
                             "new_tokens": done.new_tokens,
-                            "new_target": targets[task, row],
-                            "new_out": label_of(answer),
+                            "new_target": target,
+                            "new_out": self.protocol.read(task, output, target).answer,
                         },
                     )
                     meter.advance(note=f"{task} row {row}")
         return [self._texts[task].rows[row]["output"] for task, row in rows]
 
     def _plans(self, tasks: set[str]) -> dict[str, list[RowPlan]]:
-        return {
-            task: plan_rows(
-                self.engine.base.tokenizer,
-                self._prompts[task],
-                self.protocol.batch_size,
-                self.protocol.max_length_tokens,
-            )
-            for task in tasks
-        }
+        return {task: self.engine.plan(task, self._prompts[task]) for task in tasks}
 
     def loglikelihood(
         self, requests: list[Instance], disable_tqdm: bool = False

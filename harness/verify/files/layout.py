@@ -27,7 +27,7 @@ ADAPTER_CONFIG = "adapter/adapter_config.json"
 WEIGHTS = "adapter/adapter_model.safetensors"
 
 MAX_FILES = 200
-GENERATIONS = re.compile(r"generations/([a-z0-9_]{1,40}(?:\.loglikelihood)?)\.jsonl")
+GENERATIONS = re.compile(r"generations/([a-z0-9_-]{1,40}(?:\.loglikelihood)?)\.jsonl")
 EVIDENCE = re.compile(r"evidence/([a-z0-9-]{1,40})\.json")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Name of a submission's folder."""

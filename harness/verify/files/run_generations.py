@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.boards.published_files import read_lines
 from harness.boards.rows import Row, row_digest
 from harness.document import parse_json, read_text
 from harness.errors import RecordError
-from harness.scoring.generation_files import read_answers
 from harness.verify.files.generations import Generations
 
 
@@ -20,13 +20,13 @@ def read_run_generations(path: Path) -> Generations:
         RecordError: not readable.
         EvaluationError: a line lacks a field.
     """
-    answers = read_answers(path)
+    lines = read_lines(path)
     second = path.name.endswith(".loglikelihood.jsonl")
     return Generations(
-        rows=tuple(row_digest(Row(item.context, item.target)) for item in answers),
-        targets=tuple(item.target for item in answers),
-        labels=tuple(item.predicted for item in answers),
-        outputs=tuple(None if second else item.output for item in answers),
+        rows=tuple(row_digest(Row(item.prompt, item.target)) for item in lines),
+        targets=tuple(item.target for item in lines),
+        labels=tuple(item.stated or "" for item in lines),
+        outputs=tuple(None if second else item.output for item in lines),
         loglikelihoods=_loglikelihoods(path) if second else None,
     )
 

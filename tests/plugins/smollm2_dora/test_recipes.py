@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.boards.challenge import load_challenge
-from harness.boards.rows import make_row
+from harness.boards.finance.rows import make_row
 from harness.planning.resolve import Request, resolve
 from harness.sources import locate
 from harness.training.base import load_tokenizer

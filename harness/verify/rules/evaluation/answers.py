@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import exp, isclose
 
-from harness.boards.challenge import Challenge
-from harness.boards.protocols.labels import answer_of, has_label_word, label_of
+from harness.boards.protocol import Reading
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.record.score import Score
-from harness.scoring import statistics
-from harness.scoring.rescore import majority
+from harness.scoring.rescore import invalid_rate
+from harness.verify.files.generations import Generations
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.evaluation.scores import expected_rows, place_of
 from harness.verify.submission import Subject
@@ -47,7 +46,7 @@ def official_rows(subject: Subject) -> Iterator[Breach]:
     """The generations are of the official rows, in order, with the official labels."""
     pinned = pinned_digests(subject.challenge.id)
     for name, generations in subject.generations.items():
-        task = name.partition(".")[0]
+        task = task_of(name)
         yield from _wrong_targets(name, generations.rows, generations.targets)
         if subject.record.spec.smoke or task not in pinned:
             continue
@@ -69,69 +68,95 @@ def _wrong_targets(task: str, found: Sequence[str], targets: Sequence[str]) -> I
 
 @lru_cache(maxsize=16_384)
 def target_matches(row: str, target: str) -> bool:
-    """Whether a row's digest binds `target` as its label."""
+    """Whether a row's digest binds `target` as its right answer."""
     return bind_target(row[:CONTEXT_CHARS], target) == row
 
 
 def labels(subject: Subject) -> Iterator[Breach]:
-    """Labels are what the official parser reads in the raw output."""
-    marker = subject.challenge.protocol.answer_marker
-    known = subject.challenge.protocol.labels
-    for task, generations in subject.generations.items():
-        for index, (output, label) in enumerate(
-            zip(generations.outputs, generations.labels, strict=True)
-        ):
-            if label not in known:
-                yield f"{task} row {index}: label", label, f"one of {', '.join(known)}"
-            elif output is None and generations.loglikelihoods is None:
-                yield f"{task} row {index}: output", "null", "the raw text that the label is of"
-            elif output is not None and label != (parsed := read_output(output, marker, known)[0]):
-                yield f"{task} row {index}: label", label, parsed
-        for index, numbers in enumerate(generations.loglikelihoods or ()):
-            likely = known[numbers.index(max(numbers))] if len(numbers) == len(known) else "none"
-            if generations.labels[index] != likely:
-                yield f"{task} row {index}: label", generations.labels[index], likely
-            if (total := sum(map(exp, numbers))) > MOST_LIKELY:
-                yield f"{task} row {index}: loglikelihoods", f"{total:.3f} in all", "1 at most"
+    """Answers are what the official parser reads in the raw output."""
+    for name, generations in subject.generations.items():
+        known = subject.protocol.answers(task_of(name))
+        for index, label in enumerate(generations.labels):
+            if known is not None and label not in known:
+                yield f"{name} row {index}: label", label, f"one of {', '.join(known)}"
+        if generations.loglikelihoods is None:
+            yield from _read_again(subject, name, generations)
+        else:
+            yield from _most_likely(subject, name, generations, generations.loglikelihoods)
 
 
-@lru_cache(maxsize=16_384)
-def read_output(output: str, marker: str, known: tuple[str, ...]) -> tuple[str, bool]:
-    """Return the official label of a raw continuation, and whether it names any label."""
-    answer = answer_of(marker + output, marker)
-    return label_of(answer), has_label_word(answer, known)
+def _read_again(subject: Subject, name: str, generations: Generations) -> Iterator[Breach]:
+    """Check answers of generated text against the text."""
+    if not subject.protocol.rederivable:
+        return
+    known = subject.protocol.answers(task_of(name))
+    for index, reading in enumerate(readings(subject, name, generations)):
+        label = generations.labels[index]
+        if reading is None:
+            yield f"{name} row {index}: output", "null", "the raw text that the label is of"
+        elif label != reading.answer and (known is None or label in known):
+            yield f"{name} row {index}: label", label, reading.answer
+
+
+def _most_likely(
+    subject: Subject,
+    name: str,
+    generations: Generations,
+    loglikelihoods: Sequence[Sequence[float]],
+) -> Iterator[Breach]:
+    """Check answers of the second measure against the log-likelihoods."""
+    second = subject.protocol.second
+    known = () if second is None else second.answers
+    for index, numbers in enumerate(loglikelihoods):
+        likely = known[numbers.index(max(numbers))] if len(numbers) == len(known) else "none"
+        if generations.labels[index] != likely:
+            yield f"{name} row {index}: label", generations.labels[index], likely
+        if (total := sum(map(exp, numbers))) > MOST_LIKELY:
+            yield f"{name} row {index}: loglikelihoods", f"{total:.3f} in all", "1 at most"
+
+
+def readings(subject: Subject, name: str, generations: Generations) -> Iterator[Reading | None]:
+    """Yield what the official parser reads in each raw output; None where there is none."""
+    read, task = subject.protocol.read, task_of(name)
+    for output, target in zip(generations.outputs, generations.targets, strict=True):
+        yield None if output is None else read(task, output, target)
+
+
+def task_of(name: str) -> str:
+    """Return the evaluation set of a generations file, `<task>` or `<task>.loglikelihood`."""
+    return name.partition(".")[0]
 
 
 def recount(subject: Subject) -> Iterator[Breach]:
     """Counts and measures are those of the generations."""
     for score in subject.record.scores:
-        task = f"{score.task} {score.metric}"
-        generations = subject.generations.get(source(score))
+        place, name = f"scores: {score.task} {score.metric}", source(score)
+        generations = subject.generations.get(name)
         if generations is None:
             continue
         bits = generations.bits
         if score.correct != bits.count("1") or score.examples != len(bits):
             found = f"{score.correct}/{score.examples}"
-            yield f"scores: {task}", found, f"{bits.count('1')}/{len(bits)} in the generations"
+            yield place, found, f"{bits.count('1')}/{len(bits)} in the generations"
             continue
-        f1 = statistics.macro_f1(generations.targets, generations.labels)
-        if not isclose(score.macro_f1, f1, rel_tol=1e-9, abs_tol=1e-9):
-            yield f"scores: {task}.macro_f1", score.macro_f1, f1
-        mcc = statistics.matthews(generations.targets, generations.labels)
-        if not isclose(score.mcc, mcc, rel_tol=1e-9, abs_tol=1e-9):
-            yield f"scores: {task}.mcc", score.mcc, mcc
-        invalid = invalid_rate(subject.challenge, generations.outputs)
+        measures = subject.protocol.measures(score.task, generations.targets, generations.labels)
+        for measure, value in measures.items():
+            found_value = getattr(score, measure)
+            if not _same(found_value, value):
+                yield f"{place}.{measure}", found_value, value
+        if not subject.protocol.rederivable:
+            continue
+        invalid = _invalid_rate(subject, name, generations)
         if not _same(score.invalid_rate, invalid):
-            yield f"scores: {task}.invalid_rate", score.invalid_rate, invalid
+            yield f"{place}.invalid_rate", score.invalid_rate, invalid
 
 
-def invalid_rate(challenge: Challenge, outputs: Sequence[str | None]) -> float | None:
-    """Return the share of raw outputs without any label word; None when a raw output is missing."""
-    if None in outputs:
+def _invalid_rate(subject: Subject, name: str, generations: Generations) -> float | None:
+    """Return the share of outputs that hold no answer; None when a raw output is missing."""
+    if None in generations.outputs:
         return None
-    marker, known = challenge.protocol.answer_marker, challenge.protocol.labels
-    silent = sum(not read_output(output or "", marker, known)[1] for output in outputs)
-    return silent / len(outputs)
+    found = readings(subject, name, generations)
+    return invalid_rate([reading for reading in found if reading is not None])
 
 
 def _same(a: float | None, b: float | None) -> bool:
@@ -142,19 +167,23 @@ def _same(a: float | None, b: float | None) -> bool:
 
 def references(subject: Subject) -> Iterator[Breach]:
     """What answers without a model would score is computed on the same rows."""
-    default = subject.challenge.protocol.default_label
-    constant = majority(subject.challenge)
     for score in subject.record.scores:
         task = f"{score.task} {score.metric}"
         generations = subject.generations.get(source(score))
         if generations is None:
             continue
-        expected = statistics.references(generations.targets, default, constant)
+        expected = subject.protocol.constants(score.task, generations.targets)
         for name, value in expected.items():
             if not _same(score.references.get(name), value):
                 yield f"scores: {task}.references.{name}", score.references.get(name), value
         for name in score.references.keys() - expected.keys():
             yield f"scores: {task}.references.{name}", name, sorted(expected)
+
+
+def as_stated(subject: Subject) -> Iterator[Breach]:
+    """On a board whose answers do not follow from the text, they are taken as they are stated."""
+    if not subject.protocol.rederivable and subject.generations:
+        yield "", "answers that do not follow from the outputs", "outputs that were executed again"
 
 
 def bits(subject: Subject) -> Iterator[Breach]:
@@ -184,6 +213,8 @@ RULES = (
     Rule("recount", "Counts and measures are the generations'", "upstream evaluation, eval.py",
          recount),
     Rule("references", "References are of the same rows", "harness record format", references),
+    Rule("stated-answers", "Answers follow from the outputs", "harness.boards.protocol", as_stated,
+         file="generations", severity="warning"),
     Rule("row-bits", "rows.json is the generations' recount", "harness submission format", bits,
          file="rows.json"),
 )  # fmt: skip

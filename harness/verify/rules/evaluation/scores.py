@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import isclose
 
+from harness.boards.protocol import SECOND_TASK, SMOKE_ROWS
 from harness.record.score import Score, average
 from harness.scoring import statistics
 from harness.verify.rule import Breach, Rule
@@ -46,9 +47,7 @@ def expected_rows(subject: Subject, task: str) -> int | None:
         if item.task == task:
             spec = subject.record.spec
             if spec.smoke:
-                from harness.planning.smoke import EVALUATION_ROWS
-
-                return EVALUATION_ROWS
+                return SMOKE_ROWS
             return min(item.rows, spec.evaluation_rows or item.rows)
     return None
 
@@ -100,11 +99,14 @@ def protocol(subject: Subject) -> Iterator[Breach]:
         if score.protocol != subject.challenge.protocol.id:
             yield f"scores: {task}.protocol", score.protocol, subject.challenge.protocol.id
     for score in subject.record.scores:
-        # lm-eval's name of our task and its version; see `harness.evaluation.tasks`.
-        expected = rf"flowertune_{re.escape(score.task)}_loglikelihood/\d+\.\d+"
-        if score.metric != "accuracy" and not re.fullmatch(expected, score.protocol):
-            found = f"flowertune_{score.task}_loglikelihood/1.0"
-            yield place_of(score, "protocol"), score.protocol, found
+        if score.metric == "accuracy":
+            continue
+        # The name and the version of the measure as an lm-eval task; an older version is one too.
+        name, second = SECOND_TASK.format(task=score.task), subject.protocol.second
+        if second is None:
+            yield place_of(score, "protocol"), score.protocol, "no second measure on this board"
+        elif not re.fullmatch(rf"{re.escape(name)}/\d+\.\d+", score.protocol):
+            yield place_of(score, "protocol"), score.protocol, f"{name}/{second.version}"
 
 
 def place_of(score: Score, name: str) -> str:

@@ -78,9 +78,7 @@ def partition_rows(subject: Subject, partition: int) -> int:
     """
     total = subject.challenge.dataset.pin.rows
     if subject.record.spec.smoke:
-        from harness.planning.smoke import TRAINING_ROWS
-
-        total = TRAINING_ROWS
+        total = subject.protocol.smoke_training_rows
     size, longer = divmod(total, subject.challenge.num_supernodes)
     return size + (1 if partition < longer else 0)
 

@@ -1,0 +1,1 @@
+"""The finance board: the sentiment of sentences from financial news and tweets."""

@@ -1,0 +1,192 @@
+"""The seam where a board comes in: what the harness asks of a board, and of nothing else.
+
+Evaluation, rescore, verify, import, submit, training and the page meet a board only through the two
+interfaces here. `Reader` is what published files need: any board has one. `BoardProtocol` adds what
+a run needs; `harness.boards.registry` makes it of a challenge. Most of it is written once for all
+boards of a kind, in `harness.boards.protocols`; a board's own module adds its rows and its corpus.
+
+How the two are used, on one row of a board whose answers are labels:
+
+    official = protocol.rows(task, files)                  # rows[7].context ends in "Answer: "
+    protocol.settled(task, text_so_far)                    # True: the decoder may stop here
+    output = protocol.output_of(prompt, text, new_text)    # what is kept and what is read
+    protocol.read(task, output, rows[7].target)            # Reading("neutral", True, False)
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.boards.rows import OfficialSet
+from harness.document import Document
+
+SMOKE_ROWS = 8
+"""Rows of each evaluation set in a smoke run."""
+
+OFFICIAL_TASK = "flowertune_{task}"
+"""Name of an evaluation set's official measure as an lm-eval task."""
+
+SECOND_TASK = "flowertune_{task}_loglikelihood"
+"""Name of an evaluation set's second measure as an lm-eval task; stands in `Score.protocol`."""
+
+
+class Reading(NamedTuple):
+    """What one output says."""
+
+    answer: str
+    """As the official script reads it: a label, a choice, "passed"."""
+    valid: bool | None
+    """Whether the output holds an answer at all; False where `answer` is only what the script puts
+    in its place, None where there is no output to look at."""
+    correct: bool
+
+
+class PublishedRow(NamedTuple):
+    """One row of a published generations file."""
+
+    where: str
+    """Place in the file for messages: `line 3`."""
+    prompt: str
+    target: str
+    """The right answer."""
+    stated: str | None
+    """The answer that the file states; None where it holds only the output."""
+    output: str | None
+    """Raw text; None where the file holds only the stated answer."""
+    subset: str | None = None
+    """Part of the set that the row belongs to, where the file says so."""
+
+
+class Decoding(Document):
+    """How outputs are made. Greedy, from a base in fp4 that is computed in float32."""
+
+    batch_size: int
+    """Prompts that are padded together; padding can decide what a row's text is."""
+    max_length_tokens: int
+    """Prompt, padding and continuation together."""
+    seed: int
+    """Seed of torch when the model is loaded."""
+
+
+class SecondMeasure(Document):
+    """The second measure: which of a few answers the model finds most likely after a prompt."""
+
+    answers: tuple[str, ...]
+    """In the order in which a row's log-likelihoods are written."""
+    version: str
+    """Version of the lm-eval task; raised when a row would be weighed otherwise."""
+
+
+class Reader(typing.Protocol):
+    """How the outputs and the published files of a board are read. It needs no model and no data.
+
+    Everything in it is pure, so that a score cannot mean two things: the evaluation, `rescore`,
+    `verify`, `import` and `submit` all call the same `read`.
+    """
+
+    @property
+    def rederivable(self) -> bool:
+        """Whether a reading follows from the output's text alone, so that files can be recounted;
+        else it is taken as it is stated, and verify says so."""
+
+    def read(self, task: str, output: str, target: str) -> Reading:
+        """Return what an output says, as the official script reads it."""
+
+    def answers(self, task: str) -> tuple[str, ...] | None:
+        """Return every answer that a reading or a target can have; None where that is open."""
+
+    def measures(
+        self, task: str, targets: Sequence[str], answers: Sequence[str]
+    ) -> dict[str, float]:
+        """Return what is measured beside the accuracy, by name of the field of a `Score`."""
+
+    def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
+        """Return what answers that need no model would score on these rows, by name."""
+
+    def accuracy_file(self, task: str) -> str:
+        """Return a regular expression for the path of a published accuracy file.
+
+        Its group `run` is the name of the run that the file belongs to.
+        """
+
+    def stated_accuracy(self, task: str, text: str) -> str | None:
+        """Return the accuracy in the text of an accuracy file, a fraction; None without one."""
+
+    def generations_file(self, task: str) -> str | None:
+        """Return a regular expression as `accuracy_file` does; None where no rows are recounted."""
+
+    def published(self, path: Path) -> list[PublishedRow]:
+        """Read a published generations file.
+
+        Raises:
+            RecordError: missing, too large, not UTF-8 or no JSON.
+            EvaluationError: empty, or a row lacks a field or holds a wrong one; the row is named.
+        """
+
+
+@typing.runtime_checkable
+class BoardProtocol(Reader, typing.Protocol):
+    """Everything that a run needs of its board."""
+
+    @property
+    def id(self) -> str:
+        """Name of the official evaluation; stands in `Score.protocol`."""
+
+    @property
+    def decoding(self) -> Decoding:
+        """How outputs are made."""
+
+    @property
+    def second(self) -> SecondMeasure | None:
+        """The second measure; None where answers are not few enough to weigh each of them."""
+
+    @property
+    def example_columns(self) -> tuple[str, str]:
+        """Columns of the training set that an evaluation row may repeat: (text, answer)."""
+
+    @property
+    def smoke_training_rows(self) -> int:
+        """Number of synthetic rows that a smoke run trains on."""
+
+    def rows(self, task: str, files: Sequence[Path]) -> OfficialSet:
+        """Build the official rows of a set from its files and check them against the pins.
+
+        Raises:
+            EvaluationError: the files do not give the pinned rows.
+        """
+
+    def smoke_rows(self, task: str) -> OfficialSet:
+        """Return the `SMOKE_ROWS` synthetic rows that stand for a set in a smoke run."""
+
+    def smoke_training(self) -> list[dict[str, str]]:
+        """Return the `smoke_training_rows` rows, column -> text, that a smoke run trains on."""
+
+    def training_faults(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return one sentence for each pin that the training set's columns miss."""
+
+    def output_of(self, prompt: str, text: str, new_text: str) -> str:
+        """Return the part of a decoded row that is kept and read.
+
+        Args:
+            prompt: as the row has it.
+            text: prompt and continuation, decoded together.
+            new_text: the continuation, decoded by itself.
+        """
+
+    def settled(self, task: str, text: str) -> bool:
+        """Whether no continuation of `text`, prompt included, can change its reading any more."""
+
+    def hint(self, tail: str) -> bool:
+        """Whether the last tokens of a text can have settled it: a cheap test before `settled`.
+
+        A False that should be True only costs time: decoding stops later, or never.
+        """
+
+    def question(self, prompt: str) -> str:
+        """Return the prompt as the second measure puts it, without what belongs to the answer."""
+
+    def passages(self, prompt: str) -> tuple[str, ...]:
+        """Return the parts of a prompt that the set's licence does not let be passed on."""

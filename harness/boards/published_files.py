@@ -1,0 +1,112 @@
+"""Generations files as upstream's scripts and this harness write them.
+
+An error names the place in the file. There are two forms:
+
+- lines: JSON lines with `context`, `new_target`, `new_out`; ours hold `output`, the raw text, too;
+- arrays: one JSON array with `prompt`, `gold`, `output`, and perhaps `subset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.boards.protocol import PublishedRow
+from harness.document import parse_json, read_text
+from harness.errors import EvaluationError, RecordError
+
+MAX_ROWS = 100_000
+"""Longest file that is read; the largest published set has 5,621 rows."""
+
+
+def read_lines(path: Path) -> list[PublishedRow]:
+    """Read a generations file of JSON lines, upstream's or ours.
+
+    Raises:
+        RecordError: missing, too large, not UTF-8, or a line is not JSON.
+        EvaluationError: empty, or a line lacks a field or holds a wrong one; the line is named.
+    """
+    rows = []
+    for place, value in _values(path):
+        where = f"{path}: {place}"
+        if "prompt" in value and "context" not in value:
+            raise EvaluationError(
+                f"{where}: has `prompt`, `gold`, `output`; expected `context`, `new_target`,"
+                " `new_out`: name the task that the file is of"
+            )
+        rows.append(
+            PublishedRow(
+                where=place,
+                prompt=_text(value, "context", where),
+                target=_text(value, "new_target", where),
+                stated=_text(value, "new_out", where),
+                output=_text(value, "output", where) if "output" in value else None,
+            )
+        )
+    return _filled(rows, path)
+
+
+def read_array(path: Path) -> list[PublishedRow]:
+    """Read a generations file that is one JSON array.
+
+    Raises:
+        RecordError: missing, too large, not UTF-8, or not JSON.
+        EvaluationError: empty, or a row lacks a field or holds a wrong one; the row is named.
+    """
+    rows = []
+    for place, value in _values(path):
+        where = f"{path}: {place}"
+        if "context" in value and "prompt" not in value:
+            raise EvaluationError(
+                f"{where}: has `context`, `new_target`, `new_out`; expected `prompt`, `gold`,"
+                " `output`: name the task that the file is of"
+            )
+        rows.append(
+            PublishedRow(
+                where=place,
+                prompt=_text(value, "prompt", where),
+                target=_text(value, "gold", where),
+                stated=None,
+                output=_text(value, "output", where),
+                subset=_text(value, "subset", where) if "subset" in value else None,
+            )
+        )
+    return _filled(rows, path)
+
+
+def _filled(rows: list[PublishedRow], path: Path) -> list[PublishedRow]:
+    if not rows:
+        raise EvaluationError(f"{path}: no rows; expected a generations file")
+    return rows
+
+
+def _values(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (`line 3` or `row 3`, object) of a file of JSON lines or of one JSON array."""
+    text = read_text(path)
+    if text.lstrip()[:1] == "[":
+        pairs: Iterator[tuple[int, Any]] = enumerate(parse_json(text, str(path)), 1)
+        name = "row"
+    else:
+        pairs = (
+            (number, parse_json(line, f"{path}: line {number}"))
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        )
+        name = "line"
+    for number, value in pairs:
+        if number > MAX_ROWS:
+            raise RecordError(f"{path}: more than {MAX_ROWS} rows; no evaluation set is that long")
+        if not isinstance(value, dict):
+            kind = type(value).__name__
+            raise EvaluationError(f"{path}: {name} {number}: a JSON {kind}; expected an object")
+        yield f"{name} {number}", value
+
+
+def _text(value: dict[str, Any], key: str, where: str) -> str:
+    if key not in value:
+        raise EvaluationError(f"{where}: no `{key}`; found {', '.join(map(repr, value))[:120]}")
+    text = value[key]
+    if not isinstance(text, str):
+        raise EvaluationError(f"{where}: `{key}` is {text!r:.40}; expected a text")
+    return text

@@ -1,0 +1,71 @@
+"""From a board's id, or its challenge, to the object that reads and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from harness.boards.board import Board, board_folder, board_names, load_board
+from harness.boards.challenge import MODULE, Challenge, challenge_names, load_challenge
+from harness.boards.protocol import BoardProtocol, Reader
+from harness.boards.protocols.choices import ChoiceReader
+from harness.boards.protocols.programs import ProgramReader
+from harness.errors import RecordError, UsageError, did_you_mean
+
+READERS: dict[str, Callable[[Board], Reader]] = {
+    "choices": ChoiceReader,
+    "programs": ProgramReader,
+}
+"""What reads the published files of a board that cannot be run yet."""
+
+
+def protocol_of(challenge: Challenge) -> BoardProtocol:
+    """Return the protocol object of a challenge, made by its board's module.
+
+    Raises:
+        RecordError: the module makes no such object.
+    """
+    folder = board_folder(challenge.id)
+    file = folder.joinpath(MODULE)
+    module = import_module(f"harness.boards.{folder.name}.protocol")
+    make = getattr(module, "protocol", None)
+    if make is None:
+        raise RecordError(f"{file}: no function `protocol`; expected protocol(challenge)")
+    found = make(challenge)
+    if not isinstance(found, BoardProtocol):
+        expected = set(BoardProtocol.__protocol_attrs__)  # type: ignore[attr-defined]
+        lack = ", ".join(sorted(name for name in expected if not hasattr(found, name)))
+        raise RecordError(f"{file}: its protocol lacks {lack}; see harness.boards.protocol")
+    return found
+
+
+def reader_of(board_id: str) -> Reader:
+    """Return what reads the published files of a board, whether or not it can be run.
+
+    Raises:
+        UsageError: no board has that id.
+        RecordError: the board is incomplete: its rules are needed to read its files.
+    """
+    if board_id in challenge_names():
+        return protocol_of(load_challenge(board_id))
+    board = load_board(board_id)
+    if board.published not in READERS:
+        raise RecordError(
+            f"{board_folder(board_id).joinpath('rules.toml')}: is missing; {board.published} are"
+            " read by its rules"
+        )
+    return READERS[board.published](board)
+
+
+def board_of_task(task: str) -> Board:
+    """Return the board that has an evaluation set called `task`.
+
+    Raises:
+        UsageError: no board has it.
+    """
+    boards = [load_board(name) for name in board_names()]
+    for board in boards:
+        if task in (*board.rows, *board.unranked):
+            return board
+    known = [name for board in boards for name in (*board.rows, *board.unranked)]
+    raise UsageError(f"no task {task!r}; {did_you_mean(task, known)}")

@@ -1,0 +1,214 @@
+"""Properties of every board that can be run. No board is named here: a new one is held as well."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.boards.board import board_names, load_board
+from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.leaks import pinned_leaks
+from harness.boards.protocol import SMOKE_ROWS, BoardProtocol
+from harness.boards.registry import protocol_of, reader_of
+from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
+from harness.scoring.rescore import rescore
+
+PROTOCOLS = {name: protocol_of(load_challenge(name)) for name in challenge_names()}
+SETS = [(name, item.task) for name in PROTOCOLS for item in load_challenge(name).evaluation]
+
+HINT_CHARACTERS = 24
+"""Length of a tail that must show what settled a text: at least the longest answer and a marker."""
+
+every_board = pytest.mark.parametrize("name", list(PROTOCOLS))
+every_set = pytest.mark.parametrize(("name", "task"), SETS)
+
+
+def pieces(protocol: BoardProtocol, task: str) -> st.SearchStrategy[str]:
+    """Return texts made of what can matter to a reading: answers, parts of the prompt, spaces."""
+    answers = protocol.answers(task) or ("a", "b", "yes", "no")
+    prompt = protocol.smoke_rows(task).rows[0].context
+    last_line = prompt.rpartition("\n")[2]
+    words = [
+        *(form(answer) for answer in answers for form in (str.lower, str.capitalize, str.upper)),
+        *([last_line, last_line.strip(), prompt] if last_line else [prompt]),
+        *(" ", "\n", "\n##", "x"),
+    ]
+    return st.lists(st.sampled_from(words) | st.text(max_size=3), max_size=6).map("".join)
+
+
+def reading(protocol: BoardProtocol, task: str, prompt: str, new_text: str) -> str:
+    """Return the answer of a whole text."""
+    output = protocol.output_of(prompt, prompt + new_text, new_text)
+    return protocol.read(task, output, "").answer
+
+
+@every_board
+def test_rows_are_pinned_one_digest_each(name: str) -> None:
+    challenge = load_challenge(name)
+    assert {task: len(rows) for task, rows in pinned_digests(name).items()} == {
+        item.task: item.rows for item in challenge.evaluation
+    }
+    assert set(pinned_leaks(name)) <= {item.task for item in challenge.evaluation}
+
+
+@every_set
+def test_the_right_answer_of_a_smoke_row_reads_as_right(name: str, task: str) -> None:
+    protocol = PROTOCOLS[name]
+    official = protocol.smoke_rows(task)
+    assert len(official.rows) == len(official.examples) == SMOKE_ROWS
+    for row in official.rows:
+        output = protocol.output_of(row.context, row.context + row.target, row.target)
+        assert protocol.read(task, output, row.target).correct
+        assert protocol.read(task, output, row.target).valid
+
+
+@every_set
+def test_the_right_answer_of_an_official_row_reads_as_right(
+    name: str, task: str, mirror: Path
+) -> None:
+    pytest.importorskip("datasets")
+    protocol, item = PROTOCOLS[name], load_challenge(name).evaluation_set(task)
+    files = [mirror / "datasets" / item.dataset / file for file in item.files]
+    if not all(file.is_file() for file in files):
+        pytest.skip(f"no {item.dataset} in the mirror")
+    official = protocol.rows(task, files)
+    assert len(official.rows) == len(official.examples) == item.rows
+    for row in official.rows:
+        assert protocol.read(task, row.target, row.target).correct
+        assert protocol.read(task, row.target, row.target).valid
+
+
+@every_set
+def test_the_right_answer_of_a_pinned_row_is_an_answer(name: str, task: str) -> None:
+    """Where the answers are few, a row's digest says which is right, and it is one of them."""
+    answers = PROTOCOLS[name].answers(task)
+    if answers is None:
+        pytest.skip("any text may be an answer")
+    for row in pinned_digests(name)[task]:
+        assert sum(bind_target(row[:CONTEXT_CHARS], answer) == row for answer in answers) == 1
+
+
+@every_set
+@given(data=st.data())
+def test_stopping_early_never_changes_a_reading(name: str, task: str, data: st.DataObject) -> None:
+    protocol = PROTOCOLS[name]
+    prompt = data.draw(st.sampled_from(protocol.smoke_rows(task).rows)).context
+    begun, then = data.draw(pieces(protocol, task)), data.draw(pieces(protocol, task))
+    if protocol.settled(task, prompt + begun):
+        before, after = (reading(protocol, task, prompt, text) for text in (begun, begun + then))
+        assert before == after
+        assert protocol.settled(task, prompt + begun + then)
+
+
+@every_set
+@given(data=st.data())
+def test_the_hint_never_hides_a_settled_text(name: str, task: str, data: st.DataObject) -> None:
+    """At the first character that settles a text, the last ones show it."""
+    protocol = PROTOCOLS[name]
+    prompt = data.draw(st.sampled_from(protocol.smoke_rows(task).rows)).context
+    text = data.draw(pieces(protocol, task))
+    settled = (i for i in range(1, len(text) + 1) if protocol.settled(task, prompt + text[:i]))
+    if (first := next(settled, 0)) and not protocol.settled(task, prompt):
+        assert protocol.hint(text[:first][-HINT_CHARACTERS:])
+
+
+@every_set
+def test_an_answer_settles_some_text(name: str, task: str) -> None:
+    """Else the two properties above would hold of nothing, where a board stops early at all."""
+    protocol = PROTOCOLS[name]
+    prompt = protocol.smoke_rows(task).rows[0].context
+    texts = [prompt + answer + prompt + "x" for answer in protocol.answers(task) or ()]
+    stops_early = not protocol.hint("")
+    assert any(protocol.settled(task, text) for text in texts) or not stops_early
+
+
+@every_set
+@given(data=st.data())
+def test_an_answer_is_one_of_the_board_s(name: str, task: str, data: st.DataObject) -> None:
+    protocol = PROTOCOLS[name]
+    answers = protocol.answers(task)
+    text = data.draw(pieces(protocol, task))
+    if answers is not None:
+        assert protocol.read(task, text, "").answer in answers
+
+
+@every_set
+def test_constants_and_measures_are_shares(name: str, task: str) -> None:
+    protocol = PROTOCOLS[name]
+    targets = [row.target for row in protocol.smoke_rows(task).rows]
+    for value in protocol.constants(task, targets).values():
+        assert 0 <= value <= 1
+    perfect = protocol.measures(task, targets, targets)
+    assert all(value == 1 for value in perfect.values())
+
+
+@every_board
+def test_the_smoke_corpus_misses_the_pins_of_the_training_set(name: str) -> None:
+    """It has the columns of the training set, and cannot be taken for it."""
+    protocol, dataset = PROTOCOLS[name], load_challenge(name).dataset
+    rows = protocol.smoke_training()
+    assert len(rows) == protocol.smoke_training_rows
+    assert all(set(row) == set(dataset.columns) for row in rows)
+    assert set(protocol.example_columns) <= set(dataset.columns)
+    columns = {column: [row[column] for row in rows] for column in dataset.columns}
+    assert protocol.training_faults(columns)
+
+
+@every_board
+def test_the_training_set_meets_its_pins(name: str, mirror: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    protocol, dataset = PROTOCOLS[name], load_challenge(name).dataset
+    files = list((mirror / "datasets" / dataset.name).rglob("*.parquet"))
+    if not files:
+        pytest.skip(f"no {dataset.name} in the mirror")
+    table = parquet.read_table(files[0], columns=list(dataset.columns))
+    columns = {column: table.column(column).to_pylist() for column in dataset.columns}
+    assert protocol.training_faults(columns) == []
+    short = {column: values[:-1] for column, values in columns.items()}
+    assert len(protocol.training_faults(short)) > 1
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_published_runs_recompute(name: str, golden: Path, tmp_path: Path) -> None:
+    """Of every board: a project's accuracy files are what its generations give."""
+    reader, counted = reader_of(name), 0
+    folder = golden.parent / name
+    if not folder.is_dir():
+        pytest.skip(f"no published runs of {name}")
+    for task in load_board(name).rows:
+        pattern = reader.generations_file(task)
+        for path in sorted(folder.rglob("*")):
+            match = pattern and re.fullmatch(pattern, str(path).removesuffix(".gz"))
+            if not match:
+                continue
+            unpacked = tmp_path / path.name.removesuffix(".gz")
+            data = path.read_bytes()
+            unpacked.write_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
+            accuracy = next(
+                other
+                for other in path.parent.iterdir()
+                if (found := re.fullmatch(reader.accuracy_file(task), str(other)))
+                and found["run"] == match["run"]
+            )
+            stated = reader.stated_accuracy(task, accuracy.read_text())
+            assert repr(rescore(task, unpacked)["accuracy"]) == stated
+            counted += 1
+    assert counted or not reader.rederivable
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_every_published_accuracy_is_a_whole_number_of_rows(name: str, golden: Path) -> None:
+    reader, counted = reader_of(name), 0
+    for task, rows in load_board(name).rows.items():
+        for path in sorted((golden.parent / name).rglob("*")):
+            if re.fullmatch(reader.accuracy_file(task), str(path)):
+                share = float(reader.stated_accuracy(task, path.read_text()) or "nan")
+                assert share * rows == pytest.approx(round(share * rows))
+                counted += 1
+    if not counted:
+        pytest.skip(f"no published runs of {name}")
