@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from math import isclose
 
 from harness.boards.board import Board, load_board
+from harness.boards.registry import reader_of
 from harness.claims.figures import ClaimFinding, agrees, digits, number, verdict
 from harness.claims.record import ClaimRecord
 from harness.claims.traffic import communication
@@ -62,6 +63,7 @@ def possible(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
 
 def scores(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
     """README, accuracy file and generations say the same."""
+    reader = reader_of(board.id)
     for item in claim.sets:
         topic, fraction = item.task, number(item.fraction)
         if item.recount is not None:
@@ -85,10 +87,11 @@ def scores(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
                     f"{item.percent.text} %",
                     f"{100 * basis:.4f} % in its files",
                 )
+        has_generations = reader.generations_file(item.task) is not None
         absent = [
             name for name, value in (
                 ("README figure", item.percent), ("accuracy file", item.fraction),
-                ("generations", item.recount if board.id != "code" else item),
+                ("generations", item.recount if has_generations else item),
             ) if value is None
         ]  # fmt: skip
         if absent:
@@ -106,7 +109,10 @@ def rows(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
             yield ClaimFinding(f"{item.task}: rows", "contradicts", found, f"{expected} rows")
         elif item.recount.rows == "official":
             yield ClaimFinding(
-                f"{item.task}: rows", "recomputes", f"all {expected} prompts and labels", "official"
+                f"{item.task}: rows",
+                "recomputes",
+                f"all {expected} prompts and answers",
+                "official",
             )
         elif item.recount.rows == "other":
             yield ClaimFinding(

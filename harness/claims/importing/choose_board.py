@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.boards.board import Board, board_names, board_of_dataset, load_board
+from harness.boards.registry import reader_of
+from harness.claims.importing.evaluations import file_patterns
 from harness.claims.importing.project import Project
 from harness.claims.importing.score_tables import table_rows
 from harness.errors import UsageError
@@ -44,9 +46,11 @@ def choose_board(project: Project, dataset: str | None, challenge: str | None) -
 
 
 def _has_results(project: Project, board: Board) -> bool:
+    reader = reader_of(board.id)
     return any(
-        next(project.find(rf"(?:acc|generation|evaluation_results)_{task}[_.].*"), None)
+        next(project.matching(pattern), None)
         for task in board.rows
+        for pattern in file_patterns(reader, task).values()
     )
 
 

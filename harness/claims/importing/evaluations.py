@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.boards.board import Board
 from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.protocol import PublishedRow, Reader
 from harness.boards.registry import reader_of
 from harness.boards.rows import Row, check_rows
 from harness.claims.importing.project import MAX_PUBLISHED_BYTES, Project, choose_run
 from harness.claims.record import ClaimedSet, Quote, Recount
 from harness.errors import HarnessError, RecordError
 
-STATED = re.compile(r"\s*Accuracy:\s*([0-9.eE+-]{1,40}?)\.?\s*")
-"""The evaluation script writes `Accuracy: 0.5657894736842105. `"""
-
-CODE_FOLDER = re.compile(r"(?:.*/)?(?P<run>[^/]*)/evaluation_results_")
+ACCURACY, GENERATIONS = "accuracy", "generations"
 
 
 def read_sets(
@@ -25,108 +22,104 @@ def read_sets(
 ) -> tuple[ClaimedSet, ...]:
     """Read the accuracy and generation files of one run.
 
+    Args:
+        project: its files.
+        board: whose evaluation files to look for.
+        run: name of the run, as the user says, or None.
+        unread: collects what cannot be read.
+
     Raises:
         UsageError: several runs and no choice.
     """
-    if board.id == "code":
-        return _code_sets(project, board, run, unread)
+    reader = reader_of(board.id)
     found: dict[str, dict[str, dict[str, str]]] = {}
     for task in board.rows:
-        for kind, suffix in (("acc", r"\.txt"), ("generation", r"\.jsonl?")):
-            for name in project.find(rf"{kind}_{task}_.*{suffix}"):
-                last = name.rsplit("/", 1)[-1]
-                label = last[len(f"{kind}_{task}_") :].rsplit(".", 1)[0]
-                found.setdefault(label, {}).setdefault(task, {})[kind] = name
-    chosen = choose_run({k: set(v) for k, v in found.items()}, run, project.folder)
-    files = found.get(chosen, {}) if chosen is not None else {}
-    return tuple(_one_set(project, board, task, files.get(task, {}), unread) for task in board.rows)
+        for kind, pattern in file_patterns(reader, task).items():
+            for match in project.matching(pattern):
+                files = found.setdefault(match["run"] or "results", {}).setdefault(task, {})
+                files[kind] = match.string
+    chosen = choose_run({name: set(tasks) for name, tasks in found.items()}, run, project.folder)
+    ours = found.get(chosen, {}) if chosen is not None else {}
+    return tuple(_one_set(project, board, task, ours.get(task, {}), unread) for task in board.rows)
+
+
+def file_patterns(reader: Reader, task: str) -> dict[str, str]:
+    """Return kind -> regular expression for the paths of a set's evaluation files."""
+    generations = reader.generations_file(task)
+    patterns = {ACCURACY: reader.accuracy_file(task)}
+    return patterns if generations is None else patterns | {GENERATIONS: generations}
 
 
 def _one_set(
-    project: Project, board: Board, task: str, files: dict[str, str], unread: list[str]
+    project: Project, board: Board, task: str, files: Mapping[str, str], unread: list[str]
 ) -> ClaimedSet:
     fraction = recount = None
-    if "acc" in files:
-        match = STATED.fullmatch(project.text(files["acc"]))
-        if match is None:
-            unread.append(f"{files['acc']}: no `Accuracy: x`")
-        else:
-            fraction = Quote(text=match.group(1), file=files["acc"])
-    if "generation" in files:
+    if ACCURACY in files:
+        fraction = _fraction(project, board, task, files[ACCURACY])
+        if fraction is None:
+            unread.append(f"{files[ACCURACY]}: no {board.metric} in it")
+    if GENERATIONS in files:
         try:
-            recount = recount_file(project, board, task, files["generation"])
+            recount = recount_file(project, board, task, files[GENERATIONS])
         except HarnessError as error:
-            unread.append(f"{files['generation']}: {str(error).split(': ', 1)[-1][:160]}")
+            unread.append(f"{files[GENERATIONS]}: {str(error).split(': ', 1)[-1][:160]}")
     return ClaimedSet(task=task, fraction=fraction, recount=recount)
+
+
+def _fraction(project: Project, board: Board, task: str, name: str) -> Quote | None:
+    try:
+        value = reader_of(board.id).stated_accuracy(task, project.text(name))
+    except RecordError:
+        return None
+    unit = "" if board.metric == ACCURACY else board.metric
+    return None if value is None else Quote(text=value, unit=unit, file=name)
 
 
 def recount_file(project: Project, board: Board, task: str, name: str) -> Recount:
     """Recount one generations file.
 
+    Args:
+        project: its files.
+        board: whose form the file has.
+        task: evaluation set that the file is of.
+        name: the file, relative to the project.
+
     Raises:
-        HarnessError: not readable as one.
+        HarnessError: the file is no generations file of this board.
     """
     project.data(name, MAX_PUBLISHED_BYTES)
     path = project.folder / name
     reader = reader_of(board.id)
     published = reader.published(path)
-    right = [
-        item.stated == item.target
-        if item.output is None
-        else reader.read(task, item.output, item.target).correct
-        for item in published
-    ]
-    rows, problem = "unpinned", ""
-    if board.id in challenge_names():
-        found = [Row(item.prompt, item.target) for item in published]
-        rows, problem = _official(board, path, task, found)
+    bits = "".join("1" if _right(reader, task, row) else "0" for row in published)
+    rows, problem = _official(board, path, task, published)
     return Recount(
         file=name,
         sha256=project.digests[name],
-        correct=sum(right),
-        examples=len(right),
-        bits="".join("1" if item else "0" for item in right),
+        correct=bits.count("1"),
+        examples=len(bits),
+        bits=bits,
         rows=rows,
         problem=problem,
     )
 
 
-def _official(board: Board, path: Path, task: str, rows: list[Row]) -> tuple[str, str]:
+def _right(reader: Reader, task: str, row: PublishedRow) -> bool:
+    """Whether a row is answered right: by its output, where it is there, else as the row states."""
+    if row.output is not None:
+        return reader.read(task, row.output, row.target).correct
+    return row.stated == row.target
+
+
+def _official(
+    board: Board, path: Path, task: str, published: list[PublishedRow]
+) -> tuple[str, str]:
+    """Return whether the rows are the official ones, and why not."""
+    if board.id not in challenge_names():
+        return "unpinned", ""
+    rows = [Row(row.prompt, row.target) for row in published]
     try:
         check_rows(load_challenge(board.id), task, rows, path.name)
     except HarnessError as error:
         return "other", str(error)[:300]
     return "official", ""
-
-
-def _code_sets(
-    project: Project, board: Board, run: str | None, unread: list[str]
-) -> tuple[ClaimedSet, ...]:
-    found: dict[str, dict[str, str]] = {}
-    for task in board.rows:
-        for name in project.find(rf"evaluation_results_{task}\.json"):
-            match = CODE_FOLDER.match(f"/{name}")
-            label = match.group("run") if match else ""
-            found.setdefault(label or "results", {})[task] = name
-    chosen = choose_run({k: set(v) for k, v in found.items()}, run, project.folder)
-    files = found.get(chosen, {}) if chosen is not None else {}
-    sets = []
-    for task in board.rows:
-        fraction = None
-        if task in files:
-            value = _pass_at_one(project, files[task], task)
-            if value is None:
-                unread.append(f"{files[task]}: no pass@1")
-            else:
-                fraction = Quote(text=value, unit="pass@1", file=files[task])
-        sets.append(ClaimedSet(task=task, fraction=fraction))
-    return tuple(sets)
-
-
-def _pass_at_one(project: Project, name: str, task: str) -> str | None:
-    try:
-        value = json.loads(project.text(name))
-    except (ValueError, RecursionError, RecordError):
-        return None
-    score = value.get(task, {}).get("pass@1") if isinstance(value, dict) else None
-    return repr(score) if type(score) in (int, float) else None

@@ -43,6 +43,11 @@ class Project:
         """Read one small text; bytes that are not UTF-8 become U+FFFD."""
         return self.data(name).decode("utf-8", errors="replace")
 
+    def matching(self, pattern: str) -> Iterator[re.Match[str]]:
+        """Yield the match of each file whose whole relative path matches `pattern`."""
+        expression = re.compile(pattern)
+        yield from filter(None, map(expression.fullmatch, self.names))
+
     def find(self, pattern: str) -> Iterator[str]:
         """Yield the files whose last part matches the whole `pattern`."""
         expression = re.compile(pattern)

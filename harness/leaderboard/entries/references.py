@@ -2,62 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
-from harness.boards.challenge import Challenge, challenge_names, load_challenge
+from harness.boards.board import load_board
+from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.registry import reader_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import counted, mean_of
 
 
+def reference_entries(board_id: str) -> list[Entry]:
+    """Return the reference rows of a board; none where its rows are not pinned."""
+    if board_id not in challenge_names():
+        return []
+    return [_published(board_id), *_constants(board_id)]
+
+
 @cache
-def official_labels(challenge_id: str, task: str) -> tuple[str, ...]:
-    """Return the official label of each row, which the row's digest binds."""
-    labels = load_challenge(challenge_id).protocol.labels
+def official_answers(board_id: str, task: str) -> tuple[str, ...] | None:
+    """Return the right answer of each official row, which the row's digest binds.
+
+    None where answers are open, so that the right one cannot be found by trying each.
+    """
+    possible = reader_of(board_id).answers(task)
+    if possible is None:
+        return None
     return tuple(
-        next(label for label in labels if bind_target(row[:CONTEXT_CHARS], label) == row)
-        for row in pinned_digests(challenge_id)[task]
+        next(answer for answer in possible if bind_target(row[:CONTEXT_CHARS], answer) == row)
+        for row in pinned_digests(board_id)[task]
     )
 
 
-def reference_entries(challenge_id: str) -> list[Entry]:
-    """Return the reference rows of a challenge; none where its rows are not pinned."""
-    if challenge_id not in challenge_names() or not pinned_digests(challenge_id):
+def _published(board_id: str) -> Entry:
+    board, baseline = load_board(board_id), load_challenge(board_id).protocol.baseline
+    scores = {
+        task: counted(round(baseline[task] * rows), rows, None) for task, rows in board.rows.items()
+    }
+    return _entry(board_id, "upstream-baseline", "Published baseline", scores, board.baseline)
+
+
+def _constants(board_id: str) -> list[Entry]:
+    """Return the entries of the best constant answer and of no answer at all.
+
+    Both score like every other entry, row by row, so that the paired test can be made with them.
+    """
+    reader, tasks = reader_of(board_id), load_board(board_id).rows
+    right = {task: official_answers(board_id, task) for task in tasks}
+    known = {task: answers for task, answers in right.items() if answers is not None}
+    if not reader.rederivable or len(known) != len(tasks):
         return []
-    challenge = load_challenge(challenge_id)
-    tasks = [item.task for item in challenge.evaluation]
-    labels = {task: official_labels(challenge_id, task) for task in tasks}
-    best = {task: max(challenge.protocol.labels, key=labels[task].count) for task in tasks}
-    default = challenge.protocol.default_label
+    best = {task: max(reader.answers(task) or (), key=known[task].count) for task in tasks}
+    empty = {task: reader.read(task, "", "").answer for task in tasks}
+    named = ", ".join(f"{task} {answer}" for task, answer in best.items())
+    read_as = ", ".join(dict.fromkeys(empty.values()))
     return [
-        _entry(challenge, "upstream-baseline", "Published baseline",
-               {t: _published(challenge, t, len(labels[t])) for t in tasks},
-               "adap/flower's own entry: Mistral-7B-v0.3, LoRA, FedAvg, 200 rounds"),
-        _entry(challenge, "best-constant", "Best constant answer",
-               {t: _constant(labels[t], best[t]) for t in tasks},
-               "one label for every row of a set, the best one: " + ", ".join(
-                   f"{t} {best[t]}" for t in tasks)),
-        _entry(challenge, "empty-answer", "Empty answer",
-               {t: _constant(labels[t], default) for t in tasks},
-               f"no output at all, which the official parser reads as {default}"),
+        _entry(board_id, "best-constant", "Best constant answer", _scores(known, best),
+               f"one answer for every row of a set, the best one: {named}"),
+        _entry(board_id, "empty-answer", "Empty answer", _scores(known, empty),
+               f"no output at all, which the official parser reads as {read_as}"),
     ]  # fmt: skip
 
 
-def _published(challenge: Challenge, task: str, rows: int) -> EntryScore:
-    return counted(round(challenge.protocol.baseline[task] * rows), rows, None)
-
-
-def _constant(labels: tuple[str, ...], answer: str) -> EntryScore:
-    bits = "".join("1" if label == answer else "0" for label in labels)
-    return counted(bits.count("1"), len(bits), bits)
+def _scores(
+    right: Mapping[str, tuple[str, ...]], constant: Mapping[str, str]
+) -> dict[str, EntryScore]:
+    scores = {}
+    for task, answers in right.items():
+        bits = "".join("1" if answer == constant[task] else "0" for answer in answers)
+        scores[task] = counted(bits.count("1"), len(bits), bits)
+    return scores
 
 
 def _entry(
-    challenge: Challenge, name: str, title: str, scores: dict[str, EntryScore], method: str
+    board_id: str, name: str, title: str, scores: dict[str, EntryScore], method: str
 ) -> Entry:
     average, low, high = mean_of(scores)
     return Entry(
-        key=f"{challenge.id}/{name}", name=name, kind="reference", title=title, model="",
+        key=f"{board_id}/{name}", name=name, kind="reference", title=title, model="",
         method=method, eligible=False, scores=scores, average=average, low=low, high=high,
         level="claimed" if name == "upstream-baseline" else "derived",
     )  # fmt: skip
