@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from harness.boards.board import default_board
 from harness.document import Document
 
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
@@ -134,7 +135,8 @@ class Recipe(Document):
 
     name: str = Field(pattern=NAME)
     title: str
-    challenge: str = "finance"
+    challenge: str = Field(default_factory=default_board)
+    """Board that the recipe is made for."""
     model: str = Field(pattern=COMPONENT)
     peft: Choice
     strategy: Choice

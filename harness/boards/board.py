@@ -73,6 +73,8 @@ class Board(Document):
     """Communication that a run must not exceed, in MiB, both directions together."""
     datasets: tuple[str, ...] = Field(min_length=1)
     """Hub ids of the training set, the current one first, then former ones."""
+    default: bool = False
+    """Whether a recipe that names no board is made for this one."""
     metric: str
     """What the board calls its score: `accuracy` or `pass@1`."""
     published: Literal["labels", "choices", "programs"]
@@ -129,6 +131,20 @@ def _load(board_id: str) -> Board:
 def board_names() -> list[str]:
     """Return the ids of all boards, those included that cannot be run yet."""
     return sorted(board_folders())
+
+
+@functools.cache
+def default_board() -> str:
+    """Return the id of the board that a recipe is made for when it names none.
+
+    Raises:
+        RecordError: not exactly one board is the default.
+    """
+    found = [name for name in board_names() if load_board(name).default]
+    if len(found) != 1:
+        names = ", ".join(found) or "none"
+        raise RecordError(f"boards that are the default: {names}; expected one, see {BOARD}")
+    return found[0]
 
 
 def board_of_dataset(name: str) -> Board | None:

@@ -127,7 +127,6 @@ class Reader(typing.Protocol):
         """
 
 
-@typing.runtime_checkable
 class BoardProtocol(Reader, typing.Protocol):
     """Everything that a run needs of its board."""
 

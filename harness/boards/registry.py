@@ -19,6 +19,12 @@ READERS: dict[str, Callable[[Board], Reader]] = {
 """What reads the published files of a board that cannot be run yet."""
 
 
+MEMBERS = sorted(
+    name for part in (Reader, BoardProtocol) for name in vars(part) if not name.startswith("_")
+)
+"""What a board's object must have."""
+
+
 def protocol_of(challenge: Challenge) -> BoardProtocol:
     """Return the protocol object of a challenge, made by its board's module.
 
@@ -31,11 +37,12 @@ def protocol_of(challenge: Challenge) -> BoardProtocol:
     make = getattr(module, "protocol", None)
     if make is None:
         raise RecordError(f"{file}: no function `protocol`; expected protocol(challenge)")
-    found = make(challenge)
-    if not isinstance(found, BoardProtocol):
-        expected = set(BoardProtocol.__protocol_attrs__)  # type: ignore[attr-defined]
-        lack = ", ".join(sorted(name for name in expected if not hasattr(found, name)))
-        raise RecordError(f"{file}: its protocol lacks {lack}; see harness.boards.protocol")
+    found: BoardProtocol = make(challenge)
+    lack = [name for name in MEMBERS if not hasattr(found, name)]
+    if lack:
+        raise RecordError(
+            f"{file}: its protocol lacks {', '.join(lack)}; see {__package__}.protocol"
+        )
     return found
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -12,11 +16,15 @@ from harness.boards.board import (
     board_folder,
     board_names,
     board_of_dataset,
+    default_board,
     find_boards,
     load_board,
     read_board,
 )
-from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.challenge import challenge_names, load_challenge, read_challenge
+from harness.boards.leaks import pinned_leaks
+from harness.boards.registry import protocol_of
+from harness.boards.rows import read_pinned_digests
 from harness.errors import RecordError, UsageError
 
 
@@ -106,3 +114,93 @@ def test_the_sets_are_those_of_the_rules(boards: Path) -> None:
     edit(folder / "board.toml", f'task = "{first}"', 'task = "other"')
     with pytest.raises(RecordError, match=rf"its sets are other.*expected.*{first}"):
         read_board(folder)
+
+
+def runnable(boards: Path) -> Path:
+    """Return the folder of a board that can be run."""
+    return boards / board_folder(challenge_names()[0]).name
+
+
+@pytest.mark.parametrize("name", ["rows.json", "protocol.py"])
+def test_a_board_with_rules_and_no_rows_or_module_is_incomplete(boards: Path, name: str) -> None:
+    folder = runnable(boards)
+    (folder / name).unlink()
+    with pytest.raises(RecordError, match=rf"{folder.name}/{name}: is missing"):
+        read_challenge(folder)
+
+
+def test_rules_of_another_board_are_refused(boards: Path) -> None:
+    folder = runnable(boards)
+    edit(folder / "rules.toml", f'id = "{folder.name}"', 'id = "other"')
+    with pytest.raises(RecordError, match=r"rules\.toml: its id is 'other'"):
+        read_challenge(folder)
+
+
+def test_a_board_without_rules_cannot_be_run_and_says_which_file_is_missing() -> None:
+    name = next(name for name in board_names() if name not in challenge_names())
+    with pytest.raises(UsageError, match=rf"challenge {name} cannot be run: .*rules\.toml is miss"):
+        load_challenge(name)
+
+
+def change_rows(folder: Path, change: Callable[[dict[str, list[Any]]], Any]) -> None:
+    file = folder / "rows.json"
+    value = json.loads(file.read_text())
+    change(value)
+    file.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: next(iter(rows.values())).pop(), r"rows\.json: \d+ rows of .*says \d+"),
+        (lambda rows: rows.popitem(), r"rows\.json: holds .*; expected the sets"),
+        (lambda rows: rows.update(other=[]), r"rows\.json: holds .*other; expected the sets"),
+        (
+            lambda rows: next(iter(rows.values())).__setitem__(3, "0123"),
+            r"rows\.json: row 3 of .* is '0123'; expected 20 hex digits",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_the_rules_are_refused(
+    boards: Path, change: Callable[[dict[str, list[Any]]], Any], message: str
+) -> None:
+    folder = runnable(boards)
+    challenge = load_challenge(challenge_names()[0])
+    assert read_pinned_digests(folder, challenge)
+    change_rows(folder, change)
+    with pytest.raises(RecordError, match=message):
+        read_pinned_digests(folder, challenge)
+
+
+def test_a_leak_of_a_row_that_is_not_there_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = challenge_names()[0]
+    item = load_challenge(name).evaluation[0]
+    (tmp_path / "leaks.json").write_text(
+        json.dumps({item.task: {"text": [item.rows], "exact": []}})
+    )
+    monkeypatch.setattr("harness.boards.leaks.board_folder", lambda board_id: tmp_path)
+    with pytest.raises(RecordError, match=rf"leaks\.json: row {item.rows} of {item.task}"):
+        pinned_leaks.__wrapped__(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = 1", r"protocol\.py: no function `protocol`"),
+        ("def protocol(challenge): return object()", r"protocol\.py: its protocol lacks .*settled"),
+    ],
+)
+def test_a_module_that_makes_no_protocol_is_refused(
+    monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
+    module = ModuleType("made")
+    exec(code, module.__dict__)
+    monkeypatch.setattr("harness.boards.registry.import_module", lambda name: module)
+    with pytest.raises(RecordError, match=message):
+        protocol_of(load_challenge(challenge_names()[0]))
+
+
+def test_exactly_one_board_is_the_default() -> None:
+    assert [name for name in board_names() if load_board(name).default] == [default_board()]
