@@ -5,29 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 
 from harness.errors import HarnessError, PluginError
 from harness.planning.resolve import Request, resolve
 from harness.plugins import Loaded, load
+from harness.testing.problem import Problem
 
 HEAVY = ("torch", "transformers", "peft", "flwr", "numpy", "ray", "datasets", "lm_eval")
 """What importing a plugin must not import: `harness plan` starts in a fraction of a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a plugin."""
-
-    subject: str
-    """`peft method lora`, `strategy fedavg`, `recipe tiny`, or the plugin itself."""
-    check: str
-    found: str
-
-    def __str__(self) -> str:
-        """Return the problem in one line."""
-        return f"{self.subject}: [{self.check}] {self.found}"
 
 
 def check_plugin(name: str) -> None:
@@ -49,7 +35,7 @@ def problems(name: str) -> Iterator[Problem]:
     """Yield what is wrong with an installed plugin.
 
     Raises:
-        PluginError: it is not installed, or does not load at all.
+        PluginError: the plugin is not installed, or does not load at all.
     """
     plugin = load(name)
     yield from _light(name)

@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.planning.component_checks import adapter_shapes, travelling_shapes
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
-from harness.testing.check import Problem
+from harness.testing.problem import Problem
 from harness.testing.samples import TINY, sample_params
 
 

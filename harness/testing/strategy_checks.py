@@ -11,8 +11,8 @@ from harness.federation.strategy_parts import client_part
 from harness.planning.component_checks import round_plan, travelling_shapes
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
-from harness.testing.check import Problem
 from harness.testing.laws import BREAKABLE, LAWS
+from harness.testing.problem import Problem
 from harness.testing.samples import LORA, LORA_PARAMS, TINY, lora_shapes, sample_params
 
 SUPERNODES = 8

@@ -10,6 +10,7 @@ from harness.components import ModelSpec
 from harness.errors import SourceError, UsageError
 from harness.training.fast import attention
 from harness.training.fast.linears import dequantise, dequantised_bytes, hold_linears_in
+from harness.training.fast.memory import free_memory_bytes
 
 DEQUANTISED_SHARE = 0.25
 """Share of the free memory that a dequantised base may take: several client processes share it."""
@@ -114,17 +115,6 @@ def _keeps_dequantised(model: ModelSpec, dtype: torch.dtype, device: str) -> boo
         # DoRA needs plain weights there.
         return device == "cpu"
     return dequantised_bytes(model, dtype) <= DEQUANTISED_SHARE * free_memory_bytes(device)
-
-
-def free_memory_bytes(device: str) -> int:
-    """Return the memory of the device that this process can still fill."""
-    if device == "cuda":
-        # torch keeps freed memory for its next tensors, and the driver counts that as taken.
-        held = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-        return int(torch.cuda.mem_get_info()[0]) + held
-    import psutil
-
-    return int(psutil.virtual_memory().available)
 
 
 def _quantization(model: ModelSpec, dtype: torch.dtype) -> Any:

@@ -1,14 +1,26 @@
-"""Whether a step keeps its activations or makes them again: the same values, less memory."""
+"""The memory of a step: whether it keeps its activations or makes them again, to equal bits."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from harness.components import ModelSpec
-from harness.training.base import free_memory_bytes
 
 ACTIVATION_SHARE = 0.5
 """Share of the free memory that the activations of one step may take."""
+
+
+def free_memory_bytes(device: str) -> int:
+    """Return how many bytes of the device's memory this process can still fill."""
+    if device == "cuda":
+        # torch keeps freed memory for its next tensors, and the driver counts that as taken.
+        held = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0]) + held
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def activation_bytes(model: ModelSpec, tokens: int) -> int:
