@@ -1,0 +1,13 @@
+"""Execution of programs that a model wrote, in a sandbox: a verdict for each.
+
+`execute` is the one call. A program has no network, no rights, one empty folder, and nothing of the
+machine's files but what its interpreter or compiler needs. It is bounded in time, memory,
+processes, files and output, and everything that it starts is ended. What the machine cannot offer
+is named in `Isolation`.
+"""
+
+from harness.boards.execution.execute import execute
+from harness.boards.execution.languages import LANGUAGES
+from harness.boards.execution.verdict import Attempt, Execution, Isolation, Verdict
+
+__all__ = ["LANGUAGES", "Attempt", "Execution", "Isolation", "Verdict", "execute"]

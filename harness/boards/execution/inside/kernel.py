@@ -1,0 +1,99 @@
+"""Linux system calls that Python's standard library does not wrap."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+MNT_DETACH = 0x2
+
+ATTR_RDONLY = 0x1
+ATTR_NOSUID = 0x2
+ATTR_NODEV = 0x4
+ATTR_NOEXEC = 0x8
+AT_FDCWD = -100
+AT_RECURSIVE = 0x8000
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+"""Number of pivot_root. Source: the kernel's syscall tables. The newer calls have one."""
+MOUNT_SETATTR = 442
+LANDLOCK_CREATE_RULESET = 444
+LANDLOCK_ADD_RULE = 445
+LANDLOCK_RESTRICT_SELF = 446
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def syscall(what: str, number: int, *arguments: object) -> int:
+    """Call the kernel by number; integers are passed as 64 bits."""
+    values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return _checked(_libc.syscall(ctypes.c_long(number), *values), what)
+
+
+def prctl(option: int, value: int, more: object = None) -> None:
+    """Set one attribute of the calling process."""
+    third = ctypes.c_ulong(0) if more is None else more
+    zero = ctypes.c_ulong(0)
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), third, zero, zero), f"prctl {option}")
+
+
+def unshare(flags: int) -> None:
+    """Give the calling process namespaces of its own."""
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    """Mount, bind or change the propagation of `target`."""
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
+    )
+    _checked(result, f"mount {target}")
+
+
+def set_mount_attributes(target: str, attributes: int, *, recursive: bool) -> None:
+    """Add `attributes` (read-only, no devices ...) to a mount, from Linux 5.12 on."""
+
+    class Attributes(ctypes.Structure):
+        _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
+
+    value = Attributes(attributes, 0, 0, 0)
+    flags = AT_RECURSIVE if recursive else 0
+    arguments = (AT_FDCWD, target.encode(), flags, ctypes.byref(value), ctypes.sizeof(value))
+    syscall(f"mount_setattr {target}", MOUNT_SETATTR, *arguments)
+
+
+def pivot_here() -> None:
+    """Make the working folder, a mount of its own, the root, and let go of the old one."""
+    number = PIVOT_ROOT.get(platform.machine())
+    if number is None:
+        raise OSError(f"no number of pivot_root known for {platform.machine()}")
+    syscall("pivot_root", number, b".", b".")
+    _checked(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
+    os.chdir("/")
