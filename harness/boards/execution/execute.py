@@ -110,6 +110,7 @@ def _attempts(
             outcome=outcome,
             reason=reason,
             wall_s=round(sum(result["wall_s"] for result in results), 4),
+            waited_s=round(sum(result["waited_s"] for result in results), 4),
             cpu_s=round(sum(result["cpu_s"] for result in results), 4),
         )
 

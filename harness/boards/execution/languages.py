@@ -24,6 +24,12 @@ from harness.errors import EvaluationError
 
 MEMORY_BYTES = 2 * 2**30
 """Resident memory of all processes of one program; the scorer has no such limit."""
+PATIENCE = 5
+"""How many times its limit a program may wait for a processor without that being counted.
+
+The limits are of wall time, for a machine that has a processor free. Where others take it, a
+correct program that needs 2.4 s of 3 would fail; the kernel tells how long it stood ready and had
+none."""
 PIPE_BYTES = 65536
 DRAIN_BYTES_PER_S = 10240
 """The scorer reads 1 KiB of a program's output every tenth of a second, so one that prints more
@@ -87,6 +93,7 @@ def step(
         "stdin": None,
         "nonce": None,
         "wall_s": wall_s,
+        "patience_s": PATIENCE * wall_s,
         "memory_bytes": MEMORY_BYTES,
         "address_space_bytes": 2 * MEMORY_BYTES if address_space else None,
         "output_bytes": output_bytes,
@@ -108,6 +115,7 @@ def find_python() -> Language:
             "nonce": nonce,
             "program": text,
             "wall_s": PYTHON_WALL_S,
+            "patience_s": PATIENCE * PYTHON_WALL_S,
             "output_characters": PRINTED_CHARACTERS,
         }
         # Not -I: that would ignore PYTHONHASHSEED too. The environment is made from nothing.

@@ -159,7 +159,7 @@ class Sandbox:
         if self._mode == "plain":
             folder.mkdir(mode=0o700)
         try:
-            text = self._talk(json.dumps(given).encode(), sum(s["wall_s"] for s in job.steps))
+            text = self._talk(json.dumps(given).encode(), _longest(job))
         finally:
             if self._mode == "plain":
                 _remove(folder)
@@ -199,6 +199,10 @@ class Sandbox:
             last = words[-1] if words else f"exit code {process.returncode}"
             raise EvaluationError(f"the sandbox cannot be built: {last}")
         return text
+
+
+def _longest(job: Job) -> float:
+    return sum(float(step["wall_s"] + step["patience_s"]) for step in job.steps)
 
 
 def _remove(folder: Path) -> None:

@@ -19,6 +19,8 @@ class Attempt(Document):
     """Why it failed, in words that are the same in every run; empty otherwise."""
     wall_s: float = Field(ge=0)
     """Seconds on the wall, of all steps (compiling, running) together."""
+    waited_s: float = Field(ge=0)
+    """Seconds in which it stood ready and no processor was free; not counted against the limits."""
     cpu_s: float = Field(ge=0)
     """Seconds of processor time, of all steps and all processes together."""
 
@@ -26,8 +28,8 @@ class Attempt(Document):
 class Verdict(Document):
     """What one program's tests say about it; the last attempt counts.
 
-    There is a second attempt only after a timeout: the limits are of wall time, so a loaded machine
-    breaks them, and such a program is run again with no other beside it.
+    There is a second attempt only after a timeout: the limits are of wall time, which a loaded
+    machine breaks, so such a program is run again with no other beside it.
     """
 
     attempts: tuple[Attempt, ...] = Field(min_length=1, max_length=2)

@@ -10,7 +10,8 @@ from pathlib import Path
 SYSTEM = (
     *("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr"),
     *("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d"),
-    *("/etc/localtime", "/nix/store"),
+    # Node reads the first of these where it is, and fails where it may not.
+    *("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/localtime", "/nix/store"),
 )
 """Where a Linux system keeps programs and libraries; no person's files."""
 

@@ -120,6 +120,7 @@ def _without_namespaces(job: dict[str, Any]) -> None:
                 os._exit(127)
             kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
             if rules is not None:
+                restrictions.allow(rules, "/proc/self")
                 restrictions.enter_landlock(rules)
             if filtered:
                 restrictions.enter_seccomp(os.getpid())

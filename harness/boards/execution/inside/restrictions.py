@@ -65,17 +65,22 @@ def prepare_landlock(readable: list[str], folder: str) -> int | None:
     allowed = [(path, _READ) for path in readable]
     allowed += [(path, _OF_FILES) for path in devices] + [(folder, everything)]
     for path, access in allowed:
-        try:
-            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
-            continue
-        if not os.path.isdir(path):
-            access &= _OF_FILES
-        rule = struct.pack("=Qi", access & everything, place)
-        kernel.syscall("landlock rule", kernel.LANDLOCK_ADD_RULE, rules, 1, rule, 0)
-        os.close(place)
+        allow(rules, path, access & everything)
     # A program's own descriptors are put in the low numbers.
     return fcntl.fcntl(rules, fcntl.F_DUPFD_CLOEXEC, 64)
+
+
+def allow(rules: int, path: str, access: int = _READ) -> None:
+    """Add to `rules` what is allowed below `path`, or nothing where that is not there."""
+    try:
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    if not os.path.isdir(path):
+        access &= _OF_FILES
+    rule = struct.pack("=Qi", access, place)
+    kernel.syscall("landlock rule", kernel.LANDLOCK_ADD_RULE, rules, 1, rule, 0)
+    os.close(place)
 
 
 def enter_landlock(rules: int) -> None:

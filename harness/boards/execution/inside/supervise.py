@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import resource
 import select
@@ -67,14 +66,16 @@ def run_step(step: dict[str, Any], around: Surroundings) -> dict[str, Any]:
 
     Args:
         step: `command`, `stdin` (a text or None), `nonce` (a text that the command's verdict on
-            descriptor 3 must begin with, or None), `wall_s`, `memory_bytes`,
+            descriptor 3 must begin with, or None), `wall_s`, `patience_s` (how much of the time
+            in which no processor was free is not counted), `memory_bytes`,
             `address_space_bytes` (or None), `output_bytes` of each stream, `file_bytes`,
             `processes`.
         around: what holds for all steps.
 
     Returns:
         `end` (exited, timed out, output, memory), `exit` (the code, negative for a signal), `said`
-        (the verdict on descriptor 3, or None), `wall_s`, `cpu_s`, `stderr` (its first bytes).
+        (the verdict on descriptor 3, or None), `wall_s`, `waited_s` (how much of it the processes
+        stood ready and had no processor), `cpu_s`, `stderr` (its first bytes).
     """
     streams = []
     writers = []
@@ -94,7 +95,8 @@ def run_step(step: dict[str, Any], around: Surroundings) -> dict[str, Any]:
         os.close(descriptor)
     if problem := _read_all(trouble):
         raise OSError(problem)
-    end, status = _watch(pid, step, streams, around, begin + step["wall_s"])
+    load = _Load(around.own_processes)
+    end, status = _watch(pid, step, streams, load, begin)
     wall_s = time.monotonic() - begin
     around.end_all(pid)
     if status is None:
@@ -110,6 +112,7 @@ def run_step(step: dict[str, Any], around: Surroundings) -> dict[str, Any]:
         "exit": os.waitstatus_to_exitcode(status) if status is not None else -9,
         "said": _said(bytes(streams[2].kept), step["nonce"]),
         "wall_s": round(wall_s, 4),
+        "waited_s": round(min(load.waited_s, wall_s), 4),
         "cpu_s": round(_cpu_of_children() - spent, 4),
         "stderr": bytes(streams[1].kept).decode("utf-8", "replace"),
     }
@@ -180,8 +183,47 @@ def _limit(step: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_STACK, (8 * 2**20, hard))
 
 
+class _Load:
+    """What the program's processes take up, as far as `/proc` tells.
+
+    Args:
+        own_processes: `/proc` holds the program's processes and this one, and no other.
+    """
+
+    def __init__(self, own_processes: bool) -> None:
+        self._own = own_processes
+        self._waits: dict[str, int] = {}
+        self.memory_bytes = 0
+        """Resident memory of all, at the last look."""
+
+    @property
+    def waited_s(self) -> float:
+        """Return how long they stood ready to run and had no processor, in seconds."""
+        return sum(self._waits.values()) / 1e9
+
+    def look(self) -> None:
+        """Look at all processes that are there."""
+        pages = 0
+        for name in self._names():
+            with contextlib.suppress(OSError, IndexError):
+                with open(f"/proc/{name}/statm") as file:
+                    pages += int(file.read().split()[1])
+                # Run and waiting time of the first thread, in nanoseconds.
+                with open(f"/proc/{name}/schedstat") as file:
+                    self._waits[name] = int(file.read().split()[1])
+        self.memory_bytes = pages * resource.getpagesize()
+
+    def _names(self) -> list[str]:
+        if not self._own:
+            return [str(pid) for pid in descendants()]
+        try:
+            return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+        except OSError:
+            return []
+
+
 def _watch(
-    pid: int, step: dict[str, Any], streams: list[_Stream], around: Surroundings, deadline: float
+    pid: int, step: dict[str, Any], streams: list[_Stream], load: _Load, begin: float
 ) -> tuple[str, int | None]:
     """Wait for the end of `pid` or for the first limit that it breaks."""
     poll = select.poll()
@@ -197,9 +239,10 @@ def _watch(
     try:
         while True:
             now = time.monotonic()
-            if now >= deadline:
+            left = begin + step["wall_s"] + min(load.waited_s, step["patience_s"]) - now
+            if left <= 0:
                 return "timed out", None
-            for number, _ in poll.poll(1000 * min(pause, deadline - now)):
+            for number, _ in poll.poll(1000 * min(pause, left)):
                 one = open_streams.get(number)
                 if one is not None and not one.drain():
                     poll.unregister(number)
@@ -211,7 +254,8 @@ def _watch(
             if (status := _reap(pid)) is not None:
                 return "exited", status
             if time.monotonic() - looked >= WATCH_S:
-                if memory_of(around.own_processes) > step["memory_bytes"]:
+                load.look()
+                if load.memory_bytes > step["memory_bytes"]:
                     return "memory", None
                 looked = time.monotonic()
     finally:
@@ -267,27 +311,6 @@ def descendants() -> list[int]:
     return found
 
 
-def memory_of(own_processes: bool) -> int:
-    """Return the resident bytes of all the program's processes, 0 where nothing tells.
-
-    Args:
-        own_processes: `/proc` holds the program's processes and this one, and no other.
-    """
-    if own_processes:
-        own = str(os.getpid())
-        try:
-            names = [name for name in os.listdir("/proc") if name.isdigit() and name != own]
-        except OSError:
-            return 0
-    else:
-        names = [str(pid) for pid in descendants()]
-    pages = 0
-    for name in names:
-        with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/statm") as file:
-            pages += int(file.read().split()[1])
-    return pages * resource.getpagesize()
-
-
 def _cpu_of_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
@@ -297,8 +320,7 @@ def _said(text: bytes, nonce: str | None) -> str | None:
     """Return the verdict in `text`, if it begins with the nonce and is whole."""
     if not nonce or not text.startswith(nonce.encode() + b" ") or b"\n" not in text:
         return None
-    said: str = json.loads(text[len(nonce) + 1 : text.index(b"\n")].decode())
-    return said
+    return text[len(nonce) + 1 : text.index(b"\n")].decode("utf-8", "replace")
 
 
 def _read_all(reader: int) -> str:
