@@ -51,6 +51,7 @@ def line(run: str, task: Task, done: Execution, expected: list[str]) -> dict[str
         "task": task.name,
         "programs": len(pairs),
         "passed": done.passed,
+        "passed_on_other_machines": done.passed_on_other_machines,
         "published": sum(one == "passed" for one in expected),
         "wall_s": round(done.wall_s, 1),
         "cpu_s": round(sum(attempt.cpu_s for attempt in attempts), 1),
@@ -103,7 +104,7 @@ def main() -> None:
         print(f"{folder.name}: {time.monotonic() - begin:.1f} s", flush=True)
     if figures:
         print(figures[-1]["execution"]["isolation"], figures[-1]["execution"]["toolchain"])
-    print("left over:", Traces.now().beyond(before) or "nothing", "in", tempfile.gettempdir())
+    print("left over:", Traces.left_since(before) or "nothing", "in", tempfile.gettempdir())
     if options.out:
         options.out.write_text(json.dumps(figures, indent=1))
 

@@ -6,7 +6,7 @@ processes, files and output, and everything that it starts is ended. What the ma
 is named in `Isolation`.
 """
 
-from harness.boards.execution.execute import execute
+from harness.boards.execution.attempts import execute
 from harness.boards.execution.languages import LANGUAGES
 from harness.boards.execution.verdict import Attempt, Execution, Isolation, Verdict
 

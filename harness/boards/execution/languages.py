@@ -92,13 +92,14 @@ def step(
         "command": command,
         "stdin": None,
         "nonce": None,
+        "limit_s": wall_s,
         "wall_s": wall_s,
         "patience_s": PATIENCE * wall_s,
         "memory_bytes": MEMORY_BYTES,
         "address_space_bytes": 2 * MEMORY_BYTES if address_space else None,
         "output_bytes": output_bytes,
         "file_bytes": 256 * 2**20,
-        "processes": 128,
+        "processes": 64,
     }
 
 
@@ -121,7 +122,9 @@ def find_python() -> Language:
         # Not -I: that would ignore PYTHONHASHSEED too. The environment is made from nothing.
         command = [executable, "-s", "-P", "-B", "-c", runner]
         limits = step(command, PYTHON_WALL_S + PYTHON_GRACE_S, 2**20)
-        return Job({}, (limits | {"stdin": json.dumps(given), "nonce": nonce},))
+        return Job(
+            {}, (limits | {"limit_s": PYTHON_WALL_S, "stdin": json.dumps(given), "nonce": nonce},)
+        )
 
     packages = [Path(p) for p in sys.path if p.endswith(("site-packages", "dist-packages"))]
     return Language(

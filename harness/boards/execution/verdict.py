@@ -21,6 +21,8 @@ class Attempt(Document):
     """Seconds on the wall, of all steps (compiling, running) together."""
     waited_s: float = Field(ge=0)
     """Seconds in which it stood ready and no processor was free; not counted against the limits."""
+    limit_share: float = Field(ge=0)
+    """How much of its time limit the longest step used, 1 being all, waiting left out."""
     cpu_s: float = Field(ge=0)
     """Seconds of processor time, of all steps and all processes together."""
 
@@ -49,6 +51,14 @@ class Verdict(Document):
     def passed(self) -> bool:
         """Return whether all tests passed in time."""
         return self.outcome == "passed"
+
+    @property
+    def depends_on_speed(self) -> bool:
+        """Return whether a machine of half or twice this one's speed could say otherwise.
+
+        Of a program that ran out of time nothing says how long it would have run.
+        """
+        return self.outcome == "timed out" or (self.passed and self.attempts[-1].limit_share > 0.5)
 
     def __str__(self) -> str:
         last = self.attempts[-1]
@@ -101,3 +111,10 @@ class Execution(Document):
     def passed(self) -> int:
         """Return how many programs passed."""
         return sum(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def passed_on_other_machines(self) -> tuple[int, int]:
+        """Return how many passed without, and with, all whose verdict depends on speed."""
+        doubtful = [verdict for verdict in self.verdicts if verdict.depends_on_speed]
+        least = self.passed - sum(verdict.passed for verdict in doubtful)
+        return least, least + len(doubtful)

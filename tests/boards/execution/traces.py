@@ -1,9 +1,14 @@
-"""What programs could leave on a machine: processes, files in the temporary folder, sockets."""
+"""What programs could leave on a machine: processes, files in the temporary folder, sockets.
+
+A process or socket that is left stays for minutes (such a program sleeps for ten), so one that goes
+within seconds belonged to another execution on the same machine.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -29,10 +34,25 @@ class Traces:
             except OSError:
                 continue
         temporary = Path(tempfile.gettempdir())
-        files = {str(path) for path in temporary.glob("harness-*")}
+        files = {
+            str(path)
+            for kind in ("harness-execution-*", "harness-header-*")
+            for path in temporary.glob(kind)
+        }
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        listening = {row[1] for row in rows if row[3] == "0A"}
+        listening = {row[1] for row in rows if row[3] == "0A" and _of_a_program(int(row[7]))}
         return cls(frozenset(processes), frozenset(files), frozenset(listening))
+
+    @classmethod
+    def left_since(cls, before: Traces, patience_s: float = 20) -> list[str]:
+        """Return what has come since `before` and stays; another run's programs come and go."""
+        left = cls.now().beyond(before)
+        deadline = time.monotonic() + patience_s
+        while left and time.monotonic() < deadline:
+            time.sleep(0.2)
+            now = cls.now().beyond(before)
+            left = [one for one in left if one in now]
+        return left
 
     def beyond(self, before: Traces) -> list[str]:
         """Return what is there now and was not `before`."""
@@ -43,6 +63,10 @@ class Traces:
         ]
 
 
+def _of_a_program(user: int) -> bool:
+    return user >= 1_000_000_000 or (os.geteuid() == 0 and user == 65534)
+
+
 def _ours(folder: Path) -> bool:
     """Return whether a process belongs to a sandbox that this process started, by any trace of it.
 
@@ -50,6 +74,6 @@ def _ours(folder: Path) -> bool:
     """
     status = (folder / "status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    if int(fields["Uid"].split()[0]) >= 1_000_000_000 or fields["PPid"] == str(os.getpid()):
+    if _of_a_program(int(fields["Uid"].split()[0])) or fields["PPid"] == str(os.getpid()):
         return True
     return b"HOME=/box\0" in (folder / "environ").read_bytes()

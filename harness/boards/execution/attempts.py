@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from harness.boards.execution.languages import LANGUAGES, Language, find_compiler, find_cpp
 from harness.boards.execution.precompiled import precompile
@@ -104,12 +105,16 @@ def _attempts(
     """Run the programs with `numbers`, and return an attempt for each number."""
 
     def attempt(number: int) -> Attempt:
-        results = sandbox.run(language.job(programs[number]))
+        job = language.job(programs[number])
+        results = sandbox.run(job)
         outcome, reason = language.read(results)
         return Attempt(
             outcome=outcome,
             reason=reason,
             wall_s=round(sum(result["wall_s"] for result in results), 4),
+            limit_share=round(
+                max(_share(*pair) for pair in zip(results, job.steps, strict=False)), 3
+            ),
             waited_s=round(sum(result["waited_s"] for result in results), 4),
             cpu_s=round(sum(result["cpu_s"] for result in results), 4),
         )
@@ -128,3 +133,8 @@ def _attempts(
             sandbox.stop()
             raise
         return attempts
+
+
+def _share(result: dict[str, Any], step: dict[str, Any]) -> float:
+    counted: float = result["wall_s"] - result["waited_s"]
+    return counted / float(step["limit_s"])

@@ -1,0 +1,28 @@
+"""Executes Python programs and prints their verdicts; started by a test as an ordinary user.
+
+Reads `path`, `programs` and `namespaces` as JSON from standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+job = json.load(sys.stdin)
+sys.path[:0] = job["path"]
+
+from harness.boards.execution import languages  # noqa: E402 - the path comes first
+from harness.boards.execution.attempts import execute  # noqa: E402
+
+languages.PYTHON_WALL_S = 1.0
+languages.PYTHON_GRACE_S = 1.0
+languages.PATIENCE = 10
+done = execute(job["programs"], "python", policy="auto", namespaces=job["namespaces"])
+print(
+    json.dumps(
+        {
+            "verdicts": [str(verdict) for verdict in done.verdicts],
+            "isolation": done.isolation.model_dump(mode="json"),
+        }
+    )
+)

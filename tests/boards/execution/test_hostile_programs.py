@@ -1,0 +1,171 @@
+"""Whatever a program does, its own verdict says so, the others stand, and nothing is left over."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hostile_programs import GOOD, HOSTILE
+from traces import Traces
+
+from harness.boards.execution import languages
+from harness.boards.execution.attempts import execute
+from harness.boards.execution.verdict import Execution
+
+ROOT = Path(__file__).resolve().parents[3]
+NEEDS = {"python": sys.executable, "javascript": "node", "cpp": "g++"}
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox's strong forms are Linux's")
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a temporary folder in which only its own sandboxes are."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    for above in (folder, *folder.parents[:3]):
+        if above.owner() == Path.home().owner() and above != Path("/tmp"):
+            above.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> Iterator[dict[str, object]]:
+    """Return what the hostile programs aim at; fail if one of them got there."""
+    secret = tmp_path / "secret"
+    secret.write_text("not for programs")
+    folders = [str(ROOT), str(Path.home()), "/tmp", "/usr", "/etc", "/dev/shm", str(tmp_path)]
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as near:
+        port = listener.getsockname()[1]
+        near.bind(f"\0harness-{port}")
+        near.listen()
+        yield {
+            "secret": secret,
+            "port": port,
+            "writable": folders,
+            "writable_cpp": json.dumps(folders).replace("[", "{").replace("]", "}"),
+            "harness": os.getpid(),
+        }
+        for one in (listener, near):
+            one.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                one.accept()
+    assert not [folder for folder in folders if (Path(folder) / "planted").exists()]
+
+
+def batch(language: str, surroundings: dict[str, object]) -> list[str]:
+    """Return the hostile programs with good ones between them."""
+    texts = []
+    for one in HOSTILE[language]:
+        texts += [one.text.format(**surroundings), GOOD[language]]
+    return texts
+
+
+def check(language: str, verdicts: list[str]) -> None:
+    """Fail if a hostile program has a verdict that it may not have, or a good one not passed."""
+    assert verdicts[1::2] == ["passed"] * len(HOSTILE[language])
+    wrong = {
+        one.name: verdict
+        for one, verdict in zip(HOSTILE[language], verdicts[::2], strict=True)
+        if not verdict.startswith(one.allowed)
+    }
+    assert not wrong
+
+
+def run(language: str, programs: list[str], namespaces: bool = True) -> Execution:
+    """Execute with nothing left over."""
+    if shutil.which(NEEDS[language]) is None:
+        pytest.skip(f"no {NEEDS[language]} on PATH")
+    before = Traces.now()
+    done = execute(programs, language, policy="auto", namespaces=namespaces)
+    assert Traces.left_since(before) == []
+    return done
+
+
+@pytest.mark.parametrize("language", sorted(HOSTILE))
+def test_every_program_gets_its_own_verdict_and_nothing_is_left_over(
+    language: str, surroundings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _shorter_limits(monkeypatch)
+    done = run(language, batch(language, surroundings))
+    check(language, [str(verdict) for verdict in done.verdicts])
+
+
+@linux
+@pytest.mark.parametrize("language", ["javascript", "cpp"])
+def test_the_same_holds_without_namespaces(
+    language: str, surroundings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _shorter_limits(monkeypatch)
+    done = run(language, batch(language, surroundings), namespaces=False)
+    assert done.isolation.files != "own view"
+    if not done.isolation.complete:
+        pytest.skip(f"this kernel has no Landlock or filter: {done.isolation.missing}")
+    check(language, [str(verdict) for verdict in done.verdicts])
+
+
+@linux
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_the_same_holds_for_an_ordinary_user(
+    namespaces: bool, surroundings: dict[str, object]
+) -> None:
+    python = _python_of_everyone()
+    before = Traces.now()
+    job = {"programs": batch("python", surroundings), "namespaces": namespaces}
+    done = subprocess.run(
+        [*python, str(Path(__file__).with_name("as_ordinary_user.py"))],
+        input=json.dumps({"path": [str(ROOT), *_packages()], **job}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd="/",
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout)
+    assert Traces.left_since(before) == []
+    assert result["isolation"]["user"] in ("user namespace", "the caller's")
+    check("python", result["verdicts"])
+
+
+def _shorter_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten what is only waited for: programs here need far less or would never end."""
+    monkeypatch.setattr(languages, "PYTHON_WALL_S", 1.0)
+    monkeypatch.setattr(languages, "PYTHON_GRACE_S", 1.0)
+    monkeypatch.setattr(languages, "JAVASCRIPT_WALL_S", 2.0)
+    monkeypatch.setattr(languages, "CPP_WALL_S", 3.0)
+    monkeypatch.setattr(languages, "PATIENCE", 10)
+
+
+def _packages() -> list[str]:
+    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+
+
+def _python_of_everyone() -> list[str]:
+    """Return a command for a Python of this version that runs as an ordinary user, or skip."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    drop = []
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("no setpriv to become an ordinary user with")
+        drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    probe = (
+        f"import sys; sys.path[:0] = {[str(ROOT), *_packages()]!r}; import pydantic_core, pluggy"
+    )
+    for python in (sys.executable, f"/usr/bin/{name}", f"/usr/local/bin/{name}"):
+        command = [*drop, python, "-I", "-B"]
+        if os.path.exists(python):
+            tried = subprocess.run(
+                [*command, "-c", probe], capture_output=True, check=False, cwd="/"
+            )
+            if tried.returncode == 0:
+                return command
+    pytest.skip(f"no {name} that an ordinary user can run")
