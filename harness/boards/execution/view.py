@@ -36,7 +36,7 @@ def view_of(paths: Iterable[Path]) -> View:
         if not os.path.lexists(path):
             continue
         real = Path(_followed(str(path), links))
-        installed = real.is_file() and real.parent.name == "bin"
+        installed = os.path.isfile(real) and real.parent.name == "bin"
         place = real.parent.parent if installed else real
         if place in _too_much():
             place = real
