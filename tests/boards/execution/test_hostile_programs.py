@@ -34,14 +34,15 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox's strong
 
 
 @pytest.fixture(autouse=True)
-def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a temporary folder in which only its own sandboxes are."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    for above in (folder, *folder.parents[:3]):
-        if above.owner() == Path.home().owner() and above != Path("/tmp"):
-            above.chmod(0o755)
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test a temporary folder in which only its own sandboxes are.
+
+    Not pytest's: every other run of pytest closes the folder above all of those to other users.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture
