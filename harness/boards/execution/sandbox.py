@@ -29,6 +29,7 @@ FOLDER_FILES = 10_000
 PATIENCE_S = 120.0
 """How long after all its steps' limits a sandbox may take to end, on a loaded machine."""
 
+_CANNOT = "the sandbox cannot be built: "
 _ROOM = Path(__file__).parent
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.launch import main; main()"
 
@@ -111,10 +112,10 @@ class Sandbox:
         job = language.job(language.smallest)
         try:
             if not namespaces or sys.platform != "linux":
-                raise EvaluationError(f"not used on {sys.platform}")
+                raise EvaluationError("not tried")
             isolation, results = self._launch(job)
         except EvaluationError as error:
-            self._why = (f"no namespaces: {error}",)
+            self._why = (f"no namespaces: {str(error).removeprefix(_CANNOT)}",)
             self._mode = "plain"
             isolation, results = self._launch_plain(job)
         outcome, reason = language.read(results)
@@ -197,7 +198,7 @@ class Sandbox:
         if process.returncode or not text:
             words = trouble.decode(errors="replace").strip().splitlines()
             last = words[-1] if words else f"exit code {process.returncode}"
-            raise EvaluationError(f"the sandbox cannot be built: {last}")
+            raise EvaluationError(f"{_CANNOT}{last}")
         return text
 
 

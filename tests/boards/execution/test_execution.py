@@ -79,16 +79,10 @@ def test_time_without_a_processor_is_not_counted() -> None:
     """It shares one processor with three others, and passes though the wall says otherwise."""
     if not Path("/proc/self/schedstat").exists():
         pytest.skip("this kernel does not tell how long a process waits")
-    busy = "import sys\nwhile True: pass"
-    one = {min(os.sched_getaffinity(0))}
-    rivals = [
-        subprocess.Popen(
-            [sys.executable, "-c", busy], preexec_fn=lambda: os.sched_setaffinity(0, one)
-        )
-        for _ in range(3)
-    ]
-    work = "import os, time\n" + f"os.sched_setaffinity(0, {one})\n"
-    work += "while time.process_time() < 1.5: pass"
+    there = f"import os, time\nos.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\n"
+    busy = there + "while True: pass"
+    rivals = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(3)]
+    work = there + "while time.process_time() < 1.5: pass"
     try:
         attempt = execute([work], "python", policy="auto").verdicts[0].attempts[0]
     finally:
@@ -229,7 +223,6 @@ def test_the_compiled_header_changes_no_verdict(monkeypatch: pytest.MonkeyPatch)
     programs = [
         head + "int main() { std::vector<int> v{1}; assert(v.size() == 1); }",
         head + 'int main() { assert(std::string("a").empty()); }',
-        head + "int main() { vector<int> v; }",
         "int main() { std::vector<int> v; }",
     ]
     plain = execute(programs, "cpp", policy="auto")
@@ -238,5 +231,5 @@ def test_the_compiled_header_changes_no_verdict(monkeypatch: pytest.MonkeyPatch)
     assert faster.precompiled_header
     assert not plain.precompiled_header
     assert words(faster) == words(plain)
-    assert [one.passed for one in plain.verdicts] == [True, False, False, False]
+    assert [one.passed for one in plain.verdicts] == [True, False, False]
     assert faster.verdicts[0].attempts[0].cpu_s < plain.verdicts[0].attempts[0].cpu_s

@@ -16,8 +16,8 @@ from harness.boards.execution import execute
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 TOOLS = {"python": None, "javascript": "node", "cpp": "g++"}
-EACH = 2
-"""How many programs of each kind of verdict."""
+EACH = 1
+"""How many programs of each kind of verdict and run."""
 
 
 @pytest.mark.skipif(not (SHARED / "golden" / "code").is_dir(), reason="no published runs here")

@@ -43,7 +43,8 @@ def main() -> None:
         else:
             _without_namespaces(job)
     except OSError as error:
-        sys.stderr.write(f"{error}"[:500])
+        # Without "[Errno 1] ", which says nothing more.
+        sys.stderr.write((str(error).partition("] ")[2] or str(error))[:500])
         sys.stderr.flush()
         os._exit(1)
 
@@ -174,8 +175,8 @@ def _run(
 
 def _become_user(user: int, group: int) -> None:
     os.setgroups([])
-    os.setresgid(group, group, group)
-    os.setresuid(user, user, user)
+    os.setgid(group)
+    os.setuid(user)
 
 
 def _available(user: int) -> int:
@@ -183,7 +184,7 @@ def _available(user: int) -> int:
     child = os.fork()
     if child == 0:
         try:
-            os.setresuid(user, user, user)
+            os.setuid(user)
         except OSError:
             os._exit(1)
         os._exit(0)
@@ -225,7 +226,7 @@ def _end_descendants(group: int, user: int | None) -> None:
             killer = os.fork()
             if killer == 0:
                 with contextlib.suppress(OSError):
-                    os.setresuid(user, user, user)
+                    os.setuid(user)
                     os.kill(-1, signal.SIGKILL)
                 os._exit(0)
         for pid in supervise.descendants():
