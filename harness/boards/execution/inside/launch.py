@@ -43,8 +43,8 @@ def main() -> None:
         else:
             _without_namespaces(job)
     except OSError as error:
-        # Without "[Errno 1] ", which says nothing more.
-        sys.stderr.write((str(error).partition("] ")[2] or str(error))[:500])
+        # Without "[Errno 1] " before it, which says nothing more.
+        sys.stderr.write(re.sub(r"^\[Errno \d+\] ", "", str(error))[:500])
         sys.stderr.flush()
         os._exit(1)
 
