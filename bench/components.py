@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--fraction", type=float, default=0.06, help="of the 50 supernodes")
+    parser.add_argument("--fraction", type=float, default=0.06, help="of the supernodes, sampled")
     parser.add_argument("--rows", type=int, default=128, help="of each evaluation set; 0: all")
     parser.add_argument("--only", nargs="*", choices=list(ENTRIES), default=list(ENTRIES))
     options = parser.parse_args()
