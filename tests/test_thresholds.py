@@ -100,7 +100,7 @@ HELD = {
     "testing TOLERANCE":
         "tests/testing/test_check_plugin.py"
         "::test_an_average_may_be_off_by_a_ten_thousandth",
-    "training LEVELS":
+    "training DROPOUT_LEVELS":
         "tests/training/test_same_losses.py::test_dropout_keeps_the_share_that_it_divides_by",
     "training BETAS":
         "tests/training/test_optimizers.py"
@@ -150,7 +150,7 @@ FREE = {
     "document MIB": UNIT, "document GIB": UNIT,
     "document MAX_FILE_BYTES": "no limit: weights of our own are read at any size",
     "claims CLAIM_VERSION": VERSION, "record RECORD_VERSION": VERSION, "spec SPEC_VERSION": VERSION,
-    "leaderboard VERSION": VERSION, "evaluation DECODER_VERSION": VERSION,
+    "leaderboard LEADERBOARD_VERSION": VERSION, "evaluation DECODER_VERSION": VERSION,
     "record GENESIS": "every stored chain begins with it; tests/historic reads them",
     "evaluation CPU_BYTES": MEMORY, "evaluation GPU_SHARE": MEMORY,
     "training DEQUANTISED_SHARE": MEMORY, "training ACTIVATION_SHARE": MEMORY,
@@ -164,7 +164,8 @@ FREE = {
     "training BLOCK": SPEED, "federation STRIP_ROWS": SPEED, "submissions PARALLEL_FROM": SPEED,
     "evaluation SYNC_INTERVAL_S": WAITING, "federation STOP_POLL_S": WAITING,
     "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,
-    "federation POLL_S": WAITING, "federation START_LIMIT_S": WAITING,
+    "federation REPLY_POLL_S": WAITING, "federation RAY_POLL_S": WAITING,
+    "federation RAY_START_LIMIT_S": WAITING, "federation CLIENT_START_LIMIT_S": WAITING,
     "federation WATCH_S": WAITING, "federation PATIENCE_S": WAITING,
     "federation JOIN_LIMIT_S": WAITING, "federation SUPERLINK_STOP_LIMIT_S": WAITING,
     "federation SERVER_STOP_LIMIT_S": WAITING,

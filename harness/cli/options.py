@@ -1,11 +1,15 @@
-"""Options that `plan` and `run` share: the fields of `harness.planning.resolve.Request`."""
+"""Options that several sub-commands share: the fields of `harness.planning.resolve.Request`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+"""Type of an option that names a folder, which need not exist."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,15 +8,15 @@ from typing import Any
 from harness.boards.board import Board
 from harness.leaderboard.columns import Ranked
 
-SCHEMA = "flowertune-harness/leaderboard"
-VERSION = 2
+LEADERBOARD_SCHEMA = "flowertune-harness/leaderboard"
+LEADERBOARD_VERSION = 2
 
 
 def board_value(items: Sequence[Ranked], board: Board, refused: Sequence[str]) -> dict[str, Any]:
     """Return the JSON value of one challenge's board."""
     return {
-        "schema": SCHEMA,
-        "schema_version": VERSION,
+        "schema": LEADERBOARD_SCHEMA,
+        "schema_version": LEADERBOARD_VERSION,
         "challenge": board.id,
         "metric": board.metric,
         "sets": [

@@ -12,7 +12,11 @@ from pathlib import Path
 from harness.errors import HarnessError, PluginError
 from harness.processes.signals import watching_signals
 
-PASSED = ("<frozen", str(Path(importlib.__file__).parent), str(Path(__file__).parent.parent))
+NEVER_THE_CAUSE = (
+    "<frozen",
+    str(Path(importlib.__file__).parent),
+    str(Path(__file__).parent.parent),
+)
 
 LONGEST_CAUSE = 300
 """Characters of a plugin's own message that are shown."""
@@ -49,6 +53,6 @@ def cause(error: BaseException) -> str:
     text = " ".join(str(error).split())[:LONGEST_CAUSE]
     frames = traceback.extract_tb(error.__traceback__)
     # The import system and the harness are where a plugin's error passes, never its cause.
-    own = [item for item in frames if not item.filename.startswith(PASSED)]
+    own = [item for item in frames if not item.filename.startswith(NEVER_THE_CAUSE)]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return f"{type(error).__name__}{': ' if text else ''}{text}{place}"

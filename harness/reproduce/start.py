@@ -10,7 +10,7 @@ from harness.document import write_atomic
 from harness.errors import RecordError, UsageError
 from harness.federation.clientapp import client_state
 from harness.federation.storage import checkpoint
-from harness.federation.storage.ledger import FILE as ROUNDS
+from harness.federation.storage.ledger import ROUNDS
 
 
 def refuse_used(work_dir: Path) -> None:
@@ -48,7 +48,9 @@ def seed_from_checkpoint(folder: Path, work_dir: Path, number: int) -> int:
         shutil.copyfile(checkpoint.path_of(folder, candidate), target)
         lines = (folder / ROUNDS).read_text("utf-8").splitlines(keepends=True)[:candidate]
         write_atomic(work_dir / ROUNDS, "".join(lines))
-        if (folder / client_state.FOLDER).is_dir():
-            shutil.copytree(folder / client_state.FOLDER, work_dir / client_state.FOLDER)
+        if (folder / client_state.CLIENT_STATES).is_dir():
+            shutil.copytree(
+                folder / client_state.CLIENT_STATES, work_dir / client_state.CLIENT_STATES
+            )
         return candidate
     return 0

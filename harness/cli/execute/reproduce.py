@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.options import FOLDER
 from harness.document import pretty_json
 from harness.processes.signals import answering_signals, interrupt
 
 if TYPE_CHECKING:
     from harness.reproduce import Original, Reproduction
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()

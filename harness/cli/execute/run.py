@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.cli.options import request_options
+from harness.cli.options import FOLDER, request_options
 from harness.document import pretty_json
 from harness.document.units import MIB
 from harness.errors import UsageError
@@ -17,8 +17,6 @@ from harness.machine.versions import require_run_extra
 from harness.planning.resolve import Request
 from harness.processes.signals import answering_signals, interrupt
 from harness.record.result import ResultRecord
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:

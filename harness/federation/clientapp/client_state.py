@@ -17,7 +17,7 @@ from harness.document.safetensors_header import read_header
 from harness.errors import RecordError
 from harness.federation.wire.tensors import digest_arrays
 
-FOLDER = "clients"
+CLIENT_STATES = "clients"
 
 
 def path_of(folder: Path, partition: int, number: int) -> Path:

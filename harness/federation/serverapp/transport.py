@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
-POLL_S = 0.03
+REPLY_POLL_S = 0.03
 """Pause between two looks for replies; Flower waits 0.1 s, which five clients of a round feel."""
 
 
@@ -50,7 +50,7 @@ class Transport:
         end = time.monotonic() + limit_s
         nodes = list(self.grid.get_node_ids())
         while len(nodes) < count and time.monotonic() < end:
-            self.pause(POLL_S)
+            self.pause(REPLY_POLL_S)
             nodes = list(self.grid.get_node_ids())
         return nodes
 
@@ -87,7 +87,7 @@ class Transport:
             if waiting and time.monotonic() > end:
                 raise SilenceError(sorted(waiting.values()), limit_s)
             if waiting:
-                self.pause(POLL_S)
+                self.pause(REPLY_POLL_S)
 
     def pause(self, seconds: float) -> None:
         """Wait; raises StoppedError as soon as the run is asked to stop."""

@@ -11,7 +11,7 @@ import psutil
 ACTOR = "ray::ClientAppActor"
 """How Ray titles a process that runs clients. While one works, the title ends in `.run`."""
 
-START_LIMIT_S = 120.0
+CLIENT_START_LIMIT_S = 120.0
 """Longest wait for a client process to be there again after one died: Ray takes 2-5 s."""
 
 
@@ -32,7 +32,7 @@ def replace_working(count: int) -> None:
     if ray is None or not ray.is_initialized():
         return
     kill(actors(working=True))
-    end = time.monotonic() + START_LIMIT_S
+    end = time.monotonic() + CLIENT_START_LIMIT_S
     while len(actors()) < count and time.monotonic() < end:
         time.sleep(0.1)
 

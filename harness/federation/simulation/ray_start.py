@@ -14,10 +14,10 @@ from typing import Any
 
 from harness.federation.simulation.client_processes import children_with
 
-START_LIMIT_S = 300.0
+RAY_START_LIMIT_S = 300.0
 """Longest wait for Ray's own processes to be there: 3 s on two idle cores, minutes on busy ones."""
 
-POLL_S = 0.2
+RAY_POLL_S = 0.2
 
 RAYLET = "/raylet/raylet"
 """On the command line of the process that is awaited; one that has died is not awaited."""
@@ -56,12 +56,12 @@ def eased_start(stop: threading.Event) -> Iterator[None]:
 
     def get_node(*args: Any, **kwargs: Any) -> Any:
         # Ray asks for its own node for 30 s; an answer that takes longer is awaited here.
-        end = time.monotonic() + START_LIMIT_S
+        end = time.monotonic() + RAY_START_LIMIT_S
         while True:
             try:
                 return ask(*args, **kwargs)
             except RuntimeError:
-                if stop.wait(POLL_S):
+                if stop.wait(RAY_POLL_S):
                     raise KeyboardInterrupt from None
                 if time.monotonic() > end or not children_with(RAYLET):
                     raise

@@ -16,13 +16,13 @@ from harness.federation.wire.tensors import digest_arrays
 from harness.record.federation import RoundRecord
 from harness.record.machine import Device
 
-FOLDER = "checkpoints"
+CHECKPOINTS = "checkpoints"
 ADAPTER_PREFIX = "arrays/"
 """Of the adapter's tensors in a checkpoint's file."""
 STATE_PREFIX = "state/"
 """Of the tensors of the strategy's state."""
 
-VERSION = 2
+CHECKPOINT_VERSION = 2
 """Of what stands in a checkpoint. Version 1 lacked peft's configuration, which a client was asked
 for when the run ended."""
 
@@ -34,7 +34,7 @@ class OtherVersionError(RecordError):
 class Meta(Document):
     """What a checkpoint says about itself, in the header of its file."""
 
-    version: int = VERSION
+    version: int = CHECKPOINT_VERSION
     round: int
     """Rounds done; 0 is the initial adapter."""
     spec_digest: str
@@ -66,7 +66,7 @@ class Checkpoint:
 
 def path_of(run_dir: Path, number: int) -> Path:
     """Return where the checkpoint after round `number` lies."""
-    return run_dir / FOLDER / f"round-{number:06}.safetensors"
+    return run_dir / CHECKPOINTS / f"round-{number:06}.safetensors"
 
 
 def save(
@@ -120,10 +120,11 @@ def load(path: Path) -> Checkpoint:
         raise RecordError(f"{path}: torn or not a checkpoint ({error}); delete it") from None
     value = parse_json(text, str(path))
     version = value.get("version") if isinstance(value, dict) else None
-    if version != VERSION:
+    if version != CHECKPOINT_VERSION:
         raise OtherVersionError(
-            f"{path}: a checkpoint of version {version}, this harness reads version {VERSION};"
-            " finish the run with the harness that began it, or begin it again in a new directory"
+            f"{path}: a checkpoint of version {version}, this harness reads version"
+            f" {CHECKPOINT_VERSION}; finish the run with the harness that began it, or begin it"
+            " again in a new directory"
         )
     meta = parse_document(Meta, value, str(path))
     if digest_arrays(stored) != meta.payload_sha256:
@@ -139,7 +140,7 @@ def load(path: Path) -> Checkpoint:
 
 def rounds_on_disk(run_dir: Path) -> list[int]:
     """Return the rounds that have a checkpoint file, newest first, valid or not."""
-    found = (run_dir / FOLDER).glob("round-*.safetensors")
+    found = (run_dir / CHECKPOINTS).glob("round-*.safetensors")
     return sorted((int(path.stem.split("-")[1]) for path in found), reverse=True)
 
 
@@ -167,6 +168,6 @@ def prune(run_dir: Path, keep: int) -> int:
     """
     for number in rounds_on_disk(run_dir)[keep:]:
         path_of(run_dir, number).unlink(missing_ok=True)
-    for leftover in (run_dir / FOLDER).glob(".*"):
+    for leftover in (run_dir / CHECKPOINTS).glob(".*"):
         leftover.unlink(missing_ok=True)
     return min(rounds_on_disk(run_dir), default=0)

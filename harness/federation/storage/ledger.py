@@ -9,7 +9,7 @@ from harness.document import canonical_json, parse_document, parse_json, write_a
 from harness.errors import RecordError
 from harness.record.federation import GENESIS, RoundRecord
 
-FILE = "rounds.jsonl"
+ROUNDS = "rounds.jsonl"
 
 
 class Ledger:
@@ -22,7 +22,7 @@ class Ledger:
 
     def __init__(self, run_dir: Path) -> None:
         """Read the rounds of `run_dir`; none when there is no file."""
-        self.path = run_dir / FILE
+        self.path = run_dir / ROUNDS
         self.rounds: list[RoundRecord] = []
         text = self.path.read_bytes().decode(errors="replace") if self.path.is_file() else ""
         for number, line in enumerate(text.splitlines(keepends=True), start=1):

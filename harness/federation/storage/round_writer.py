@@ -73,7 +73,7 @@ class RoundWriter:
         self.keep_adapter(position)
         self.ledger.append(record)
         oldest = checkpoint.prune(self.run_dir, self.checkpoints)
-        client_state.prune(self.run_dir / client_state.FOLDER, oldest)
+        client_state.prune(self.run_dir / client_state.CLIENT_STATES, oldest)
 
     def keep_adapter(self, position: Position) -> None:
         """Keep the adapter of a round for good, if it is one of those."""

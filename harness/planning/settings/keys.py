@@ -30,7 +30,7 @@ STATIC_KEYS = {
 """A key or a part of one, in lower case without `_`, `-` and `.` -> the challenge's value that it
 would change."""
 
-OPTIONS = {
+OWN_OPTIONS = {
     "seed": "--seed",
     "device": "--device",
     "threads": "--threads",
@@ -86,7 +86,7 @@ def recipe_path(key: str) -> str:
     if path in TrainSpec.model_fields or (part in PARTS and inner in PARTS[part].model_fields):
         return f"train.{path}"
     for text in (key, *key.split(".")):
-        if option := OPTIONS.get(_bare(text)):
+        if option := OWN_OPTIONS.get(_bare(text)):
             raise UsageError(f"--set {key}: that is an option of its own; use {option}")
     known = [*TrainSpec.model_fields, "model", *(f"model.{item}" for item in FREE_MODEL_FIELDS)]
     known += [f"{part}.{item}" for part, kind in PARTS.items() for item in kind.model_fields]

@@ -135,7 +135,7 @@ def row_norms(
     return norms
 
 
-LEVELS = 2**16
+DROPOUT_LEVELS = 2**16
 """How many values 16 random bits have. Dropout compares them with p, so its rate is p rounded to
 1/65,536: p = 0.075 drops 4,915 of 65,536, and what is kept is divided by 60,621 / 65,536, so that
 the mean is exactly kept."""
@@ -155,12 +155,13 @@ def keep_mask(like: torch.Tensor, dropout: float) -> torch.Tensor:
     # the lowest `round(p * 65,536)` of them are dropped.
     numbers = torch.empty((like.numel() + 3) // 4, dtype=torch.int64, device=like.device)
     bits = numbers.random_(-(2**63), None).view(torch.int16)[: like.numel()]
-    return (bits >= round(dropout * LEVELS) - LEVELS // 2).view(torch.uint8).view(like.shape)
+    lowest_kept = round(dropout * DROPOUT_LEVELS) - DROPOUT_LEVELS // 2
+    return (bits >= lowest_kept).view(torch.uint8).view(like.shape)
 
 
 def kept_share(dropout: float) -> float:
     """Return the share of values that `keep_mask` keeps in the mean."""
-    return 1 - round(dropout * LEVELS) / LEVELS
+    return 1 - round(dropout * DROPOUT_LEVELS) / DROPOUT_LEVELS
 
 
 class _LowRank(torch.autograd.Function):

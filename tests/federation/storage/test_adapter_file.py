@@ -62,7 +62,7 @@ def test_no_client_is_asked_at_the_end(small: TinyRun, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_version_is_refused_and_not_passed_over(
     small: TinyRun, tmp_path: Path
 ) -> None:
-    for version in (1, checkpoint.VERSION + 1):
+    for version in (1, checkpoint.CHECKPOINT_VERSION + 1):
         folder = tmp_path / str(version)
         serve(small, folder, until=1)
         rewrite(folder, version)

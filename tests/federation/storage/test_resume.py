@@ -138,7 +138,7 @@ def test_the_number_of_checkpoints_is_bounded_and_kept_adapters_stay(
 def test_what_clients_keep_is_bounded_too(tiny_model: Path, tmp_path: Path) -> None:
     run = tiny_run(tiny_model, "fedsa", supernodes=4, rounds=6)
     serve(run, tmp_path / "run", keep_checkpoints=1)
-    files = sorted(path.name for path in (tmp_path / "run" / client_state.FOLDER).iterdir())
+    files = sorted(path.name for path in (tmp_path / "run" / client_state.CLIENT_STATES).iterdir())
     partitions = [name.split("-round-")[0] for name in files]
     assert len(partitions) == len(set(partitions)), files
 
@@ -146,7 +146,7 @@ def test_what_clients_keep_is_bounded_too(tiny_model: Path, tmp_path: Path) -> N
 def test_a_lost_file_of_a_client_refuses(tiny_model: Path, tmp_path: Path) -> None:
     run = tiny_run(tiny_model, "fedsa", supernodes=4, rounds=4, fraction=1.0)
     serve(run, tmp_path / "run", until=2)
-    client_state.path_of(tmp_path / "run" / client_state.FOLDER, 3, 2).unlink()
+    client_state.path_of(tmp_path / "run" / client_state.CLIENT_STATES, 3, 2).unlink()
     with pytest.raises(RecordError, match=r"partition 3 failed in round 3.*kept after round 2"):
         serve(run, tmp_path / "run")
 
