@@ -109,3 +109,19 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if not re.match(r"[a-z]+:|#", target):
             assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_file_and_module_that_a_page_names_is_there(page: Path) -> None:
+    """A move leaves no name behind. Files stand by their path here, or inside the package."""
+    text = page.read_text()
+    for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|toml|sh))`", text):
+        top = path.partition("/")[0]
+        if top == "src":  # of a plugin that a reader writes
+            continue
+        assert (ROOT / path).exists() or (ROOT / "harness" / path).exists(), f"{page.name}: {path}"
+    for name in re.findall(r"`harness((?:\.[a-z_]+)+)(?:\.[A-Z]\w*)?`", text):
+        parts = name.lstrip(".").split(".")
+        places = [ROOT.joinpath("harness", *parts[:end]) for end in (len(parts), len(parts) - 1)]
+        found = any(place.is_dir() or place.with_suffix(".py").exists() for place in places)
+        assert found or parts[-1] == "hookimpl", f"{page.name}: harness{name}"
