@@ -1,4 +1,4 @@
-"""From a board's id, or its challenge, to the object that reads and runs it."""
+"""The registry finds the object that reads or runs a board, by its id, a set or its challenge."""
 
 from __future__ import annotations
 

@@ -91,7 +91,11 @@ def pinned_digests(challenge_id: str) -> dict[str, tuple[str, ...]]:
 
 
 def read_pinned_digests(folder: Traversable, challenge: Challenge) -> dict[str, tuple[str, ...]]:
-    """Return what `rows.json` of a board's folder pins; see `pinned_digests`."""
+    """Return what `rows.json` of a board's folder pins, task -> digests of its rows in order.
+
+    Raises:
+        RecordError: the file does not fit the sets and the numbers of rows of `challenge`.
+    """
     file = folder.joinpath(ROWS)
     value = parse_json(file.read_text("utf-8"), str(file))
     expected = {item.task: item.rows for item in challenge.evaluation}

@@ -49,6 +49,7 @@ class RefusedError(RecordError):
     """Verify objects to what would be submitted."""
 
     def __init__(self, message: str, findings: list[Finding]) -> None:
+        """Keep what was found beside the message."""
         super().__init__(message)
         self.findings = findings
 

@@ -137,7 +137,11 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         }
 
     def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = False) -> list[float]:
-        """Refuse: no task of ours asks for it."""
+        """Refuse: no task of ours asks for it.
+
+        Raises:
+            EvaluationError: always.
+        """
         raise EvaluationError("perplexity of whole texts is not measured; use the tasks in harness")
 
     def _loglikelihood_tokens(self, requests: Any, **_: Any) -> list[tuple[float, bool]]:

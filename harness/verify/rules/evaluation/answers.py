@@ -181,7 +181,7 @@ def references(subject: Subject) -> Iterator[Breach]:
 
 
 def as_stated(subject: Subject) -> Iterator[Breach]:
-    """On a board whose answers do not follow from the text, they are taken as they are stated."""
+    """Answers that do not follow from the outputs are taken as they are stated."""
     if not subject.protocol.rederivable and subject.generations:
         yield "", "answers that do not follow from the outputs", "outputs that were executed again"
 
