@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
-import threading
 import warnings
 from pathlib import Path
 
@@ -28,10 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--untrained", action="store_true", help="leave the adapter out")
     parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--leash", action="store_true", help="end when stdin is closed")
     options = parser.parse_args(arguments)
-    if options.leash:
-        threading.Thread(target=_end_with_stdin, name="leash", daemon=True).start()
     try:
         from harness.evaluation.session import evaluate, open_subject
 
@@ -44,17 +39,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(CarriedError.of(error).text())
         return error.exit_code
     return 0
-
-
-def _end_with_stdin() -> None:
-    """End this process when the one that started it is gone, however that one ended.
-
-    A killed parent cannot say so; its end of the pipe closes all the same. Rows are appended whole,
-    so nothing is lost.
-    """
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 def _settle(threads: int) -> None:

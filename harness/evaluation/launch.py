@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.document import write_atomic
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
 from harness.processes.carried_error import CarriedError
+from harness.processes.lifetime import Guardian
 
 UNTRAINED = "untrained"
 """Folder of a run directory: what the base model answers without the adapter."""
@@ -68,17 +69,24 @@ def evaluate_run(
     command += ["--threads", str(threads)] if threads else []
     command += ["--untrained"] if untrained else []
     command += ["--quiet"] if quiet else []
-    code, output = _leashed([*command, "--leash"])
+    code, output = _guarded(command)
     if code:
         raise _error(code, output, run_dir)
     return folder
 
 
-def _leashed(command: list[str]) -> tuple[int, str]:
+def _guarded(command: list[str]) -> tuple[int, str]:
     """Run a command that ends when this process does; return its exit code and its stdout."""
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT
-    ) as process:
+    with (
+        Guardian(all_children=False) as guardian,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=os.environ | ENVIRONMENT,
+        ) as process,
+    ):
+        guardian.guard(process.pid)
         assert process.stdout is not None
         try:
             output = process.stdout.read()

@@ -16,11 +16,11 @@ from harness.federation.simulation.client_processes import actors as client_proc
 from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.simulation.environment import surroundings
 from harness.federation.simulation.flower_log import flower_log
-from harness.federation.simulation.guardian import Guardian
 from harness.federation.simulation.ray_session import ray_session
 from harness.federation.simulation.ray_start import ray_folder
 from harness.planning.client_processes import gpu_share
 from harness.planning.forecast import message_bytes
+from harness.processes.lifetime import Guardian
 from harness.processes.signals import answering_signals
 
 JOIN_LIMIT_S = 15.0

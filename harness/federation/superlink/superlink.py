@@ -16,7 +16,6 @@ from harness.errors import FederationError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.simulation.environment import child_environment
-from harness.federation.simulation.guardian import Guardian
 from harness.federation.simulation.ray_start import ray_folder
 from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.app_directory import write_app
@@ -30,6 +29,7 @@ from harness.federation.superlink.handover import (
 )
 from harness.federation.superlink.local_superlink import local_superlink, program
 from harness.planning.client_processes import gpu_share
+from harness.processes.lifetime import Guardian
 from harness.processes.signals import answering_signals
 from harness.progress import Meter
 from harness.run_directory import LOGS
