@@ -43,7 +43,7 @@ def decode_batch(
             input_ids=fed,
             attention_mask=seen[:, None],
             position_ids=positions,
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
         ).logits[:, -1]
         new = logits.argmax(-1).masked_fill(done, tokenizer.eos_token_id)

@@ -115,7 +115,7 @@ class WorkingSet:
             input_ids=step.ids,
             attention_mask=None,
             position_ids=step.positions,
-            past_key_values=self.cache,
+            cache=self.cache,
             use_cache=True,
             logits_to_keep=step.wanted,
             step=step,
