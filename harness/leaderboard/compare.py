@@ -1,4 +1,4 @@
-"""Which entries can be told apart: a paired test over rows, and groups made by it.
+"""Telling entries apart: a paired test over rows, and groups made by it.
 
 The leaderboard ranks by the plain mean of the sets' accuracies, so the test is of that mean. Two
 entries answer the same rows; only rows on which they differ say anything. If neither is better,

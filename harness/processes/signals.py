@@ -19,7 +19,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def interrupt() -> None:
-    """Answer a signal as Python answers Ctrl-C, so that children end and files stay whole."""
+    """Answer a signal as Python answers Ctrl-C, so that children end and files stay whole.
+
+    Raises:
+        KeyboardInterrupt: always.
+    """
     raise KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""Which data and models were used, by digest."""
+"""The record of the data and models that were used, by digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a repetition begins: at the start, or at a checkpoint of the original."""
+"""The beginning of a repetition: at the start, or at a checkpoint of the original."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a path to findings, and from a run directory to a folder under `submissions/`."""
+"""A path becomes findings, and a run directory a folder under `submissions/`."""

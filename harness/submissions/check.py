@@ -1,4 +1,4 @@
-"""From a path to findings: read what is there, within bounds, and apply every rule."""
+"""A path becomes findings: read what is there, within bounds, and apply every rule."""
 
 from __future__ import annotations
 

@@ -38,7 +38,14 @@ class Rule:
             yield self.finding(subject, "", f"{more} more of these", "none")
 
     def finding(self, subject: Subject, place: str, found: object, expected: object) -> Finding:
-        """Return one finding of this rule."""
+        """Return one finding of this rule.
+
+        Args:
+            subject: the record under check.
+            place: where in the rule's file; may be empty.
+            found: what stands there.
+            expected: what should.
+        """
         path = f"{subject.name}/{self.file}" if subject.is_folder else subject.name
         return Finding(
             rule=self.id,

@@ -1,4 +1,4 @@
-"""Which board a project is of: its data set says, else its evaluation, else its README's table."""
+"""The board of a project: its data set says, else its evaluation, else its README's table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a project folder to its claimed record."""
+"""A project folder becomes its claimed record."""
 
 from __future__ import annotations
 

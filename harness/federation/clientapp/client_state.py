@@ -26,7 +26,17 @@ def path_of(folder: Path, partition: int, number: int) -> Path:
 
 
 def save(folder: Path, partition: int, number: int, arrays: Mapping[str, np.ndarray]) -> None:
-    """Keep arrays, atomically. Raises RecordError when the disk refuses."""
+    """Keep arrays, atomically.
+
+    Args:
+        folder: where the run's clients keep their files.
+        partition: the client's partition, from 0.
+        number: the round after which they hold, from 1.
+        arrays: what the client keeps, float32, by name.
+
+    Raises:
+        RecordError: the disk refuses.
+    """
     from safetensors.numpy import save as to_bytes
 
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}

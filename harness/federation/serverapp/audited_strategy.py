@@ -45,7 +45,14 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Let the strategy sample and fill the messages of a round."""
+        """Let the strategy sample and fill the messages of a round.
+
+        Args:
+            server_round: Flower's number of the round: from 1 in every session, resumed or not.
+            arrays: the whole adapter, frozen tensors too.
+            config: what Flower hands to every message.
+            grid: the audited grid.
+        """
         assert isinstance(grid, AuditedGrid)
         number = self.done + server_round
         self.begin = time.monotonic()
@@ -101,13 +108,20 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """No message: evaluation is the harness's and comes after the federation."""
+        """Send nothing: evaluation is the harness's and comes after the federation.
+
+        Args:
+            server_round: not used.
+            arrays: not used.
+            config: not used.
+            grid: not used.
+        """
         return []
 
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """Nothing to aggregate."""
+        """Return None: there is nothing to aggregate."""
         return None
 
     def summary(self) -> None:

@@ -56,7 +56,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
 
     @property
     def run(self) -> Any:
-        """Flower's run."""
+        """The run, as Flower calls it."""
         return self.requests.transport.grid.run
 
     def create_message(self, *args: Any, **kwargs: Any) -> Message:
@@ -80,11 +80,19 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         return list(self.requests.roster.values())
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Refuse: a message must be sent where its reply is audited."""
+        """Refuse: a message must be sent where its reply is audited.
+
+        Raises:
+            PluginError: always.
+        """
         raise PluginError("the strategy pushes messages itself; return them from configure_train")
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Refuse, as `push_messages`."""
+        """Refuse, as `push_messages` does.
+
+        Raises:
+            PluginError: always.
+        """
         raise PluginError("the strategy pulls messages itself; use the replies of aggregate_train")
 
     def send_and_receive(

@@ -45,6 +45,12 @@ def round_record(
 ) -> RoundRecord:
     """Return the record of a round, linked to the digest of the round before it.
 
+    Args:
+        exchange: what was sent and what came back.
+        aggregate: the adapter after the round, by tensor name.
+        previous: digest of the round before; empty for the first.
+        took_s: seconds from the first message to the aggregate.
+
     Raises:
         FederationError: the clients trained with different learning rates.
     """

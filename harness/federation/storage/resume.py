@@ -1,4 +1,4 @@
-"""Where a run directory stands: the newest round that checkpoint and ledger both vouch for."""
+"""The state of a run directory: the newest round that checkpoint and ledger both vouch for."""
 
 from __future__ import annotations
 

@@ -51,6 +51,10 @@ def federate_on_superlink(
         run_dir: must be reachable from the ServerApp under the same path.
         options: `superlink` is `local` or a connection of Flower's own configuration.
         actors: client processes of a simulation.
+
+    Raises:
+        FederationError: the run ended without an outcome, or with an error of the ServerApp.
+        KeyboardInterrupt: a signal came; the ServerApp has been asked to end.
     """
     run_dir = run_dir.absolute()
     logs = run_dir / LOGS

@@ -48,12 +48,14 @@ def outgoing_record(record: ArrayRecord) -> ArrayRecord:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where another process finds the memory."""
+    """The place where another process finds a memory."""
 
     process: int
+    """Number of the process that opened it."""
     handle: int
+    """The file's number there."""
     name: str
-    """Tells it from whatever the process may have opened since under the same handle."""
+    """A name that tells it from whatever the process has opened since under the same number."""
 
 
 class LentRecord(ArrayRecord):  # type: ignore[misc]  # Flower is untyped to mypy here

@@ -70,7 +70,15 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    """Mount, bind or change the propagation of `target`."""
+    """Mount, bind or change the propagation of `target`.
+
+    Args:
+        source: device, folder or name of the file system.
+        target: an existing folder or file.
+        kind: type of the file system; empty for a bind.
+        flags: `MS_` flags of mount(2).
+        options: options of the file system.
+    """
     result = _libc.mount(
         source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
     )
@@ -90,7 +98,11 @@ def set_mount_attributes(target: str, attributes: int, *, recursive: bool) -> No
 
 
 def pivot_here() -> None:
-    """Make the working folder, a mount of its own, the root, and let go of the old one."""
+    """Make the working folder, a mount of its own, the root, and let go of the old one.
+
+    Raises:
+        OSError: the kernel refuses, or the processor is one whose system calls are not known here.
+    """
     number = PIVOT_ROOT.get(platform.machine())
     if number is None:
         raise OSError(f"no number of pivot_root known for {platform.machine()}")

@@ -46,6 +46,12 @@ class Sink(io.StringIO):
     left = 0
 
     def write(self, text: str) -> int:
+        """Count the characters of `text` and forget them.
+
+        Raises:
+            TypeError: it is no text, as a real stream would say.
+            TooMuch: the program has printed more than is allowed.
+        """
         if not isinstance(text, str):
             raise TypeError(f"string argument expected, got {type(text).__name__!r}")
         Sink.left -= len(text)
@@ -54,12 +60,18 @@ class Sink(io.StringIO):
         return len(text)
 
     def read(self, *_: Any) -> Any:
+        """Refuse, since nothing can be read here.
+
+        Raises:
+            OSError: always.
+        """
         raise OSError
 
     readline = read
     readlines = read
 
     def readable(self) -> bool:
+        """Return False, as a stream for writing does."""
         return False
 
 

@@ -78,6 +78,9 @@ def run_step(step: dict[str, Any], around: Surroundings) -> dict[str, Any]:
         `end` (exited, timed out, output, memory), `exit` (the code, negative for a signal), `said`
         (the verdict on descriptor 3, or None), `wall_s`, `waited_s` (how much of it the processes
         stood ready and had no processor), `cpu_s`, `stderr` (its first bytes).
+
+    Raises:
+        OSError: the command could not be started under its limits.
     """
     streams = []
     writers = []

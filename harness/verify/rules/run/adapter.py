@@ -78,7 +78,7 @@ def model_shape(subject: Subject) -> Iterator[Breach]:
 
 
 def weights(subject: Subject) -> Iterator[Breach]:
-    """Where the weights are there, they are the record's: digest, size, tensors, last aggregate."""
+    """Weights that are there are the record's: digest, size, tensors, last aggregate."""
     adapter = subject.record.adapter
     if subject.folder is None or WEIGHTS not in subject.digests:
         return
