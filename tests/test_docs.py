@@ -115,9 +115,10 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 def test_every_file_and_module_that_a_page_names_is_there(page: Path) -> None:
     """A move leaves no name behind. Files stand by their path here, or inside the package."""
     text = page.read_text()
-    for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|toml|sh))`", text):
+    for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|toml|sh|json))`", text):
         top = path.partition("/")[0]
-        if top == "src":  # of a plugin that a reader writes
+        of_a_run = path.endswith(".json") and top != "harness"
+        if top == "src" or of_a_run:  # of what a reader has made
             continue
         assert (ROOT / path).exists() or (ROOT / "harness" / path).exists(), f"{page.name}: {path}"
     for name in re.findall(r"`harness((?:\.[a-z_]+)+)(?:\.[A-Z]\w*)?`", text):
