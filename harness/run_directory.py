@@ -12,17 +12,10 @@ from pathlib import Path
 
 from harness.document import digest_of, lock, pretty_json, read_document, read_json, write_atomic
 from harness.errors import RecordError, UsageError
+from harness.record.file_names import ASSETS, SPEC, TIMING
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
-SPEC = "spec.json"
-ASSETS = "assets.json"
-TIMING = "timing.json"
-RESULT = "result.json"
-SCORES = "scores.json"
-ADAPTER = "adapter"
-LOGS = "logs"
-"""Folder of Flower's log and of the stacks of clients that hung."""
 LOCK = ".lock"
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import json
 import random
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from math import prod
@@ -21,18 +21,19 @@ from harness.boards.leaks import pinned_leaks
 from harness.boards.registry import protocol_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
-from harness.document.safetensors_header import file_bytes, read_header
+from harness.document.safetensors_header import file_bytes
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.planning.sampling import sampled_partitions
 from harness.planning.schedule import learning_rate
 from harness.record.card import card
 from harness.record.federation import GENESIS, RoundRecord
+from harness.record.file_names import ADAPTER_WEIGHTS_PATH
 from harness.record.result import ResultRecord
 from harness.scoring import statistics
 from harness.spec import ChallengeRef, RunSpec
+from harness.verify.files.adapter_weights import read_adapter_weights
 from harness.verify.files.generations import generation_lines
 from harness.verify.independent.adapter_shapes import known_shapes
-from harness.verify.rules.run.adapter import WEIGHTS, tensors_digest
 
 HEX = "0123456789abcdef"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -300,13 +301,11 @@ class Submission:
         """Put the adapter's file into the submission, and let the record name it."""
         shapes = {t["name"]: t["shape"] for t in self.record["adapter"]["tensors"]}
         data = safetensors(shapes)
-        self.extra[WEIGHTS] = data
+        self.extra[ADAPTER_WEIGHTS_PATH] = data
         adapter = self.record["adapter"]
         adapter["sha256"], adapter["file_bytes"] = hashlib.sha256(data).hexdigest(), len(data)
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            last = tensors_digest(Path(file.name), read_header(Path(file.name)))
+        _, weights = read_adapter_weights(io.BytesIO(data), len(data), ADAPTER_WEIGHTS_PATH)
+        last = weights.tensors_sha256
         self.record["federation"]["rounds"][-1]["aggregate_sha256"] = last
         self.rechain()
 

@@ -21,15 +21,20 @@ MAX_ROWS = 100_000
 
 
 def read_lines(path: Path) -> list[PublishedRow]:
-    """Read a generations file of JSON lines, upstream's or ours.
+    """Read a generations file of JSON lines. Raises as `read_text` and `parse_lines`."""
+    return parse_lines(read_text(path), str(path))
+
+
+def parse_lines(text: str, name: str) -> list[PublishedRow]:
+    """Parse the text of a generations file of JSON lines, upstream's or ours.
 
     Raises:
-        RecordError: missing, too large, not UTF-8, or a line is not JSON.
+        RecordError: a line is not JSON.
         EvaluationError: empty, or a line lacks a field or holds a wrong one; the line is named.
     """
     rows = []
-    for place, value in _values(path):
-        where = f"{path}: {place}"
+    for place, value in _values(text, name):
+        where = f"{name}: {place}"
         if "prompt" in value and "context" not in value:
             raise EvaluationError(
                 f"{where}: has `prompt`, `gold`, `output`; expected `context`, `new_target`,"
@@ -44,7 +49,7 @@ def read_lines(path: Path) -> list[PublishedRow]:
                 output=_text(value, "output", where) if "output" in value else None,
             )
         )
-    return _filled(rows, path)
+    return _filled(rows, name)
 
 
 def read_array(path: Path) -> list[PublishedRow]:
@@ -55,7 +60,7 @@ def read_array(path: Path) -> list[PublishedRow]:
         EvaluationError: empty, or a row lacks a field or holds a wrong one; the row is named.
     """
     rows = []
-    for place, value in _values(path):
+    for place, value in _values(read_text(path), str(path)):
         where = f"{path}: {place}"
         if "context" in value and "prompt" not in value:
             raise EvaluationError(
@@ -72,34 +77,33 @@ def read_array(path: Path) -> list[PublishedRow]:
                 subset=_text(value, "subset", where) if "subset" in value else None,
             )
         )
-    return _filled(rows, path)
+    return _filled(rows, str(path))
 
 
-def _filled(rows: list[PublishedRow], path: Path) -> list[PublishedRow]:
+def _filled(rows: list[PublishedRow], name: str) -> list[PublishedRow]:
     if not rows:
-        raise EvaluationError(f"{path}: no rows; expected a generations file")
+        raise EvaluationError(f"{name}: no rows; expected a generations file")
     return rows
 
 
-def _values(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _values(text: str, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (`line 3` or `row 3`, object) of a file of JSON lines or of one JSON array."""
-    text = read_text(path)
     if text.lstrip()[:1] == "[":
-        pairs: Iterator[tuple[int, Any]] = enumerate(parse_json(text, str(path)), 1)
+        pairs: Iterator[tuple[int, Any]] = enumerate(parse_json(text, where), 1)
         name = "row"
     else:
         pairs = (
-            (number, parse_json(line, f"{path}: line {number}"))
+            (number, parse_json(line, f"{where}: line {number}"))
             for number, line in enumerate(text.split("\n"), 1)
             if line.strip()
         )
         name = "line"
     for number, value in pairs:
         if number > MAX_ROWS:
-            raise RecordError(f"{path}: more than {MAX_ROWS} rows; no evaluation set is that long")
+            raise RecordError(f"{where}: more than {MAX_ROWS} rows; no evaluation set is that long")
         if not isinstance(value, dict):
             kind = type(value).__name__
-            raise EvaluationError(f"{path}: {name} {number}: a JSON {kind}; expected an object")
+            raise EvaluationError(f"{where}: {name} {number}: a JSON {kind}; expected an object")
         yield f"{name} {number}", value
 
 

@@ -6,6 +6,7 @@ the project, not errors of the claim. An error means that the claim is not what 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 
@@ -14,10 +15,12 @@ from harness.claims.figures import number
 from harness.claims.findings import claim_findings
 from harness.claims.record import ClaimRecord, migrate_claim
 from harness.document import parse_document
-from harness.document.reading import STRANGER, read_json, walk
+from harness.document.reading import STRANGER, decode, parse_json, read_bytes, walk
+from harness.document.units import MIB
 from harness.errors import RecordError
-from harness.verify.files.layout import CARD, CLAIM, MAX_BYTES
-from harness.verify.report import Finding, Severity, shown
+from harness.record.file_names import CARD, CLAIM
+from harness.verify.report import Finding, Severity
+from harness.verify.rule import Rule
 from harness.verify.targets import Target
 
 SEVERITY: dict[str, Severity] = {"contradicts": "warning", "missing": "note", "recomputes": "note"}
@@ -26,34 +29,56 @@ MAX_CLAIM_FILES = 10
 CLAIM_FORMAT = "harness claim format"
 """Where the rules of claims come from."""
 
-TITLES = {
-    "claim-schema": "A claim has the fields of its schema version",
-    "claim-form": "A claim is what the importer writes: counts, digests, sets, place",
-    "claim-files": "A claim's folder holds claim.json and perhaps README.md",
-    "claim": "What the project says of itself holds",
-}
+MAX_BYTES = {CLAIM: 4 * MIB, CARD: MIB // 4}
+
+FORMAT = "harness claim format"
+CLAIM_SCHEMA = Rule(
+    "claim-schema", "A claim has the fields of its schema version", FORMAT, file=CLAIM
+)
+CLAIM_FORM = Rule(
+    "claim-form",
+    "A claim is what the importer writes: counts, digests, sets, place",
+    FORMAT,
+    file=CLAIM,
+)
+CLAIM_FILES = Rule(
+    "claim-files", "A claim's folder holds claim.json and perhaps README.md", FORMAT, file=CLAIM
+)
+CLAIM_HOLDS = Rule("claim", "What the project says of itself holds", FORMAT, file=CLAIM)
+CLAIM_RULES = (CLAIM_SCHEMA, CLAIM_FORM, CLAIM_FILES, CLAIM_HOLDS)
 
 
-def check_claim(target: Target) -> tuple[ClaimRecord | None, list[Finding]]:
-    """Return a claim, when it is one, and its findings."""
-    findings = list(_other_files(target))
+def check_claim(
+    target: Target,
+) -> tuple[ClaimRecord | None, dict[str, tuple[int, str]], list[Finding]]:
+    """Check one claim; its file is opened once.
+
+    Returns:
+        The claim, when it is one; file -> (bytes, sha256) of what was read; the findings.
+    """
+    findings = list(other_files(target))
+    digests: dict[str, tuple[int, str]] = {}
     try:
-        value = read_json(target.record, MAX_BYTES[CLAIM], STRANGER)
+        data = read_bytes(target.record, MAX_BYTES[CLAIM], STRANGER)
+        digests[CLAIM] = (len(data), hashlib.sha256(data).hexdigest())
+        value = parse_json(decode(data, CLAIM), CLAIM, STRANGER)
         claim = parse_document(ClaimRecord, migrate_claim(value, CLAIM), CLAIM)
     except RecordError as error:
-        return None, [*findings, _finding(target, "claim-schema", "error", str(error), "a claim")]
+        return None, digests, [*findings, _finding(target, CLAIM_SCHEMA, str(error), "a claim")]
     wrong = [
-        _finding(target, "claim-form", "error", found, expected)
+        _finding(target, CLAIM_FORM, found, expected)
         for found, expected in malformed(claim, target)
     ]
     if wrong:
-        return claim, [*findings, *wrong]
+        return claim, digests, [*findings, *wrong]
     findings += [
-        _finding(target, "claim", SEVERITY[item.kind], f"{item.topic}: {item.found}", item.expected)
+        _finding(
+            target, CLAIM_HOLDS, f"{item.topic}: {item.found}", item.expected, SEVERITY[item.kind]
+        )
         for item in claim_findings(claim)
         if item.kind != "recomputes"
     ]
-    return claim, findings
+    return claim, digests, findings
 
 
 def malformed(claim: ClaimRecord, target: Target) -> Iterator[tuple[str, str]]:
@@ -90,23 +115,23 @@ def malformed(claim: ClaimRecord, target: Target) -> Iterator[tuple[str, str]]:
             yield f"{claim.challenge}/{claim.name}", f"{folder.parent.name}/{folder.name}"
 
 
-def _other_files(target: Target) -> Iterator[Finding]:
+def other_files(target: Target) -> Iterator[Finding]:
+    """Yield what has no place in a claim's folder; nothing is opened."""
     if target.folder is None:
         return
     try:
         entries = list(walk(target.folder, MAX_CLAIM_FILES))
     except (RecordError, OSError) as error:
-        yield _finding(target, "claim-files", "error", str(error), TITLES["claim-files"])
+        yield _finding(target, CLAIM_FILES, str(error), CLAIM_FILES.title)
         return
     for name, entry in entries:
         if name not in (CLAIM, CARD) or not entry.is_file(follow_symlinks=False):
-            yield _finding(target, "claim-files", "error", name, TITLES["claim-files"])
+            yield _finding(target, CLAIM_FILES, name, CLAIM_FILES.title)
         elif entry.stat(follow_symlinks=False).st_size > MAX_BYTES[name]:
-            yield _finding(target, "claim-files", "error", name, f"{MAX_BYTES[name]} bytes at most")
+            yield _finding(target, CLAIM_FILES, name, f"{MAX_BYTES[name]} bytes at most")
 
 
-def _finding(target: Target, rule: str, severity: Severity, found: str, expected: str) -> Finding:
-    path = f"{target.name}/{CLAIM}"
-    return Finding(
-        rule=rule, severity=severity, path=path, found=shown(found), expected=shown(expected)
-    )
+def _finding(
+    target: Target, rule: Rule, found: str, expected: str, severity: Severity | None = None
+) -> Finding:
+    return rule.finding(f"{target.name}/{CLAIM}", found, expected, severity)

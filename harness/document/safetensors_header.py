@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from harness.document.reading import open_plain, parse_json
 from harness.document.units import MIB
@@ -34,6 +34,13 @@ DTYPE_BITS = {
 """Source: safetensors 0.8, `Dtype::bitsize`."""
 PICKLE_SIGNS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """First bytes of `torch.save` files: a zip archive or a bare pickle."""
+
+
+class Readable(Protocol):
+    """An open file, or what digests one as it is read."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, fewer than `size` only at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def read_header(path: Path) -> Header:
         return header_of(file, os.fstat(file.fileno()).st_size, str(path))
 
 
-def header_of(file: BinaryIO, size: int, where: str) -> Header:
+def header_of(file: Readable, size: int, where: str) -> Header:
     """Read the header of an open safetensors file, which then stands at its first tensor.
 
     Args:

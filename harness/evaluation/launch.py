@@ -14,6 +14,7 @@ from harness.document import write_atomic
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
 from harness.processes.carried_error import CarriedError
 from harness.processes.lifetime import Guardian
+from harness.record.file_names import ASSETS, SPEC
 
 UNTRAINED = "untrained"
 """Folder of a run directory: what the base model answers without the adapter."""
@@ -98,7 +99,7 @@ def _guarded(command: list[str]) -> tuple[int, str]:
 def _untrained_folder(run_dir: Path) -> Path:
     """Return a folder in the run directory that asks for the same evaluation as the run."""
     folder = run_dir / UNTRAINED
-    for name in ("spec.json", "assets.json"):
+    for name in (SPEC, ASSETS):
         if not (run_dir / name).is_file():
             raise RecordError(f"{run_dir}: no {name}; give the directory of a run")
         write_atomic(folder / name, (run_dir / name).read_bytes())

@@ -16,7 +16,7 @@ from harness.boards.rows import Example, OfficialSet
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import EvaluationError
 from harness.evaluation.journal import Journal
-from harness.evaluation.model.merged_adapter import CONFIG, WEIGHTS, check_files
+from harness.evaluation.model.merged_adapter import check_files
 from harness.evaluation.result_key import (
     DECODER_VERSION,
     ResultKey,
@@ -26,6 +26,7 @@ from harness.evaluation.result_key import (
     protocol_digest,
 )
 from harness.evaluation.scores import Measure, score
+from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, ASSETS, SCORES, SPEC
 from harness.record.score import Score, Scores
 from harness.scoring.leak import LeakCount, count_leak
 from harness.sources.assets import Assets
@@ -79,8 +80,8 @@ class Subject:
         """Return what the rows of this evaluation depend on."""
         folder = self.adapter_dir
         return ResultKey(
-            adapter_sha256=None if folder is None else sha256_file(folder / WEIGHTS),
-            adapter_config_sha256=None if folder is None else sha256_file(folder / CONFIG),
+            adapter_sha256=None if folder is None else sha256_file(folder / ADAPTER_WEIGHTS),
+            adapter_config_sha256=None if folder is None else sha256_file(folder / ADAPTER_CONFIG),
             model_sha256=self.model_sha256,
             protocol=protocol_digest(self.challenge),
             decoder_version=DECODER_VERSION,
@@ -103,15 +104,15 @@ def open_subject(run_dir: Path, device: str | None, untrained: bool) -> Subject:
         RecordError: a document is missing or malformed.
         EvaluationError: the adapter is missing or a pickle, or the rules have changed.
     """
-    spec = read_document(RunSpec, run_dir / "spec.json")
-    assets = read_document(Assets, run_dir / "assets.json")
+    spec = read_document(RunSpec, run_dir / SPEC)
+    assets = read_document(Assets, run_dir / ASSETS)
     challenge = load_challenge(spec.challenge.id)
     if digest_of(challenge) != spec.challenge.digest:
         raise EvaluationError(
             f"{run_dir}: run under {spec.challenge.id} with digest {spec.challenge.digest[:12]},"
             f" this harness has {digest_of(challenge)[:12]}; evaluate with the harness that ran it"
         )
-    adapter = None if untrained else run_dir / "adapter"
+    adapter = None if untrained else run_dir / ADAPTER
     if adapter is not None:
         check_files(adapter)
     return Subject(run_dir, spec, assets, challenge, adapter, device or spec.compute.device)
@@ -155,7 +156,7 @@ def evaluate(subject: Subject, quiet: bool = False, threads: int = 1) -> Scores:
             duration_s=elapsed,
             trust_remote_code=subject.spec.model.trust_remote_code,
         )
-        write_atomic(subject.run_dir / "scores.json", pretty_json(scores.model_dump(mode="json")))
+        write_atomic(subject.run_dir / SCORES, pretty_json(scores.model_dump(mode="json")))
         return scores
 
 

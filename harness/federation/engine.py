@@ -10,7 +10,7 @@ from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
 from harness.machine.machine import this_machine
 from harness.planning.client_processes import client_processes
-from harness.run_directory import LOGS
+from harness.record.file_names import LOGS
 
 __all__ = ["FederationOutcome", "Job", "Options", "federate"]
 

@@ -31,7 +31,7 @@ from harness.federation.superlink.handover import (
     ServerOutcome,
 )
 from harness.processes.carried_error import CarriedError
-from harness.run_directory import LOGS
+from harness.record.file_names import LOGS, SPEC
 from harness.sources.assets import locate
 from harness.spec import RunSpec
 
@@ -44,7 +44,7 @@ def make_app(folder: Path) -> ServerApp:
 
     @app.main()  # type: ignore[untyped-decorator]  # Flower is untyped to mypy here
     def main(grid: Grid, context: Context) -> None:
-        spec = read_document(RunSpec, folder / "spec.json")
+        spec = read_document(RunSpec, folder / SPEC)
         challenge = read_document(Challenge, folder / "challenge.json")
         check_config(context.run_config, spec, challenge)
         handover, run_dir = find_handover(context.run_config, spec, challenge)

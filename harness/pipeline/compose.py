@@ -16,11 +16,11 @@ from harness.machine.versions import environment
 from harness.planning.eligibility import ineligible_because
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.recipe import Price
-from harness.record.adapter_files import ADAPTER_WEIGHTS
 from harness.record.federation import CommunicationRecord, Federation
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS
 from harness.record.result import AdapterRecord, Cost, ResultRecord, TensorShape
 from harness.record.score import Scores, average
-from harness.run_directory import ADAPTER, read_timing
+from harness.run_directory import read_timing
 
 SECONDS_PER_HOUR = 3600
 

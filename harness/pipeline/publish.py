@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RecordError, SourceError, UsageError
+from harness.record.file_names import (
+    ADAPTER_CONFIG_PATH,
+    ADAPTER_WEIGHTS_PATH,
+    CARD,
+    LOSS_PLOT,
+    RESULT,
+)
 from harness.submissions.check import check
 from harness.verify.targets import Target
 
 FILES = (
-    "README.md", "result.json", "loss.png", "adapter/adapter_config.json",
-    "adapter/adapter_model.safetensors",
+    CARD, RESULT, LOSS_PLOT, ADAPTER_CONFIG_PATH,
+    ADAPTER_WEIGHTS_PATH,
 )  # fmt: skip
 """What is uploaded; the adapter's files go to the top, where peft looks for them."""
 
@@ -38,9 +45,9 @@ def publish(
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise UsageError(f"repository {repository!r}; expected owner/name")
     present = [name for name in FILES if (run_dir / name).is_file()]
-    if "result.json" not in present or FILES[-1] not in present:
+    if RESULT not in present or FILES[-1] not in present:
         raise UsageError(f"{run_dir}: no result.json and adapter; expected a finished run")
-    found = check(Target("run", run_dir / "result.json", run_dir, str(run_dir)))
+    found = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     if not found.clean:
         rules = ", ".join(sorted({item.rule for item in found.findings}))
         raise RecordError(f"{run_dir}: verify objects ({rules}); see: harness verify {run_dir}")

@@ -27,6 +27,7 @@ from harness.planning.resolve import Request, resolve
 from harness.planning.rules import refuse
 from harness.progress import say
 from harness.record.card import card
+from harness.record.file_names import ASSETS, CARD, LOSS_PLOT, RESULT, SCORES
 from harness.record.result import ResultRecord
 from harness.record.score import Scores
 from harness.sources.assets import Assets, locate
@@ -90,8 +91,8 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
             f" {digest_of(challenge)[:12]}; resume with the harness version that started it"
         )
     assets = locate(spec, challenge, settings.mirror)
-    if (out / run_directory.ASSETS).is_file():
-        _refuse_other_data(out, read_document(Assets, out / run_directory.ASSETS), assets)
+    if (out / ASSETS).is_file():
+        _refuse_other_data(out, read_document(Assets, out / ASSETS), assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
     with run_directory.locked(out):
         run_directory.create(out, spec, assets)
@@ -114,11 +115,11 @@ def _finish(out: Path, job: Job, settings: Settings) -> ResultRecord:
         outcome = federate(job, out, settings.federation)
     with _timed(out, "evaluate", settings.quiet):
         evaluate_run(out, device=job.spec.compute.device, quiet=settings.quiet)
-    scores = read_document(Scores, out / run_directory.SCORES)
+    scores = read_document(Scores, out / SCORES)
     record = compose(job, outcome, scores, out)
-    plot_loss(record, out / "loss.png")
-    write_atomic(out / "README.md", card(record, job.challenge))
-    write_atomic(out / run_directory.RESULT, pretty_json(record.to_json()))
+    plot_loss(record, out / LOSS_PLOT)
+    write_atomic(out / CARD, card(record, job.challenge))
+    write_atomic(out / RESULT, pretty_json(record.to_json()))
     return record
 
 

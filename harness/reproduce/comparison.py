@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 from harness.document import Document
 from harness.record.federation import RoundRecord
+from harness.record.ladder import Level
 from harness.record.score import Score
-from harness.verify.rules.entry.ladder import Level
 
 if TYPE_CHECKING:
     import numpy as np

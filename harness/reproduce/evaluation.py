@@ -12,21 +12,21 @@ from pathlib import Path
 
 from harness import run_directory
 from harness.document import read_document, sha256_file
+from harness.document.reading import STRANGER, read_bytes
 from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
 from harness.machine.versions import require_run_extra
-from harness.record.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST, SCORES
 from harness.record.result import ResultRecord
 from harness.record.score import Score, Scores
 from harness.reproduce.comparison import NO_SCORE, Comparison, Reproduction, compare_score
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.repeat import reproduction
 from harness.reproduce.start import refuse_used
-from harness.run_directory import ADAPTER
 from harness.sources.assets import locate
-from harness.verify.files.generations import read_generations
-from harness.verify.files.layout import MANIFEST, MAX_GENERATIONS_BYTES
-from harness.verify.files.run_generations import read_run_generations
+from harness.verify.files.generations import parse_generations
+from harness.verify.files.layout import MAX_BYTES, MAX_RUN_GENERATIONS_BYTES
+from harness.verify.files.run_generations import parse_run_generations
 from harness.verify.rules.evaluation.answers import source
 
 
@@ -70,7 +70,7 @@ def reevaluate(
     shutil.copyfile(original.folder / ADAPTER / ADAPTER_CONFIG, work_dir / ADAPTER / ADAPTER_CONFIG)
     run_directory.create(work_dir, original.spec, assets)
     evaluate_run(work_dir, original.spec.compute.device, threads, quiet=quiet)
-    again = read_document(Scores, work_dir / run_directory.SCORES).scores
+    again = read_document(Scores, work_dir / SCORES).scores
     items = [item for score in record.scores for item in _compare(score, again, work_dir, before)]
     return reproduction("re-evaluated", "the evaluation", original, challenge, items)
 
@@ -99,8 +99,14 @@ def _labels(folder: Path, score: Score) -> Sequence[str]:
     if not path.is_file():
         raise RecordError(f"{path}: not there; answers are compared row by row: give the folder")
     if (folder / MANIFEST).is_file():
-        return read_generations(path, MAX_GENERATIONS_BYTES).labels
-    return read_run_generations(path).labels
+        data = read_bytes(path, MAX_BYTES["generations"], STRANGER)
+        return parse_generations(data, path.name).labels
+    return _run_labels(path)
+
+
+def _run_labels(path: Path) -> Sequence[str]:
+    data = read_bytes(path, MAX_RUN_GENERATIONS_BYTES)
+    return parse_run_generations(data, str(path)).labels
 
 
 def _compare(
@@ -111,7 +117,7 @@ def _compare(
         return [found]
     old = before[source(score)]
     path = work_dir / "generations" / f"{source(score)}.jsonl"
-    new = read_run_generations(path).labels
+    new = _run_labels(path)
     differing = [row for row, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]
     places = f"; first row {differing[0]}" if differing else ""
     same = f"{len(old) - len(differing)} of {len(old)} rows{places}"

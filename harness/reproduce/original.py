@@ -12,10 +12,9 @@ from harness.errors import RecordError, UsageError
 from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
 from harness.machine.machine import this_machine
-from harness.record.adapter_files import ADAPTER_WEIGHTS
 from harness.record.federation import RoundRecord
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ASSETS, RESULT, SPEC
 from harness.record.result import ResultRecord, migrate
-from harness.run_directory import ADAPTER
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -60,8 +59,8 @@ class Original:
             RecordError: one has another digest.
         """
         recorded = self.record.data if self.record else ()
-        if not recorded and (self.folder / "assets.json").is_file():
-            recorded = read_document(Assets, self.folder / "assets.json").data
+        if not recorded and (self.folder / ASSETS).is_file():
+            recorded = read_document(Assets, self.folder / ASSETS).data
         expected = {item.name: item for item in recorded}
         for item in assets.data:
             before = expected.get(item.name)
@@ -112,12 +111,12 @@ def read_original(path: Path) -> Original:
         RecordError: there is no result and no run there.
     """
     folder = path.parent if path.is_file() else path
-    result = path if path.is_file() else path / "result.json"
+    result = path if path.is_file() else path / RESULT
     if result.is_file():
         value = migrate(read_json(result), str(result))
         record = parse_document(ResultRecord, value, str(result))
         return Original(folder, record.spec, record.federation.rounds, record)
-    if (folder / "spec.json").is_file():
-        spec = read_document(RunSpec, folder / "spec.json")
+    if (folder / SPEC).is_file():
+        spec = read_document(RunSpec, folder / SPEC)
         return Original(folder, spec, tuple(Ledger(folder).rounds), None)
     raise RecordError(f"{path}: no result.json and no spec.json; expected a result or a run")

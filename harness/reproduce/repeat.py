@@ -21,7 +21,8 @@ from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
 from harness.machine.versions import package_versions, require_run_extra
 from harness.plugins import load_components
-from harness.record.adapter_files import ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, SCORES
+from harness.record.ladder import Level
 from harness.record.result import ResultRecord
 from harness.record.score import Scores
 from harness.reproduce.comparison import (
@@ -33,10 +34,8 @@ from harness.reproduce.comparison import (
 )
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.start import refuse_used, seed_from_checkpoint
-from harness.run_directory import ADAPTER
 from harness.sources.assets import locate
 from harness.spec import RunSpec
-from harness.verify.rules.entry.ladder import Level
 
 
 def reproduce(
@@ -110,7 +109,7 @@ def _scores(
     from harness.evaluation.launch import evaluate_run
 
     evaluate_run(work_dir, device=spec.compute.device, quiet=options.quiet)
-    again = read_document(Scores, work_dir / run_directory.SCORES).scores
+    again = read_document(Scores, work_dir / SCORES).scores
     return [compare_score(score, again) for score in record.scores]
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from harness.document import parse_json, pretty_json, read_text, sha256_text, write_atomic
 from harness.errors import RecordError
+from harness.record.file_names import LADDER, MANIFEST
+from harness.record.ladder import Evidence, Rung, parse_ladder
 from harness.reproduce.comparison import Reproduction
-from harness.verify.files.layout import MANIFEST, seal
-from harness.verify.rules.entry.ladder import Evidence, Rung, parse_ladder
-
-LADDER = "ladder.json"
+from harness.verify.read_submission import seal
 
 
 def write_rung(

@@ -26,18 +26,11 @@ from harness.verify.rules.evaluation.answers import source, task_of
 from harness.submissions.check import Checked, check
 from harness.verify.report import Finding
 from harness.verify.files.generations import Generations, generation_lines
-from harness.verify.rules.entry.ladder import Rung, score_digest
-from harness.verify.files.layout import (
-    ADAPTER_CONFIG,
-    CARD,
-    LADDER,
-    LOSS,
-    NAME,
-    RESULT,
-    ROWS,
-    seal,
-)
-from harness.verify.submission import Subject
+from harness.record.ladder import Rung, score_digest
+from harness.record.file_names import ADAPTER_CONFIG_PATH, CARD, LADDER, LOSS_PLOT, RESULT, ROW_BITS
+from harness.verify.files.layout import NAME
+from harness.verify.read_submission import seal
+from harness.verify.submission import Submission
 from harness.verify.targets import Target
 
 REPEATED = "[the row's sentence]"
@@ -75,18 +68,18 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
             f" {shlex.quote(str(run_dir))}"
         )
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
-    subject = _accepted(checked, run_dir)
-    chosen = name or default_name(subject.record)
+    submission = _accepted(checked, run_dir)
+    chosen = name or default_name(submission.record)
     if not NAME.fullmatch(chosen):
         raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
-    folder = submissions / subject.record.challenge.id / chosen
+    folder = submissions / submission.record.challenge.id / chosen
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another --name, or remove it first")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and moved there whole, so that a refused submission leaves nothing.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".submit-") as temporary:
         place = Path(temporary) / "submissions" / folder.parent.name / folder.name
-        _write(subject, run_dir, place)
+        _write(submission, run_dir, place)
         _accepted(check(Target("submission", place / RESULT, place, str(place))), run_dir)
         shutil.move(place, folder)
     return folder
@@ -98,19 +91,19 @@ def default_name(record: ResultRecord) -> str:
     return f"{record.spec.plugin}-{record.spec.recipe}{smoke}-{record.spec_digest[:8]}".lower()
 
 
-def _accepted(checked: Checked, run_dir: Path) -> Subject:
+def _accepted(checked: Checked, run_dir: Path) -> Submission:
     errors = [item for item in checked.findings if item.severity == "error"]
-    if errors or checked.subject is None:
+    if errors or checked.submission is None:
         rules = ", ".join(sorted({item.rule for item in errors}))
         raise RefusedError(
             f"{run_dir}: verify finds {len(errors)} errors ({rules}); see harness verify {run_dir}",
             checked.findings,
         )
-    return checked.subject
+    return checked.submission
 
 
-def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
-    missing = [s.task for s in subject.record.scores if source(s) not in subject.generations]
+def _write(submission: Submission, run_dir: Path, folder: Path) -> None:
+    missing = [s.task for s in submission.record.scores if source(s) not in submission.generations]
     if missing:
         raise UsageError(
             f"{run_dir}: no generations of {', '.join(missing)}; run: harness evaluate"
@@ -118,20 +111,20 @@ def _write(subject: Subject, run_dir: Path, folder: Path) -> None:
         )
     texts = {
         name: generation_lines(
-            rows_of(without_prompts(item, run_dir / f"generations/{name}.jsonl", subject.protocol)),
+            rows_of(without_prompts(item, run_dir / f"generations/{name}.jsonl", submission.protocol)),
             item.loglikelihoods is not None,
         )
-        for name, item in subject.generations.items()
+        for name, item in submission.generations.items()
     }
     for name, text in texts.items():
         write_atomic(folder / f"generations/{name}.jsonl", text)
-    value = with_generations(subject, texts)
+    value = with_generations(submission, texts)
     record = ResultRecord.model_validate(value)
     write_atomic(folder / RESULT, pretty_json(value))
-    bits = {name: i.bits for name, i in sorted(subject.generations.items()) if "." not in name}
-    write_atomic(folder / ROWS, pretty_json(bits))
-    write_atomic(folder / ADAPTER_CONFIG, pretty_json(dict(subject.adapter_config or {})))
-    for name in (CARD, LOSS):
+    bits = {name: i.bits for name, i in sorted(submission.generations.items()) if "." not in name}
+    write_atomic(folder / ROW_BITS, pretty_json(bits))
+    write_atomic(folder / ADAPTER_CONFIG_PATH, pretty_json(dict(submission.adapter_config or {})))
+    for name in (CARD, LOSS_PLOT):
         if (run_dir / name).is_file():
             write_atomic(folder / name, (run_dir / name).read_bytes())
     rung = Rung(
@@ -193,12 +186,12 @@ def rows_of(item: Generations) -> list[tuple[str, str, str, Any]]:
     return list(zip(item.rows, item.targets, item.labels, last, strict=True))
 
 
-def with_generations(subject: Subject, texts: Mapping[str, str]) -> dict[str, Any]:
+def with_generations(submission: Submission, texts: Mapping[str, str]) -> dict[str, Any]:
     """Return the record's value with the digests of the generations as they are submitted.
 
     Everything else stays as it stands in the file: its digests were taken over that.
     """
-    value = copy.deepcopy(dict(subject.raw))
-    for raw, score in zip(value["scores"], subject.record.scores, strict=True):
+    value = copy.deepcopy(dict(submission.raw))
+    for raw, score in zip(value["scores"], submission.record.scores, strict=True):
         raw["generations_sha256"] = sha256_text(texts[source(score)])
     return value

@@ -1,12 +1,13 @@
-"""A rule: an id, a source, and a function from a subject to what breaks it."""
+"""A rule: an id, a source, and a function from a submission to what breaks it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from harness.record.file_names import RESULT
 from harness.verify.report import Finding, Severity, shown
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 Breach = tuple[str, object, object]
 """(place in the file, found, expected)"""
@@ -22,42 +23,49 @@ class Rule:
     id: str
     title: str
     source: str
-    check: Callable[[Subject], Iterable[Breach]]
-    file: str = "result.json"
+    check: Callable[[Submission], Iterable[Breach]] | None = None
+    """None for a rule that is applied while files are read: what breaks it is not read any further,
+    and comes out of the reader as a `Refusal` that names the rule."""
+    file: str = RESULT
+    """The file that findings point into."""
     severity: Severity = "error"
 
-    def findings(self, subject: Subject) -> Iterator[Finding]:
+    def findings(self, submission: Submission) -> Iterator[Finding]:
         """Yield what this rule finds; the first few one by one, then how many more there are."""
+        path = f"{submission.name}/{self.file}" if submission.is_folder else submission.name
         more = 0
-        for number, (place, found, expected) in enumerate(self._breaches(subject)):
+        for number, (place, found, expected) in enumerate(self._breaches(submission)):
             if number >= MAX_BREACHES:
                 more += 1
                 continue
-            yield self.finding(subject, place, found, expected)
+            yield self.finding(f"{path}: {place}" if place else path, found, expected)
         if more:
-            yield self.finding(subject, "", f"{more} more of these", "none")
+            yield self.finding(path, f"{more} more of these", "none")
 
-    def finding(self, subject: Subject, place: str, found: object, expected: object) -> Finding:
+    def finding(
+        self, path: str, found: object, expected: object, severity: Severity | None = None
+    ) -> Finding:
         """Return one finding of this rule.
 
         Args:
-            subject: the record under check.
-            place: where in the rule's file; may be empty.
-            found: what stands there.
-            expected: what should.
+            path: the file, and the place in it where that helps.
+            found: what is there.
+            expected: what should be.
+            severity: where it is not the rule's own.
         """
-        path = f"{subject.name}/{self.file}" if subject.is_folder else subject.name
         return Finding(
             rule=self.id,
-            severity=self.severity,
-            path=f"{path}: {place}" if place else path,
+            severity=severity or self.severity,
+            path=path,
             found=shown(found),
             expected=shown(expected),
         )
 
-    def _breaches(self, subject: Subject) -> Iterator[Breach]:
+    def _breaches(self, submission: Submission) -> Iterator[Breach]:
+        if self.check is None:
+            return
         try:
-            yield from self.check(subject)
+            yield from self.check(submission)
         except ArithmeticError as error:
             # Values of strangers may overflow a formula; that is a finding, not a crash.
             yield "", f"values out of range ({type(error).__name__})", "values a run can have"

@@ -6,22 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.boards.challenge import Challenge
 from harness.boards.protocol import BoardProtocol
 from harness.boards.registry import protocol_of
+from harness.record.ladder import Evidence, Rung
 from harness.record.result import ResultRecord
 from harness.record.score import Score
+from harness.verify.files.adapter_weights import AdapterWeights
 from harness.verify.files.generations import Generations
-
-if TYPE_CHECKING:
-    from harness.verify.rules.entry.ladder import Evidence, Rung
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A record under check."""
+class Submission:
+    """A record under check, alone or with the files beside it.
+
+    Each file was opened and read once: the digests are of the very bytes that the other fields were
+    parsed from, and no rule opens a file again.
+    """
 
     name: str
     """How findings call it."""
@@ -32,21 +35,28 @@ class Subject:
     challenge: Challenge
     """The harness's own copy of the challenge that the record names."""
     folder: Path | None = None
-    """The submission or run directory; None when only a record was given."""
+    """The submission or run directory, as an absolute path without links; None when only a record
+    was given."""
     is_submission: bool = False
     """Whether `folder` has the form that `harness submit` writes."""
-    generations: Mapping[str, Generations] = field(default_factory=dict)
-    """By task; only those whose file was read."""
-    adapter_config: Mapping[str, Any] | None = None
     digests: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-    """File -> (bytes, sha256) of everything in the folder."""
+    """File -> (bytes, sha256) of everything in the folder that was read."""
     refused: frozenset[str] = frozenset()
     """Files that were not read because a rule on files objected."""
+    generations: Mapping[str, Generations] = field(default_factory=dict)
+    """By task, `<task>.loglikelihood` for the second measure."""
+    adapter_config: Mapping[str, Any] | None = None
+    adapter_weights: AdapterWeights | None = None
     manifest: Mapping[str, tuple[int, str]] | None = None
-    bits: Mapping[str, str] | None = None
+    """File -> (bytes, sha256), as `manifest.json` says."""
+    row_bits: Mapping[str, str] | None = None
     """Task -> `1` for a row answered right, else `0`; from `rows.json`."""
     ladder: tuple[Rung, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    """By level."""
+    card: str | None = None
+    loss_plot_fault: str | None = None
+    """Why `loss.png` is no small PNG; None when it is one, or is not there."""
 
     @cached_property
     def protocol(self) -> BoardProtocol:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import RecordError
-from harness.verify.files.layout import CLAIM, RESULT
+from harness.record.file_names import CLAIM, RESULT, SPEC
 
 MAX_DEPTH = 4
 """Levels below a given folder that are searched: submissions/<challenge>/<name>."""
@@ -64,5 +64,5 @@ def _target(folder: Path, name: str, depth: int) -> Target:
     # Only a folder that the user names, outside of submissions/, can be a run directory: a stray
     # spec.json must not take a submission out of the submission's rules.
     submitted = folder.resolve().parent.parent.name == "submissions"
-    is_run = depth == 0 and not submitted and (folder / "spec.json").is_file()
+    is_run = depth == 0 and not submitted and (folder / SPEC).is_file()
     return Target("run" if is_run else "submission", folder / name, folder, str(folder))

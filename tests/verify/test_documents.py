@@ -9,10 +9,9 @@ import re
 import sys
 from pathlib import Path
 
-from harness.claims.check import TITLES
+from harness.record.ladder import COMMANDS, LEVELS
 from harness.record.result import ResultRecord
-from harness.verify.all_rules import RULES
-from harness.verify.rules.entry.ladder import COMMANDS, LEVELS
+from harness.submissions.check import EVERY_RULE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TABLE = re.compile(r"(<!-- rules: .*? -->\n).*?(<!-- end of rules -->)", re.DOTALL)
@@ -20,8 +19,7 @@ TABLE = re.compile(r"(<!-- rules: .*? -->\n).*?(<!-- end of rules -->)", re.DOTA
 
 def rule_table() -> str:
     lines = ["| rule | what holds | source |", "|---|---|---|"]
-    lines += [f"| `{rule.id}` | {rule.title} | {rule.source} |" for rule in RULES]
-    lines += [f"| `{rule}` | {title} | harness claim format |" for rule, title in TITLES.items()]
+    lines += [f"| `{rule.id}` | {rule.title} | {rule.source} |" for rule in EVERY_RULE]
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,10 @@ from clean_submission import Submission, fake_digest
 
 from harness.boards.protocols.labels import LabelProtocol
 from harness.document import canonical_json, sha256_text
-from harness.document.safetensors_header import read_header
+from harness.record.ladder import score_digest
 from harness.submissions.check import verify
 from harness.verify.all_rules import RULES
-from harness.verify.rules.entry.ladder import score_digest
+from harness.verify.files.adapter_weights import read_adapter_weights
 
 FOLDER = "submissions/finance/pretend"
 
@@ -605,7 +606,7 @@ def test_the_rescored_rung_is_what_a_recount_gives(tmp_path: Path) -> None:
 
     folder = written(tmp_path)
     [target] = find_targets(folder)
-    subject = check(target).subject
+    subject = check(target).submission
     assert subject is not None
 
     def rung(digest: str) -> Callable[[Submission], None]:
@@ -642,7 +643,6 @@ def test_digests_of_tensors_are_the_federation_s() -> None:
     """The checker digests a file's bytes; the federation digests arrays; both are one digest."""
     numpy = pytest.importorskip("numpy")
     from harness.federation.wire.tensors import digest_arrays
-    from harness.verify.rules.run.adapter import tensors_digest
 
     arrays = {"b": numpy.arange(6, dtype="<f4").reshape(2, 3), "a": numpy.ones(4, "<f4")}
     pytest.importorskip("safetensors.numpy")
@@ -652,8 +652,9 @@ def test_digests_of_tensors_are_the_federation_s() -> None:
 
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
         save_file(arrays, file.name)
-        path = Path(file.name)
-        assert tensors_digest(path, read_header(path)) == digest_arrays(arrays)
+        data = Path(file.name).read_bytes()
+    _, weights = read_adapter_weights(io.BytesIO(data), len(data), "weights")
+    assert weights.tensors_sha256 == digest_arrays(arrays)
 
 
 def test_partial_messages_are_for_strategies_that_are_not_known_to_move_all(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.document import pretty_json, write_atomic
+from harness.record.file_names import CLAIM
 
 
 @click.command(name="import")
@@ -40,7 +41,7 @@ def command(
     claim = import_project(project, challenge=challenge, run=run, name=name, source=source)
     findings = claim_findings(claim)
     if out is not None:
-        write_atomic(out / "claim.json", pretty_json(claim.to_json()))
+        write_atomic(out / CLAIM, pretty_json(claim.to_json()))
     if as_json:
         value = {"claim": claim.to_json(), "findings": [asdict(item) for item in findings]}
         click.echo(pretty_json(value), nl=False)

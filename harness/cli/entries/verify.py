@@ -24,14 +24,10 @@ def command(paths: tuple[Path, ...], as_json: bool, list_rules: bool) -> None:
 
     Exits with 0 only if no rule is broken, else with 1.
     """
-    from harness.claims.check import CLAIM_FORMAT, TITLES
-    from harness.submissions.check import verify
-    from harness.verify.all_rules import RULES
+    from harness.submissions.check import EVERY_RULE, verify
 
     if list_rules:
-        rules = [(rule.id, rule.title, rule.source) for rule in RULES]
-        rules += [(name, title, CLAIM_FORMAT) for name, title in TITLES.items()]
-        click.echo("\n".join(f"{name:<18} {title} ({source})" for name, title, source in rules))
+        click.echo("\n".join(f"{rule.id:<18} {rule.title} ({rule.source})" for rule in EVERY_RULE))
         return
     if not paths:
         raise UsageError("no PATH given; give a result.json, a submission folder or a tree of them")

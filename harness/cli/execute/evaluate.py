@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness.record.file_names import SCORES
 from harness.record.score import Score, Scores
 
 REFERENCES = {"empty_answer": "empty", "best_constant": "best const."}
@@ -32,13 +33,13 @@ def command(
     from harness.evaluation.launch import evaluate_run
 
     folder = evaluate_run(run_dir, device, threads, untrained)
-    scores = read_document(Scores, folder / "scores.json")
+    scores = read_document(Scores, folder / SCORES)
     if as_json:
         click.echo(pretty_json(scores.model_dump(mode="json")), nl=False)
         return
     click.echo(as_text(scores))
-    if untrained and (run_dir / "scores.json").is_file():
-        click.echo(gains(read_document(Scores, run_dir / "scores.json"), scores))
+    if untrained and (run_dir / SCORES).is_file():
+        click.echo(gains(read_document(Scores, run_dir / SCORES), scores))
 
 
 def gains(trained: Scores, untrained: Scores) -> str:

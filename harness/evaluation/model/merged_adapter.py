@@ -14,9 +14,8 @@ import torch
 from harness.document.safetensors_header import read_header
 from harness.errors import EvaluationError, HarnessError
 from harness.evaluation.model.base_model import Base, one_line
+from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 PLAIN_STARTS = ("gaussian", "orthogonal")
 """Named LoRA initialisations that leave the base alone; the others move it before training."""
@@ -43,7 +42,9 @@ def merge_adapter(base: Base, folder: Path) -> None:
     try:
         config: Any = PeftConfig.from_pretrained(str(folder))
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise EvaluationError(f"{folder / CONFIG}: not a peft configuration ({error})") from None
+        raise EvaluationError(
+            f"{folder / ADAPTER_CONFIG}: not a peft configuration ({error})"
+        ) from None
     if config.is_prompt_learning:
         raise EvaluationError(
             f"{folder}: {config.peft_type} adds tokens to the prompt and cannot be merged;"
@@ -61,7 +62,7 @@ def merge_adapter(base: Base, folder: Path) -> None:
     except ValueError as error:
         raise EvaluationError(f"{folder}: does not fit the base model: {one_line(error)}") from None
     check_fit(model, shapes, folder)
-    weights = load_file(str(folder / WEIGHTS))
+    weights = load_file(str(folder / ADAPTER_WEIGHTS))
     check_finite(weights, folder)
     set_peft_model_state_dict(model, {name: value.float() for name, value in weights.items()})
     model.eval()
@@ -75,18 +76,22 @@ def check_files(folder: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         EvaluationError: a file is missing, or the weights are a pickle or no safetensors file.
     """
-    if not (folder / WEIGHTS).is_file():
+    if not (folder / ADAPTER_WEIGHTS).is_file():
         pickles = [item.name for item in folder.glob("*") if item.suffix in PICKLES]
         if pickles:
             raise EvaluationError(
                 f"{folder / pickles[0]}: a pickle can run code when it is read and is refused;"
-                f" save the adapter as {WEIGHTS}"
+                f" save the adapter as {ADAPTER_WEIGHTS}"
             )
-        raise EvaluationError(f"{folder}: no {WEIGHTS}; expected an adapter in peft's format")
-    if not (folder / CONFIG).is_file():
-        raise EvaluationError(f"{folder}: no {CONFIG}; expected an adapter in peft's format")
+        raise EvaluationError(
+            f"{folder}: no {ADAPTER_WEIGHTS}; expected an adapter in peft's format"
+        )
+    if not (folder / ADAPTER_CONFIG).is_file():
+        raise EvaluationError(
+            f"{folder}: no {ADAPTER_CONFIG}; expected an adapter in peft's format"
+        )
     try:
-        return read_header(folder / WEIGHTS).shapes
+        return read_header(folder / ADAPTER_WEIGHTS).shapes
     except HarnessError as error:
         raise EvaluationError(str(error)) from None
 
@@ -135,6 +140,6 @@ def check_finite(weights: dict[str, torch.Tensor], folder: Path) -> None:
     if bad:
         more = " ..." if len(bad) > LISTED else ""
         raise EvaluationError(
-            f"{folder / WEIGHTS}: NaN or infinite in {len(bad)} of {len(weights)} tensors:"
+            f"{folder / ADAPTER_WEIGHTS}: NaN or infinite in {len(bad)} of {len(weights)} tensors:"
             f" {', '.join(bad[:LISTED])}{more}; the training diverged: resume from a checkpoint"
         )

@@ -24,7 +24,7 @@ from harness.federation.serverapp.transport import SilenceError, Transport
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, QUERY_INITIAL, TRAIN
 from harness.federation.wire.shared_memory import outgoing_record
 from harness.machine.machine import cores
-from harness.run_directory import LOGS
+from harness.record.file_names import LOGS
 
 RETRY_PAUSE_S = 1.0
 """Pause before a client is asked again."""

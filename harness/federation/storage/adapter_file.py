@@ -16,7 +16,7 @@ import numpy as np
 from harness.components import Shapes
 from harness.document import parse_json, pretty_json, write_atomic
 from harness.errors import PluginError
-from harness.record.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 
 def write_adapter(

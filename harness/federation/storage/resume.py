@@ -15,9 +15,8 @@ from harness.federation.options import FederationOutcome
 from harness.federation.storage.checkpoint import Checkpoint, newest_valid
 from harness.federation.storage.ledger import Ledger
 from harness.federation.wire.tensors import digest_arrays
-from harness.record.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from harness.record.machine import Device
-from harness.run_directory import ADAPTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,8 @@ from harness.federation.storage import checkpoint
 from harness.federation.storage.adapter_file import write_adapter
 from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import Position
-from harness.record.adapter_files import ADAPTER_WEIGHTS
 from harness.record.federation import RoundRecord
-from harness.run_directory import ADAPTER
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS
 
 
 class RoundWriter:

@@ -20,6 +20,7 @@ from harness import __version__
 from harness.boards.challenge import Challenge
 from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.document import digest_of, pretty_json, write_atomic
+from harness.record.file_names import SPEC
 from harness.spec import RunSpec
 
 APP_PACKAGE = "flowertune_app"
@@ -73,7 +74,7 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
     for template, target in APP_FILES.items():
         text = root.joinpath(template).read_text("utf-8")
         write_atomic(folder / target, environment.from_string(text).render(values))
-    write_atomic(folder / APP_PACKAGE / "spec.json", pretty_json(spec.model_dump(mode="json")))
+    write_atomic(folder / APP_PACKAGE / SPEC, pretty_json(spec.model_dump(mode="json")))
     write_atomic(
         folder / APP_PACKAGE / "challenge.json", pretty_json(challenge.model_dump(mode="json"))
     )

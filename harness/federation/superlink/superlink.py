@@ -32,7 +32,7 @@ from harness.planning.client_processes import gpu_share
 from harness.processes.lifetime import Guardian
 from harness.processes.signals import answering_signals
 from harness.progress import Meter
-from harness.run_directory import LOGS
+from harness.record.file_names import LOGS
 
 LOCAL = "local"
 """`--superlink local`: a simulation SuperLink that lives as long as the run."""

@@ -10,8 +10,8 @@ from harness.leaderboard.entries.figures import mean_of
 from harness.record.result import ResultRecord
 from harness.record.score import Score
 from harness.verify.report import Finding, shown
-from harness.verify.rules.entry.ladder import LEVELS
-from harness.verify.submission import Subject
+from harness.record.ladder import LEVELS
+from harness.verify.submission import Submission
 
 CURVE_POINTS = 60
 """Number of points that a loss curve is thinned to."""
@@ -20,16 +20,16 @@ SAMPLES = 3
 OUTPUT_CHARACTERS = 160
 
 
-def run_entry(subject: Subject, findings: Iterable[Finding]) -> Entry:
+def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
     """Return the entry of a verified run."""
-    record = subject.record
+    record = submission.record
     scores = {
-        task: _run_score(record, score, subject.generations[task].bits)
-        for task, score in subject.official.items()
+        task: _run_score(record, score, submission.generations[task].bits)
+        for task, score in submission.official.items()
     }
     average, low, high = mean_of(scores)
     spec = record.spec
-    name = subject.folder.resolve().name if subject.folder is not None else record.run_id
+    name = submission.folder.name if submission.folder is not None else record.run_id
     return Entry(
         key=f"{record.challenge.id}/{name}",
         name=name,
@@ -48,8 +48,8 @@ def run_entry(subject: Subject, findings: Iterable[Finding]) -> Entry:
         bytes_total=record.communication.bytes_total,
         parameters=record.adapter.parameters,
         rounds=len(record.federation.rounds),
-        level=_level(subject),
-        rungs=tuple(EntryRung(**rung.model_dump()) for rung in subject.ladder),
+        level=_level(submission),
+        rungs=tuple(EntryRung(**rung.model_dump()) for rung in submission.ladder),
         findings=tuple(
             EntryFinding(severity=f.severity, text=f"[{f.rule}] {f.found}; expected {f.expected}")
             for f in findings
@@ -62,7 +62,7 @@ def run_entry(subject: Subject, findings: Iterable[Finding]) -> Entry:
             "adapter": record.adapter.sha256,
             "last round": record.federation.rounds[-1].digest if record.federation.rounds else "",
         },
-        samples=tuple(_samples(subject)),
+        samples=tuple(_samples(submission)),
         created=record.created,
     )
 
@@ -90,9 +90,9 @@ def _average(values: list[float | None]) -> float | None:
     return sum(known) / len(known) if values and len(known) == len(values) else None
 
 
-def _level(subject: Subject) -> str:
+def _level(submission: Submission) -> str:
     """Return the highest earned level; a recount is part of every check."""
-    earned = {"rescored", *(rung.level for rung in subject.ladder)}
+    earned = {"rescored", *(rung.level for rung in submission.ladder)}
     return max(earned, key=lambda level: LEVELS.index(level))
 
 
@@ -139,8 +139,8 @@ def _environment(record: ResultRecord) -> dict[str, str]:
     return {key: shown(str(value), 300) for key, value in values.items()}
 
 
-def _samples(subject: Subject) -> Iterable[Sample]:
-    for task, item in subject.generations.items():
+def _samples(submission: Submission) -> Iterable[Sample]:
+    for task, item in submission.generations.items():
         left = {True: SAMPLES, False: SAMPLES}
         for index, (row, target, answer, output) in enumerate(
             zip(item.rows, item.targets, item.labels, item.outputs, strict=True)

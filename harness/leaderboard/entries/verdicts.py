@@ -7,14 +7,19 @@ submission.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.document import canonical_json, sha256_file, sha256_text, write_atomic
 from harness.document.file_digests import sha256_of_set
+from harness.claims.check import MAX_BYTES, other_files
+from harness.document.reading import STRANGER, read_bytes
+from harness.record.file_names import CLAIM
 from harness.errors import RecordError
 from harness.leaderboard.entries.claim_entry import claim_entry
 from harness.leaderboard.entries.entry import Entry
@@ -22,7 +27,7 @@ from harness.leaderboard.entries.run_entry import run_entry
 from harness.machine.cache_folder import cache_folder
 from harness.submissions.check import Checked, check
 from harness.submissions.parallel import each
-from harness.verify.files.layout import list_files
+from harness.verify.read_submission import read_files
 from harness.verify.targets import Target
 
 
@@ -44,24 +49,52 @@ def rules_digest() -> str:
     )
 
 
-def folder_key(target: Target) -> str:
+@dataclass(frozen=True)
+class Listing:
+    """The files of a target as a verdict depends on them."""
+
+    digests: dict[str, tuple[int, str]]
+    """File -> (bytes, sha256)."""
+    refused: list[str]
+    """What has no place among them."""
+
+
+def list_target(target: Target) -> Listing:
+    """Digest the files of a target without looking at what they hold."""
+    assert target.folder is not None
+    if target.kind == "claim":
+        try:
+            data = read_bytes(target.record, MAX_BYTES[CLAIM], STRANGER)
+            digests = {CLAIM: (len(data), hashlib.sha256(data).hexdigest())}
+        except RecordError:
+            digests = {}
+        return Listing(digests, [item.canonical_json() for item in other_files(target)])
+    files = read_files(target.folder, parse=False)
+    refused = [f"{item.rule.id} {item.file}: {item.found}" for item in files.refusals]
+    return Listing(files.digests, refused)
+
+
+def key_of(target: Target, listing: Listing) -> str:
     """Return the key of a target: where it lies, its files, the rules."""
     assert target.folder is not None
-    listing = list_files(target.folder)
     place = target.folder.resolve().parts[-3:]
-    parts = [place, sorted(listing.digests.items()), listing.breaches, rules_digest()]
+    parts = [place, sorted(listing.digests.items()), listing.refused, rules_digest()]
     return sha256_text(canonical_json(parts))
 
 
-def judged(target: Target) -> dict[str, Any]:
-    """Check one target; return its entry, bits included, or what refuses it."""
+def judged(target: Target) -> tuple[dict[str, Any], Mapping[str, tuple[int, str]]]:
+    """Check one target.
+
+    Returns:
+        Its entry, bits included, or what refuses it; and the digests of what was read for that.
+    """
     result = check(target)
     entry = entry_of(result)
     if entry is None:
         rules = sorted({item.rule for item in result.findings if item.severity == "error"})
-        return {"refused": f"{target.name}: {', '.join(rules)}"}
+        return {"refused": f"{target.name}: {', '.join(rules)}"}, result.digests
     bits = {task: score.bits for task, score in entry.scores.items()}
-    return {"entry": entry.model_dump(mode="json"), "bits": bits}
+    return {"entry": entry.model_dump(mode="json"), "bits": bits}, result.digests
 
 
 def entry_of(item: Checked) -> Entry | None:
@@ -70,20 +103,25 @@ def entry_of(item: Checked) -> Entry | None:
         return None
     if item.claim is not None:
         return claim_entry(item.claim, item.findings)
-    return None if item.subject is None else run_entry(item.subject, item.findings)
+    return None if item.submission is None else run_entry(item.submission, item.findings)
 
 
 def entries(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:
     """Return the entries of all targets, and one sentence for each that is refused."""
     known = _load()
-    keys = [folder_key(target) for target in targets]
-    fresh = [(key, target) for key, target in zip(keys, targets, strict=True) if key not in known]
-    verdicts = each(judged, [target for _, target in fresh])
-    for (key, _), verdict in zip(fresh, verdicts, strict=True):
-        known[key] = verdict
+    listings = [list_target(target) for target in targets]
+    keys = [key_of(*pair) for pair in zip(targets, listings, strict=True)]
+    fresh = [index for index, key in enumerate(keys) if key not in known]
+    # A file that changed between listing and checking would be kept under the key of other bytes.
+    changed = set()
+    verdicts = each(judged, [targets[index] for index in fresh])
+    for index, (verdict, read) in zip(fresh, verdicts, strict=True):
+        known[keys[index]] = verdict
+        if dict(read) != listings[index].digests:
+            changed.add(keys[index])
     kept = {key: known[key] for key in keys}
     if fresh or len(kept) != len(known):
-        _save(kept)
+        _save({key: verdict for key, verdict in kept.items() if key not in changed})
     found, refused = [], []
     for key, target in zip(keys, targets, strict=True):
         if "entry" in kept[key]:

@@ -23,7 +23,7 @@ from harness.leaderboard.columns import (
     percent,
 )
 from harness.leaderboard.page.plot import make_plots
-from harness.verify.rules.entry.ladder import LEVELS
+from harness.record.ladder import LEVELS
 
 
 @cache

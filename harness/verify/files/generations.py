@@ -12,10 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from harness.document.reading import STRANGER, read_text, refuse_too_many_values
+from harness.document.reading import decode, refuse_too_many_values
 from harness.errors import RecordError
 
 KEYS = ("index", "row", "target", "label", "output")
@@ -48,31 +47,30 @@ class Generations:
         )
 
 
-def read_generations(path: Path, max_bytes: int) -> Generations:
-    """Read a generations file, which must be written exactly as `generation_lines` writes it.
+def parse_generations(data: bytes, name: str) -> Generations:
+    """Parse a generations file, which must be written exactly as `generation_lines` writes it.
 
     Raises:
         RecordError: not readable as one; the first wrong line is named.
     """
-    text = read_text(path, max_bytes, STRANGER)
-    lines = text.split("\n")
+    lines = decode(data, name).split("\n")
     if lines.pop() or not lines:
-        raise RecordError(f"{path.name}: expected one line a row, each ended by a newline")
+        raise RecordError(f"{name}: expected one line a row, each ended by a newline")
     # One call for all lines and one back: equal texts rule out repeated keys and odd spellings.
     joined = "[" + ", ".join(lines) + "]"
-    refuse_too_many_values(joined, path.name)
+    refuse_too_many_values(joined, name)
     try:
         values: Any = json.loads(joined)
         canonical = json.dumps(values, ensure_ascii=False) == joined
     except (ValueError, RecursionError):
         canonical = False
     if not canonical or len(values) != len(lines):
-        raise RecordError(f"{path.name} {_first_odd_line(lines)}")
-    second = path.name.endswith(".loglikelihood.jsonl")
+        raise RecordError(f"{name} {_first_odd_line(lines)}")
+    second = name.endswith(".loglikelihood.jsonl")
     for index, value in enumerate(values):
         fault = _fault(value, index, second)
         if fault:
-            raise RecordError(f"{path.name} line {index + 1}: {fault}")
+            raise RecordError(f"{name} line {index + 1}: {fault}")
     rows, targets, labels, last = (
         tuple(value[key] for value in values) for key in tuple(values[0])[1:]
     )

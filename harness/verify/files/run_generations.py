@@ -4,39 +4,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from harness.boards.published_files import read_lines
+from harness.boards.published_files import parse_lines
 from harness.boards.rows import Row, row_digest
-from harness.document import parse_json, read_text
+from harness.document import parse_json
+from harness.document.reading import decode
 from harness.errors import RecordError
 from harness.verify.files.generations import Generations
 
 
-def read_run_generations(path: Path) -> Generations:
-    """Read a run directory's generations file.
+def parse_run_generations(data: bytes, name: str) -> Generations:
+    """Parse a run directory's generations file.
 
     Raises:
         RecordError: not readable.
         EvaluationError: a line lacks a field.
     """
-    lines = read_lines(path)
-    second = path.name.endswith(".loglikelihood.jsonl")
+    text = decode(data, name)
+    lines = parse_lines(text, name)
+    second = name.endswith(".loglikelihood.jsonl")
     return Generations(
         rows=tuple(row_digest(Row(item.prompt, item.target)) for item in lines),
         targets=tuple(item.target for item in lines),
         labels=tuple(item.stated or "" for item in lines),
         outputs=tuple(None if second else item.output for item in lines),
-        loglikelihoods=_loglikelihoods(path) if second else None,
+        loglikelihoods=_loglikelihoods(text, name) if second else None,
     )
 
 
-def _loglikelihoods(path: Path) -> tuple[tuple[float, ...], ...]:
+def _loglikelihoods(text: str, name: str) -> tuple[tuple[float, ...], ...]:
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        value = parse_json(line, f"{path.name} line {number}")
+    for number, line in enumerate(text.splitlines(), 1):
+        value = parse_json(line, f"{name} line {number}")
         found = value.get("loglikelihoods") if isinstance(value, dict) else None
         if not isinstance(found, list) or not all(type(item) is float for item in found):
-            raise RecordError(f"{path.name} line {number}: no loglikelihoods; expected numbers")
+            raise RecordError(f"{name} line {number}: no loglikelihoods; expected numbers")
         rows.append(tuple(found))
     return tuple(rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.components import HISTORY, Shapes
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 A_SUFFIX = ".lora_A.weight"
 B_SUFFIX = ".lora_B.weight"
@@ -17,29 +17,29 @@ Moves = tuple[Shapes, Shapes]
 """(down, up): the tensors of one message to a client, and of one from it."""
 
 
-def moves(subject: Subject, number: int) -> Moves | None:
+def moves(submission: Submission, number: int) -> Moves | None:
     """Return what round `number` moves; None when strategy or PEFT method are not known here."""
-    spec = subject.record.spec
+    spec = submission.record.spec
     rule = STRATEGIES.get(spec.strategy.name)
     # A PEFT method of another plugin may freeze tensors, which then do not travel.
-    return rule(subject, number) if rule and spec.peft.name.startswith("standard/") else None
+    return rule(submission, number) if rule and spec.peft.name.startswith("standard/") else None
 
 
-def growth(subject: Subject) -> int:
+def growth(submission: Submission) -> int:
     """Return how many times the recipe's rank the adapter has: FLoRA stacks every client's.
 
     Source: https://arxiv.org/abs/2409.05976
     """
-    spec = subject.record.spec
+    spec = submission.record.spec
     if spec.strategy.name != "standard/flora":
         return 1
-    return spec.train.rounds * subject.challenge.clients_per_round(spec.train.fraction)
+    return spec.train.rounds * submission.challenge.clients_per_round(spec.train.fraction)
 
 
-def travelling(subject: Subject) -> Shapes:
+def travelling(submission: Submission) -> Shapes:
     """Return the adapter's tensors without those that its PEFT method freezes."""
-    shapes = {item.name: item.shape for item in subject.record.adapter.tensors}
-    if subject.record.spec.peft.name == "standard/ffa-lora":
+    shapes = {item.name: item.shape for item in submission.record.adapter.tensors}
+    if submission.record.spec.peft.name == "standard/ffa-lora":
         return without(shapes, A_SUFFIX)
     return shapes
 
@@ -59,55 +59,55 @@ def prefixed(shapes: Shapes, prefix: str) -> Shapes:
     return {prefix + name: shape for name, shape in shapes.items()}
 
 
-def _all(subject: Subject, number: int) -> Moves:
-    shapes = travelling(subject)
+def _all(submission: Submission, number: int) -> Moves:
+    shapes = travelling(submission)
     return shapes, shapes
 
 
-def _ffa_lora(subject: Subject, number: int) -> Moves:
+def _ffa_lora(submission: Submission, number: int) -> Moves:
     """FFA-LoRA sends B both ways; A stays at its start. Source: https://arxiv.org/abs/2403.12313"""
-    shapes = only(travelling(subject), B_SUFFIX)
+    shapes = only(travelling(submission), B_SUFFIX)
     return shapes, shapes
 
 
-def _rolora(subject: Subject, number: int) -> Moves:
+def _rolora(submission: Submission, number: int) -> Moves:
     """RoLoRA sends both factors down, and up B in odd rounds, A in even ones.
 
     Source: https://arxiv.org/abs/2502.01755
     """
-    shapes = travelling(subject)
+    shapes = travelling(submission)
     return shapes, only(shapes, B_SUFFIX if number % 2 else A_SUFFIX)
 
 
-def _fedsa_lora(subject: Subject, number: int) -> Moves:
+def _fedsa_lora(submission: Submission, number: int) -> Moves:
     """FedSA-LoRA sends A both ways; in the last round B comes up too, for a model to evaluate.
 
     Source: https://arxiv.org/abs/2410.01463
     """
-    shapes = travelling(subject)
+    shapes = travelling(submission)
     shared = only(shapes, A_SUFFIX)
-    return shared, shapes if number == subject.record.spec.train.rounds else shared
+    return shared, shapes if number == submission.record.spec.train.rounds else shared
 
 
-def _scaffold(subject: Subject, number: int) -> Moves:
+def _scaffold(submission: Submission, number: int) -> Moves:
     """SCAFFOLD sends a control variate beside every tensor, both ways.
 
     Source: https://arxiv.org/abs/1910.06378
     """
-    shapes = travelling(subject)
+    shapes = travelling(submission)
     return shapes | prefixed(shapes, "control/"), shapes | prefixed(shapes, "control-delta/")
 
 
-def _flora(subject: Subject, number: int) -> Moves:
+def _flora(submission: Submission, number: int) -> Moves:
     """FLoRA sends fresh factors up, and down the stack of those of all rounds before.
 
     With 5 clients a round and 12 rounds the adapter has 60 parts; before round 3 ten of them are
     stacked, so a message down holds 10/60 of the final rank and one up 1/60. Source: as `growth`.
     """
-    total = growth(subject)
-    fresh = _scaled(travelling(subject), 1, total)
-    before = (number - 1) * total // max(1, subject.record.spec.train.rounds)
-    down = prefixed(_scaled(travelling(subject), before, total), HISTORY) if before else {}
+    total = growth(submission)
+    fresh = _scaled(travelling(submission), 1, total)
+    before = (number - 1) * total // max(1, submission.record.spec.train.rounds)
+    down = prefixed(_scaled(travelling(submission), before, total), HISTORY) if before else {}
     return down, fresh
 
 
@@ -121,7 +121,7 @@ def _scaled(shapes: Shapes, part: int, total: int) -> Shapes:
     }
 
 
-MoveRule = Callable[[Subject, int], Moves]
+MoveRule = Callable[[Submission, int], Moves]
 
 _WHOLE: dict[str, MoveRule] = {
     f"standard/{name}": _all

@@ -14,7 +14,7 @@ from harness.document import sha256_file
 from harness.errors import PluginError, RecordError
 from harness.federation.storage import checkpoint
 from harness.federation.storage.adapter_file import write_adapter
-from harness.record.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 CONFIG = json.dumps({"lora_alpha": 16, "peft_type": "LORA", "r": 8})
 A, B = "layer.lora_A.weight", "layer.lora_B.weight"

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from harness.planning.eligibility import ineligible_because
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 
-def budget(subject: Subject) -> Iterator[Breach]:
+def budget(submission: Submission) -> Iterator[Breach]:
     """The budget was kept; one byte more breaks it."""
-    found = subject.record.communication.bytes_total
-    expected = subject.challenge.communication.limit_bytes
+    found = submission.record.communication.bytes_total
+    expected = submission.challenge.communication.limit_bytes
     if found > expected:
         yield "communication.bytes_total", found, f"at most {expected}"
 
 
-def eligible(subject: Subject) -> Iterator[Breach]:
+def eligible(submission: Submission) -> Iterator[Breach]:
     """The record is eligible exactly when nothing speaks against it, and says what does."""
-    record = subject.record
-    reasons = ineligible_because(record.spec, subject.challenge, record.data, record.environment)
+    record = submission.record
+    reasons = ineligible_because(record.spec, submission.challenge, record.data, record.environment)
     if record.ineligible_because != reasons:
         yield "ineligible_because", list(record.ineligible_because), list(reasons)
     if record.eligible is not (not record.ineligible_because):

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.record.ladder import Evidence
 from harness.verify.rule import Breach, Rule
-from harness.verify.rules.entry.ladder import Evidence
 from harness.verify.rules.run.times_and_costs import moment_of
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 
-def evidence_agrees(subject: Subject) -> Iterator[Breach]:
+def evidence_agrees(submission: Submission) -> Iterator[Breach]:
     """Evidence is of this record and found what the record says."""
-    for item in subject.evidence:
+    for item in submission.evidence.values():
         place = f"evidence/{item.level}.json"
-        for name, found, expected in (*_of_this_record(subject, item), *_found_the_same(
-            subject, item
+        for name, found, expected in (*_of_this_record(submission, item), *_found_the_same(
+            submission, item
         )):  # fmt: skip
             yield f"{place}: {name}", found, expected
 
 
-def _of_this_record(subject: Subject, item: Evidence) -> Iterator[Breach]:
-    record = subject.record
+def _of_this_record(submission: Submission, item: Evidence) -> Iterator[Breach]:
+    record = submission.record
     if item.spec_digest != record.spec_digest:
         yield "spec_digest", item.spec_digest, record.spec_digest
     if item.adapter_sha256 != record.adapter.sha256:
         yield "adapter_sha256", item.adapter_sha256, record.adapter.sha256
-    rungs = [rung for rung in subject.ladder if rung.level == item.level]
+    rungs = [rung for rung in submission.ladder if rung.level == item.level]
     for rung in rungs[:1]:
         if (item.date, item.command) != (rung.date, rung.command):
             yield "date and command", f"{item.date} {item.command}", f"{rung.date} {rung.command}"
@@ -36,33 +36,33 @@ def _of_this_record(subject: Subject, item: Evidence) -> Iterator[Breach]:
         yield "packages and device", "nothing", "the versions and the device of the repetition"
 
 
-def _found_the_same(subject: Subject, item: Evidence) -> Iterator[Breach]:
-    expected = expectations(subject, item)
+def _found_the_same(submission: Submission, item: Evidence) -> Iterator[Breach]:
+    expected = expectations(submission, item)
     for name, found in item.compared.items():
         if name not in expected:
             yield name, name, f"one of {', '.join(expected)[:120]}"
         elif item.tolerance is None and found != expected[name]:
             yield name, found, expected[name]
-    missing = [name for name in needed(subject, item) if name not in item.compared]
+    missing = [name for name in needed(submission, item) if name not in item.compared]
     if missing:
         yield "compared", f"no {', '.join(missing)[:120]}", "everything that was repeated"
     if not item.compared:
         yield "compared", "nothing", "what was repeated"
     if item.tolerance is None:
         return
-    if item.tolerance > subject.challenge.replay_tolerance:
-        yield "tolerance", item.tolerance, subject.challenge.replay_tolerance
+    if item.tolerance > submission.challenge.replay_tolerance:
+        yield "tolerance", item.tolerance, submission.challenge.replay_tolerance
     if item.level == "re-evaluated":
         yield "tolerance", item.tolerance, "null: answers are equal or not"
     if item.difference is None or not 0 <= item.difference <= item.tolerance:
         yield "difference", item.difference, f"0..{item.tolerance}: as measured"
 
 
-def expectations(subject: Subject, item: Evidence) -> dict[str, str]:
+def expectations(submission: Submission, item: Evidence) -> dict[str, str]:
     """Return what each comparison of an evidence file must have given."""
-    record = subject.record
+    record = submission.record
     values = {f"round {r.round}": r.aggregate_sha256 for r in record.federation.rounds}
-    scores = {task: f"{s.correct}/{s.examples}" for task, s in subject.official.items()}
+    scores = {task: f"{s.correct}/{s.examples}" for task, s in submission.official.items()}
     if item.level == "round-replayed":
         return values
     if item.level == "re-evaluated":
@@ -70,11 +70,11 @@ def expectations(subject: Subject, item: Evidence) -> dict[str, str]:
     return values | scores | {"adapter": record.adapter.sha256}
 
 
-def needed(subject: Subject, item: Evidence) -> list[str]:
+def needed(submission: Submission, item: Evidence) -> list[str]:
     """Return the comparisons that a level cannot do without."""
     if item.level == "round-replayed":
         return []  # any one round
-    return list(expectations(subject, item))
+    return list(expectations(submission, item))
 
 
 RULES = (

@@ -1,100 +1,21 @@
-"""The verification ladder: what an entry's numbers are worth, as data.
-
-    claimed         somebody says so
-    rescored        every score recounted from the generations, by whoever runs `harness verify`
-    re-evaluated    another machine generated again from the adapter and got these scores
-    round-replayed  one round run again gave the same aggregate
-    re-run          the whole run again gave the same adapter and scores
-
-A rung is a line of `ladder.json` written by the command that earned it, with the evidence file it
-left under `evidence/`. The first two need no evidence: everybody can derive them.
-"""
+"""Rules on the ladder: each rung was earned and points at what proves it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
 
-from harness.document import Document, canonical_json, parse_document, sha256_text
-from harness.errors import RecordError
-from harness.record.score import Score
+from harness.record.file_names import LADDER
+from harness.record.ladder import COMMANDS, OPTIONS, Rung, score_digest
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.run.times_and_costs import CLOCK_SKEW, moment_of
-from harness.verify.submission import Subject
-
-Level = Literal["claimed", "rescored", "re-evaluated", "round-replayed", "re-run"]
-
-LEVELS: tuple[Level, ...] = ("claimed", "rescored", "re-evaluated", "round-replayed", "re-run")
-
-COMMANDS: dict[str, str] = {
-    "rescored": "harness submit",
-    "re-evaluated": "harness reproduce",
-    "round-replayed": "harness reproduce",
-    "re-run": "harness reproduce",
-}
-"""Level -> the command that earns it."""
-OPTIONS = {"re-evaluated": " --evaluation", "round-replayed": " --round"}
-"""Level -> the option by which its command earns no other."""
+from harness.verify.submission import Submission
 
 
-class Rung(Document):
-    """One earned level."""
-
-    level: Level
-    date: str
-    """UTC, ISO 8601."""
-    command: str
-    digest: str
-    """rescored: `score_digest` of the record; else sha256 of `evidence/<level>.json`."""
-
-
-class Evidence(Document):
-    """What a repeating command leaves: what it repeated, where, and what came out."""
-
-    level: Level
-    date: str
-    command: str
-    spec_digest: str
-    adapter_sha256: str
-    compared: dict[str, str]
-    """What was compared -> what the repetition gave: `round 3` -> aggregate digest, `adapter` ->
-    file digest, `fpb` -> `865/1212`."""
-    packages: dict[str, str]
-    device: str
-    tolerance: float | None = None
-    """None: equal byte for byte."""
-    difference: float | None = None
-    """With a tolerance: the largest relative difference of a tensor (L2) that was measured."""
-
-
-def score_digest(official: Mapping[str, Score]) -> str:
-    """Return the digest of what a recount establishes: counts and generations of each task."""
-    return sha256_text(
-        canonical_json(
-            [
-                [task, score.correct, score.examples, score.generations_sha256]
-                for task, score in sorted(official.items())
-            ]
-        )
-    )
-
-
-def parse_ladder(value: Any, where: str) -> tuple[Rung, ...]:
-    """Return the rungs of a parsed `ladder.json`.
-
-    Raises:
-        RecordError: not a list of rungs.
-    """
-    if not isinstance(value, list) or len(value) > 100:
-        raise RecordError(f"{where}: expected a list of at most 100 rungs")
-    return tuple(parse_document(Rung, item, f"{where}[{i}]") for i, item in enumerate(value))
-
-
-def earned(subject: Subject) -> Iterator[Breach]:
+def earned(submission: Submission) -> Iterator[Breach]:
     """Each rung was earned by its command, after the run, and points at what proves it."""
     seen: set[str] = set()
-    for index, rung in enumerate(subject.ladder):
+    for index, rung in enumerate(submission.ladder):
         place = f"[{index}] {rung.level}"
         if rung.level == "claimed":
             yield place, "claimed", "no rung: every record starts there"
@@ -105,33 +26,33 @@ def earned(subject: Subject) -> Iterator[Breach]:
         command, option = COMMANDS[rung.level], OPTIONS.get(rung.level, "")
         if not rung.command.startswith(f"{command} ") or option not in rung.command:
             yield f"{place}.command", rung.command, f"{command}{option} ..., as it was typed"
-        yield from _dated(subject, rung, place)
+        yield from _dated(submission, rung, place)
         name = f"evidence/{rung.level}.json"
         if rung.level == "rescored":
-            expected = score_digest(subject.official)
-        elif name not in subject.digests:
+            expected = score_digest(submission.official)
+        elif name not in submission.digests:
             yield place, f"no {name}", "the evidence that the command left"
             continue
         else:
-            expected = subject.digests[name][1]
+            expected = submission.digests[name][1]
         if rung.digest != expected:
             yield f"{place}.digest", rung.digest, expected
-    for name in subject.digests:
+    for name in submission.digests:
         if name.startswith("evidence/") and name[len("evidence/") : -len(".json")] not in seen:
             yield name, "evidence of no rung", "a rung for it in ladder.json"
 
 
-def _dated(subject: Subject, rung: Rung, place: str) -> Iterator[Breach]:
-    moment, created = moment_of(rung.date), moment_of(subject.record.created)
+def _dated(submission: Submission, rung: Rung, place: str) -> Iterator[Breach]:
+    moment, created = moment_of(rung.date), moment_of(submission.record.created)
     if moment is None:
         yield f"{place}.date", rung.date, "a UTC time that exists"
     elif created is not None and moment < created - CLOCK_SKEW:
-        yield f"{place}.date", rung.date, f"after the run: {subject.record.created}"
+        yield f"{place}.date", rung.date, f"after the run: {submission.record.created}"
     elif moment > datetime.now(UTC) + CLOCK_SKEW:
         yield f"{place}.date", rung.date, "not in the future"
 
 
 RULES = (
     Rule("ladder", "A rung is earned by its command and has evidence", "harness ladder", earned,
-         file="ladder.json"),
+         file=LADDER),
 )  # fmt: skip

@@ -13,27 +13,27 @@ from harness.scoring.rescore import invalid_rate
 from harness.verify.files.generations import Generations
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.evaluation.scores import expected_rows, place_of
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 MOST_LIKELY = 1.01
 """Most that the probabilities of different labels sum to: none begins another, and float32 rounds.
 """
 
 
-def generations_present(subject: Subject) -> Iterator[Breach]:
+def generations_present(submission: Submission) -> Iterator[Breach]:
     """Each official score has its generations file, with the digest the score names."""
     names = set()
-    for score in subject.record.scores:
+    for score in submission.record.scores:
         name = f"generations/{source(score)}.jsonl"
         names.add(name)
-        if name not in subject.digests:
-            if subject.is_submission:
+        if name not in submission.digests:
+            if submission.is_submission:
                 yield place_of(score, "generations_sha256"), f"no {name}", "a file for every score"
-        elif subject.digests[name][1] != score.generations_sha256:
+        elif submission.digests[name][1] != score.generations_sha256:
             place = place_of(score, "generations_sha256")
-            yield place, score.generations_sha256, subject.digests[name][1]
-    for name in sorted(subject.digests):
-        if subject.is_submission and name.startswith("generations/") and name not in names:
+            yield place, score.generations_sha256, submission.digests[name][1]
+    for name in sorted(submission.digests):
+        if submission.is_submission and name.startswith("generations/") and name not in names:
             yield name, "generations of no score", "one file for every score"
 
 
@@ -42,15 +42,15 @@ def source(score: Score) -> str:
     return score.task if score.metric == "accuracy" else f"{score.task}.loglikelihood"
 
 
-def official_rows(subject: Subject) -> Iterator[Breach]:
+def official_rows(submission: Submission) -> Iterator[Breach]:
     """The generations are of the official rows, in order, with the official labels."""
-    pinned = pinned_digests(subject.challenge.id)
-    for name, generations in subject.generations.items():
+    pinned = pinned_digests(submission.challenge.id)
+    for name, generations in submission.generations.items():
         task = task_of(name)
         yield from _wrong_targets(name, generations.rows, generations.targets)
-        if subject.record.spec.smoke or task not in pinned:
+        if submission.record.spec.smoke or task not in pinned:
             continue
-        count = expected_rows(subject, task) or 0
+        count = expected_rows(submission, task) or 0
         expected = pinned[task][:count]
         if generations.rows != expected:
             for index, (found, wanted) in enumerate(zip(generations.rows, expected, strict=False)):
@@ -72,25 +72,25 @@ def target_matches(row: str, target: str) -> bool:
     return bind_target(row[:CONTEXT_CHARS], target) == row
 
 
-def labels(subject: Subject) -> Iterator[Breach]:
+def labels(submission: Submission) -> Iterator[Breach]:
     """Answers are what the official parser reads in the raw output."""
-    for name, generations in subject.generations.items():
-        known = subject.protocol.answers(task_of(name))
+    for name, generations in submission.generations.items():
+        known = submission.protocol.answers(task_of(name))
         for index, label in enumerate(generations.labels):
             if known is not None and label not in known:
                 yield f"{name} row {index}: label", label, f"one of {', '.join(known)}"
         if generations.loglikelihoods is None:
-            yield from _read_again(subject, name, generations)
+            yield from _read_again(submission, name, generations)
         else:
-            yield from _most_likely(subject, name, generations, generations.loglikelihoods)
+            yield from _most_likely(submission, name, generations, generations.loglikelihoods)
 
 
-def _read_again(subject: Subject, name: str, generations: Generations) -> Iterator[Breach]:
+def _read_again(submission: Submission, name: str, generations: Generations) -> Iterator[Breach]:
     """Check answers of generated text against the text."""
-    if not subject.protocol.rederivable:
+    if not submission.protocol.rederivable:
         return
-    known = subject.protocol.answers(task_of(name))
-    for index, reading in enumerate(readings(subject, name, generations)):
+    known = submission.protocol.answers(task_of(name))
+    for index, reading in enumerate(readings(submission, name, generations)):
         label = generations.labels[index]
         if reading is None:
             yield f"{name} row {index}: output", "null", "the raw text that the label is of"
@@ -99,13 +99,13 @@ def _read_again(subject: Subject, name: str, generations: Generations) -> Iterat
 
 
 def _most_likely(
-    subject: Subject,
+    submission: Submission,
     name: str,
     generations: Generations,
     loglikelihoods: Sequence[Sequence[float]],
 ) -> Iterator[Breach]:
     """Check answers of the second measure against the log-likelihoods."""
-    second = subject.protocol.second
+    second = submission.protocol.second
     known = () if second is None else second.answers
     for index, numbers in enumerate(loglikelihoods):
         likely = known[numbers.index(max(numbers))] if len(numbers) == len(known) else "none"
@@ -115,9 +115,11 @@ def _most_likely(
             yield f"{name} row {index}: loglikelihoods", f"{total:.3f} in all", "1 at most"
 
 
-def readings(subject: Subject, name: str, generations: Generations) -> Iterator[Reading | None]:
+def readings(
+    submission: Submission, name: str, generations: Generations
+) -> Iterator[Reading | None]:
     """Yield what the official parser reads in each raw output; None where there is none."""
-    read, task = subject.protocol.read, task_of(name)
+    read, task = submission.protocol.read, task_of(name)
     for output, target in zip(generations.outputs, generations.targets, strict=True):
         yield None if output is None else read(task, output, target)
 
@@ -127,11 +129,11 @@ def task_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def recount(subject: Subject) -> Iterator[Breach]:
+def recount(submission: Submission) -> Iterator[Breach]:
     """Counts and measures are those of the generations."""
-    for score in subject.record.scores:
+    for score in submission.record.scores:
         place, name = f"scores: {score.task} {score.metric}", source(score)
-        generations = subject.generations.get(name)
+        generations = submission.generations.get(name)
         if generations is None:
             continue
         bits = generations.bits
@@ -139,23 +141,23 @@ def recount(subject: Subject) -> Iterator[Breach]:
             found = f"{score.correct}/{score.examples}"
             yield place, found, f"{bits.count('1')}/{len(bits)} in the generations"
             continue
-        measures = subject.protocol.measures(score.task, generations.targets, generations.labels)
+        measures = submission.protocol.measures(score.task, generations.targets, generations.labels)
         for measure, value in measures.items():
             found_value = getattr(score, measure)
             if not _same(found_value, value):
                 yield f"{place}.{measure}", found_value, value
-        if not subject.protocol.rederivable:
+        if not submission.protocol.rederivable:
             continue
-        invalid = _invalid_rate(subject, name, generations)
+        invalid = _invalid_rate(submission, name, generations)
         if not _same(score.invalid_rate, invalid):
             yield f"{place}.invalid_rate", score.invalid_rate, invalid
 
 
-def _invalid_rate(subject: Subject, name: str, generations: Generations) -> float | None:
+def _invalid_rate(submission: Submission, name: str, generations: Generations) -> float | None:
     """Return the share of outputs that hold no answer; None when a raw output is missing."""
     if None in generations.outputs:
         return None
-    found = readings(subject, name, generations)
+    found = readings(submission, name, generations)
     return invalid_rate([reading for reading in found if reading is not None])
 
 
@@ -165,14 +167,14 @@ def _same(a: float | None, b: float | None) -> bool:
     return isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
 
 
-def references(subject: Subject) -> Iterator[Breach]:
+def references(submission: Submission) -> Iterator[Breach]:
     """What answers without a model would score is computed on the same rows."""
-    for score in subject.record.scores:
+    for score in submission.record.scores:
         task = f"{score.task} {score.metric}"
-        generations = subject.generations.get(source(score))
+        generations = submission.generations.get(source(score))
         if generations is None:
             continue
-        expected = subject.protocol.constants(score.task, generations.targets)
+        expected = submission.protocol.constants(score.task, generations.targets)
         for name, value in expected.items():
             if not _same(score.references.get(name), value):
                 yield f"scores: {task}.references.{name}", score.references.get(name), value
@@ -180,24 +182,24 @@ def references(subject: Subject) -> Iterator[Breach]:
             yield f"scores: {task}.references.{name}", name, sorted(expected)
 
 
-def as_stated(subject: Subject) -> Iterator[Breach]:
+def as_stated(submission: Submission) -> Iterator[Breach]:
     """Answers that do not follow from the outputs are taken as they are stated."""
-    if not subject.protocol.rederivable and subject.generations:
+    if not submission.protocol.rederivable and submission.generations:
         yield "", "answers that do not follow from the outputs", "outputs that were executed again"
 
 
-def bits(subject: Subject) -> Iterator[Breach]:
+def bits(submission: Submission) -> Iterator[Breach]:
     """`rows.json` says which rows are right, as the generations do."""
-    if not subject.is_submission:
+    if not submission.is_submission:
         return
-    found = subject.bits
+    found = submission.row_bits
     if found is None:
         yield "", "no rows.json", "which rows are right, by task"
         return
-    for task in sorted(found.keys() | {t for t in subject.generations if "." not in t}):
-        generations = subject.generations.get(task)
+    for task in sorted(found.keys() | {t for t in submission.generations if "." not in t}):
+        generations = submission.generations.get(task)
         if generations is None:
-            if task not in subject.official:
+            if task not in submission.official:
                 yield task, "a task without generations", "the tasks of the generations"
         elif found.get(task) != generations.bits:
             yield task, found.get(task, "nothing"), "the generations' recount"

@@ -10,13 +10,13 @@ from harness.record.score import Leak, Score
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.evaluation.answers import source
 from harness.verify.rules.evaluation.scores import place_of
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 
-def leak(subject: Subject) -> Iterator[Breach]:
+def leak(submission: Submission) -> Iterator[Breach]:
     """Leaked rows are those of the challenge's data; the clean score is counted over the others."""
-    pinned = pinned_leaks(subject.challenge.id) if trained_on_the_challenge_s(subject) else {}
-    for score in subject.record.scores:
+    pinned = pinned_leaks(submission.challenge.id) if trained_on_the_challenge_s(submission) else {}
+    for score in submission.record.scores:
         place, known = place_of(score, "leak"), pinned.get(score.task)
         if score.leak is None:
             if known is not None:
@@ -24,21 +24,21 @@ def leak(subject: Subject) -> Iterator[Breach]:
         elif known is None:
             yield from _adds_up(score, score.leak, place)
         else:
-            yield from _as_pinned(subject, score, score.leak, known, place)
+            yield from _as_pinned(submission, score, score.leak, known, place)
 
 
-def trained_on_the_challenge_s(subject: Subject) -> bool:
+def trained_on_the_challenge_s(submission: Submission) -> bool:
     """Whether the training rows that leak are known: the data are the challenge's or pass its
     anchor; anything else has a note and cannot be eligible."""
-    known = subject.challenge.dataset.pin.lookalikes
-    training = [item for item in subject.record.data if item.kind == "training"]
-    return not subject.record.spec.smoke and all(
+    known = submission.challenge.dataset.pin.lookalikes
+    training = [item for item in submission.record.data if item.kind == "training"]
+    return not submission.record.spec.smoke and all(
         not item.notes or item.sha256 in known for item in training
     )
 
 
 def _as_pinned(
-    subject: Subject, score: Score, found: Leak, known: PinnedLeak, place: str
+    submission: Submission, score: Score, found: Leak, known: PinnedLeak, place: str
 ) -> Iterator[Breach]:
     clean = known.clean(min(score.examples, 100_000))
     for name, value, expected in (
@@ -48,7 +48,7 @@ def _as_pinned(
     ):
         if value != expected:
             yield f"{place}.{name}", value, expected
-    generations = subject.generations.get(source(score))
+    generations = submission.generations.get(source(score))
     bits = "" if generations is None else generations.bits
     if len(bits) != score.examples:
         yield from _clean_value_possible(score, found, place)

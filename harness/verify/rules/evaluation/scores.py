@@ -12,19 +12,19 @@ from harness.boards.protocol import SECOND_TASK, SMOKE_ROWS
 from harness.record.score import Score, average
 from harness.scoring import statistics
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 EXACT = 1e-12
 """Relative tolerance of recomputed statistics: the same formula on another libm."""
 
 
-def tasks(subject: Subject) -> Iterator[Breach]:
+def tasks(submission: Submission) -> Iterator[Breach]:
     """Every evaluation set has one official score, and nothing else has one."""
-    found = sorted(item.task for item in subject.record.scores if item.metric == "accuracy")
-    expected = sorted(item.task for item in subject.challenge.evaluation)
+    found = sorted(item.task for item in submission.record.scores if item.metric == "accuracy")
+    expected = sorted(item.task for item in submission.challenge.evaluation)
     if found != expected:
         yield "scores", found, expected
-    pairs = Counter((item.task, item.metric) for item in subject.record.scores)
+    pairs = Counter((item.task, item.metric) for item in submission.record.scores)
     for (task, metric), count in pairs.items():
         if count > 1 or task not in expected:
             yield "scores", f"{count} of {task} {metric}", "one of each official task"
@@ -33,35 +33,35 @@ def tasks(subject: Subject) -> Iterator[Breach]:
         yield "scores", f"the second measure of {', '.join(second)}", f"of {expected}, or of none"
 
 
-def rows(subject: Subject) -> Iterator[Breach]:
+def rows(submission: Submission) -> Iterator[Breach]:
     """A set has its official number of rows, or as many as the spec limits it to."""
-    for task, score in subject.official.items():
-        expected = expected_rows(subject, task)
+    for task, score in submission.official.items():
+        expected = expected_rows(submission, task)
         if expected is not None and score.examples != expected:
             yield f"scores: {task}.examples", score.examples, expected
 
 
-def expected_rows(subject: Subject, task: str) -> int | None:
+def expected_rows(submission: Submission, task: str) -> int | None:
     """Return how many rows of `task` the spec evaluates; None for an unknown task."""
-    for item in subject.challenge.evaluation:
+    for item in submission.challenge.evaluation:
         if item.task == task:
-            spec = subject.record.spec
+            spec = submission.record.spec
             if spec.smoke:
                 return SMOKE_ROWS
             return min(item.rows, spec.evaluation_rows or item.rows)
     return None
 
 
-def possible(subject: Subject) -> Iterator[Breach]:
+def possible(submission: Submission) -> Iterator[Breach]:
     """An accuracy is a whole number of rows over their number."""
-    for score in subject.record.scores:
+    for score in submission.record.scores:
         if score.correct > score.examples or score.value != score.correct / score.examples:
             yield place_of(score, "value"), score.value, f"{score.correct}/{score.examples}"
 
 
-def statistics_agree(subject: Subject) -> Iterator[Breach]:
+def statistics_agree(submission: Submission) -> Iterator[Breach]:
     """Standard error and interval follow from the count."""
-    for score in subject.record.scores:
+    for score in submission.record.scores:
         if score.correct > score.examples:
             continue  # `score-possible` says so.
         stderr = statistics.standard_error(score.correct, score.examples)
@@ -84,25 +84,25 @@ def interval(correct: int, examples: int) -> tuple[float, float]:
     return statistics.bootstrap_interval(correct, examples)
 
 
-def mean(subject: Subject) -> Iterator[Breach]:
+def mean(submission: Submission) -> Iterator[Breach]:
     """The average is the plain mean of the official accuracies."""
-    if not subject.official:
+    if not submission.official:
         return
-    expected = average(subject.record.scores)
-    if not isclose(subject.record.average, expected, rel_tol=EXACT, abs_tol=EXACT):
-        yield "average", subject.record.average, expected
+    expected = average(submission.record.scores)
+    if not isclose(submission.record.average, expected, rel_tol=EXACT, abs_tol=EXACT):
+        yield "average", submission.record.average, expected
 
 
-def protocol(subject: Subject) -> Iterator[Breach]:
+def protocol(submission: Submission) -> Iterator[Breach]:
     """Official scores follow the challenge's protocol."""
-    for task, score in subject.official.items():
-        if score.protocol != subject.challenge.protocol.id:
-            yield f"scores: {task}.protocol", score.protocol, subject.challenge.protocol.id
-    for score in subject.record.scores:
+    for task, score in submission.official.items():
+        if score.protocol != submission.challenge.protocol.id:
+            yield f"scores: {task}.protocol", score.protocol, submission.challenge.protocol.id
+    for score in submission.record.scores:
         if score.metric == "accuracy":
             continue
         # The name and the version of the measure as an lm-eval task; an older version is one too.
-        name, second = SECOND_TASK.format(task=score.task), subject.protocol.second
+        name, second = SECOND_TASK.format(task=score.task), submission.protocol.second
         if second is None:
             yield place_of(score, "protocol"), score.protocol, "no second measure on this board"
         elif not re.fullmatch(rf"{re.escape(name)}/\d+\.\d+", score.protocol):

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from harness.document.safetensors_header import Header, read_header
-from harness.errors import HarnessError, RecordError
+from harness.errors import HarnessError
+from harness.record.file_names import ADAPTER_WEIGHTS_PATH
 from harness.verify.independent.adapter_shapes import METHODS, known_shapes
 from harness.verify.independent.known_models import known_model
 from harness.verify.independent.round_messages import A_SUFFIX, growth
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
-WEIGHTS = "adapter/adapter_model.safetensors"
 MAX_LAYERS = 1_000
 """Decoder blocks; the largest models have below 200. Each costs seven tensors to list."""
 MAX_WIDTH = 1_000_000
 """Hidden and intermediate sizes; the largest models have below 100,000."""
 
 
-def shapes(subject: Subject) -> Iterator[Breach]:
+def shapes(submission: Submission) -> Iterator[Breach]:
     """The tensors are those of the model and the PEFT parameters."""
-    spec = subject.record.spec
+    spec = submission.record.spec
     model, params = spec.model, spec.peft.params
-    found = {item.name: item.shape for item in subject.record.adapter.tensors}
+    found = {item.name: item.shape for item in submission.record.adapter.tensors}
     if spec.peft.name not in METHODS:
-        yield from _ranks(subject, found)
+        yield from _ranks(submission, found)
         return
     rank, targets = params.get("r", 1), params.get("target_modules")
     if type(rank) is not int or rank < 1 or not isinstance(targets, list | tuple):
@@ -42,7 +39,7 @@ def shapes(subject: Subject) -> Iterator[Breach]:
         return
     try:
         names = tuple(str(item) for item in targets)
-        expected = known_shapes(spec.peft.name, model, params, names, rank * growth(subject))
+        expected = known_shapes(spec.peft.name, model, params, names, rank * growth(submission))
     except HarnessError as error:
         yield "spec.peft.params.target_modules", str(error), "layers of the model"
         return
@@ -55,9 +52,9 @@ def shapes(subject: Subject) -> Iterator[Breach]:
         )
 
 
-def _ranks(subject: Subject, found: Mapping[str, tuple[int, ...]]) -> Iterator[Breach]:
+def _ranks(submission: Submission, found: Mapping[str, tuple[int, ...]]) -> Iterator[Breach]:
     """Of another plugin's method: LoRA factors have the rank that adapter_config.json states."""
-    config = subject.adapter_config or {}
+    config = submission.adapter_config or {}
     rank = config.get("r")
     if type(rank) is not int or config.get("rank_pattern"):
         return
@@ -66,56 +63,40 @@ def _ranks(subject: Subject, found: Mapping[str, tuple[int, ...]]) -> Iterator[B
             yield f"adapter.tensors: {name}", shape, f"({rank}, in), by adapter_config.json"
 
 
-def model_shape(subject: Subject) -> Iterator[Breach]:
+def model_shape(submission: Submission) -> Iterator[Breach]:
     """A model that is known here has its own number of layers, widths and heads."""
-    model = subject.record.spec.model
+    model = submission.record.spec.model
     known = known_model(model.hub_id)
-    if known is None or subject.record.spec.smoke:
+    if known is None or submission.record.spec.smoke:
         return
     for name, expected in known.stated().items():
         if getattr(model, name) != expected:
             yield f"spec.model.{name}", getattr(model, name), f"{expected} of {model.hub_id}"
 
 
-def weights(subject: Subject) -> Iterator[Breach]:
+def weights(submission: Submission) -> Iterator[Breach]:
     """Weights that are there are the record's: digest, size, tensors, last aggregate."""
-    adapter = subject.record.adapter
-    if subject.folder is None or WEIGHTS not in subject.digests:
+    adapter, found = submission.record.adapter, submission.adapter_weights
+    if found is None:
         return
-    size, digest = subject.digests[WEIGHTS]
+    size, digest = submission.digests[ADAPTER_WEIGHTS_PATH]
     if digest != adapter.sha256:
         yield "", f"a file with sha256 {digest}", adapter.sha256
     if size != adapter.file_bytes:
         yield "", f"a file of {size} bytes", adapter.file_bytes
-    try:
-        header = read_header(subject.folder / WEIGHTS)
-    except RecordError as error:
-        yield "", str(error), "a safetensors file"
-        return
-    found, dtypes = header.shapes, {item.dtype for item in header.tensors.values()}
-    if dtypes - {"F32"}:
-        yield "", sorted(dtypes), "float32 tensors"
-    elif found != {item.name: item.shape for item in adapter.tensors}:
-        yield "", f"{len(found)} tensors", f"the {len(adapter.tensors)} of adapter.tensors"
-    elif subject.record.federation.rounds:
-        aggregate = tensors_digest(subject.folder / WEIGHTS, header)
-        last = subject.record.federation.rounds[-1].aggregate_sha256
-        if aggregate != last:
-            yield "", f"tensors with digest {aggregate}", f"the last round's aggregate {last}"
-
-
-def tensors_digest(path: Path, header: Header) -> str:
-    """Return the digest of a file's float32 tensors, as the chain of rounds carries it.
-
-    Source: `harness.federation.wire.tensors.digest_arrays`; a test holds the two together.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for name, item in sorted(header.tensors.items(), key=lambda pair: pair[0]):
-            digest.update(f"{name} <f4 {'x'.join(map(str, item.shape))}\n".encode())
-            file.seek(header.data_start + item.begin)
-            digest.update(file.read(item.end - item.begin))
-    return digest.hexdigest()
+    if found.fault is not None:
+        yield "", found.fault, "a safetensors file"
+    elif found.dtypes - {"F32"}:
+        yield "", sorted(found.dtypes), "float32 tensors"
+    elif found.shapes != {item.name: item.shape for item in adapter.tensors}:
+        yield "", f"{len(found.shapes)} tensors", f"the {len(adapter.tensors)} of adapter.tensors"
+    elif found.tensors_sha256 is None:
+        yield "", "tensors in another order", "the order of their names, as safetensors writes them"
+    elif submission.record.federation.rounds:
+        last = submission.record.federation.rounds[-1].aggregate_sha256
+        if found.tensors_sha256 != last:
+            what = f"tensors with digest {found.tensors_sha256}"
+            yield "", what, f"the last round's aggregate {last}"
 
 
 RULES = (
@@ -124,5 +105,5 @@ RULES = (
     Rule("adapter-shapes", "The tensors follow from model and PEFT parameters",
          "peft's layers, LoraLayer and others", shapes),
     Rule("adapter-weights", "The weights are the record's and the last aggregate",
-         "safetensors format; harness record format", weights, file=WEIGHTS),
+         "safetensors format; harness record format", weights, file=ADAPTER_WEIGHTS_PATH),
 )  # fmt: skip

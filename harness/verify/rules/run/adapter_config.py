@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.record.file_names import ADAPTER_CONFIG_PATH
 from harness.verify.independent.round_messages import growth
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 OWN = "standard/"
 LORA_NAMES = {"r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout"}
@@ -52,19 +53,19 @@ AT_REST: dict[str, Any] = {
 `LoKrConfig`, `IA3Config`; every other setting rests at null, false or empty."""
 
 
-def config(subject: Subject) -> Iterator[Breach]:
+def config(submission: Submission) -> Iterator[Breach]:
     """`adapter_config.json` says what the spec says."""
-    found = subject.adapter_config
+    found = submission.adapter_config
     if found is None:
-        if subject.is_submission:
+        if submission.is_submission:
             yield "", "no adapter_config.json", "peft's configuration of the adapter, an object"
         return
-    spec = subject.record.spec
+    spec = submission.record.spec
     expected: dict[str, Any] = {
         "base_model_name_or_path": spec.model.hub_id,
         "task_type": "CAUSAL_LM",
     }
-    version = subject.record.environment.packages.get("peft")
+    version = submission.record.environment.packages.get("peft")
     if "peft_version" in found and version is not None:
         expected["peft_version"] = version
     kind = TYPES.get(spec.peft.name)
@@ -74,7 +75,7 @@ def config(subject: Subject) -> Iterator[Breach]:
         if ours in spec.peft.params:
             value = spec.peft.params[ours]
             grows = theirs in GROWING and type(value) is int
-            expected[theirs] = value * growth(subject) if grows else value
+            expected[theirs] = value * growth(submission) if grows else value
     if kind == "LORA":
         expected["use_dora"] = spec.peft.name == f"{OWN}dora"
         expected["use_rslora"] = spec.peft.name == f"{OWN}rslora"
@@ -115,5 +116,5 @@ def _at_rest(found: dict[str, Any] | Any, expected: dict[str, Any]) -> Iterator[
 
 RULES = (
     Rule("adapter-config", "adapter_config.json is the spec's, and nothing else", "peft LoraConfig",
-         config, file="adapter/adapter_config.json"),
+         config, file=ADAPTER_CONFIG_PATH),
 )  # fmt: skip

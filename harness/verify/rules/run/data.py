@@ -9,7 +9,7 @@ from harness.document.file_digests import sha256_of_set
 from harness.record.data import DataRecord
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.run.digests import HEX
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
@@ -23,9 +23,9 @@ REVISIONS = {
 """Source -> what its revision looks like; see `harness.sources`."""
 
 
-def data(subject: Subject) -> Iterator[Breach]:
+def data(submission: Submission) -> Iterator[Breach]:
     """Training set, evaluation sets and model are recorded, and what is no pin has a note."""
-    record, challenge = subject.record, subject.challenge
+    record, challenge = submission.record, submission.challenge
     listed = [(str(item.kind), item.name) for item in record.data]
     needed = [("training", challenge.dataset.name), ("model", record.spec.model.hub_id)]
     needed += [("evaluation", item.dataset) for item in challenge.evaluation]
@@ -35,12 +35,12 @@ def data(subject: Subject) -> Iterator[Breach]:
     for kind, name in sorted(set(listed) - set(needed)):
         yield "data", f"{kind} {name}", "the challenge's data and the spec's model, nothing else"
     for item in record.data:
-        for place, found, expected in _one(subject, item):
+        for place, found, expected in _one(submission, item):
             yield f"data: {item.name}{place}", found, expected
 
 
-def _one(subject: Subject, item: DataRecord) -> Iterator[Breach]:
-    challenge = subject.challenge
+def _one(submission: Submission, item: DataRecord) -> Iterator[Breach]:
+    challenge = submission.challenge
     if item.kind == "training" and not item.notes and item.rows != challenge.dataset.pin.rows:
         yield "", f"{item.rows} rows, no note", challenge.dataset.pin.rows
     if item.files and item.sha256 not in files_digests(item.files):
@@ -50,20 +50,20 @@ def _one(subject: Subject, item: DataRecord) -> Iterator[Breach]:
         yield ": rows", item.rows, rows
     if item.sha256 in challenge.dataset.pin.lookalikes and not item.notes:
         yield "", "a known look-alike, no note", "a note that says so"
-    if item.source == "synthetic" and not subject.record.spec.smoke:
+    if item.source == "synthetic" and not submission.record.spec.smoke:
         yield "", "synthetic", "data of the challenge, or a smoke run"
     if item.source in ("wheel", "synthetic") and not item.notes:
         yield "", f"from a {item.source}, no note", "a note that says what it is instead"
-    yield from _origin(subject, item)
+    yield from _origin(submission, item)
     if item.kind == "evaluation" and not item.notes and item.source != "synthetic":
-        yield from _pinned(subject, item.name, item.files)
+        yield from _pinned(submission, item.name, item.files)
 
 
-def _origin(subject: Subject, item: DataRecord) -> Iterator[Breach]:
+def _origin(submission: Submission, item: DataRecord) -> Iterator[Breach]:
     form = REVISIONS[item.source]
     if not form.fullmatch(item.revision):
         yield ": revision", item.revision, f"{form.pattern}, of {item.source}"
-    wanted = subject.record.spec.model.revision
+    wanted = submission.record.spec.model.revision
     fetched = item.kind == "model" and item.source in ("hub", "cache")
     if fetched and COMMIT.fullmatch(wanted) and item.revision != wanted:
         yield ": revision", item.revision, f"{wanted}, by spec.model.revision"
@@ -82,8 +82,8 @@ def files_digests(files: dict[str, str]) -> tuple[str, ...]:
     return (next(iter(files.values())), whole) if len(files) == 1 else (whole,)
 
 
-def _pinned(subject: Subject, name: str, files: dict[str, str]) -> Iterator[Breach]:
-    for official in subject.challenge.evaluation:
+def _pinned(submission: Submission, name: str, files: dict[str, str]) -> Iterator[Breach]:
+    for official in submission.challenge.evaluation:
         expected = dict(zip(official.files, official.sha256, strict=True))
         if official.dataset == name and files != expected:
             yield ": files", sorted(files.items()), sorted(expected.items())

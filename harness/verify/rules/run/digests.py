@@ -10,15 +10,15 @@ from harness.document import canonical_json, digest_of, sha256_text
 from harness.record.federation import GENESIS
 from harness.spec import ChallengeRef
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 HEX = re.compile(r"[0-9a-f]{64}")
 DIGEST_KEYS = ("digest", "sha256")
 
 
-def well_formed(subject: Subject) -> Iterator[Breach]:
+def well_formed(submission: Submission) -> Iterator[Breach]:
     """Every digest is 64 lower-case hex digits."""
-    pending: list[tuple[str, Any]] = [("", subject.record.to_json())]
+    pending: list[tuple[str, Any]] = [("", submission.record.to_json())]
     while pending:
         place, value = pending.pop()
         items: Any = ()
@@ -33,11 +33,11 @@ def well_formed(subject: Subject) -> Iterator[Breach]:
         pending.extend(items)
 
 
-def challenge(subject: Subject) -> Iterator[Breach]:
+def challenge(submission: Submission) -> Iterator[Breach]:
     """The record followed the challenge that everyone has."""
-    expected = ChallengeRef.of(subject.challenge)
-    if subject.record.challenge != expected:
-        found = subject.record.challenge
+    expected = ChallengeRef.of(submission.challenge)
+    if submission.record.challenge != expected:
+        found = submission.record.challenge
         yield (
             "challenge",
             f"revision {found.revision}, digest {found.digest[:12]}",
@@ -45,10 +45,10 @@ def challenge(subject: Subject) -> Iterator[Breach]:
         )
 
 
-def spec_digest(subject: Subject) -> Iterator[Breach]:
+def spec_digest(submission: Submission) -> Iterator[Breach]:
     """The spec is the one whose digest the record carries."""
-    found, expected = subject.record.spec_digest, digest_of(subject.record.spec)
-    if found not in (expected, digest_of_value(subject.raw["spec"])):
+    found, expected = submission.record.spec_digest, digest_of(submission.record.spec)
+    if found not in (expected, digest_of_value(submission.raw["spec"])):
         yield "spec_digest", found, expected
 
 
@@ -70,9 +70,9 @@ def round_digest(value: dict[str, Any]) -> str:
     return digest_of_value(body)
 
 
-def spec_agrees(subject: Subject) -> Iterator[Breach]:
+def spec_agrees(submission: Submission) -> Iterator[Breach]:
     """The record repeats of its spec what the spec says."""
-    record = subject.record
+    record = submission.record
     if record.challenge != record.spec.challenge:
         yield "spec.challenge", record.spec.challenge.digest, record.challenge.digest
     if record.plugins != record.spec.plugins:
@@ -90,19 +90,19 @@ def spec_agrees(subject: Subject) -> Iterator[Breach]:
             yield f"spec.{place}", name, f"of one of spec.plugins: {', '.join(names)}"
 
 
-def chain_digest(subject: Subject) -> Iterator[Breach]:
+def chain_digest(submission: Submission) -> Iterator[Breach]:
     """Each round's digest follows from its content."""
-    raw = subject.raw["federation"]["rounds"]
-    for index, item in enumerate(subject.record.federation.rounds):
+    raw = submission.raw["federation"]["rounds"]
+    for index, item in enumerate(submission.record.federation.rounds):
         expected = item.chain_digest()
         if item.digest not in (expected, round_digest(raw[index])):
             yield f"federation.rounds[{index}].digest", item.digest, expected
 
 
-def chain_link(subject: Subject) -> Iterator[Breach]:
+def chain_link(submission: Submission) -> Iterator[Breach]:
     """Each round names the digest of the round before it; the first names none."""
     previous = GENESIS
-    for index, item in enumerate(subject.record.federation.rounds):
+    for index, item in enumerate(submission.record.federation.rounds):
         if item.previous_digest != previous:
             place = f"federation.rounds[{index}].previous_digest"
             yield place, item.previous_digest, previous

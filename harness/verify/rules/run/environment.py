@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from packaging.version import InvalidVersion, Version
 
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 NEEDED_PACKAGES = (
     "flowertune-harness", "flwr", "flwr-datasets", "torch", "transformers", "tokenizers", "peft",
@@ -27,9 +27,9 @@ MAX_ATTEMPTS = 1_000
 """Far beyond any `--retries` in earnest."""
 
 
-def versions(subject: Subject) -> Iterator[Breach]:
+def versions(submission: Submission) -> Iterator[Breach]:
     """The versions that decide numbers are there, and are versions."""
-    environment = subject.record.environment
+    environment = submission.record.environment
     missing = [name for name in NEEDED_PACKAGES if name not in environment.packages]
     if missing:
         found = f"no {', '.join(missing)}"
@@ -38,7 +38,7 @@ def versions(subject: Subject) -> Iterator[Breach]:
         if not PACKAGE.fullmatch(name):
             yield "environment.packages", name, "a name of a-z, 0-9, dot, underscore and hyphen"
     named = {**environment.packages, "python": environment.python}
-    named |= {f"plugin {item.name}": item.version for item in subject.record.plugins}
+    named |= {f"plugin {item.name}": item.version for item in submission.record.plugins}
     for name, text in named.items():
         try:
             version = Version(text)
@@ -49,9 +49,9 @@ def versions(subject: Subject) -> Iterator[Breach]:
             yield "environment.python", text, f"{OLDEST_PYTHON} or newer: what the harness runs on"
 
 
-def device(subject: Subject) -> Iterator[Breach]:
+def device(submission: Submission) -> Iterator[Breach]:
     """The device is the one that the spec asks for, and says what it is."""
-    found, spec = subject.record.environment.device, subject.record.spec
+    found, spec = submission.record.environment.device, submission.record.spec
     if found.kind != spec.compute.device:
         yield "environment.device.kind", found.kind, spec.compute.device
     if found.threads != spec.compute.threads:
@@ -67,16 +67,16 @@ def device(subject: Subject) -> Iterator[Breach]:
         yield "environment.device.name", found.name, "the device's name"
 
 
-def commit(subject: Subject) -> Iterator[Breach]:
+def commit(submission: Submission) -> Iterator[Breach]:
     """The commit, where the harness ran from a checkout, is one."""
-    git = subject.record.environment.git
+    git = submission.record.environment.git
     if git is not None and not COMMIT.fullmatch(git.commit):
         yield "environment.git.commit", git.commit, "40 lower-case hex digits"
 
 
-def attempts(subject: Subject) -> Iterator[Breach]:
+def attempts(submission: Submission) -> Iterator[Breach]:
     """A client was asked a number of times that can be."""
-    for item in subject.record.federation.rounds:
+    for item in submission.record.federation.rounds:
         for client in item.clients:
             if client.attempts > MAX_ATTEMPTS:
                 place = f"round {item.round}, partition {client.partition}: attempts"

@@ -10,7 +10,7 @@ from harness.planning.sampling import sampled_partitions
 from harness.planning.schedule import learning_rate
 from harness.verify.independent.round_messages import moves
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 LOW_RANK = ("standard/lora", "standard/dora", "standard/rslora", "standard/ffa-lora")
 """PEFT methods with factors A and B."""
@@ -19,73 +19,76 @@ LOSS_TOLERANCE = 1e-9
 """Relative: a weighted mean of a few floats in another order of summing."""
 
 
-def supernodes(subject: Subject) -> Iterator[Breach]:
+def supernodes(submission: Submission) -> Iterator[Breach]:
     """The number of supernodes is the challenge's."""
-    found, expected = subject.record.federation.num_supernodes, subject.challenge.num_supernodes
+    found, expected = (
+        submission.record.federation.num_supernodes,
+        submission.challenge.num_supernodes,
+    )
     if found != expected:
         yield "federation.num_supernodes", found, expected
 
 
-def roster(subject: Subject) -> Iterator[Breach]:
+def roster(submission: Submission) -> Iterator[Breach]:
     """The supernodes answered with exactly the partitions 0..n-1."""
-    expected = sha256_text(canonical_json(list(range(subject.challenge.num_supernodes))))
-    found = subject.record.federation.roster_sha256
+    expected = sha256_text(canonical_json(list(range(submission.challenge.num_supernodes))))
+    found = submission.record.federation.roster_sha256
     if found != expected:
         yield "federation.roster_sha256", found, expected
 
 
-def rounds(subject: Subject) -> Iterator[Breach]:
+def rounds(submission: Submission) -> Iterator[Breach]:
     """The rounds are 1, 2 ... to the number that the spec asks for."""
-    found = [item.round for item in subject.record.federation.rounds]
-    expected = subject.record.spec.train.rounds
+    found = [item.round for item in submission.record.federation.rounds]
+    expected = submission.record.spec.train.rounds
     if found != list(range(1, expected + 1)):
         yield "federation.rounds", f"rounds {found}", f"1..{expected}, each once"
 
 
-def sampling(subject: Subject) -> Iterator[Breach]:
+def sampling(submission: Submission) -> Iterator[Breach]:
     """Each round trained the partitions that the seed prescribes."""
-    spec = subject.record.spec
-    total = subject.challenge.num_supernodes
-    clients = subject.challenge.clients_per_round(spec.train.fraction)
-    for index, item in enumerate(subject.record.federation.rounds):
+    spec = submission.record.spec
+    total = submission.challenge.num_supernodes
+    clients = submission.challenge.clients_per_round(spec.train.fraction)
+    for index, item in enumerate(submission.record.federation.rounds):
         expected = sampled_partitions(spec.seed, item.round, total, clients)
         if item.partitions != expected:
             yield f"federation.rounds[{index}].partitions", item.partitions, expected
 
 
-def clients(subject: Subject) -> Iterator[Breach]:
+def clients(submission: Submission) -> Iterator[Breach]:
     """Every sampled partition replied, once."""
-    for index, item in enumerate(subject.record.federation.rounds):
+    for index, item in enumerate(submission.record.federation.rounds):
         found = tuple(client.partition for client in item.clients)
         if found != item.partitions:
             yield f"federation.rounds[{index}].clients", found, item.partitions
 
 
-def examples(subject: Subject) -> Iterator[Breach]:
+def examples(submission: Submission) -> Iterator[Breach]:
     """A client's weight is the size of its partition."""
-    for index, item in enumerate(subject.record.federation.rounds):
+    for index, item in enumerate(submission.record.federation.rounds):
         for client in item.clients:
-            expected = partition_rows(subject, client.partition)
+            expected = partition_rows(submission, client.partition)
             if client.examples != expected:
                 place = f"federation.rounds[{index}], partition {client.partition}: examples"
                 yield place, client.examples, expected
 
 
-def partition_rows(subject: Subject, partition: int) -> int:
+def partition_rows(submission: Submission, partition: int) -> int:
     """Return the rows of a partition: contiguous shards, the first ones a row longer.
 
     Source: flwr-datasets `IidPartitioner` (`Dataset.shard(contiguous=True)`).
     """
-    total = subject.challenge.dataset.pin.rows
-    if subject.record.spec.smoke:
-        total = subject.protocol.smoke_training_rows
-    size, longer = divmod(total, subject.challenge.num_supernodes)
+    total = submission.challenge.dataset.pin.rows
+    if submission.record.spec.smoke:
+        total = submission.protocol.smoke_training_rows
+    size, longer = divmod(total, submission.challenge.num_supernodes)
     return size + (1 if partition < longer else 0)
 
 
-def mean_loss(subject: Subject) -> Iterator[Breach]:
+def mean_loss(submission: Submission) -> Iterator[Breach]:
     """A round's loss is the mean of its clients' weighted by examples."""
-    for index, item in enumerate(subject.record.federation.rounds):
+    for index, item in enumerate(submission.record.federation.rounds):
         weight = sum(client.examples for client in item.clients)
         if not weight:
             continue
@@ -94,10 +97,10 @@ def mean_loss(subject: Subject) -> Iterator[Breach]:
             yield f"federation.rounds[{index}].train_loss", item.train_loss, total / weight
 
 
-def rates(subject: Subject) -> Iterator[Breach]:
+def rates(submission: Submission) -> Iterator[Breach]:
     """Each round's learning rate is the schedule's."""
-    train = subject.record.spec.train
-    for index, item in enumerate(subject.record.federation.rounds):
+    train = submission.record.spec.train
+    for index, item in enumerate(submission.record.federation.rounds):
         expected = learning_rate(train, item.round)
         if not isclose(item.learning_rate, expected, rel_tol=1e-12):
             yield f"federation.rounds[{index}].learning_rate", item.learning_rate, expected
@@ -109,11 +112,11 @@ SELECTING = (KRUM, "standard/multikrum")
 """
 
 
-def losses_move(subject: Subject) -> Iterator[Breach]:
+def losses_move(submission: Submission) -> Iterator[Breach]:
     """Training changed something: no update is repeated and losses are not negative."""
-    name = subject.record.spec.strategy.name
-    seen = {subject.record.adapter.sha256: "the adapter's file"}
-    for item in subject.record.federation.rounds:
+    name = submission.record.spec.strategy.name
+    seen = {submission.record.adapter.sha256: "the adapter's file"}
+    for item in submission.record.federation.rounds:
         updates = [client.update_sha256 for client in item.clients]
         for client in item.clients:
             place = f"round {item.round}, partition {client.partition}"
@@ -135,36 +138,36 @@ def losses_move(subject: Subject) -> Iterator[Breach]:
             yield place, "the tensors of no client", "one client's of this round: Krum selects"
 
 
-def product_errors(subject: Subject) -> Iterator[Breach]:
+def product_errors(submission: Submission) -> Iterator[Breach]:
     """The error of averaging factors is there exactly where clients returned factors."""
-    for item in subject.record.federation.rounds:
+    for item in submission.record.federation.rounds:
         place, found = (
             f"federation.rounds[{item.round - 1}].aggregation_error",
             (item.aggregation_error),
         )
         if found is not None and found < 0:
             yield place, found, "0 or more"
-        expected = _has_product_error(subject, item.round)
+        expected = _has_product_error(submission, item.round)
         if expected is not None and expected is not (found is not None):
             yield place, found, "a number: clients return A and B" if expected else "null"
-        elif found and _is_exact(subject, item.round):
+        elif found and _is_exact(submission, item.round):
             yield place, found, "0: all clients hold the same other factor"
 
 
-def _has_product_error(subject: Subject, number: int) -> bool | None:
+def _has_product_error(submission: Submission, number: int) -> bool | None:
     """Whether every client's A and B of `number` are at hand; None where that is not known."""
-    spec = subject.record.spec
-    if moves(subject, number) is None:
+    spec = submission.record.spec
+    if moves(submission, number) is None:
         return None
     if spec.peft.name not in LOW_RANK:
         return False
     return spec.strategy.name != "standard/fedsa-lora" or number == spec.train.rounds
 
 
-def _is_exact(subject: Subject, number: int) -> bool:
-    spec = subject.record.spec
+def _is_exact(submission: Submission, number: int) -> bool:
+    spec = submission.record.spec
     frozen = "standard/ffa-lora" in (spec.peft.name, spec.strategy.name)
-    return moves(subject, number) is not None and (
+    return moves(submission, number) is not None and (
         frozen or spec.strategy.name == "standard/rolora"
     )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from math import isclose
 
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 UTC_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|\+00:00)")
 
@@ -27,22 +27,22 @@ def moment_of(text: str) -> datetime | None:
         return None
 
 
-def created(subject: Subject) -> Iterator[Breach]:
+def created(submission: Submission) -> Iterator[Breach]:
     """The record was made after the rules it follows, and not in the future."""
-    text = subject.record.created
+    text = submission.record.created
     moment = moment_of(text)
     if moment is None:
         yield "created", text, "a UTC time that exists, 2026-03-29T12:00:00Z"
         return
-    if moment.date().isoformat() < subject.challenge.date:
-        yield "created", text, f"not before the challenge's revision of {subject.challenge.date}"
+    if moment.date().isoformat() < submission.challenge.date:
+        yield "created", text, f"not before the challenge's revision of {submission.challenge.date}"
     if moment > datetime.now(UTC) + CLOCK_SKEW:
         yield "created", text, "not in the future"
 
 
-def run_id(subject: Subject) -> Iterator[Breach]:
+def run_id(submission: Submission) -> Iterator[Breach]:
     """The run is named for the moment it was composed and for its spec."""
-    record, moment = subject.record, moment_of(subject.record.created)
+    record, moment = submission.record, moment_of(submission.record.created)
     if moment is None:
         return  # `created` says so.
     expected = f"{moment:%Y%m%dT%H%M%SZ}-{record.spec_digest[:8]}-"
@@ -50,38 +50,38 @@ def run_id(subject: Subject) -> Iterator[Breach]:
         yield "run_id", record.run_id, f"{expected} and 6 hex digits: of `created` and spec_digest"
 
 
-def timing(subject: Subject) -> Iterator[Breach]:
+def timing(submission: Submission) -> Iterator[Breach]:
     """Every stage took time, the federation no less than its rounds, all no more than there was."""
-    stages = subject.record.timing
+    stages = submission.record.timing
     if sorted(stages) != sorted(STAGES):
         yield "timing", f"stages {', '.join(sorted(stages))}", " and ".join(STAGES)
     for name, seconds in stages.items():
         if seconds <= 0:
             yield f"timing.{name}", seconds, "more than 0 seconds"
-    for index, item in enumerate(subject.record.federation.rounds):
+    for index, item in enumerate(submission.record.federation.rounds):
         if item.duration_s <= 0:
             yield f"federation.rounds[{index}].duration_s", item.duration_s, "more than 0 seconds"
-    rounds = sum(item.duration_s for item in subject.record.federation.rounds)
+    rounds = sum(item.duration_s for item in submission.record.federation.rounds)
     federate = stages.get("federate", rounds)
     if federate < rounds * (1 - 1e-6) - 0.01:
         yield "timing.federate", federate, f"at least the rounds' {rounds:.3f} s"
-    moment = moment_of(subject.record.created)
+    moment = moment_of(submission.record.created)
     if moment is not None:
-        opened = datetime.fromisoformat(subject.challenge.date).replace(tzinfo=UTC)
+        opened = datetime.fromisoformat(submission.challenge.date).replace(tzinfo=UTC)
         most = (moment - opened + CLOCK_SKEW).total_seconds()
         if sum(stages.values()) > most:
             yield "timing", f"{sum(stages.values()):.0f} s", f"{most:.0f} s at most: {opened:%F} on"
 
 
-def cost(subject: Subject) -> Iterator[Breach]:
+def cost(submission: Submission) -> Iterator[Breach]:
     """The cost is the price table's sum times the measured hours."""
-    price, found = subject.record.spec.price, subject.record.cost
+    price, found = submission.record.spec.price, submission.record.cost
     if price is None or found is None:
         if (price is None) != (found is None):
             yield "cost", found and found.total, "a cost exactly when spec.price has a table"
         return
     per_hour = sum(price.per_hour.values())
-    hours = sum(subject.record.timing.values()) / 3600
+    hours = sum(submission.record.timing.values()) / 3600
     if found.currency != price.currency:
         yield "cost.currency", found.currency, price.currency
     if not isclose(found.per_hour, per_hour, rel_tol=1e-6, abs_tol=1e-9):

@@ -10,16 +10,16 @@ from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.record.federation import RoundRecord
 from harness.verify.independent.round_messages import moves
 from harness.verify.rule import Breach, Rule
-from harness.verify.submission import Subject
+from harness.verify.submission import Submission
 
 SMALLEST_MESSAGE = 128 + 4 + 1
 """Bytes of a message of one number under a name of one letter."""
 
 
-def message(subject: Subject) -> Iterator[Breach]:
+def message(submission: Submission) -> Iterator[Breach]:
     """One message is as large as the adapter's tensors make it, by both counts."""
-    shapes = {item.name: item.shape for item in subject.record.adapter.tensors}
-    traffic = subject.record.communication
+    shapes = {item.name: item.shape for item in submission.record.adapter.tensors}
+    traffic = submission.record.communication
     for place, found, expected in (
         ("message_bytes", traffic.message_bytes, message_bytes(shapes)),
         ("message_bytes_legacy", traffic.message_bytes_legacy, message_bytes_legacy(shapes)),
@@ -28,20 +28,20 @@ def message(subject: Subject) -> Iterator[Breach]:
             yield f"communication.{place}", found, expected
 
 
-def round_bytes(subject: Subject) -> Iterator[Breach]:
+def round_bytes(submission: Submission) -> Iterator[Breach]:
     """A round sends one message to each client and gets one from each.
 
     A message is what the strategy moves of the adapter; see
     `harness.verify.independent.round_messages`.
     """
-    whole = subject.record.communication.message_bytes
-    for index, item in enumerate(subject.record.federation.rounds):
+    whole = submission.record.communication.message_bytes
+    for index, item in enumerate(submission.record.federation.rounds):
         place = f"federation.rounds[{index}]"
         down, up = (
             whole if size is None else size
             for size in (item.message_bytes_down, item.message_bytes_up)
         )
-        yield from _stated_sizes(subject, item, place)
+        yield from _stated_sizes(submission, item, place)
         expected_down = len(item.partitions) * down
         if item.bytes_down != expected_down:
             expected = f"{expected_down}: {down} to each client"
@@ -54,10 +54,10 @@ def round_bytes(subject: Subject) -> Iterator[Breach]:
                 yield f"{place}, partition {client.partition}: bytes_up", client.bytes_up, up
 
 
-def _stated_sizes(subject: Subject, item: RoundRecord, place: str) -> Iterator[Breach]:
+def _stated_sizes(submission: Submission, item: RoundRecord, place: str) -> Iterator[Breach]:
     """Check the sizes that a round states where its messages are not the whole adapter."""
-    whole = subject.record.communication.message_bytes
-    known = moves(subject, item.round)
+    whole = submission.record.communication.message_bytes
+    known = moves(submission, item.round)
     for way, found, shapes in (
         ("down", item.message_bytes_down, known and known[0]),
         ("up", item.message_bytes_up, known and known[1]),
@@ -66,18 +66,18 @@ def _stated_sizes(subject: Subject, item: RoundRecord, place: str) -> Iterator[B
             size = message_bytes(shapes)
             expected = None if size == whole else size
             if found != expected:
-                what = f"{size} bytes: what {subject.record.spec.strategy.name} moves"
+                what = f"{size} bytes: what {submission.record.spec.strategy.name} moves"
                 yield f"{place}.message_bytes_{way}", found, f"{expected} ({what})"
         elif way == "up" and found is not None and found < SMALLEST_MESSAGE:
             yield f"{place}.message_bytes_up", found, f"{SMALLEST_MESSAGE} or more"
 
 
-def taken_as_stated(subject: Subject) -> Iterator[Breach]:
+def taken_as_stated(submission: Submission) -> Iterator[Breach]:
     """Sizes of partial messages of a strategy that is not known here follow from nothing else."""
-    for item in subject.record.federation.rounds:
+    for item in submission.record.federation.rounds:
         sizes = (item.message_bytes_down, item.message_bytes_up)
-        if sizes != (None, None) and moves(subject, item.round) is None:
-            spec = subject.record.spec
+        if sizes != (None, None) and moves(submission, item.round) is None:
+            spec = submission.record.spec
             yield (
                 f"federation: messages of {spec.strategy.name} with {spec.peft.name}",
                 f"{sizes[0]} down and {sizes[1]} up in round {item.round}",
@@ -86,26 +86,26 @@ def taken_as_stated(subject: Subject) -> Iterator[Breach]:
             return
 
 
-def total(subject: Subject) -> Iterator[Breach]:
+def total(submission: Submission) -> Iterator[Breach]:
     """The total is the sum of all rounds, both directions."""
-    rounds = subject.record.federation.rounds
+    rounds = submission.record.federation.rounds
     expected = sum(item.bytes_down + item.bytes_up for item in rounds)
-    found = subject.record.communication.bytes_total
+    found = submission.record.communication.bytes_total
     if found != expected:
         yield "communication.bytes_total", found, expected
 
 
-def limit(subject: Subject) -> Iterator[Breach]:
+def limit(submission: Submission) -> Iterator[Breach]:
     """The limit is the challenge's; whether it was kept is a matter of eligibility."""
-    expected = subject.challenge.communication.limit_bytes
-    found = subject.record.communication.limit_bytes
+    expected = submission.challenge.communication.limit_bytes
+    found = submission.record.communication.limit_bytes
     if found != expected:
         yield "communication.limit_bytes", found, expected
 
 
-def parameters(subject: Subject) -> Iterator[Breach]:
+def parameters(submission: Submission) -> Iterator[Breach]:
     """The adapter has as many parameters as its tensors, and the file that holds them."""
-    adapter = subject.record.adapter
+    adapter = submission.record.adapter
     expected = sum(prod(item.shape) for item in adapter.tensors)
     if adapter.parameters != expected:
         yield "adapter.parameters", adapter.parameters, expected
@@ -114,12 +114,12 @@ def parameters(subject: Subject) -> Iterator[Breach]:
         yield "adapter.file_bytes", adapter.file_bytes, f"{size} for these float32 tensors"
 
 
-def tensors(subject: Subject) -> Iterator[Breach]:
+def tensors(submission: Submission) -> Iterator[Breach]:
     """Tensors are named once, in order, with positive sizes."""
-    found = [item.name for item in subject.record.adapter.tensors]
+    found = [item.name for item in submission.record.adapter.tensors]
     if found != sorted(set(found)):
         yield "adapter.tensors", "names twice or out of order", "sorted by name, each once"
-    for item in subject.record.adapter.tensors:
+    for item in submission.record.adapter.tensors:
         if len(item.shape) > 8 or any(size < 1 for size in item.shape):
             yield f"adapter.tensors: {item.name}", item.shape, "1 to 8 positive sizes"
 

@@ -1,0 +1,29 @@
+"""Names of the files of a run directory and of a submission, each spelt once."""
+
+RESULT = "result.json"
+"""The record of a run, in a run directory and in a submission."""
+
+ADAPTER = "adapter"
+"""Folder of the trained adapter, in a run directory and in a submission."""
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+"""The two files of an adapter's folder; peft gives them these names."""
+ADAPTER_CONFIG_PATH = f"{ADAPTER}/{ADAPTER_CONFIG}"
+ADAPTER_WEIGHTS_PATH = f"{ADAPTER}/{ADAPTER_WEIGHTS}"
+
+CARD = "README.md"
+LOSS_PLOT = "loss.png"
+LADDER = "ladder.json"
+
+SPEC = "spec.json"
+ASSETS = "assets.json"
+TIMING = "timing.json"
+SCORES = "scores.json"
+LOGS = "logs"
+"""These five are in run directories only; `logs` is the folder of Flower's log and of the stacks of
+clients that hung."""
+
+CLAIM = "claim.json"
+ROW_BITS = "rows.json"
+MANIFEST = "manifest.json"
+"""These three are under `submissions/` only."""

@@ -1,0 +1,44 @@
+"""Rules on the folder of a submission: its manifest, its name and where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.record.file_names import MANIFEST
+from harness.verify.files.layout import NAME
+from harness.verify.rule import Breach, Rule
+from harness.verify.submission import Submission
+
+
+def manifest(submission: Submission) -> Iterator[Breach]:
+    """The manifest lists every other file with its size and digest."""
+    if not submission.is_submission:
+        return
+    listed = submission.manifest
+    if listed is None:
+        yield "", "no manifest.json", "sizes and digests of all files"
+        return
+    present = {name: value for name, value in submission.digests.items() if name != MANIFEST}
+    for name in sorted((present.keys() | listed.keys()) - submission.refused):
+        if present.get(name) != listed.get(name):
+            yield name, listed.get(name, "not listed"), present.get(name, "no such file")
+
+
+def place(submission: Submission) -> Iterator[Breach]:
+    """A submission lies in a folder of its challenge, under a plain name."""
+    folder = submission.folder
+    if not submission.is_submission or folder is None:
+        return
+    if not NAME.fullmatch(folder.name):
+        yield "", folder.name, "a folder name of a-z, 0-9, dot, underscore and hyphen"
+    challenge = submission.challenge.id
+    if folder.parent.parent.name == "submissions" and folder.parent.name != challenge:
+        yield "", f"submissions/{folder.parent.name}", f"submissions/{challenge}"
+
+
+RULES = (
+    Rule("manifest", "The manifest lists the files as they are", "harness submission format",
+         manifest, file=MANIFEST),
+    Rule("place", "The folder is named for its challenge", "harness submission format", place,
+         file=""),
+)  # fmt: skip
