@@ -17,7 +17,7 @@ from harness.claims.record import ClaimRecord, migrate_claim
 from harness.document import canonical_json, digest_of, sha256_text
 from harness.errors import RecordError
 from harness.leaderboard.build import build
-from harness.leaderboard.data import VERSION
+from harness.leaderboard.data import LEADERBOARD_VERSION
 from harness.record.card import card
 from harness.record.result import RECORD_VERSION, ResultRecord, migrate
 from harness.spec import SPEC_VERSION
@@ -181,13 +181,13 @@ def test_the_board_s_version_is_counted_up_with_its_fields() -> None:
     first = json.loads((HERE / "leaderboard" / "leaderboard-1.json").read_text())
     today = json.loads((ROOT / "leaderboard" / "finance" / "leaderboard.json").read_text())
     assert first["schema_version"] == 1
-    assert today["schema_version"] == VERSION
+    assert today["schema_version"] == LEADERBOARD_VERSION
     same = first.keys() == today.keys() and all(
         set(lacking(a, b)) == set(lacking(b, a)) == set()
         for a in first["entries"] for b in today["entries"]
         if a["name"] == b["name"] and a["kind"] == "run"
     )  # fmt: skip
-    assert same is (VERSION == 1)
+    assert same is (LEADERBOARD_VERSION == 1)
 
 
 def test_a_checkpoint_is_read_or_refused_in_one_line() -> None:
