@@ -192,7 +192,7 @@ FREE = {
     "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,
     "federation REPLY_POLL_S": WAITING, "federation RAY_POLL_S": WAITING,
     "federation RAY_START_LIMIT_S": WAITING, "federation CLIENT_START_LIMIT_S": WAITING,
-    "federation WATCH_S": WAITING, "federation PATIENCE_S": WAITING,
+    "processes WATCH_S": WAITING, "processes PATIENCE_S": WAITING,
     "federation JOIN_LIMIT_S": WAITING, "federation SUPERLINK_STOP_LIMIT_S": WAITING,
     "federation SERVER_STOP_LIMIT_S": WAITING,
     "federation SUPERLINK_START_LIMIT_S": WAITING,
