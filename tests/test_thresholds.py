@@ -33,6 +33,7 @@ HELD = {
     "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
     "boards TARGET_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
     "claims MAX_CLAIM_FILES": f"{CLAIMS}test_ten_files_of_a_claim_are_listed_and_no_more",
+    "claims MAX_BYTES": f"{CLAIMS}test_a_claim_s_file_may_be_as_large_as_its_limit",
     "claims MAX_README_CHARACTERS":
         f"{CLAIMS}test_the_first_200_000_characters_of_a_readme_tell_the_board",
     "claims MAX_ENTRIES": f"{CLAIMS}test_20_000_files_of_a_project_are_listed_and_no_more",
