@@ -5,12 +5,17 @@ numpy arrays and scalars, numpy and `random` generators, Flower's records, neste
 lists, tuples, sets and dicts of these. Functions, classes, modules and documents are configuration:
 a fresh strategy brings them again. Anything else is refused by name, because a resumed run would
 lose it.
+
+`KINDS` is the whole format: what a value is called in the checkpoint, how it gets there and how it
+comes back. A momentum of two numbers, `strategy.m = {"w": np.zeros(2)}`, is kept as
+`{"m": {"dict": [["w", {"array": "00000"}]]}}` and the tensor `00000`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -32,8 +37,8 @@ def capture(strategy: Strategy) -> tuple[Any, dict[str, np.ndarray]]:
     Raises:
         PluginError: an attribute holds something that cannot be kept; it is named.
     """
-    tensors: dict[str, np.ndarray] = {}
-    return _capture_object(strategy, type(strategy).__name__, tensors), tensors
+    writer = Writer({})
+    return writer.attributes(strategy, type(strategy).__name__), writer.tensors
 
 
 def restore(strategy: Strategy, state: Any, tensors: Mapping[str, np.ndarray]) -> None:
@@ -42,109 +47,181 @@ def restore(strategy: Strategy, state: Any, tensors: Mapping[str, np.ndarray]) -
     Raises:
         RecordError: the state is of another class of strategy.
     """
-    _restore_object(strategy, state, tensors)
+    Reader(tensors).attributes(strategy, state)
 
 
-def _capture_object(owner: Any, where: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
-    values = {
-        name: _capture(value, f"{where}.{name}", tensors)
-        for name, value in sorted(vars(owner).items())
-        if not _is_configuration(value)
-    }
-    return {"class": type(owner).__qualname__, "attributes": values}
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One capture: makes JSON of values and puts their tensors aside."""
+
+    tensors: dict[str, np.ndarray]
+
+    def attributes(self, owner: Any, where: str) -> dict[str, Any]:
+        """Return what `owner` holds that is not configuration."""
+        values = {
+            name: self.value(value, f"{where}.{name}")
+            for name, value in sorted(vars(owner).items())
+            if not _is_configuration(value)
+        }
+        return {"class": type(owner).__qualname__, "attributes": values}
+
+    def value(self, value: Any, where: str) -> Any:
+        """Return the JSON of one value, which `where` names in messages."""
+        if value is None or isinstance(value, bool | str) or type(value) is int:
+            return value
+        for kind in KINDS:
+            if kind.takes(value):
+                return {kind.tag: kind.encode(value, where, self)}
+        raise PluginError(
+            f"strategy attribute {where} holds a {type(value).__module__}."
+            f"{type(value).__qualname__}, which a checkpoint cannot keep; hold numbers, numpy"
+            " arrays, lists or dicts instead"
+        )
+
+    def tensor(self, array: np.ndarray, where: str) -> str:
+        """Put an array aside and return the name that it has among the tensors."""
+        if array.dtype == object:
+            raise PluginError(f"{where} is an array of objects; keep numbers, or it is lost")
+        key = f"{len(self.tensors):05}"
+        self.tensors[key] = np.array(array, order="C")
+        return key
+
+    def pairs(self, items: Mapping[Any, Any], where: str) -> list[list[Any]]:
+        """Return the items of a mapping with text as keys, in their order."""
+        return [[key, self.value(item, f"{where}[{key!r}]")] for key, item in items.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One restoration: makes values of JSON and of the tensors that it refers to."""
+
+    tensors: Mapping[str, np.ndarray]
+
+    def attributes(self, owner: Any, state: Any) -> None:
+        """Set what `owner` held."""
+        expected = type(owner).__qualname__
+        if state["class"] != expected:
+            raise RecordError(
+                f"checkpoint holds the state of a {state['class']}; the strategy is a {expected}"
+            )
+        for name, value in state["attributes"].items():
+            setattr(owner, name, self.value(value, getattr(owner, name, None)))
+
+    def value(self, value: Any, current: Any = None) -> Any:
+        """Return one value; `current` is what the fresh strategy has in its place."""
+        if not isinstance(value, dict):
+            return value
+        [(tag, body)] = value.items()
+        return BY_TAG[tag].decode(body, current, self)
+
+    def items(self, pairs: list[list[Any]]) -> dict[str, Any]:
+        """Return the items of a mapping with text as keys."""
+        return {key: self.value(item) for key, item in pairs}
+
+    def generator(self, body: Any) -> np.random.Generator:
+        """Return a numpy generator that goes on from a state."""
+        state = self.value(body)
+        generator = np.random.Generator(getattr(np.random, state["bit_generator"])())
+        generator.bit_generator.state = state
+        return generator
+
+    def random(self, body: Any) -> random.Random:
+        """Return a generator of `random` that goes on from a state."""
+        source = random.Random()
+        source.setstate(self.value(body))
+        return source
+
+    def strategy(self, body: Any, current: Any) -> Any:
+        """Return the nested strategy that the fresh one has built, with its state."""
+        self.attributes(current, body)
+        return current
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value: `{tag: body}` in the checkpoint."""
+
+    tag: str
+    takes: Callable[[Any], bool]
+    encode: Callable[[Any, str, Writer], Any]
+    """(value, where it is, writer) -> body."""
+    decode: Callable[[Any, Any, Reader], Any]
+    """(body, what the fresh strategy has there, reader) -> value."""
+
+
+def _is(*types: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, types)
+
+
+def _exactly(wanted: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) is wanted
+
+
+def _series(wanted: type) -> Kind:
+    """Return the kind of a list, tuple or set; a set is kept sorted, to be the same every time."""
+
+    def encode(value: Any, where: str, out: Writer) -> list[Any]:
+        entries = sorted(value) if wanted is set else value
+        return [out.value(item, f"{where}[{i}]") for i, item in enumerate(entries)]
+
+    return Kind(
+        wanted.__name__,
+        _exactly(wanted),
+        encode,
+        lambda body, _, back: wanted(back.value(item) for item in body),
+    )
+
+
+KINDS = (
+    # numpy's float64 is a float too, and has to come back as itself: exactly a float, then.
+    Kind("float", _exactly(float),
+         lambda value, where, out: value.hex(),
+         lambda body, _, back: float.fromhex(body)),
+    Kind("scalar", _is(np.generic),
+         lambda value, where, out: out.tensor(np.asarray(value), where),
+         lambda body, _, back: back.tensors[body][()]),
+    Kind("array", _is(np.ndarray),
+         lambda value, where, out: out.tensor(value, where),
+         lambda body, _, back: np.array(back.tensors[body])),
+    Kind("bytes", _is(bytes),
+         lambda value, where, out: value.hex(),
+         lambda body, _, back: bytes.fromhex(body)),
+    Kind("arrays", _is(ArrayRecord),
+         lambda value, where, out: [
+             [name, out.tensor(array.numpy(), where)] for name, array in value.items()
+         ],
+         lambda body, _, back: ArrayRecord(
+             {name: Array(np.array(back.tensors[key])) for name, key in body}
+         )),
+    Kind("metrics", _is(MetricRecord),
+         lambda value, where, out: out.pairs(value, where),
+         lambda body, _, back: MetricRecord(back.items(body))),
+    Kind("config", _is(ConfigRecord),
+         lambda value, where, out: out.pairs(value, where),
+         lambda body, _, back: ConfigRecord(back.items(body))),
+    Kind("generator", _is(np.random.Generator),
+         lambda value, where, out: out.value(value.bit_generator.state, where),
+         lambda body, _, back: back.generator(body)),
+    Kind("random", _is(random.Random),
+         lambda value, where, out: out.value(value.getstate(), where),
+         lambda body, _, back: back.random(body)),
+    Kind("strategy", _is(Strategy),
+         lambda value, where, out: out.attributes(value, where),
+         lambda body, current, back: back.strategy(body, current)),
+    _series(list), _series(tuple), _series(set),
+    Kind("dict", _is(dict),
+         lambda value, where, out: [
+             [out.value(key, where), out.value(item, f"{where}[{key!r}]")]
+             for key, item in value.items()
+         ],
+         lambda body, _, back: {back.value(key): back.value(item) for key, item in body}),
+)  # fmt: skip
+"""Every kind of value that is kept, beside None, booleans, text and whole numbers."""
+
+BY_TAG = {kind.tag: kind for kind in KINDS}
 
 
 def _is_configuration(value: Any) -> bool:
     if isinstance(value, CONFIGURATION):
         return True
     return isinstance(value, np.ufunc) or type(value).__module__ in ("functools", "logging")
-
-
-def _capture(value: Any, where: str, tensors: dict[str, np.ndarray]) -> Any:
-    def keep(array: np.ndarray) -> str:
-        if array.dtype == object:
-            raise PluginError(f"{where} is an array of objects; keep numbers, or it is lost")
-        key = f"{len(tensors):05}"
-        tensors[key] = np.array(array, order="C")
-        return key
-
-    if value is None or isinstance(value, bool | str) or type(value) is int:
-        return value
-    if type(value) is float:
-        return {"float": value.hex()}
-    if isinstance(value, np.generic):
-        return {"scalar": keep(np.asarray(value))}
-    if isinstance(value, np.ndarray):
-        return {"array": keep(value)}
-    if isinstance(value, bytes):
-        return {"bytes": value.hex()}
-    if isinstance(value, ArrayRecord):
-        return {"arrays": [[name, keep(array.numpy())] for name, array in value.items()]}
-    if isinstance(value, MetricRecord | ConfigRecord):
-        items = [[key, _capture(item, f"{where}[{key!r}]", tensors)] for key, item in value.items()]
-        return {"metrics" if isinstance(value, MetricRecord) else "config": items}
-    if isinstance(value, np.random.Generator):
-        return {"generator": _capture(value.bit_generator.state, where, tensors)}
-    if isinstance(value, random.Random):
-        return {"random": _capture(value.getstate(), where, tensors)}
-    if isinstance(value, Strategy):
-        return {"strategy": _capture_object(value, where, tensors)}
-    if type(value) in (list, tuple, set):
-        entries = sorted(value) if isinstance(value, set) else value
-        kept = [_capture(item, f"{where}[{i}]", tensors) for i, item in enumerate(entries)]
-        return {type(value).__name__: kept}
-    if isinstance(value, dict):
-        pairs = [
-            [_capture(key, where, tensors), _capture(item, f"{where}[{key!r}]", tensors)]
-            for key, item in value.items()
-        ]
-        return {"dict": pairs}
-    raise PluginError(
-        f"strategy attribute {where} holds a {type(value).__module__}.{type(value).__qualname__},"
-        " which a checkpoint cannot keep; hold numbers, numpy arrays, lists or dicts instead"
-    )
-
-
-def _restore_object(owner: Any, state: Any, tensors: Mapping[str, np.ndarray]) -> None:
-    expected = type(owner).__qualname__
-    if state["class"] != expected:
-        raise RecordError(
-            f"checkpoint holds the state of a {state['class']}; the strategy is a {expected}"
-        )
-    for name, value in state["attributes"].items():
-        setattr(owner, name, _restore(value, getattr(owner, name, None), tensors))
-
-
-def _restore(value: Any, current: Any, tensors: Mapping[str, np.ndarray]) -> Any:
-    if not isinstance(value, dict):
-        return value
-    [(kind, body)] = value.items()
-    if kind == "float":
-        return float.fromhex(body)
-    if kind == "scalar":
-        return tensors[body][()]
-    if kind == "array":
-        return np.array(tensors[body])
-    if kind == "bytes":
-        return bytes.fromhex(body)
-    if kind == "arrays":
-        return ArrayRecord({name: Array(np.array(tensors[key])) for name, key in body})
-    if kind in ("metrics", "config"):
-        items = {key: _restore(item, None, tensors) for key, item in body}
-        return MetricRecord(items) if kind == "metrics" else ConfigRecord(items)
-    if kind == "generator":
-        state = _restore(body, None, tensors)
-        generator = np.random.Generator(getattr(np.random, state["bit_generator"])())
-        generator.bit_generator.state = state
-        return generator
-    if kind == "random":
-        source = random.Random()
-        source.setstate(_restore(body, None, tensors))
-        return source
-    if kind == "strategy":
-        _restore_object(current, body, tensors)
-        return current
-    if kind == "dict":
-        return {_restore(k, None, tensors): _restore(v, None, tensors) for k, v in body}
-    build = {"list": list, "tuple": tuple, "set": set}[kind]
-    return build(_restore(item, None, tensors) for item in body)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, MetricRecord
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord
 from flwr.serverapp.strategy import FedAvg
 from served import serve
 from tiny_run import tiny_run
@@ -48,6 +48,25 @@ def test_a_value_comes_back(name: str) -> None:
     assert again == state
     assert all(np.array_equal(tensors[key], tensors_again[key]) for key in tensors)
     assert type(getattr(after, name)) is type(VALUES[name])
+
+
+def test_the_format_is_the_one_of_older_checkpoints() -> None:
+    """A run is resumed by the next version of the harness: these texts stand in its checkpoints."""
+    strategy = fresh()
+    vars(strategy).clear()
+    strategy.a = [1, (2.5, None), {"x"}, b"\xff", "text", True]
+    strategy.b = {3: np.float32(0.5), "w": np.zeros((1, 2))}
+    strategy.c = MetricRecord({"loss": 1.5})
+    strategy.d = ConfigRecord({"mu": [1, 2]})
+    strategy.e = ArrayRecord({"w": Array(np.ones(1, np.float32))})
+    state, tensors = capture(strategy)
+    assert canonical_json(state["attributes"]) == (
+        '{"a":{"list":[1,{"tuple":[{"float":"0x1.4000000000000p+1"},null]},{"set":["x"]},'
+        '{"bytes":"ff"},"text",true]},"b":{"dict":[[3,{"scalar":"00000"}],["w",{"array":"00001"}]]'
+        '},"c":{"metrics":[["loss",{"float":"0x1.8000000000000p+0"}]]},'
+        '"d":{"config":[["mu",{"list":[1,2]}]]},"e":{"arrays":[["w","00002"]]}}'
+    )
+    assert [array.shape for array in tensors.values()] == [(), (1, 2), (1,)]
 
 
 def test_generators_go_on_where_they_were() -> None:
