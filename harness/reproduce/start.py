@@ -1,4 +1,4 @@
-"""The beginning of a repetition: at the start, or at a checkpoint of the original."""
+"""A repetition begins at the start, or at a checkpoint of the original."""
 
 from __future__ import annotations
 

@@ -26,16 +26,16 @@ def path_of(folder: Path, partition: int, number: int) -> Path:
 
 
 def save(folder: Path, partition: int, number: int, arrays: Mapping[str, np.ndarray]) -> None:
-    """Keep arrays, atomically.
+    """Keep what a client holds after a round, atomically.
 
     Args:
-        folder: where the run's clients keep their files.
-        partition: the client's partition, from 0.
-        number: the round after which they hold, from 1.
-        arrays: what the client keeps, float32, by name.
+        folder: where clients keep their files.
+        partition: whose arrays they are.
+        number: the round, from 1.
+        arrays: by tensor name; float32.
 
     Raises:
-        RecordError: the disk refuses.
+        RecordError: the disk refused it.
     """
     from safetensors.numpy import save as to_bytes
 

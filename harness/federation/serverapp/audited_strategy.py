@@ -48,10 +48,10 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         """Let the strategy sample and fill the messages of a round.
 
         Args:
-            server_round: Flower's number of the round: from 1 in every session, resumed or not.
-            arrays: the whole adapter, frozen tensors too.
-            config: what Flower hands to every message.
-            grid: the audited grid.
+            server_round: the round as Flower counts, from 1 in every session.
+            arrays: the whole adapter, float32, frozen tensors too.
+            config: empty; the strategy fills its own.
+            grid: the audited one.
         """
         assert isinstance(grid, AuditedGrid)
         number = self.done + server_round
@@ -108,10 +108,10 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Send nothing: evaluation is the harness's and comes after the federation.
+        """Send no message: evaluation is the harness's and comes after the federation.
 
         Args:
-            server_round: not used.
+            server_round: not used, as all that follow.
             arrays: not used.
             config: not used.
             grid: not used.
@@ -121,7 +121,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
-        """Return None: there is nothing to aggregate."""
+        """Aggregate nothing: no client was asked."""
         return None
 
     def summary(self) -> None:

@@ -56,7 +56,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
 
     @property
     def run(self) -> Any:
-        """The run, as Flower calls it."""
+        """Return Flower's run."""
         return self.requests.transport.grid.run
 
     def create_message(self, *args: Any, **kwargs: Any) -> Message:
@@ -80,7 +80,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         return list(self.requests.roster.values())
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Refuse: a message must be sent where its reply is audited.
+        """Refuse what would go past the audit of replies.
 
         Raises:
             PluginError: always.
@@ -88,7 +88,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         raise PluginError("the strategy pushes messages itself; return them from configure_train")
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Refuse, as `push_messages` does.
+        """Refuse what would go past the audit of replies.
 
         Raises:
             PluginError: always.

@@ -46,10 +46,10 @@ def round_record(
     """Return the record of a round, linked to the digest of the round before it.
 
     Args:
-        exchange: what was sent and what came back.
-        aggregate: the adapter after the round, by tensor name.
-        previous: digest of the round before; empty for the first.
-        took_s: seconds from the first message to the aggregate.
+        exchange: what went to the clients and came back.
+        aggregate: the adapter after the round, float32, by tensor name.
+        previous: digest of the round before, or that of no round.
+        took_s: how long the round took, in seconds.
 
     Raises:
         FederationError: the clients trained with different learning rates.

@@ -90,6 +90,10 @@ class Transport:
                 self.pause(REPLY_POLL_S)
 
     def pause(self, seconds: float) -> None:
-        """Wait; raises StoppedError as soon as the run is asked to stop."""
+        """Wait, but not longer than until the run is asked to stop.
+
+        Raises:
+            StoppedError: it was asked to.
+        """
         if self.stop.wait(seconds):
             raise StoppedError

@@ -87,7 +87,7 @@ def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path) -> FederationO
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; all children are gone.
-        FederationError: the simulation ended without an answer of the server.
+        FederationError: Ray does not start, or Flower ended without a result.
         HarnessError: whatever the server raised.
     """
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""The state of a run directory: the newest round that checkpoint and ledger both vouch for."""
+"""A run directory is resumed from the newest round that checkpoint and ledger both vouch for."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ lists, tuples, sets and dicts of these. Functions, classes, modules and document
 a fresh strategy brings them again. Anything else is refused by name, because a resumed run would
 lose it.
 
-`KINDS` is the whole format: what a value is called in the checkpoint, how it gets there and how it
-comes back. A momentum of two numbers, `strategy.m = {"w": np.zeros(2)}`, is kept as
+`STATE_KINDS` is the whole format: what a value is called in the checkpoint, how it gets there and
+how it comes back. A momentum of two numbers, `strategy.m = {"w": np.zeros(2)}`, is kept as
 `{"m": {"dict": [["w", {"array": "00000"}]]}}` and the tensor `00000`.
 """
 
@@ -37,7 +37,7 @@ def capture(strategy: Strategy) -> tuple[Any, dict[str, np.ndarray]]:
     Raises:
         PluginError: an attribute holds something that cannot be kept; it is named.
     """
-    writer = Writer({})
+    writer = StateWriter({})
     return writer.attributes(strategy, type(strategy).__name__), writer.tensors
 
 
@@ -47,11 +47,11 @@ def restore(strategy: Strategy, state: Any, tensors: Mapping[str, np.ndarray]) -
     Raises:
         RecordError: the state is of another class of strategy.
     """
-    Reader(tensors).attributes(strategy, state)
+    StateReader(tensors).attributes(strategy, state)
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class StateWriter:
     """One capture: makes JSON of values and puts their tensors aside."""
 
     tensors: dict[str, np.ndarray]
@@ -66,10 +66,14 @@ class Writer:
         return {"class": type(owner).__qualname__, "attributes": values}
 
     def value(self, value: Any, where: str) -> Any:
-        """Return the JSON of one value, which `where` names in messages."""
+        """Return the JSON of one value, which `where` names in messages.
+
+        Raises:
+            PluginError: it is of a kind that cannot be kept.
+        """
         if value is None or isinstance(value, bool | str) or type(value) is int:
             return value
-        for kind in KINDS:
+        for kind in STATE_KINDS:
             if kind.takes(value):
                 return {kind.tag: kind.encode(value, where, self)}
         raise PluginError(
@@ -79,7 +83,11 @@ class Writer:
         )
 
     def tensor(self, array: np.ndarray, where: str) -> str:
-        """Put an array aside and return the name that it has among the tensors."""
+        """Put an array aside and return the name that it has among the tensors.
+
+        Raises:
+            PluginError: it holds Python objects.
+        """
         if array.dtype == object:
             raise PluginError(f"{where} is an array of objects; keep numbers, or it is lost")
         key = f"{len(self.tensors):05}"
@@ -92,13 +100,17 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class StateReader:
     """One restoration: makes values of JSON and of the tensors that it refers to."""
 
     tensors: Mapping[str, np.ndarray]
 
     def attributes(self, owner: Any, state: Any) -> None:
-        """Set what `owner` held."""
+        """Set what `owner` held.
+
+        Raises:
+            RecordError: the state is of another class.
+        """
         expected = type(owner).__qualname__
         if state["class"] != expected:
             raise RecordError(
@@ -138,14 +150,14 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StateKind:
     """One kind of value: `{tag: body}` in the checkpoint."""
 
     tag: str
     takes: Callable[[Any], bool]
-    encode: Callable[[Any, str, Writer], Any]
+    encode: Callable[[Any, str, StateWriter], Any]
     """(value, where it is, writer) -> body."""
-    decode: Callable[[Any, Any, Reader], Any]
+    decode: Callable[[Any, Any, StateReader], Any]
     """(body, what the fresh strategy has there, reader) -> value."""
 
 
@@ -157,14 +169,14 @@ def _exactly(wanted: type) -> Callable[[Any], bool]:
     return lambda value: type(value) is wanted
 
 
-def _series(wanted: type) -> Kind:
+def _series(wanted: type) -> StateKind:
     """Return the kind of a list, tuple or set; a set is kept sorted, to be the same every time."""
 
-    def encode(value: Any, where: str, out: Writer) -> list[Any]:
+    def encode(value: Any, where: str, out: StateWriter) -> list[Any]:
         entries = sorted(value) if wanted is set else value
         return [out.value(item, f"{where}[{i}]") for i, item in enumerate(entries)]
 
-    return Kind(
+    return StateKind(
         wanted.__name__,
         _exactly(wanted),
         encode,
@@ -172,44 +184,44 @@ def _series(wanted: type) -> Kind:
     )
 
 
-KINDS = (
+STATE_KINDS = (
     # numpy's float64 is a float too, and has to come back as itself: exactly a float, then.
-    Kind("float", _exactly(float),
+    StateKind("float", _exactly(float),
          lambda value, where, out: value.hex(),
          lambda body, _, back: float.fromhex(body)),
-    Kind("scalar", _is(np.generic),
+    StateKind("scalar", _is(np.generic),
          lambda value, where, out: out.tensor(np.asarray(value), where),
          lambda body, _, back: back.tensors[body][()]),
-    Kind("array", _is(np.ndarray),
+    StateKind("array", _is(np.ndarray),
          lambda value, where, out: out.tensor(value, where),
          lambda body, _, back: np.array(back.tensors[body])),
-    Kind("bytes", _is(bytes),
+    StateKind("bytes", _is(bytes),
          lambda value, where, out: value.hex(),
          lambda body, _, back: bytes.fromhex(body)),
-    Kind("arrays", _is(ArrayRecord),
+    StateKind("arrays", _is(ArrayRecord),
          lambda value, where, out: [
              [name, out.tensor(array.numpy(), where)] for name, array in value.items()
          ],
          lambda body, _, back: ArrayRecord(
              {name: Array(np.array(back.tensors[key])) for name, key in body}
          )),
-    Kind("metrics", _is(MetricRecord),
+    StateKind("metrics", _is(MetricRecord),
          lambda value, where, out: out.pairs(value, where),
          lambda body, _, back: MetricRecord(back.items(body))),
-    Kind("config", _is(ConfigRecord),
+    StateKind("config", _is(ConfigRecord),
          lambda value, where, out: out.pairs(value, where),
          lambda body, _, back: ConfigRecord(back.items(body))),
-    Kind("generator", _is(np.random.Generator),
+    StateKind("generator", _is(np.random.Generator),
          lambda value, where, out: out.value(value.bit_generator.state, where),
          lambda body, _, back: back.generator(body)),
-    Kind("random", _is(random.Random),
+    StateKind("random", _is(random.Random),
          lambda value, where, out: out.value(value.getstate(), where),
          lambda body, _, back: back.random(body)),
-    Kind("strategy", _is(Strategy),
+    StateKind("strategy", _is(Strategy),
          lambda value, where, out: out.attributes(value, where),
          lambda body, current, back: back.strategy(body, current)),
     _series(list), _series(tuple), _series(set),
-    Kind("dict", _is(dict),
+    StateKind("dict", _is(dict),
          lambda value, where, out: [
              [out.value(key, where), out.value(item, f"{where}[{key!r}]")]
              for key, item in value.items()
@@ -218,7 +230,7 @@ KINDS = (
 )  # fmt: skip
 """Every kind of value that is kept, beside None, booleans, text and whole numbers."""
 
-BY_TAG = {kind.tag: kind for kind in KINDS}
+BY_TAG = {kind.tag: kind for kind in STATE_KINDS}
 
 
 def _is_configuration(value: Any) -> bool:

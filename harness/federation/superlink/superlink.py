@@ -53,8 +53,9 @@ def federate_on_superlink(
         actors: client processes of a simulation.
 
     Raises:
-        FederationError: the run ended without an outcome, or with an error of the ServerApp.
-        KeyboardInterrupt: a signal came; the ServerApp has been asked to end.
+        KeyboardInterrupt: SIGINT or SIGTERM came; all children are gone.
+        FederationError: the SuperLink does not start, or `flwr run` ended without a result.
+        HarnessError: whatever the ServerApp raised.
     """
     run_dir = run_dir.absolute()
     logs = run_dir / LOGS

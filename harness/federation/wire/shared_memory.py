@@ -3,6 +3,16 @@
 A simulation's client processes run beside the server, and a message of the reference entry is
 92 MiB. A lent record is pickled as the place of its memory: five clients read what was written
 once, and a reply is read where its client wrote it. The bytes are the same `.npy` files.
+
+The life of a memory. The server lends a round's 92 MiB: `memfd_create` gives file 31, `lend` writes
+it, and the record maps it. Five clients get (process 100, file 31, its name) and open
+`/proc/100/fd/31`: each maps the same pages and closes the file. The next round's record takes the
+place of this one, `__del__` closes file 31; the pages live until the last client has dropped its
+arrays, and then the kernel takes them, whoever was killed meanwhile. A mapping is never closed by
+hand: numpy arrays are views of it, and each array keeps it for as long as it is used.
+
+Not `multiprocessing.shared_memory`: its memory has a name in /dev/shm that outlives a SIGKILL, and
+Python's resource tracker unlinks what a client has only attached to when that client ends.
 """
 
 from __future__ import annotations
@@ -24,7 +34,7 @@ from harness.federation.wire.tensors import to_record, to_tensors
 SWITCH = "HARNESS_LEND_ARRAYS"
 """Set to `1` in the environment of processes that are all on one machine."""
 
-Entry = tuple[str, str, tuple[int, ...], int, int]
+LentArray = tuple[str, str, tuple[int, ...], int, int]
 """Name, dtype and shape of an array, and where its `.npy` file begins and ends."""
 
 
@@ -47,7 +57,7 @@ def outgoing_record(record: ArrayRecord) -> ArrayRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MemoryPlace:
     """The place where another process finds a memory."""
 
     process: int
@@ -61,8 +71,9 @@ class Place:
 class LentRecord(ArrayRecord):  # type: ignore[misc]  # Flower is untyped to mypy here
     """A record in memory of its own, which is given back with the record."""
 
-    def __init__(self, place: Place, entries: list[Entry]) -> None:
+    def __init__(self, place: MemoryPlace, entries: list[LentArray]) -> None:
         """Map what was written at `place`, a memory of this process."""
+        # Past Flower's own `__setattr__`, by way of which a record takes arrays only.
         self.__dict__["lent"] = (place, entries)
         super().__init__()
         _fill(self, place.handle, entries)
@@ -84,16 +95,16 @@ def lend(arrays: Mapping[str, NDArray[np.generic]]) -> LentRecord:
     """
     name = f"harness-{secrets.token_hex(8)}"
     handle = os.memfd_create(name)
-    entries: list[Entry] = []
+    entries: list[LentArray] = []
     with open(handle, "wb", closefd=False) as memory:
         for key, array in arrays.items():
             begin = memory.tell()
             memory.writelines(npy_file(array))
             entries.append((key, str(array.dtype), array.shape, begin, memory.tell()))
-    return LentRecord(Place(os.getpid(), handle, name), entries)
+    return LentRecord(MemoryPlace(os.getpid(), handle, name), entries)
 
 
-def borrow(place: Place, entries: list[Entry]) -> ArrayRecord:
+def borrow(place: MemoryPlace, entries: list[LentArray]) -> ArrayRecord:
     """Return the record that another process lent, read-only, without copying it.
 
     Raises:
@@ -111,7 +122,7 @@ def borrow(place: Place, entries: list[Entry]) -> ArrayRecord:
         os.close(handle)
 
 
-def _fill(record: ArrayRecord, handle: int, entries: list[Entry]) -> None:
+def _fill(record: ArrayRecord, handle: int, entries: list[LentArray]) -> None:
     if not entries:
         return
     memory = memoryview(mmap.mmap(handle, 0, mmap.MAP_SHARED, mmap.PROT_READ))

@@ -13,7 +13,8 @@ from safetensors.torch import load, save_file
 
 from harness.errors import EvaluationError
 from harness.evaluation.model.base_model import Base
-from harness.evaluation.model.merged_adapter import CONFIG, WEIGHTS, merge_adapter
+from harness.evaluation.model.merged_adapter import merge_adapter
+from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 Save = Callable[..., Path]
 IDS = torch.tensor([[5, 17, 60, 33, 8]])
@@ -71,14 +72,14 @@ def test_a_start_that_moves_the_base_is_refused(
     base: Base, save_adapter: Save, tmp_path: Path
 ) -> None:
     folder = save_adapter(tmp_path, dora=False)
-    config = json.loads((folder / CONFIG).read_text())
-    (folder / CONFIG).write_text(json.dumps(config | {"init_lora_weights": "pissa"}))
+    config = json.loads((folder / ADAPTER_CONFIG).read_text())
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config | {"init_lora_weights": "pissa"}))
     assert "init_lora_weights is 'pissa'" in refusal(base, folder)
 
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
     """Read the weights into memory: the tests write over the file."""
-    return load((folder / WEIGHTS).read_bytes())
+    return load((folder / ADAPTER_WEIGHTS).read_bytes())
 
 
 def refusal(base: Base, folder: Path) -> str:
@@ -92,7 +93,7 @@ def refusal(base: Base, folder: Path) -> str:
 def test_a_pickle_is_refused(base: Base, save_adapter: Save, tmp_path: Path) -> None:
     folder = save_adapter(tmp_path)
     torch.save(tensors(folder), folder / "adapter_model.bin")
-    (folder / WEIGHTS).unlink()
+    (folder / ADAPTER_WEIGHTS).unlink()
     assert "adapter_model.bin: a pickle can run code" in refusal(base, folder)
 
 
@@ -100,7 +101,7 @@ def test_a_pickle_under_another_name_is_refused(
     base: Base, save_adapter: Save, tmp_path: Path
 ) -> None:
     folder = save_adapter(tmp_path)
-    torch.save(tensors(folder), folder / WEIGHTS)
+    torch.save(tensors(folder), folder / ADAPTER_WEIGHTS)
     assert "a pickle" in refusal(base, folder)
 
 
@@ -109,7 +110,7 @@ def test_nan_weights_are_refused_by_name(base: Base, save_adapter: Save, tmp_pat
     weights = tensors(folder)
     name = sorted(weights)[2]
     weights[name].view(-1)[0] = float("nan")
-    save_file(weights, folder / WEIGHTS)
+    save_file(weights, folder / ADAPTER_WEIGHTS)
     message = refusal(base, folder)
     assert f"NaN or infinite in 1 of {len(weights)} tensors: {name}" in message
 
@@ -120,7 +121,7 @@ def test_another_shape_is_listed(base: Base, save_adapter: Save, tmp_path: Path)
     name = next(name for name in sorted(weights) if "lora_A" in name)
     rows, columns = weights[name].shape
     weights[name] = torch.zeros(rows, columns + 8)
-    save_file(weights, folder / WEIGHTS)
+    save_file(weights, folder / ADAPTER_WEIGHTS)
     message = refusal(base, folder)
     assert "adapter for another base model; 1 of another shape" in message
     assert f"{name} is [{rows}, {columns + 8}], the base needs [{rows}, {columns}]" in message
@@ -133,7 +134,7 @@ def test_missing_and_unknown_tensors_are_listed(
     weights = tensors(folder)
     gone = sorted(weights)[0]
     moved = {re.sub(r"layers\.\d+", "layers.99", gone): weights.pop(gone)}
-    save_file(weights | moved, folder / WEIGHTS)
+    save_file(weights | moved, folder / ADAPTER_WEIGHTS)
     message = refusal(base, folder)
     assert f"1 missing: {gone}" in message
     assert f"1 unknown to the base: {next(iter(moved))}" in message
@@ -143,20 +144,20 @@ def test_targets_that_the_base_lacks_are_named(
     base: Base, save_adapter: Save, tmp_path: Path
 ) -> None:
     folder = save_adapter(tmp_path)
-    config = json.loads((folder / CONFIG).read_text())
+    config = json.loads((folder / ADAPTER_CONFIG).read_text())
     config["target_modules"] = ["query_key_value"]
-    (folder / CONFIG).write_text(json.dumps(config))
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config))
     assert "query_key_value" in refusal(base, folder)
 
 
 def test_a_prompt_method_is_refused(base: Base, save_adapter: Save, tmp_path: Path) -> None:
     folder = save_adapter(tmp_path)
     config = {"peft_type": "PROMPT_TUNING", "task_type": "CAUSAL_LM", "num_virtual_tokens": 4}
-    (folder / CONFIG).write_text(json.dumps(config))
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config))
     assert "PROMPT_TUNING" in refusal(base, folder)
 
 
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
+@pytest.mark.parametrize("name", [ADAPTER_CONFIG, ADAPTER_WEIGHTS])
 def test_a_missing_file_is_named(base: Base, save_adapter: Save, tmp_path: Path, name: str) -> None:
     folder = save_adapter(tmp_path)
     (folder / name).unlink()
@@ -165,6 +166,6 @@ def test_a_missing_file_is_named(base: Base, save_adapter: Save, tmp_path: Path,
 
 def test_a_truncated_file_is_refused(base: Base, save_adapter: Save, tmp_path: Path) -> None:
     folder = save_adapter(tmp_path)
-    data = (folder / WEIGHTS).read_bytes()
-    (folder / WEIGHTS).write_bytes(data[:-100])
-    assert WEIGHTS in refusal(base, folder)
+    data = (folder / ADAPTER_WEIGHTS).read_bytes()
+    (folder / ADAPTER_WEIGHTS).write_bytes(data[:-100])
+    assert ADAPTER_WEIGHTS in refusal(base, folder)
