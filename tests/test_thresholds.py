@@ -32,8 +32,8 @@ HELD = {
         "::test_only_a_sentence_of_16_characters_or_more_counts_as_repeated",
     "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
     "boards TARGET_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
+    "claims MAX_CLAIM_BYTES": f"{CLAIMS}test_a_claim_s_file_may_be_as_large_as_its_limit",
     "claims MAX_CLAIM_FILES": f"{CLAIMS}test_ten_files_of_a_claim_are_listed_and_no_more",
-    "claims MAX_BYTES": f"{CLAIMS}test_a_claim_s_file_may_be_as_large_as_its_limit",
     "claims MAX_README_CHARACTERS":
         f"{CLAIMS}test_the_first_200_000_characters_of_a_readme_tell_the_board",
     "claims MAX_ENTRIES": f"{CLAIMS}test_20_000_files_of_a_project_are_listed_and_no_more",
@@ -99,7 +99,7 @@ HELD = {
     "scoring CONFIDENCE":
         "tests/scoring/test_scoring_limits.py"
         "::test_the_interval_leaves_out_a_fortieth_at_each_end",
-    "testing TOLERANCE":
+    "testing LAW_TOLERANCE":
         "tests/testing/test_check_plugin.py"
         "::test_an_average_may_be_off_by_a_ten_thousandth",
     "training DROPOUT_LEVELS":
@@ -217,7 +217,7 @@ FREE = {
     "testing RATE": "what a trial of a component trains with",
     "testing STEPS": "what a trial of a component trains with",
     "testing MOVE": "the size of a trial's moves; the laws are relative to it",
-    "testing ROUNDS": "how long a trial is",
+    "testing TRIAL_ROUNDS": "how long a trial is",
     "testing SMALL_RANK": "the size of a trial's tensors",
     "testing LORA_PARAMS": "the size of a trial's tensors",
     "testing SUPERNODES": "the size of a trial's federation",

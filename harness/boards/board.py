@@ -23,7 +23,7 @@ from harness.document import Document, parse_document
 from harness.errors import RecordError, UsageError, did_you_mean
 
 BOARD = "board.toml"
-RULES = "rules.toml"
+RULES_FILE = "rules.toml"
 
 
 class BoardSet(Document):
@@ -200,7 +200,7 @@ def find_boards(parent: Traversable) -> dict[str, Traversable]:
 
 def _candidates(parent: Traversable) -> Iterator[Traversable]:
     for folder in parent.iterdir():
-        if folder.is_dir() and any(folder.joinpath(name).is_file() for name in (BOARD, RULES)):
+        if folder.is_dir() and any(folder.joinpath(name).is_file() for name in (BOARD, RULES_FILE)):
             yield folder
 
 
@@ -227,9 +227,9 @@ def read_board(folder: Traversable) -> Board:
     """
     file = folder.joinpath(BOARD)
     stated = read_toml(folder, BOARD)
-    if not folder.joinpath(RULES).is_file():
+    if not folder.joinpath(RULES_FILE).is_file():
         return parse_document(Board, stated, str(file))
-    rules = read_toml(folder, RULES)
+    rules = read_toml(folder, RULES_FILE)
     try:
         fixed = {
             "title": rules["title"],
@@ -240,18 +240,20 @@ def read_board(folder: Traversable) -> Board:
         }
         rows = {item["task"]: item["rows"] for item in rules["evaluation"]}
     except (KeyError, TypeError) as error:
-        raise RecordError(f"{folder.joinpath(RULES)}: no {error}; see another board's") from None
+        raise RecordError(
+            f"{folder.joinpath(RULES_FILE)}: no {error}; see another board's"
+        ) from None
     sets = stated.get("sets", [])
     twice = sorted(fixed.keys() & stated.keys())
     twice += [f"rows of {item.get('task')}" for item in sets if "rows" in item]
     if twice:
         raise RecordError(
-            f"{file}: states {', '.join(twice)}, which {RULES} fixes; leave it to {RULES}"
+            f"{file}: states {', '.join(twice)}, which {RULES_FILE} fixes; leave it to {RULES_FILE}"
         )
     if [item.get("task") for item in sets] != list(rows):
         raise RecordError(
             f"{file}: its sets are {', '.join(str(item.get('task')) for item in sets)}; expected"
-            f" those of {RULES} in order: {', '.join(rows)}"
+            f" those of {RULES_FILE} in order: {', '.join(rows)}"
         )
     complete = [item | {"rows": rows[item["task"]]} for item in sets]
     return parse_document(Board, stated | fixed | {"sets": complete}, str(file))

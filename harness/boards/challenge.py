@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from harness.boards.board import RULES, board_folder, board_names, read_toml
+from harness.boards.board import RULES_FILE, board_folder, board_names, read_toml
 from harness.document import Document, parse_document
 from harness.document.units import MIB
 from harness.errors import RecordError, UsageError, did_you_mean
@@ -156,7 +156,7 @@ class Challenge(Document):
 
 def challenge_names() -> list[str]:
     """Return the ids of the challenges that can be run: the boards that have rules."""
-    return [name for name in board_names() if board_folder(name).joinpath(RULES).is_file()]
+    return [name for name in board_names() if board_folder(name).joinpath(RULES_FILE).is_file()]
 
 
 def load_challenge(name: str) -> Challenge:
@@ -169,7 +169,7 @@ def load_challenge(name: str) -> Challenge:
     folder = board_folder(name)
     if name not in challenge_names():
         raise UsageError(
-            f"challenge {name} cannot be run: {folder.joinpath(RULES)} is missing;"
+            f"challenge {name} cannot be run: {folder.joinpath(RULES_FILE)} is missing;"
             f" known: {', '.join(challenge_names())}"
         )
     return read_challenge(folder)
@@ -181,13 +181,13 @@ def read_challenge(folder: Traversable) -> Challenge:
     Raises:
         RecordError: a file is missing, or `rules.toml` is wrong; the file is named.
     """
-    for file in (folder.joinpath(name) for name in (RULES, ROWS, MODULE)):
+    for file in (folder.joinpath(name) for name in (RULES_FILE, ROWS, MODULE)):
         if not file.is_file():
             raise RecordError(
                 f"{file}: is missing; the board {folder.name} is incomplete without it"
             )
-    where = str(folder.joinpath(RULES))
-    challenge = parse_document(Challenge, read_toml(folder, RULES), where)
+    where = str(folder.joinpath(RULES_FILE))
+    challenge = parse_document(Challenge, read_toml(folder, RULES_FILE), where)
     if challenge.id.replace("-", "_") != folder.name:
         raise RecordError(f"{where}: its id is {challenge.id!r}; expected {folder.name!r}'s")
     return challenge

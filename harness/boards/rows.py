@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
-from harness.boards.board import RULES, board_folder
+from harness.boards.board import RULES_FILE, board_folder
 from harness.boards.challenge import ROWS, Challenge, load_challenge
 from harness.document import parse_json
 from harness.errors import EvaluationError, RecordError
@@ -105,7 +105,7 @@ def read_pinned_digests(folder: Traversable, challenge: Challenge) -> dict[str, 
     for task, digests in value.items():
         if len(digests) != expected[task]:
             raise RecordError(
-                f"{file}: {len(digests)} rows of {task}, {RULES} says {expected[task]};"
+                f"{file}: {len(digests)} rows of {task}, {RULES_FILE} says {expected[task]};"
                 " write the digest of every official row"
             )
         for place, digest in enumerate(digests):

@@ -26,26 +26,26 @@ from harness.verify.targets import Target
 SEVERITY: dict[str, Severity] = {"contradicts": "warning", "missing": "note", "recomputes": "note"}
 MAX_CLAIM_FILES = 10
 
+MAX_CLAIM_BYTES = {CLAIM: 4 * MIB, CARD: MIB // 4}
+
 CLAIM_FORMAT = "harness claim format"
-"""Where the rules of claims come from."""
-
-MAX_BYTES = {CLAIM: 4 * MIB, CARD: MIB // 4}
-
-FORMAT = "harness claim format"
-CLAIM_SCHEMA = Rule(
-    "claim-schema", "A claim has the fields of its schema version", FORMAT, file=CLAIM
+SCHEMA_RULE = Rule(
+    "claim-schema", "A claim has the fields of its schema version", CLAIM_FORMAT, file=CLAIM
 )
-CLAIM_FORM = Rule(
+FORM_RULE = Rule(
     "claim-form",
     "A claim is what the importer writes: counts, digests, sets, place",
-    FORMAT,
+    CLAIM_FORMAT,
     file=CLAIM,
 )
-CLAIM_FILES = Rule(
-    "claim-files", "A claim's folder holds claim.json and perhaps README.md", FORMAT, file=CLAIM
+FILES_RULE = Rule(
+    "claim-files",
+    "A claim's folder holds claim.json and perhaps README.md",
+    CLAIM_FORMAT,
+    file=CLAIM,
 )
-CLAIM_HOLDS = Rule("claim", "What the project says of itself holds", FORMAT, file=CLAIM)
-CLAIM_RULES = (CLAIM_SCHEMA, CLAIM_FORM, CLAIM_FILES, CLAIM_HOLDS)
+HOLDS_RULE = Rule("claim", "What the project says of itself holds", CLAIM_FORMAT, file=CLAIM)
+CLAIM_RULES = (SCHEMA_RULE, FORM_RULE, FILES_RULE, HOLDS_RULE)
 
 
 def check_claim(
@@ -59,21 +59,20 @@ def check_claim(
     findings = list(other_files(target))
     digests: dict[str, tuple[int, str]] = {}
     try:
-        data = read_bytes(target.record, MAX_BYTES[CLAIM], STRANGER)
+        data = read_bytes(target.record, MAX_CLAIM_BYTES[CLAIM], STRANGER)
         digests[CLAIM] = (len(data), hashlib.sha256(data).hexdigest())
         value = parse_json(decode(data, CLAIM), CLAIM, STRANGER)
         claim = parse_document(ClaimRecord, migrate_claim(value, CLAIM), CLAIM)
     except RecordError as error:
-        return None, digests, [*findings, _finding(target, CLAIM_SCHEMA, str(error), "a claim")]
+        return None, digests, [*findings, _finding(target, SCHEMA_RULE, str(error), "a claim")]
     wrong = [
-        _finding(target, CLAIM_FORM, found, expected)
-        for found, expected in malformed(claim, target)
+        _finding(target, FORM_RULE, found, expected) for found, expected in malformed(claim, target)
     ]
     if wrong:
         return claim, digests, [*findings, *wrong]
     findings += [
         _finding(
-            target, CLAIM_HOLDS, f"{item.topic}: {item.found}", item.expected, SEVERITY[item.kind]
+            target, HOLDS_RULE, f"{item.topic}: {item.found}", item.expected, SEVERITY[item.kind]
         )
         for item in claim_findings(claim)
         if item.kind != "recomputes"
@@ -122,13 +121,13 @@ def other_files(target: Target) -> Iterator[Finding]:
     try:
         entries = list(walk(target.folder, MAX_CLAIM_FILES))
     except (RecordError, OSError) as error:
-        yield _finding(target, CLAIM_FILES, str(error), CLAIM_FILES.title)
+        yield _finding(target, FILES_RULE, str(error), FILES_RULE.title)
         return
     for name, entry in entries:
         if name not in (CLAIM, CARD) or not entry.is_file(follow_symlinks=False):
-            yield _finding(target, CLAIM_FILES, name, CLAIM_FILES.title)
-        elif entry.stat(follow_symlinks=False).st_size > MAX_BYTES[name]:
-            yield _finding(target, CLAIM_FILES, name, f"{MAX_BYTES[name]} bytes at most")
+            yield _finding(target, FILES_RULE, name, FILES_RULE.title)
+        elif entry.stat(follow_symlinks=False).st_size > MAX_CLAIM_BYTES[name]:
+            yield _finding(target, FILES_RULE, name, f"{MAX_CLAIM_BYTES[name]} bytes at most")
 
 
 def _finding(

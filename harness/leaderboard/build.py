@@ -14,7 +14,7 @@ from harness.leaderboard.compare import rank_groups
 from harness.leaderboard.data import board_value
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.references import reference_entries
-from harness.leaderboard.entries.verdicts import entries
+from harness.leaderboard.entries.verdicts import entries_of
 from harness.leaderboard.page.page import page
 from harness.leaderboard.schema import result_schema
 from harness.leaderboard.tables import comma_separated, markdown
@@ -28,7 +28,7 @@ def build(submissions: Path) -> tuple[dict[str, str], list[str]]:
         RecordError: `submissions` cannot be read.
     """
     targets = _targets(submissions)
-    found, refused = entries(targets)
+    found, refused = entries_of(targets)
     files = {"result.schema.json": pretty_json(result_schema())}
     lines = []
     for name in board_names():

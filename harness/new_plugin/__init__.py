@@ -14,7 +14,7 @@ from harness.errors import UsageError
 PLUGIN_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 LONGEST_NAME = 60
 """Characters: names of files and folders are made of it."""
-FILES = {
+PLUGIN_FILES = {
     "pyproject.toml.jinja": "pyproject.toml",
     "README.md.jinja": "README.md",
     "src/module/__init__.py.jinja": "src/{module}/__init__.py",
@@ -65,7 +65,7 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
     }
     root = resources.files("harness.new_plugin").joinpath("template")
     written = []
-    for template, target in FILES.items():
+    for template, target in PLUGIN_FILES.items():
         text = root.joinpath(template).read_text("utf-8")
         path = folder / target.format(module=values["module"])
         write_atomic(path, environment.from_string(text).render(values))

@@ -16,7 +16,7 @@ from harness.record.file_names import (
 from harness.submissions.check import check
 from harness.verify.targets import Target
 
-FILES = (
+PUBLISHED_FILES = (
     CARD, RESULT, LOSS_PLOT, ADAPTER_CONFIG_PATH,
     ADAPTER_WEIGHTS_PATH,
 )  # fmt: skip
@@ -44,8 +44,8 @@ def publish(
     """
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise UsageError(f"repository {repository!r}; expected owner/name")
-    present = [name for name in FILES if (run_dir / name).is_file()]
-    if RESULT not in present or FILES[-1] not in present:
+    present = [name for name in PUBLISHED_FILES if (run_dir / name).is_file()]
+    if RESULT not in present or PUBLISHED_FILES[-1] not in present:
         raise UsageError(f"{run_dir}: no result.json and adapter; expected a finished run")
     found = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     if not found.clean:

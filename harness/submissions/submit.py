@@ -17,19 +17,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.document import pretty_json, sha256_text, write_atomic
-from harness.errors import RecordError, UsageError
-from harness.record.result import ResultRecord
 from harness.boards.protocol import BoardProtocol, PublishedRow
 from harness.boards.published_files import read_lines
-from harness.verify.rules.evaluation.answers import source, task_of
-from harness.submissions.check import Checked, check
-from harness.verify.report import Finding
-from harness.verify.files.generations import Generations, generation_lines
-from harness.record.ladder import Rung, score_digest
+from harness.document import pretty_json, sha256_text, write_atomic
+from harness.errors import RecordError, UsageError
 from harness.record.file_names import ADAPTER_CONFIG_PATH, CARD, LADDER, LOSS_PLOT, RESULT, ROW_BITS
-from harness.verify.files.layout import NAME
+from harness.record.ladder import Rung, score_digest
+from harness.record.result import ResultRecord
+from harness.submissions.check import Checked, check
+from harness.verify.files.generations import Generations, generation_lines
+from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.read_submission import seal
+from harness.verify.report import Finding
+from harness.verify.rules.evaluation.answers import source, task_of
 from harness.verify.submission import Submission
 from harness.verify.targets import Target
 
@@ -70,7 +70,7 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     submission = _accepted(checked, run_dir)
     chosen = name or default_name(submission.record)
-    if not NAME.fullmatch(chosen):
+    if not SUBMISSION_NAME.fullmatch(chosen):
         raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
     folder = submissions / submission.record.challenge.id / chosen
     if folder.exists():

@@ -21,11 +21,11 @@ from harness.document import Document
 from harness.testing.clients import Arrays, drift
 from harness.testing.in_process import Room, reverse
 
-TOLERANCE = 1e-4
+LAW_TOLERANCE = 1e-4
 """Largest relative difference (L2) that float32 sums in another order may show."""
 MOVE = 0.05
 """Size of a client's random move, beside tensors of size 0.1."""
-ROUNDS = 4
+TRIAL_ROUNDS = 4
 """An even number of rounds twice over: alternating strategies show both of their faces."""
 
 Law = Callable[[StrategyMethod, Document, StrategyContext], str | None]
@@ -34,15 +34,15 @@ Law = Callable[[StrategyMethod, Document, StrategyContext], str | None]
 
 def permutation(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
     """Replies in the opposite order give the same aggregate."""
-    one = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
-    other = Room(method, params, context, drift(MOVE), order=reverse).rounds(ROUNDS)
+    one = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
+    other = Room(method, params, context, drift(MOVE), order=reverse).rounds(TRIAL_ROUNDS)
     return _apart(method, one, other, "replies in another order give another adapter")
 
 
 def repetition(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
     """The same run twice gives the same bytes."""
-    one = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
-    other = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
+    one = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
+    other = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
     same = all(np.array_equal(one[name], other[name]) for name in one)
     return None if same else "a second run gives another adapter; draw from the seeded generators"
 
@@ -51,8 +51,8 @@ def restored_state(
     method: StrategyMethod, params: Document, context: StrategyContext
 ) -> str | None:
     """A strategy restored from its captured state goes on as it would have."""
-    one = Room(method, params, context, drift(MOVE)).rounds(ROUNDS)
-    other = Room(method, params, context, drift(MOVE)).resumed(ROUNDS, after=2)
+    one = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
+    other = Room(method, params, context, drift(MOVE)).resumed(TRIAL_ROUNDS, after=2)
     same = all(np.array_equal(one[name], other[name]) for name in one)
     return None if same else "it goes on otherwise after a checkpoint; keep its state in attributes"
 
@@ -60,7 +60,9 @@ def restored_state(
 def fixed_point(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
     """Clients that return what they received change nothing."""
     room = Room(method, params, context, lambda adapter, round, partition: adapter)
-    return _apart(method, room.rounds(ROUNDS), room.initial, "unchanged replies change the adapter")
+    return _apart(
+        method, room.rounds(TRIAL_ROUNDS), room.initial, "unchanged replies change the adapter"
+    )
 
 
 def identity(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
@@ -113,7 +115,7 @@ def _apart(method: StrategyMethod, found: Arrays, expected: Arrays, complaint: s
     for name in other:
         size = float(np.linalg.norm(other[name]))
         apart = float(np.linalg.norm(one[name] - other[name]))
-        if not apart <= TOLERANCE * max(size, 1e-12):
+        if not apart <= LAW_TOLERANCE * max(size, 1e-12):
             return f"{complaint}: {name} is off by {apart / max(size, 1e-12):.1e} of its size"
     return None
 

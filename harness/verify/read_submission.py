@@ -36,10 +36,10 @@ from harness.verify.rule import Rule
 from harness.verify.submission import Submission
 from harness.verify.targets import Target
 
-FORMAT = "harness submission format"
-PLAIN_FILES = Rule("plain-files", "Files are plain files, never links", FORMAT)
-KNOWN_FILES = Rule("known-files", "Only files that submit writes", FORMAT)
-FILE_SIZE = Rule("file-size", "Files have bounded sizes", FORMAT)
+SUBMISSION_FORMAT = "harness submission format"
+PLAIN_FILES = Rule("plain-files", "Files are plain files, never links", SUBMISSION_FORMAT)
+KNOWN_FILES = Rule("known-files", "Only files that submit writes", SUBMISSION_FORMAT)
+FILE_SIZE = Rule("file-size", "Files have bounded sizes", SUBMISSION_FORMAT)
 READABLE = Rule(
     "readable", "Files are strict UTF-8 JSON with harmless values", "RFC 8259, RFC 3629"
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryRung, EntryScore, Sample
 from harness.leaderboard.entries.figures import mean_of
+from harness.record.ladder import LEVELS
 from harness.record.result import ResultRecord
 from harness.record.score import Score
 from harness.verify.report import Finding, shown
-from harness.record.ladder import LEVELS
 from harness.verify.submission import Submission
 
 CURVE_POINTS = 60

@@ -15,16 +15,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.claims.check import MAX_CLAIM_BYTES, other_files
 from harness.document import canonical_json, sha256_file, sha256_text, write_atomic
 from harness.document.file_digests import sha256_of_set
-from harness.claims.check import MAX_BYTES, other_files
 from harness.document.reading import STRANGER, read_bytes
-from harness.record.file_names import CLAIM
 from harness.errors import RecordError
 from harness.leaderboard.entries.claim_entry import claim_entry
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.run_entry import run_entry
 from harness.machine.cache_folder import cache_folder
+from harness.record.file_names import CLAIM
 from harness.submissions.check import Checked, check
 from harness.submissions.parallel import each
 from harness.verify.read_submission import read_files
@@ -64,7 +64,7 @@ def list_target(target: Target) -> Listing:
     assert target.folder is not None
     if target.kind == "claim":
         try:
-            data = read_bytes(target.record, MAX_BYTES[CLAIM], STRANGER)
+            data = read_bytes(target.record, MAX_CLAIM_BYTES[CLAIM], STRANGER)
             digests = {CLAIM: (len(data), hashlib.sha256(data).hexdigest())}
         except RecordError:
             digests = {}
@@ -106,7 +106,7 @@ def entry_of(item: Checked) -> Entry | None:
     return None if item.submission is None else run_entry(item.submission, item.findings)
 
 
-def entries(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:
+def entries_of(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:
     """Return the entries of all targets, and one sentence for each that is refused."""
     known = _load()
     listings = [list_target(target) for target in targets]

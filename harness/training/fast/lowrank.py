@@ -33,7 +33,7 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
-ADAPTER = "default"
+ADAPTER_NAME = "default"
 """The name that peft gives to the only adapter of a model."""
 
 
@@ -66,13 +66,13 @@ def _is_fast(layer: Any) -> bool:
     if type(layer) not in (Linear, Linear4bit):
         return False
     base = layer.get_base_layer()
-    variant = layer.lora_variant.get(ADAPTER)
+    variant = layer.lora_variant.get(ADAPTER_NAME)
     return (
         (type(layer) is Linear4bit or type(base) is torch.nn.Linear)
         and base.bias is None
-        and list(layer.lora_A) == [ADAPTER]
-        and layer.lora_A[ADAPTER].bias is None
-        and layer.lora_B[ADAPTER].bias is None
+        and list(layer.lora_A) == [ADAPTER_NAME]
+        and layer.lora_A[ADAPTER_NAME].bias is None
+        and layer.lora_B[ADAPTER_NAME].bias is None
         and not layer.fan_in_fan_out
         and (variant is None or type(variant) is DoraLinearVariant)
     )
@@ -92,12 +92,12 @@ def _fast_forward(layer: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], to
     # What is taken here once must not change later: W is frozen, and the trainer writes new values
     # of A, B and m into these tensors (`copy_`); a tensor in their place would not be seen.
     source = _weight_source(layer.get_base_layer(), dtype)
-    a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
-    scaling = float(layer.scaling[ADAPTER])
-    dropout = float(getattr(layer.lora_dropout[ADAPTER], "p", 0.0))
+    a, b = layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight
+    scaling = float(layer.scaling[ADAPTER_NAME])
+    dropout = float(getattr(layer.lora_dropout[ADAPTER_NAME], "p", 0.0))
     magnitude = norms = None
-    if ADAPTER in layer.lora_variant:
-        magnitude = layer.lora_magnitude_vector[ADAPTER].weight
+    if ADAPTER_NAME in layer.lora_variant:
+        magnitude = layer.lora_magnitude_vector[ADAPTER_NAME].weight
         norms = torch.linalg.vecdot(source().float(), source().float())
 
     def forward(x: torch.Tensor) -> torch.Tensor:

@@ -32,7 +32,7 @@ MAX_FILES = 200
 MAX_RUN_ENTRIES = 100_000
 """Files of a run directory: it holds logs, checkpoints and what clients keep beside its results."""
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+SUBMISSION_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Name of a submission's folder."""
 
 MAX_BYTES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.record.file_names import MANIFEST
-from harness.verify.files.layout import NAME
+from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
@@ -29,7 +29,7 @@ def place(submission: Submission) -> Iterator[Breach]:
     folder = submission.folder
     if not submission.is_submission or folder is None:
         return
-    if not NAME.fullmatch(folder.name):
+    if not SUBMISSION_NAME.fullmatch(folder.name):
         yield "", folder.name, "a folder name of a-z, 0-9, dot, underscore and hyphen"
     challenge = submission.challenge.id
     if folder.parent.parent.name == "submissions" and folder.parent.name != challenge:

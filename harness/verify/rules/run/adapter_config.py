@@ -14,7 +14,7 @@ from harness.verify.independent.round_messages import growth
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
-OWN = "standard/"
+STANDARD = "standard/"
 LORA_NAMES = {"r": "r", "lora_alpha": "alpha", "lora_dropout": "dropout"}
 TIED: dict[str, dict[str, str]] = {
     "LORA": LORA_NAMES,
@@ -29,7 +29,7 @@ TIED: dict[str, dict[str, str]] = {
 """peft's type -> its settings by peft's name and ours."""
 
 TYPES = {
-    f"{OWN}{name}": kind
+    f"{STANDARD}{name}": kind
     for kind, names in {
         "LORA": ("lora", "dora", "rslora", "ffa-lora", "pissa", "olora"),
         "VERA": ("vera",),
@@ -77,8 +77,8 @@ def config(submission: Submission) -> Iterator[Breach]:
             grows = theirs in GROWING and type(value) is int
             expected[theirs] = value * growth(submission) if grows else value
     if kind == "LORA":
-        expected["use_dora"] = spec.peft.name == f"{OWN}dora"
-        expected["use_rslora"] = spec.peft.name == f"{OWN}rslora"
+        expected["use_dora"] = spec.peft.name == f"{STANDARD}dora"
+        expected["use_rslora"] = spec.peft.name == f"{STANDARD}rslora"
     for name, value in expected.items():
         if not _same(found.get(name), value):
             yield name, found.get(name), value

@@ -11,11 +11,11 @@ from harness.verify.rule import Breach, Rule
 from harness.verify.rules.run.digests import HEX
 from harness.verify.submission import Submission
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
+HUB_COMMIT = re.compile(r"[0-9a-f]{40}")
 FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 REVISIONS = {
-    "hub": COMMIT,
-    "cache": COMMIT,
+    "hub": HUB_COMMIT,
+    "cache": HUB_COMMIT,
     "mirror": re.compile("local"),
     "wheel": re.compile(r"[a-z0-9][a-z0-9._-]*==[0-9][a-z0-9.]*"),
     "synthetic": re.compile("smoke"),
@@ -65,7 +65,7 @@ def _origin(submission: Submission, item: DataRecord) -> Iterator[Breach]:
         yield ": revision", item.revision, f"{form.pattern}, of {item.source}"
     wanted = submission.record.spec.model.revision
     fetched = item.kind == "model" and item.source in ("hub", "cache")
-    if fetched and COMMIT.fullmatch(wanted) and item.revision != wanted:
+    if fetched and HUB_COMMIT.fullmatch(wanted) and item.revision != wanted:
         yield ": revision", item.revision, f"{wanted}, by spec.model.revision"
     if item.source != "synthetic" and not item.files:
         yield ": files", "none", "name and digest of each file"

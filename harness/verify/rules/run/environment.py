@@ -20,7 +20,7 @@ PACKAGE = re.compile(r"[a-z0-9]([a-z0-9._-]{0,60}[a-z0-9])?")
 """Source: PyPA, names and normalization."""
 OLDEST_PYTHON = Version("3.11")
 """Source: `requires-python` of the harness."""
-COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+GIT_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 DTYPES = ("float32", "bfloat16", "float16")
 MAX_ACTORS = 1_024
 MAX_ATTEMPTS = 1_000
@@ -70,7 +70,7 @@ def device(submission: Submission) -> Iterator[Breach]:
 def commit(submission: Submission) -> Iterator[Breach]:
     """The commit, where the harness ran from a checkout, is one."""
     git = submission.record.environment.git
-    if git is not None and not COMMIT.fullmatch(git.commit):
+    if git is not None and not GIT_COMMIT.fullmatch(git.commit):
         yield "environment.git.commit", git.commit, "40 lower-case hex digits"
 
 
