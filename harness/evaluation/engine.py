@@ -12,7 +12,6 @@ import torch
 from harness.boards.protocol import BoardProtocol
 from harness.evaluation.decoder.cache_memory import cache_bytes
 from harness.evaluation.decoder.decode import Decoder
-from harness.evaluation.decoder.guess_counting import count_on
 from harness.evaluation.decoder.loglikelihood import Labels, Weighed, weigh
 from harness.evaluation.decoder.prompts import RowPlan, plan_rows
 from harness.evaluation.decoder.row_state import Ended, Rules
@@ -38,12 +37,6 @@ TAIL_TOKENS = 8
 """New tokens in which the board's `hint` is looked for before the whole text is decoded. A label of
 eight letters is eight tokens at most; what is missed only costs time, and no reading depends on
 it."""
-
-COUNTED_TOKENS = 48
-"""New tokens in which a count is looked for."""
-
-COUNTED_CHARACTERS = 150
-"""Characters that a count is continued by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,7 @@ class Engine:
         """
         self.base, self.protocol = base, protocol
         pad_id = add_pad(base.model, base.tokenizer)
-        rules = Rules(pad_id, base.eos_id, self._settled, self._count_on)
+        rules = Rules(pad_id, base.eos_id, self._settled)
         shape = base.cache_shape(protocol.decoding.max_length_tokens + 1)
         kind = next(base.model.parameters()).device.type
         prepare(base)
@@ -110,19 +103,6 @@ class Engine:
         if len(ids) > 1 and not self.protocol.hint(self._text(ids[-TAIL_TOKENS:])):
             return False
         return self.protocol.settled(plan.task, self._text([*plan.ids, *ids]))
-
-    def _count_on(self, ids: Sequence[int]) -> list[int]:
-        tail = self._text(ids[-COUNTED_TOKENS:])
-        ahead = count_on(tail, COUNTED_CHARACTERS)
-        if not ahead:
-            return []
-        # Encoded together: a tokenizer may begin a text otherwise than it goes on.
-        before, whole = (self._encode(text) for text in (tail, tail + ahead))
-        return whole[len(before) :] if whole[: len(before)] == before else []
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self.base.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
 
     def _text(self, ids: Sequence[int]) -> str:
         text: str = self.base.tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from harness.evaluation.decoder.decode import Decoder
-from harness.evaluation.decoder.guess_copying import Copying
 from harness.evaluation.decoder.prompts import RowPlan, plan_rows
 from harness.evaluation.decoder.row_attention import ROW_ATTENTION
-from harness.evaluation.decoder.row_state import Rules
+from harness.evaluation.decoder.row_state import ActiveRow, Rules
 from harness.evaluation.decoder.working_set import WorkingSet, common_prefix
 from harness.evaluation.model.base_model import Base, add_pad
 from harness.evaluation.model.model_form import prepare
@@ -45,16 +44,12 @@ def never(plan: RowPlan, ids: Sequence[int]) -> bool:
     return False
 
 
-def nothing(ids: Sequence[int]) -> list[int]:
-    return []
-
-
-def decoder_of(base: Base, lines: int, decided: Any = never, count_on: Any = nothing) -> Decoder:
+def decoder_of(base: Base, lines: int, decided: Any = never) -> Decoder:
     pad = add_pad(base.model, base.tokenizer)
     if base.model.config._attn_implementation != ROW_ATTENTION:
         prepare(base)
     working_set = WorkingSet(base.model, base.cache_shape(MAX_LENGTH + 1), lines)
-    rules = Rules(pad, base.eos_id, decided, count_on)
+    rules = Rules(pad, base.eos_id, decided)
     return Decoder(working_set, rules)
 
 
@@ -190,20 +185,23 @@ def test_right_guesses_save_passes_and_wrong_ones_change_nothing(
     texts: dict[str, dict[int, tuple[int, ...]]] = {}
     passes: dict[str, int] = {}
 
-    def known(ids: Sequence[int]) -> list[int]:
+    def nothing(row: ActiveRow, *_: int) -> list[int]:
+        return []
+
+    def known(row: ActiveRow, most: int, _: int) -> list[int]:
         """Know what an earlier decode wrote after these tokens."""
-        whole = next(text for text in texts["none"].values() if text[: len(ids)] == tuple(ids))
-        return list(whole[len(ids) :])
+        ids = tuple(row.ids)
+        whole = next(text for text in texts["none"].values() if text[: len(ids)] == ids)
+        return list(whole[len(ids) :][:most])
 
-    def wrong(ids: Sequence[int]) -> list[int]:
-        return [(ids[-1] + place) % 500 for place in range(9)]
+    def wrong(row: ActiveRow, most: int, _: int) -> list[int]:
+        return [(row.ids[-1] + place) % 500 for place in range(9)][:most]
 
-    cases: dict[str, Any] = {"none": nothing, "right": known, "wrong": wrong, "usual": nothing}
-    monkeypatch.setattr(Copying, "guess", lambda self, count: [])
-    for name, count_on in cases.items():
-        if name == "usual":
-            monkeypatch.undo()
-        decoder = decoder_of(base, 3, count_on=count_on)
+    cases: dict[str, Any] = {"none": nothing, "right": known, "wrong": wrong, "usual": None}
+    usual = ActiveRow._guess
+    for name, guess in cases.items():
+        monkeypatch.setattr(ActiveRow, "_guess", guess or usual)
+        decoder = decoder_of(base, 3)
         count = 0
         real = decoder.working_set.feed
 

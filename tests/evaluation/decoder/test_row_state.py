@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
+from harness.evaluation.decoder.guess_copying import Copying
 from harness.evaluation.decoder.prompts import RowPlan
 from harness.evaluation.decoder.row_state import ActiveRow, Rules
 
 EOS = 0
-RULES = Rules(
-    pad_id=9, eos_id=EOS, decided=lambda plan, ids: False, count_on=lambda ids: [5, 5, 5, 5]
-)
+RULES = Rules(pad_id=9, eos_id=EOS, decided=lambda plan, ids: False)
+
+
+@pytest.fixture(autouse=True)
+def _guess_fives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Copying, "guess", lambda self, count: [5] * count)
 
 
 def begun(budget_tokens: int, pad_query: bool = False) -> ActiveRow:
@@ -21,28 +27,25 @@ def begun(budget_tokens: int, pad_query: bool = False) -> ActiveRow:
 
 def test_guesses_are_kept_up_to_the_first_that_is_wrong() -> None:
     row = begun(10)
-    assert row.span(RULES, 4, 0).tokens == [5, 5, 5, 5, 5]
+    assert row.span(RULES, 0, 4).tokens == [5, 5, 5, 5, 5]
     row.write([5, 5, 7, 8, 8], RULES)
     assert row.ids == [5, 5, 5, 7]
-    assert (row.span(RULES, 2, 0).slot, row.ended) == (5, None)
+    assert (row.span(RULES, 0, 2).slot, row.ended) == (5, None)
 
 
 def test_nothing_is_written_past_the_end() -> None:
     row = begun(10)
-    row.span(RULES, 4, 0)
+    row.span(RULES, 0, 4)
     row.write([5, EOS, 5, 5, 5], RULES)
     assert row.finished().ids == (5, 5)
     row = begun(4)
-    assert row.span(RULES, 4, 0).tokens == [5, 5, 5], "the last token is nobody's guess"
+    assert row.span(RULES, 0, 4).tokens == [5, 5, 5], "the last token is nobody's guess"
     row.write([5, 6, 6], RULES)
     assert row.span(RULES, 4, 4).tokens == [6], "there is room for one token and none to guess"
     row.write([6], RULES)
     assert (row.finished().ids, row.ended) == ((5, 5, 6, 6), "length")
 
 
-def test_a_count_that_was_guessed_wrong_is_not_guessed_again() -> None:
+def test_the_pad_s_slot_is_the_first_new_token_s() -> None:
     row = begun(10, pad_query=True)
-    row.span(RULES, 4, 0)
-    row.write([6, 6, 6, 6, 6], RULES)
-    assert row.ids == [5, 6]
-    assert row.span(RULES, 4, 0).tokens == [6]
+    assert (row.span(RULES, 0, 1).slot, row.span(RULES, 0, 1).tokens) == (2, [5, 5])
