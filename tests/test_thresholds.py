@@ -49,6 +49,9 @@ HELD = {
     "document MAX_HEADER_BYTES":
         f"{DOCUMENTS}test_a_header_of_32_mib_is_read_and_one_byte_more_is_not",
     "document DTYPE_BITS": f"{DOCUMENTS}test_a_number_of_each_kind_has_its_size",
+    "document MAX_KEYS":
+        "tests/document/test_reading.py"
+        "::test_each_bound_lets_its_last_value_through_and_not_the_next[keys]",
     "document MAX_VALUES":
         "tests/document/test_reading.py"
         "::test_each_bound_lets_its_last_value_through_and_not_the_next[values]",

@@ -38,6 +38,10 @@ MAX_VALUES = 500_000
 takes 280 bytes in a record, so that a record of 16 MiB, the largest that may be submitted, holds
 420,000. Python needs about 200 bytes for a small value under a key of its own."""
 
+MAX_KEYS = 100_000
+"""Most keys of one object. The header of a safetensors file has one for each tensor, 21,000 for an
+adapter of 1,000 layers."""
+
 MAX_STRING = 8_192
 """Longest string in characters; prompts and notes of ours are below 1,000."""
 
@@ -153,10 +157,12 @@ def parse_json(text: str, where: str, policy: Policy = OWN) -> Any:
 
     Raises:
         RecordError: not JSON, a key twice in one object, NaN or Infinity, nested too deep, too many
-            values, or a string or number that a stranger may not write.
+            values or keys, or a string or number that a stranger may not write.
     """
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(items) > MAX_KEYS:
+            raise RecordError(f"{where}: {len(items)} keys in one object; at most {MAX_KEYS}")
         found = dict(items)
         if len(found) != len(items):
             twice = _first_repeated(key for key, _ in items)

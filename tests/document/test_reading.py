@@ -13,6 +13,7 @@ import pytest
 from harness.document.reading import (
     MAX_FLOAT,
     MAX_INTEGER,
+    MAX_KEYS,
     MAX_NESTING,
     MAX_STRING,
     MAX_VALUES,
@@ -51,6 +52,10 @@ def test_text_in_any_script_is_welcome() -> None:
     assert parse_json(text, "record", STRANGER) == parse_json(text, "record", OWN)
 
 
+def object_of(keys: int) -> str:
+    return "{" + ",".join(f'"k{n}":1' for n in range(keys)) + "}"
+
+
 @pytest.mark.parametrize(
     ("inside", "outside"),
     [
@@ -59,9 +64,10 @@ def test_text_in_any_script_is_welcome() -> None:
         (repr(MAX_FLOAT), "1.0000001e18"),
         (f'"{"x" * MAX_STRING}"', f'"{"x" * (MAX_STRING + 1)}"'),
         ("[" * MAX_NESTING + "]" * MAX_NESTING, "[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1)),
+        (object_of(MAX_KEYS), object_of(MAX_KEYS + 1)),
         (f"[{'0,' * (MAX_VALUES - 1)}0]", f"[{'0,' * MAX_VALUES}0]"),
     ],
-    ids=["integer", "negative", "float", "string", "nesting", "values"],
+    ids=["integer", "negative", "float", "string", "nesting", "keys", "values"],
 )
 def test_each_bound_lets_its_last_value_through_and_not_the_next(inside: str, outside: str) -> None:
     parse_json(inside, "record", STRANGER)
@@ -103,7 +109,7 @@ HOSTILE = {
         "{" + ",".join(f'"k{n}":1' for n in range(1_200_000)) + ',"k1199999":1}'
     ),
     "as many keys as allowed, the last twice": (
-        "{" + ",".join(f'"k{n}":1' for n in range(MAX_VALUES - 2)) + f',"k{MAX_VALUES - 3}":1}}'
+        object_of(MAX_KEYS - 1)[:-1] + f',"k{MAX_KEYS - 2}":1}}'
     ),
     "one list of 7 million numbers": "[" + "1," * 7_000_000 + "1]",
     "empty lists": "[" + "[]," * 5_000_000 + "1]",

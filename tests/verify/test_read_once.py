@@ -163,9 +163,9 @@ def test_a_record_of_1_200_000_keys_is_refused_in_a_second(tmp_path: Path) -> No
 
 
 def test_unknown_fields_without_number_are_one_finding(tmp_path: Path) -> None:
-    text = hostile_record(300_000)
+    text = hostile_record(90_000)
     text = text[: text.rindex(',"k')] + "}"
     (tmp_path / "result.json").write_text(text)
     [finding] = verify([tmp_path / "result.json"]).findings
     assert finding.rule == "schema"
-    assert "300000 fields are missing, unknown or of a wrong type" in finding.found
+    assert "90000 fields are missing, unknown or of a wrong type" in finding.found
