@@ -17,6 +17,11 @@ class Hostile:
     text: str
     allowed: tuple[str, ...]
 
+    @property
+    def waits(self) -> bool:
+        """Return whether it runs until a limit of time or memory ends it, twice."""
+        return any(one in ("timed out", "failed: used more than") for one in self.allowed)
+
 
 GOOD = {
     "python": "def double(n):\n    return 2 * n\n\nassert double(2) == 4",

@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from traces import Traces
+from traces import Traces, mark_sandboxes
 
 from harness.boards.execution import Execution, execute, languages
 from harness.boards.execution.sandbox import Sandbox
 from harness.boards.execution.verdict import Attempt, Isolation, Verdict
 from harness.errors import EvaluationError, UsageError
 
+HERE = Path(__file__).parent
 needs_cpp = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on PATH")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox's strong form is Linux's")
 
@@ -172,7 +173,8 @@ def test_an_interrupted_execution_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    before = Traces.now()
+    monkeypatch.setattr(Sandbox, "_launch", mark_sandboxes("interrupted"))
+    before = Traces.now("interrupted")
 
     def interrupt(*_: int) -> None:
         raise KeyboardInterrupt
@@ -192,19 +194,22 @@ def test_an_interrupted_execution_leaves_nothing(
 
 @linux
 def test_what_runs_ends_when_the_harness_is_killed(tmp_path: Path) -> None:
-    before = Traces.now()
+    before = Traces.now("killed")
     code = (
-        "import sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+        "import sys, tempfile; tempfile.tempdir = sys.argv[1]; sys.path.append(sys.argv[2])\n"
+        "from traces import mark_sandboxes\n"
+        "from harness.boards.execution.sandbox import Sandbox\n"
+        "Sandbox._launch = mark_sandboxes('killed')\n"
         "from harness.boards.execution import execute, languages\n"
         "languages.PYTHON_WALL_S = 500\n"
         "daemon = 'import posix, time\\nif posix.fork() == 0: posix.setsid()\\ntime.sleep(400)'\n"
         "execute([daemon], 'python', policy='auto')"
     )
-    harness = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    harness = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(HERE)])
     deadline = time.monotonic() + 30
     try:
         while time.monotonic() < deadline:
-            new = Traces.now().beyond(before)
+            new = Traces.now("killed").beyond(before)
             if sum(" -s -P -B -c " in one for one in new) >= 2:
                 break
             time.sleep(0.05)

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from . import supervise
+from . import load, supervise
 
 LINUX = sys.platform == "linux"
 if LINUX:
@@ -229,7 +229,7 @@ def _end_descendants(group: int, user: int | None) -> None:
                     os.setuid(user)
                     os.kill(-1, signal.SIGKILL)
                 os._exit(0)
-        for pid in supervise.descendants():
+        for pid in load.descendants():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if not supervise.collect(wait=False):

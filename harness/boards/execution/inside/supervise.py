@@ -14,13 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .load import Load
+
 KEPT_BYTES = 8192
 """How much of a program's standard error is kept for the reason of its verdict."""
-
-WATCH_S = 0.05
-"""How often memory is looked at. A program fills about 100 MiB in this time."""
-SEARCH_S = 0.2
-"""The same where the program's processes must be found among all of the machine's."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def run_step(step: dict[str, Any], around: Surroundings) -> dict[str, Any]:
         os.close(descriptor)
     if problem := _read_all(trouble):
         raise OSError(problem)
-    load = _Load(around.own_processes)
+    load = Load(around.own_processes)
     end, status = _watch(pid, step, streams, load, begin)
     wall_s = time.monotonic() - begin
     around.end_all(pid)
@@ -188,53 +185,7 @@ def _limit(step: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_STACK, (8 * 2**20, hard))
 
 
-class _Load:
-    """What the program's processes take up, as far as `/proc` tells.
-
-    Args:
-        own_processes: `/proc` holds the program's processes and this one, and no other.
-    """
-
-    def __init__(self, own_processes: bool) -> None:
-        self._own = own_processes
-        self.interval_s = WATCH_S if own_processes else SEARCH_S
-        self._times: dict[str, tuple[int, int]] = {}
-        self.memory_bytes = 0
-        """Resident memory of all, at the last look."""
-
-    @property
-    def waited_s(self) -> float:
-        """Return how long they stood ready to run and had no processor, in seconds."""
-        return sum(waited for _, waited in self._times.values()) / 1e9
-
-    @property
-    def ran_s(self) -> float:
-        """Return how long they had a processor, in seconds."""
-        return sum(ran for ran, _ in self._times.values()) / 1e9
-
-    def look(self) -> None:
-        """Look at all processes that are there."""
-        pages = 0
-        for name in self._names():
-            with contextlib.suppress(OSError, ValueError):
-                with open(f"/proc/{name}/statm") as file:
-                    pages += int(file.read().split()[1])
-                # Run and waiting time of the first thread, in nanoseconds.
-                with open(f"/proc/{name}/schedstat") as file:
-                    ran, waited, _ = file.read().split()
-                    self._times[name] = int(ran), int(waited)
-        self.memory_bytes = pages * resource.getpagesize()
-
-    def _names(self) -> list[str]:
-        if not self._own:
-            return [str(pid) for pid in descendants()]
-        try:
-            return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
-        except OSError:
-            return []
-
-
-def _not_counted(step: dict[str, Any], load: _Load) -> float:
+def _not_counted(step: dict[str, Any], load: Load) -> float:
     """Return how much waiting is not counted, in seconds.
 
     None once the program had a processor for the whole of its time: many processes that wait for
@@ -245,7 +196,7 @@ def _not_counted(step: dict[str, Any], load: _Load) -> float:
 
 
 def _watch(
-    pid: int, step: dict[str, Any], streams: list[_Stream], load: _Load, begin: float
+    pid: int, step: dict[str, Any], streams: list[_Stream], load: Load, begin: float
 ) -> tuple[str, int | None]:
     """Wait for the end of `pid` or for the first limit that it breaks."""
     poll = select.poll()
@@ -256,15 +207,24 @@ def _watch(
     with contextlib.suppress(AttributeError, OSError):
         handle = os.pidfd_open(pid)
         poll.register(handle, select.POLLIN)
-    pause = WATCH_S if handle is not None else 0.01
+    # Where no event tells of the end, it is asked for.
+    pause = load.interval_s if handle is not None else 0.01
     looked = time.monotonic()
     try:
         while True:
             now = time.monotonic()
             left = begin + step["wall_s"] + _not_counted(step, load) - now
             if left <= 0:
-                return "timed out", None
+                # This process may itself have waited for a processor, and know old times only.
+                load.look()
+                if begin + step["wall_s"] + _not_counted(step, load) > now:
+                    continue
+                status = _reap(pid)
+                return ("timed out", None) if status is None else ("exited", status)
             for number, _ in poll.poll(1000 * min(pause, left)):
+                if number == handle:
+                    # Ended, but not collected: its times can still be read.
+                    load.look()
                 one = open_streams.get(number)
                 if one is not None and not one.drain():
                     poll.unregister(number)
@@ -316,21 +276,6 @@ def collect(wait: bool) -> bool:
             _left[ended] = status
     except ChildProcessError:
         return False
-
-
-def descendants() -> list[int]:
-    """Return all processes below this one, as far as `/proc` tells."""
-    parents: dict[int, list[int]] = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
-        if name.isdigit():
-            with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat") as file:
-                parent = int(file.read().rpartition(")")[2].split()[1])
-                parents.setdefault(parent, []).append(int(name))
-    found, new = [], [os.getpid()]
-    while new:
-        new = [child for parent in new for child in parents.get(parent, [])]
-        found += new
-    return found
 
 
 def _cpu_of_children() -> float:
