@@ -18,11 +18,11 @@ from harness.federation.serverapp.grid import AuditedGrid, ReplayedError
 from harness.federation.serverapp.reply_checks import read_device
 from harness.federation.serverapp.roster import ask_roster, roster_digest
 from harness.federation.serverapp.round_record import Exchange, client_record
+from harness.federation.serverapp.round_writer import RoundWriter
 from harness.federation.serverapp.transport import Transport
 from harness.federation.storage import strategy_state
 from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import Position, find_position
-from harness.federation.storage.round_writer import RoundWriter
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD
 from harness.federation.wire.tensors import difference, to_record, to_tensors
 from harness.progress import Meter
