@@ -18,7 +18,7 @@ import torch
 from plain_loop import load_quantized, texts
 
 from harness.evaluation.engine import load_engine
-from harness.evaluation.session import official_sets, open_subject
+from harness.evaluation.session import official_sets, read_run
 
 
 def clock() -> tuple[float, float]:
@@ -37,18 +37,16 @@ def main() -> None:
     parser.add_argument("--skip-plain", action="store_true", help="measure our decoder only")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    subject = open_subject(options.run_dir, "cpu", options.untrained)
-    protocol = subject.protocol
+    run = read_run(options.run_dir, "cpu", options.untrained)
+    protocol = run.protocol
     decoding = protocol.decoding
-    rows = official_sets(subject)[options.task].rows
+    rows = official_sets(run)[options.task].rows
     prompts = [row.context for row in rows]
     chosen = prompts[: options.rows]
-    model_dir = Path(subject.assets.model_dir)
+    model_dir = Path(run.assets.model_dir)
 
     begin, _ = clock()
-    engine = load_engine(
-        model_dir, subject.adapter_dir, protocol, len(chosen), "cpu", options.threads
-    )
+    engine = load_engine(model_dir, run.adapter_dir, protocol, len(chosen), "cpu", options.threads)
     loaded, loaded_cpu = clock()
     plans = engine.plan(options.task, prompts)
     ours = {item.row: item.text for item in engine.answers(list(enumerate(plans))[: len(chosen)])}
@@ -60,7 +58,7 @@ def main() -> None:
         "rows": len(chosen),
         "threads": options.threads,
         "decoders": len(engine.pool.decoders),
-        "adapter": None if subject.adapter_dir is None else str(subject.adapter_dir),
+        "adapter": None if run.adapter_dir is None else str(run.adapter_dir),
         "ours_load_s": round(loaded - begin, 1),
         "ours_s": round(ours_s, 1),
         "ours_cpu_s": round(ours_cpu_s, 1),
@@ -68,7 +66,7 @@ def main() -> None:
     del engine
     if not options.skip_plain:
         torch.set_num_threads(options.threads)
-        model, tokenizer = load_quantized(model_dir, subject.adapter_dir, decoding.seed)
+        model, tokenizer = load_quantized(model_dir, run.adapter_dir, decoding.seed)
         begin, begin_cpu = clock()
         plain = list(
             texts(model, tokenizer, chosen, decoding.batch_size, decoding.max_length_tokens)

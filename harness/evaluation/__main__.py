@@ -28,13 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args(arguments)
     try:
-        from harness.evaluation.session import evaluate, open_subject
+        from harness.evaluation.session import evaluate, read_run
 
-        subject = open_subject(options.run_dir, options.device, options.untrained)
-        refuse_absent_gpu(subject.device, this_machine())
+        run = read_run(options.run_dir, options.device, options.untrained)
+        refuse_absent_gpu(run.device, this_machine())
         threads = options.threads or cores()
         _settle(threads)
-        evaluate(subject, options.quiet, threads)
+        evaluate(run, options.quiet, threads)
     except HarnessError as error:
         print(CarriedError.of(error).text())
         return error.exit_code

@@ -36,13 +36,13 @@ ELAPSED = "elapsed.json"
 
 
 class MeasureKind(NamedTuple):
-    """One of the two measures of a set."""
+    """One of the two measures of an evaluation set."""
 
     metric: Literal["accuracy", "loglikelihood_accuracy"]
     form: str
-    """Name of its lm-eval task, with `{task}`."""
+    """Name of its lm-eval task; `{task}` stands for the set."""
     suffix: str
-    """Of the name of its generations file."""
+    """What the name of its generations file has after the set's."""
 
 
 OFFICIAL = MeasureKind("accuracy", OFFICIAL_TASK, "")
@@ -55,8 +55,8 @@ def measures(protocol: BoardProtocol) -> tuple[MeasureKind, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What is evaluated."""
+class EvaluatedRun:
+    """A run as its evaluation sees it: spec, assets, adapter and device."""
 
     run_dir: Path
     spec: RunSpec
@@ -92,8 +92,8 @@ class Subject:
         )
 
 
-def open_subject(run_dir: Path, device: str | None, untrained: bool) -> Subject:
-    """Read a run directory.
+def read_run(run_dir: Path, device: str | None, untrained: bool) -> EvaluatedRun:
+    """Read what a run directory holds for its evaluation.
 
     Args:
         run_dir: with `spec.json`, `assets.json` and `adapter/`.
@@ -115,14 +115,14 @@ def open_subject(run_dir: Path, device: str | None, untrained: bool) -> Subject:
     adapter = None if untrained else run_dir / ADAPTER
     if adapter is not None:
         check_files(adapter)
-    return Subject(run_dir, spec, assets, challenge, adapter, device or spec.compute.device)
+    return EvaluatedRun(run_dir, spec, assets, challenge, adapter, device or spec.compute.device)
 
 
-def evaluate(subject: Subject, quiet: bool = False, threads: int = 1) -> Scores:
+def evaluate(run: EvaluatedRun, quiet: bool = False, threads: int = 1) -> Scores:
     """Evaluate what is still missing, write `scores.json` and return it.
 
     Args:
-        subject: what is evaluated.
+        run: as `read_run` returns it.
         quiet: print no progress.
         threads: processors to use.
 
@@ -132,52 +132,52 @@ def evaluate(subject: Subject, quiet: bool = False, threads: int = 1) -> Scores:
         UsageError: another process is at it.
     """
     begin = time.monotonic()
-    with locked(subject.run_dir), ExitStack() as stack:
-        key = subject.key()
-        folder = open_generations(subject.run_dir, key)
-        sets = official_sets(subject)
-        limit = subject.spec.evaluation_rows
+    with locked(run.run_dir), ExitStack() as stack:
+        key = run.key()
+        folder = open_generations(run.run_dir, key)
+        sets = official_sets(run)
+        limit = run.spec.evaluation_rows
         journals = {
             (task, suffix): stack.enter_context(
                 Journal(folder, task + suffix, tuple(row.context for row in official.rows[:limit]))
             )
             for task, official in sets.items()
-            for suffix in (measure.suffix for measure in measures(subject.protocol))
+            for suffix in (measure.suffix for measure in measures(run.protocol))
         }
         try:
-            results = _run(subject, sets, journals, quiet, threads)
+            results = _lm_eval_results(run, sets, journals, quiet, threads)
         finally:
             elapsed = _add_elapsed(folder, time.monotonic() - begin)
         scores = Scores(
-            scores=_scores(subject, sets, journals, results),
+            scores=_scores(run, sets, journals, results),
             model_sha256=key.model_sha256,
             adapter_sha256=key.adapter_sha256,
             packages=key.packages,
             duration_s=elapsed,
-            trust_remote_code=subject.spec.model.trust_remote_code,
+            trust_remote_code=run.spec.model.trust_remote_code,
         )
-        write_atomic(subject.run_dir / SCORES, pretty_json(scores.model_dump(mode="json")))
+        write_atomic(run.run_dir / SCORES, pretty_json(scores.model_dump(mode="json")))
         return scores
 
 
-def official_sets(subject: Subject) -> dict[str, OfficialSet]:
+def official_sets(run: EvaluatedRun) -> dict[str, OfficialSet]:
     """Return task -> the rows that a run is evaluated on, each set's files read once.
 
     Raises:
         EvaluationError: the files do not give the official rows.
     """
-    protocol = subject.protocol
-    if subject.spec.smoke:
-        return {i.task: protocol.smoke_rows(i.task) for i in subject.challenge.evaluation}
-    files = subject.assets.evaluation_files
+    protocol = run.protocol
+    if run.spec.smoke:
+        return {i.task: protocol.smoke_rows(i.task) for i in run.challenge.evaluation}
+    files = run.assets.evaluation_files
     return {
         item.task: protocol.rows(item.task, [Path(each) for each in files[item.task]])
-        for item in subject.challenge.evaluation
+        for item in run.challenge.evaluation
     }
 
 
-def _run(
-    subject: Subject,
+def _lm_eval_results(
+    run: EvaluatedRun,
     sets: Mapping[str, OfficialSet],
     journals: Mapping[tuple[str, str], Journal],
     quiet: bool,
@@ -190,7 +190,7 @@ def _run(
     from harness.evaluation.lm_eval_bridge.lm import JournaledLM
     from harness.evaluation.lm_eval_bridge.tasks import task_configs
 
-    protocol = subject.protocol
+    protocol = run.protocol
     kinds = measures(protocol)
     # The two measures are answered one after the other, so the larger of them decides how many rows
     # are at work at a time.
@@ -198,13 +198,13 @@ def _run(
 
     def load() -> Engine:
         return load_engine(
-            Path(subject.assets.model_dir),
-            subject.adapter_dir,
+            Path(run.assets.model_dir),
+            run.adapter_dir,
             protocol,
             missing,
-            subject.device,
+            run.device,
             threads,
-            subject.spec.model.trust_remote_code,
+            run.spec.model.trust_remote_code,
         )
 
     lm = JournaledLM(
@@ -219,25 +219,24 @@ def _run(
     results: dict[str, Any] = lm_evaluate(
         lm=lm,
         task_dict=manager.load(task_configs(protocol, sets)),
-        limit=subject.spec.evaluation_rows,
+        limit=run.spec.evaluation_rows,
         log_samples=False,
     )
     return results
 
 
 def _scores(
-    subject: Subject,
+    run: EvaluatedRun,
     sets: Mapping[str, OfficialSet],
     journals: Mapping[tuple[str, str], Journal],
     results: Mapping[str, Any],
 ) -> tuple[Score, ...]:
-    training = _training_examples(subject)
+    training = _training_examples(run)
     leaks = {
-        task: _leak(training, official, subject.spec.evaluation_rows)
-        for task, official in sets.items()
+        task: _leak(training, official, run.spec.evaluation_rows) for task, official in sets.items()
     }
     scores = []
-    for kind in measures(subject.protocol):
+    for kind in measures(run.protocol):
         for task in sets:
             name = kind.form.format(task=task)
             journal = journals[task, kind.suffix]
@@ -245,15 +244,13 @@ def _scores(
                 task=task,
                 metric=kind.metric,
                 protocol=(
-                    subject.protocol.id
-                    if kind is OFFICIAL
-                    else f"{name}/{results['versions'][name]}"
+                    run.protocol.id if kind is OFFICIAL else f"{name}/{results['versions'][name]}"
                 ),
                 file=journal.finish(),
                 rows=[journal.rows[row] for row in range(len(journal.contexts))],
                 reported=results["results"][name],
             )
-            scores.append(score(subject.protocol, measure, leaks[task]))
+            scores.append(score(run.protocol, measure, leaks[task]))
     return tuple(scores)
 
 
@@ -261,14 +258,14 @@ def _leak(training: list[Example], official: OfficialSet, limit: int | None) -> 
     return count_leak(training, official.source, official.examples[:limit])
 
 
-def _training_examples(subject: Subject) -> list[Example]:
-    columns = subject.protocol.example_columns
+def _training_examples(run: EvaluatedRun) -> list[Example]:
+    columns = run.protocol.example_columns
     text, answer = columns
-    if subject.assets.training_file is None:
-        return [(row[text], row[answer]) for row in subject.protocol.smoke_training()]
+    if run.assets.training_file is None:
+        return [(row[text], row[answer]) for row in run.protocol.smoke_training()]
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(subject.assets.training_file, columns=list(columns))
+    table = pyarrow.parquet.read_table(run.assets.training_file, columns=list(columns))
     return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from harness.cli.execute.reproduce import command
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError, UsageError
-from harness.evaluation.session import evaluate, open_subject
+from harness.evaluation.session import evaluate, read_run
 from harness.record.result import ResultRecord
 from harness.reproduce import evaluation, reevaluate
 from harness.reproduce.rung import write_rung
@@ -26,7 +26,7 @@ WEIGHTS = "adapter/adapter_model.safetensors"
 @pytest.fixture
 def finished(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An evaluated run directory with its record, and sources that find the tiny model again."""
-    scores = evaluate(open_subject(run_dir, None, untrained=False), quiet=True)
+    scores = evaluate(read_run(run_dir, None, untrained=False), quiet=True)
     assets = read_document(Assets, run_dir / "assets.json")
     spec = read_document(RunSpec, run_dir / "spec.json")
     value = Submission().record

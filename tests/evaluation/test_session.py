@@ -21,7 +21,7 @@ from harness.errors import EvaluationError, RecordError, UsageError
 from harness.evaluation.journal import Journal
 from harness.evaluation.launch import evaluate_run
 from harness.evaluation.result_key import locked
-from harness.evaluation.session import Subject, evaluate, open_subject
+from harness.evaluation.session import EvaluatedRun, evaluate, read_run
 from harness.record.score import Scores
 from harness.scoring.statistics import standard_error
 
@@ -46,8 +46,8 @@ sys.exit(main([sys.argv[1], "--threads", "1", "--quiet"]))
 """
 
 
-def subject(run_dir: Path) -> Subject:
-    return open_subject(run_dir, None, untrained=False)
+def subject(run_dir: Path) -> EvaluatedRun:
+    return read_run(run_dir, None, untrained=False)
 
 
 def lines(run_dir: Path, name: str) -> list[dict[str, object]]:
