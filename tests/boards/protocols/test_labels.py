@@ -54,3 +54,9 @@ def test_a_text_that_may_still_turn_positive_is_not_decided(text: str) -> None:
 )
 def test_an_answer_without_any_label_word_is_told_apart(answer: str, expected: bool) -> None:
     assert PROTOCOL.read("fpb", answer, "").valid is expected
+
+
+def test_the_space_before_a_label_is_the_label_s_own() -> None:
+    """So that " negative" is weighed as whole tokens; nothing else of the prompt is changed."""
+    for row in PROTOCOL.smoke_rows("fpb").rows:
+        assert PROTOCOL.question(row.context) + " " == row.context
