@@ -45,8 +45,7 @@ def build_strategy(
             " to run, record and resume rounds; override configure_train and aggregate_train"
             " instead"
         )
-    with calling_plugin(f"strategy {name}: its state"):
-        strategy_state.capture(strategy)
+    strategy_state.capture(strategy)  # which refuses, by name, what no checkpoint could keep
     return strategy
 
 

@@ -26,6 +26,9 @@ def aggregation_error(
     Over all layers together, ||mean(B A) - mean(B) mean(A)|| / ||mean(B A)|| in the Frobenius norm,
     with `weights` as the weights of the means: 0 when all clients agree on A or on B.
 
+    Two clients of equal weight, whose factors are one number each: B = 2, A = 1 and B = 0, A = 3.
+    The mean of the products is 1, the product of the means 1 * 2 = 2: the error is |1 - 2| / 1 = 1.
+
     Args:
         updates: one mapping per client; factors are the pairs `*.lora_A.weight` (r, in) and
             `*.lora_B.weight` (out, r).
@@ -76,9 +79,10 @@ def _layer_norms_squared(
 ) -> tuple[float, float]:
     """Return ||mean(B A)||^2 and ||mean(B A) - mean(B) mean(A)||^2 of one layer.
 
-    ||P Q||^2 = sum((P'P) * (Q Q')), so no (out, in) product is formed. With P all weighted B side
-    by side and Q all A stacked, mean(B) and mean(A) are sums over blocks of P and Q, and whatever
-    is multiplied with them is a sum over blocks of P'P and Q Q'.
+    ||P Q||^2 = sum((P'P) * (Q Q')), so no (out, in) product is formed: for a layer of 8,192 x 2,048
+    and five clients of rank 32, two matrices of 160 x 160 stand for one of 128 MiB. With P all
+    weighted B side by side and Q all A stacked, mean(B) and mean(A) are sums over blocks of P and
+    Q, and whatever is multiplied with them is a sum over blocks of P'P and Q Q'.
 
     Args:
         ups: B of each client, (out, r).

@@ -39,6 +39,14 @@ def find_position(run_dir: Path, job: Job, ledger: Ledger) -> Position | None:
     that line. A torn checkpoint is passed over for the one before it; rounds after the checkpoint
     are dropped from the ledger, since they are run again.
 
+    Killed while round 7 was kept, a run may be found with
+
+    - checkpoints 5 and 6, six lines: nothing of round 7; go on after 6,
+    - checkpoints 6 and 7, six lines: line 7 is copied from checkpoint 7; go on after 7,
+    - checkpoint 7 torn, 6 whole, six lines: go on after 6.
+
+    The checkpoint decides, never the ledger: lines can be made of a checkpoint and not the reverse.
+
     Returns:
         The position, or None when the run must begin at the beginning.
 

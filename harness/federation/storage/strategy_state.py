@@ -25,6 +25,7 @@ from flwr.serverapp.strategy import Strategy
 
 from harness.document import Document
 from harness.errors import PluginError, RecordError
+from harness.plugins.guard import calling_plugin
 
 CONFIGURATION = (
     FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, Document,
@@ -37,8 +38,9 @@ def capture(strategy: Strategy) -> tuple[Any, dict[str, np.ndarray]]:
     Raises:
         PluginError: an attribute holds something that cannot be kept; it is named.
     """
-    writer = StateWriter({})
-    return writer.attributes(strategy, type(strategy).__name__), writer.tensors
+    writer, name = StateWriter({}), type(strategy).__name__
+    with calling_plugin(f"strategy {name}: its state"):
+        return writer.attributes(strategy, name), writer.tensors
 
 
 def restore(strategy: Strategy, state: Any, tensors: Mapping[str, np.ndarray]) -> None:
@@ -46,8 +48,10 @@ def restore(strategy: Strategy, state: Any, tensors: Mapping[str, np.ndarray]) -
 
     Raises:
         RecordError: the state is of another class of strategy.
+        PluginError: the strategy refuses it.
     """
-    StateReader(tensors).attributes(strategy, state)
+    with calling_plugin(f"strategy {type(strategy).__name__}: its state"):
+        StateReader(tensors).attributes(strategy, state)
 
 
 @dataclass(frozen=True, slots=True)

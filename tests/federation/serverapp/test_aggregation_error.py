@@ -73,3 +73,11 @@ def test_an_error_below_a_millionth_is_rounding(spread: float, reported: float) 
         for way in (1, -1)
     ]
     assert aggregation_error(updates, [1, 1]) == pytest.approx(reported, rel=1e-3)
+
+
+def test_the_example_of_the_documents() -> None:
+    clients = [
+        {"w.lora_B.weight": np.full((1, 1), b), "w.lora_A.weight": np.full((1, 1), a)}
+        for b, a in ((2.0, 1.0), (0.0, 3.0))
+    ]
+    assert aggregation_error(clients, [1, 1]) == 1.0

@@ -119,3 +119,19 @@ def test_state_of_another_class_is_refused() -> None:
     state, tensors = capture(fresh())
     with pytest.raises(RecordError, match="state of a FedAvg; the strategy is a "):
         restore(Other(fraction_train=0.5, fraction_evaluate=0.0), state, tensors)
+
+
+def test_what_a_strategy_does_with_its_state_names_the_strategy() -> None:
+    class Strict(FedAvg):
+        @property
+        def momentum(self) -> int:
+            return 0
+
+    strategy = Strict(fraction_train=0.5, fraction_evaluate=0.0)
+    state, tensors = capture(strategy)
+    state["attributes"]["momentum"] = 1
+    with pytest.raises(PluginError, match="Strict: its state raised AttributeError"):
+        restore(strategy, state, tensors)
+    strategy.mixed = {1, "one"}
+    with pytest.raises(PluginError, match="Strict: its state raised TypeError"):
+        capture(strategy)
