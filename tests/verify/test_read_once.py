@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from clean_submission import Submission
 
 from harness.document import sha256_file
 from harness.document.reading import MAX_VALUES
+from harness.record.file_names import ADAPTER_WEIGHTS_PATH
 from harness.submissions.check import check, verify
 from harness.verify.targets import Target, find_targets
 
@@ -108,20 +110,45 @@ def test_a_claim_is_opened_once(tmp_path: Path) -> None:
     assert opened.count(str(path)) == 1
 
 
+def other_output(submission: Submission) -> None:
+    submission.generations["fpb"][0][3] = " no label at all"
+    submission.redigest()
+
+
+def other_bits(submission: Submission) -> None:
+    submission.bits = {task: "1" * len(rows) for task, rows in submission.generations.items()}
+
+
+def other_average(submission: Submission) -> None:
+    submission.record["average"] = 1.0
+
+
+def other_weights(submission: Submission) -> None:
+    data = submission.extra[ADAPTER_WEIGHTS_PATH]
+    submission.extra[ADAPTER_WEIGHTS_PATH] = data[:-1] + bytes([data[-1] ^ 1])
+    digest = hashlib.sha256(submission.extra[ADAPTER_WEIGHTS_PATH]).hexdigest()
+    submission.record["adapter"]["sha256"] = digest
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["result.json", "generations/fpb.jsonl", "adapter/adapter_model.safetensors", "rows.json"],
+    ("name", "change"),
+    [
+        ("generations/fpb.jsonl", other_output),
+        ("rows.json", other_bits),
+        ("result.json", other_average),
+        (ADAPTER_WEIGHTS_PATH, other_weights),
+    ],
 )
 def test_a_file_that_is_exchanged_at_its_second_reading_is_judged_by_its_first(
-    name: str, tmp_path: Path
+    name: str, change: Callable[[Submission], None], tmp_path: Path
 ) -> None:
-    """Today's file is good whenever it is opened for the second time; it is bad the first time."""
+    """The file on disk is bad, and every digest is of it; whoever opens it again finds a good one,
+    of which everything but the digests would be accepted."""
     submission = Submission()
     submission.add_weights()
+    good = submission.files()[name]
+    change(submission)
     folder = submission.write(tmp_path / FOLDER)
-    good = (folder / name).read_bytes()
-    bad = good[:-2] + b"x\n"
-    (folder / name).write_bytes(bad)
     opened: list[str] = []
 
     def exchange(path: str) -> None:
@@ -131,10 +158,7 @@ def test_a_file_that_is_exchanged_at_its_second_reading_is_judged_by_its_first(
                 (folder / name).write_bytes(good)
 
     with watching(exchange):
-        found = verify([folder])
-    assert not found.clean
-    (folder / name).write_bytes(good)
-    assert verify([folder]).clean
+        assert not verify([folder]).clean
 
 
 def test_digests_are_of_the_bytes_on_disk(tmp_path: Path) -> None:
