@@ -44,8 +44,11 @@ def child_environment(spec: RunSpec, folder: str) -> dict[str, str]:
 
 
 @contextmanager
-def surroundings(spec: RunSpec, folder: str) -> Iterator[None]:
-    """Set them in this process, whose children inherit them and share its memory, for a while."""
+def client_environment(spec: RunSpec, folder: str) -> Iterator[None]:
+    """Set `child_environment` in this process for a while: its children inherit it.
+
+    They are on one machine, so they lend each other the arrays of messages too.
+    """
     values = child_environment(spec, folder) | {SWITCH: "1"}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

@@ -14,7 +14,7 @@ from harness.federation.options import FederationOutcome
 from harness.federation.serverapp.transport import Transport
 from harness.federation.simulation.client_processes import actors as client_processes
 from harness.federation.simulation.client_processes import kill, replace_working
-from harness.federation.simulation.environment import surroundings
+from harness.federation.simulation.environment import client_environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.ray_session import ray_session
 from harness.federation.simulation.ray_start import ray_folder
@@ -96,7 +96,7 @@ def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path) -> FederationO
     folder = ray_folder("harness-ray-")
     with (
         Guardian(folder),
-        surroundings(run.spec, folder),
+        client_environment(run.spec, folder),
         flower_log(logs),
         answering_signals(stop.set) as interrupted,
         ray_session(actors, cuda, message_bytes(run.shapes), folder, stop),
