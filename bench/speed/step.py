@@ -86,7 +86,7 @@ def plain_case(checkpointing: bool, batch: int, threads: int, dropout: float) ->
     import torch
     from plain_training import plain_batch, plain_losses, plain_model
 
-    from harness.training.base import load_tokenizer
+    from harness.training.base_model import load_tokenizer
     from harness.training.example_order import example_order
     from harness.training.examples import tokenise
     from harness.training.optimizers import make_optimizer

@@ -19,7 +19,7 @@ from harness.record.machine import Device
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
 from harness.training.adapter import Adapter, Arrays
-from harness.training.base import compute_dtype, load_base, load_tokenizer
+from harness.training.base_model import compute_dtype, load_base, load_tokenizer
 from harness.training.determinism import be_deterministic, doubts
 from harness.training.example_order import example_order
 from harness.training.examples import Example, tokenise

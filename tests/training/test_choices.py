@@ -13,7 +13,7 @@ import pytest
 from harness.errors import PluginError
 from harness.planning.schedule import learning_rate, step_factor
 from harness.recipe import DataSpec, Prompt, RowFilter, TrainSpec
-from harness.training.base import load_tokenizer
+from harness.training.base_model import load_tokenizer
 from harness.training.examples import tokenise
 from harness.training.prompt import check_prompt, render
 from harness.training.rows import choose_rows, rewritten

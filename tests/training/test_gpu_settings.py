@@ -10,7 +10,7 @@ import torch
 
 from harness.plugins import find_model
 from harness.recipe import TrainSpec
-from harness.training.base import compute_dtype
+from harness.training.base_model import compute_dtype
 from harness.training.fast.attention import _for_each_query_head
 from harness.training.fast.memory import free_memory_bytes
 from harness.training.optimizers import make_optimizer

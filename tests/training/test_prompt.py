@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import PluginError
 from harness.recipe import Prompt, TrainSpec
-from harness.training.base import load_tokenizer
+from harness.training.base_model import load_tokenizer
 from harness.training.examples import tokenise
 from harness.training.prompt import check_prompt, render
 

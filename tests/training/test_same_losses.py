@@ -91,7 +91,7 @@ def test_the_dequantised_base_has_the_quantized_ones_bits(
 ) -> None:
     params = {"r": 4, "dropout": 0.2, "target_modules": ["v_proj", "up_proj"]}
     kept = make_trainer(name, params, quantization)
-    monkeypatch.setattr("harness.training.base.DEQUANTISED_SHARE", 0.0)
+    monkeypatch.setattr("harness.training.base_model.DEQUANTISED_SHARE", 0.0)
     quantized = make_trainer(name, params, quantization)
     names = {type(module).__name__ for module in quantized.model.modules()}
     assert "Linear4bit" in names
@@ -108,7 +108,7 @@ def test_eight_bits_are_dequantised_as_bitsandbytes_does_on_a_cpu(
 ) -> None:
     params = {"r": 4, "dropout": 0.0, "target_modules": ["v_proj", "up_proj"]}
     kept = make_trainer("lora", params, "int8")
-    monkeypatch.setattr("harness.training.base._keeps_dequantised", lambda *_: False)
+    monkeypatch.setattr("harness.training.base_model._keeps_dequantised", lambda *_: False)
     theirs = make_trainer("lora", params, "int8")
     names = {type(module).__name__ for module in theirs.model.modules()}
     assert "Linear8bitLt" in names
