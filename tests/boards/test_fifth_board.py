@@ -124,7 +124,6 @@ def test_it_goes_from_a_run_to_a_page(site: Path, tmp_path: Path, tiny_model: Pa
         site, tmp_path,
         "run --plugin weather-plugin --smoke --seed 7 --mirror mirror --out run",
         "verify run",
-        "evaluate run",
         "submit run --name rain --submissions submissions",
         "verify submissions",
         "leaderboard --submissions submissions --out leaderboard",
