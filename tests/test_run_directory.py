@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.pipeline.run import Settings, start
 from harness.planning.resolve import Request
 from harness.run_directory import LOCK, refuse_existing, refuse_unwritable
+from harness.sources.assets import Assets
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +35,12 @@ def test_of_two_that_start_at_once_the_later_one_writes_nothing(
 ) -> None:
     out = tmp_path / "run"
 
-    def locate(*_: object) -> None:
+    def locate(*_: object) -> Assets:
         """While this one seeks its sources the other one begins."""
         other = os.open(out / LOCK, os.O_RDWR | os.O_CREAT)
         fcntl.flock(other, fcntl.LOCK_EX)
         (out / "spec.json").write_text("the other's")
+        return Assets(model_dir="none", training_file=None, evaluation_files={}, data=())
 
     monkeypatch.setattr("harness.pipeline.run.locate", locate)
     out.mkdir()
@@ -60,7 +62,7 @@ def test_the_command_that_is_proposed_can_be_pasted(tmp_path: Path) -> None:
 def test_an_unwritable_out_is_refused_before_the_sources_are_sought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locate(*_: object) -> None:
+    def locate(*_: object) -> Assets:
         raise AssertionError("sources were sought")
 
     monkeypatch.setattr("harness.pipeline.run.locate", locate)
