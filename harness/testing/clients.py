@@ -1,4 +1,4 @@
-"""Clients for a federation in a room: they answer as the harness's do, and train by a function."""
+"""The clients of a small federation: they answer as the harness's do, and train by a function."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STEPS = 4
 
 @dataclass
 class Clients:
-    """All clients of a room, each with what it keeps from round to round."""
+    """All clients of a small federation, each with what it keeps from round to round."""
 
     initial: Arrays
     """The adapter as it starts."""

@@ -1,4 +1,4 @@
-"""A federation in a room: a strategy and clients in one process, on small arrays, in no time.
+"""A small federation: a strategy and clients in one process, on small arrays, in no time.
 
 Everything that the real federation checks of messages and replies is checked here by the same
 functions; training is replaced by a draw that depends on (seed, round, partition) alone.
@@ -30,8 +30,8 @@ from harness.testing.clients import Arrays, Clients, Trained, seeded_adapter
 
 
 @dataclass
-class Room:
-    """One strategy with its clients."""
+class SmallFederation:
+    """One strategy with its clients, on small arrays."""
 
     method: StrategyMethod
     params: Document
@@ -40,8 +40,8 @@ class Room:
     """What clients do."""
     examples: Mapping[int, int] = field(default_factory=dict)
     """Partition -> its examples; 100 where missing."""
-    order: Callable[[list[Message]], list[Message]] = list
-    """In which order replies reach the strategy."""
+    reply_order: Callable[[list[Message]], list[Message]] = list
+    """Puts replies into the order in which they reach the strategy."""
     initial: Arrays = field(default_factory=dict)
     """The adapter as it starts; small random tensors when none is given."""
 
@@ -69,7 +69,7 @@ class Room:
             replies = self._ask(adapter, plan, round)
             seed_draws(self.context.seed, "aggregation", round)
             with calling_plugin(f"aggregate_train() of round {round}"):
-                record, _ = self.strategy.aggregate_train(round, self.order(replies))
+                record, _ = self.strategy.aggregate_train(round, self.reply_order(replies))
         if record is None:
             raise PluginError(f"no aggregate in round {round}")
         found = to_tensors(record)

@@ -19,7 +19,7 @@ import numpy as np
 from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.testing.clients import Arrays, drift
-from harness.testing.in_process import Room, reverse
+from harness.testing.in_process import SmallFederation, reverse
 
 LAW_TOLERANCE = 1e-4
 """Largest relative difference (L2) that float32 sums in another order may show."""
@@ -34,15 +34,17 @@ Law = Callable[[StrategyMethod, Document, StrategyContext], str | None]
 
 def permutation(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
     """Replies in the opposite order give the same aggregate."""
-    one = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
-    other = Room(method, params, context, drift(MOVE), order=reverse).rounds(TRIAL_ROUNDS)
+    one = SmallFederation(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
+    other = SmallFederation(method, params, context, drift(MOVE), reply_order=reverse).rounds(
+        TRIAL_ROUNDS
+    )
     return _apart(method, one, other, "replies in another order give another adapter")
 
 
 def repetition(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
     """The same run twice gives the same bytes."""
-    one = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
-    other = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
+    one = SmallFederation(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
+    other = SmallFederation(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
     same = all(np.array_equal(one[name], other[name]) for name in one)
     return None if same else "a second run gives another adapter; draw from the seeded generators"
 
@@ -51,17 +53,20 @@ def restored_state(
     method: StrategyMethod, params: Document, context: StrategyContext
 ) -> str | None:
     """A strategy restored from its captured state goes on as it would have."""
-    one = Room(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
-    other = Room(method, params, context, drift(MOVE)).resumed(TRIAL_ROUNDS, after=2)
+    one = SmallFederation(method, params, context, drift(MOVE)).rounds(TRIAL_ROUNDS)
+    other = SmallFederation(method, params, context, drift(MOVE)).resumed(TRIAL_ROUNDS, after=2)
     same = all(np.array_equal(one[name], other[name]) for name in one)
     return None if same else "it goes on otherwise after a checkpoint; keep its state in attributes"
 
 
 def fixed_point(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
     """Clients that return what they received change nothing."""
-    room = Room(method, params, context, lambda adapter, round, partition: adapter)
+    federation = SmallFederation(method, params, context, lambda adapter, round, partition: adapter)
     return _apart(
-        method, room.rounds(TRIAL_ROUNDS), room.initial, "unchanged replies change the adapter"
+        method,
+        federation.rounds(TRIAL_ROUNDS),
+        federation.initial,
+        "unchanged replies change the adapter",
     )
 
 
@@ -69,11 +74,13 @@ def identity(method: StrategyMethod, params: Document, context: StrategyContext)
     """Clients that agree, and a client alone, make their update the new adapter."""
     for clients in (context.clients_per_round, 1):
         few = replace(context, clients_per_round=clients, rounds=1, fraction=1e-9)
-        room = Room(method, params, few, _agreeing)
-        expected = _agreeing(dict(room.initial), 1, 0)
+        federation = SmallFederation(method, params, few, _agreeing)
+        expected = _agreeing(dict(federation.initial), 1, 0)
         moved = method.plan_of(params, few, 1).train
-        want = {n: expected[n] if n in moved else v for n, v in room.initial.items()}
-        problem = _apart(method, room.rounds(1), want, f"{clients} agreeing client(s) are not kept")
+        want = {n: expected[n] if n in moved else v for n, v in federation.initial.items()}
+        problem = _apart(
+            method, federation.rounds(1), want, f"{clients} agreeing client(s) are not kept"
+        )
         if problem:
             return problem
     return None
@@ -87,8 +94,10 @@ def examples(method: StrategyMethod, params: Document, context: StrategyContext)
 
     pair = replace(context, num_supernodes=2, clients_per_round=2, fraction=1.0, rounds=1)
     four = replace(context, num_supernodes=4, clients_per_round=4, fraction=1.0, rounds=1)
-    one = Room(method, params, pair, of_two, examples={0: 1, 1: 3}).rounds(1)
-    other = Room(method, params, four, of_two, examples=dict.fromkeys(range(4), 1)).rounds(1)
+    one = SmallFederation(method, params, pair, of_two, examples={0: 1, 1: 3}).rounds(1)
+    other = SmallFederation(
+        method, params, four, of_two, examples=dict.fromkeys(range(4), 1)
+    ).rounds(1)
     return _apart(method, one, other, "a client of three times the examples does not count thrice")
 
 

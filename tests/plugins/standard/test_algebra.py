@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.components import StrategyContext
 from harness.testing.clients import drift
-from harness.testing.in_process import Room
+from harness.testing.in_process import SmallFederation
 from harness.testing.samples import LORA_PARAMS, lora_shapes
 
 METHODS = {method.name: method for method in STRATEGIES}
@@ -127,8 +127,8 @@ def test_names_decide_what_is_a_factor():
         pairs((A,))
 
 
-class Watched(Room):
-    """A room that keeps what each client received and returned."""
+class Watched(SmallFederation):
+    """A federation that keeps what each client received and returned."""
 
     def __init__(self, name, context=CONTEXT, **params):
         method = METHODS[name]
@@ -149,69 +149,71 @@ class Watched(Room):
 
 def test_flora_s_adapter_is_the_exact_sum_over_clients_and_rounds():
     """W + s B A of the stack is W + sum over rounds and clients of s p_i B_i A_i, densely."""
-    room = Watched("flora")
-    adapter = dict(room.initial)
+    federation = Watched("flora")
+    adapter = dict(federation.initial)
     for number in (1, 2, 3):
-        adapter = room.play(adapter, number)
-    for a, b in pairs(tuple(room.initial)):
+        adapter = federation.play(adapter, number)
+    for a, b in pairs(tuple(federation.initial)):
         assert adapter[a].shape[0] == 3 * 4 * LORA_PARAMS["r"]
         dense = sum(
             n / 700 * trained[b].astype(np.float64) @ trained[a].astype(np.float64)
-            for (_, p), (_, trained) in room.seen.items()
+            for (_, p), (_, trained) in federation.seen.items()
             for n in (WEIGHTS[p],)
         )
         assert relative(adapter[b].astype(np.float64) @ adapter[a], dense) < 1e-6
         # What clients of round 3 were sent is what rounds 1 and 2 had made, scale included.
         early = sum(
             WEIGHTS[p] / 700 * trained[b].astype(np.float64) @ trained[a].astype(np.float64)
-            for (number, p), (_, trained) in room.seen.items()
+            for (number, p), (_, trained) in federation.seen.items()
             if number < 3
         )
-        held = room.seen[3, 0][0]
+        held = federation.seen[3, 0][0]
         product = held["history/" + b].astype(np.float64) @ held["history/" + a]
         assert relative(product, 2.0 * early) < 1e-6
 
 
 def test_ffa_lora_averages_b_and_leaves_a():
-    room = Watched("ffa-lora")
-    after = room.rounds(1)
+    federation = Watched("ffa-lora")
+    after = federation.rounds(1)
     for a, b in pairs(tuple(after)):
-        np.testing.assert_array_equal(after[a], room.initial[a])
-        np.testing.assert_allclose(after[b], room.mean(1, b), rtol=1e-6)
+        np.testing.assert_array_equal(after[a], federation.initial[a])
+        np.testing.assert_allclose(after[b], federation.mean(1, b), rtol=1e-6)
         # The point of the paper: the mean of the products is the product of the means.
         products = sum(
-            n / 700 * room.seen[1, p][1][b].astype(np.float64) @ room.initial[a]
+            n / 700 * federation.seen[1, p][1][b].astype(np.float64) @ federation.initial[a]
             for p, n in WEIGHTS.items()
         )
         assert relative(after[b].astype(np.float64) @ after[a], products) < 1e-6
 
 
 def test_rolora_alternates_b_then_a():
-    room = Watched("rolora")
-    first = room.play(dict(room.initial), 1)
-    second = room.play(first, 2)
+    federation = Watched("rolora")
+    first = federation.play(dict(federation.initial), 1)
+    second = federation.play(first, 2)
     for a, b in pairs(tuple(first)):
-        np.testing.assert_array_equal(first[a], room.initial[a])
-        np.testing.assert_allclose(first[b], room.mean(1, b), rtol=1e-6)
+        np.testing.assert_array_equal(first[a], federation.initial[a])
+        np.testing.assert_allclose(first[b], federation.mean(1, b), rtol=1e-6)
         np.testing.assert_array_equal(second[b], first[b])
-        np.testing.assert_allclose(second[a], room.mean(2, a), rtol=1e-6)
+        np.testing.assert_allclose(second[a], federation.mean(2, a), rtol=1e-6)
 
 
 def test_fedsa_lora_shares_a_and_keeps_b_at_home():
-    room = Watched("fedsa-lora")
-    adapter = dict(room.initial)
+    federation = Watched("fedsa-lora")
+    adapter = dict(federation.initial)
     for number in (1, 2, 3):
-        adapter = room.play(adapter, number)
+        adapter = federation.play(adapter, number)
         for a, b in pairs(tuple(adapter)):
-            np.testing.assert_allclose(adapter[a], room.mean(number, a), rtol=1e-6)
+            np.testing.assert_allclose(adapter[a], federation.mean(number, a), rtol=1e-6)
             if number > 1:  # each client goes on from its own B, not from anyone else's
                 for partition in range(4):
-                    received = room.seen[number, partition][0][b]
-                    np.testing.assert_array_equal(received, room.seen[number - 1, partition][1][b])
+                    received = federation.seen[number, partition][0][b]
+                    np.testing.assert_array_equal(
+                        received, federation.seen[number - 1, partition][1][b]
+                    )
             if number < 3:
-                np.testing.assert_array_equal(adapter[b], room.initial[b])
+                np.testing.assert_array_equal(adapter[b], federation.initial[b])
             else:
-                np.testing.assert_allclose(adapter[b], room.mean(3, b), rtol=1e-6)
+                np.testing.assert_allclose(adapter[b], federation.mean(3, b), rtol=1e-6)
 
 
 def test_scaffold_follows_option_ii():
@@ -219,20 +221,20 @@ def test_scaffold_follows_option_ii():
     from harness.testing.clients import RATE, STEPS
 
     context = replace(CONTEXT, clients_per_round=2, fraction=0.5)
-    room = Watched("scaffold", context, server_learning_rate=0.7)
-    x = {n: v.astype(np.float64) for n, v in room.initial.items()}
+    federation = Watched("scaffold", context, server_learning_rate=0.7)
+    x = {n: v.astype(np.float64) for n, v in federation.initial.items()}
     c = {n: np.zeros_like(v) for n, v in x.items()}
     mine = {p: {n: np.zeros_like(v) for n, v in x.items()} for p in range(4)}
-    adapter = dict(room.initial)
+    adapter = dict(federation.initial)
     for number in (1, 2, 3):
-        adapter = room.play(adapter, number)
-        sampled = [p for p in range(4) if (number, p) in room.seen]
+        adapter = federation.play(adapter, number)
+        sampled = [p for p in range(4) if (number, p) in federation.seen]
         assert len(sampled) == 2
         change = {n: np.zeros_like(v) for n, v in x.items()}
         step = {n: np.zeros_like(v) for n, v in x.items()}
         for p in sampled:
             for n in x:
-                y = room.seen[number, p][1][n].astype(np.float64)
+                y = federation.seen[number, p][1][n].astype(np.float64)
                 new = mine[p][n] - c[n] + (x[n] - y) / (STEPS * RATE)
                 change[n] += (new - mine[p][n]) / 2
                 step[n] += (y - x[n]) / 2
@@ -242,7 +244,7 @@ def test_scaffold_follows_option_ii():
             c[n] = c[n] + 2 / 4 * change[n]
             np.testing.assert_allclose(adapter[n], x[n], rtol=1e-5, atol=1e-6)
             # float32 states divided by K * eta = 0.004 keep five digits.
-            np.testing.assert_allclose(room.strategy.control[n], c[n], rtol=1e-3, atol=1e-2)
+            np.testing.assert_allclose(federation.strategy.control[n], c[n], rtol=1e-3, atol=1e-2)
 
 
 def test_scaffold_s_loss_term_has_the_correction_as_its_gradient():

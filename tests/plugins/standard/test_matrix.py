@@ -19,7 +19,7 @@ from harness_standard.validity import PER_FACTOR, PER_TENSOR, REFUSALS, why_not
 
 from harness.components import HISTORY, StrategyContext
 from harness.planning.resolve import Request, resolve
-from harness.testing.in_process import Room
+from harness.testing.in_process import SmallFederation
 from harness.testing.samples import TINY
 
 torch = pytest.importorskip("torch")
@@ -38,7 +38,7 @@ STRATEGY_PARAMS = {
     "fedadagrad": {"eta": 0.05},
 }
 RATE = {"scaffold": 1e-3}
-"""SCAFFOLD's control variates want plain steps; the room's rate is 1e-3."""
+"""SCAFFOLD's control variates want plain steps; the federation's rate is 1e-3."""
 
 
 def test_the_matrix_covers_what_the_plugin_offers():
@@ -126,15 +126,15 @@ def test_an_allowed_cell_trains(strategy, method):
             optimizer.zero_grad()
             with history_added(model.get_base_model(), held, "cpu"):
                 loss = model(input_ids=TEXT, labels=TEXT).loss
-            if room.objective is not None and room.objective.loss is not None:
-                loss = loss + room.objective.loss(moved, received)
+            if federation.objective is not None and federation.objective.loss is not None:
+                loss = loss + federation.objective.loss(moved, received)
             loss.backward()
             optimizer.step()
         return {name: p.detach().numpy().copy() for name, p in parameters.items()}
 
-    room = Room(chosen, params, context, train, initial=dict(initial))
+    federation = SmallFederation(chosen, params, context, train, initial=dict(initial))
     before = loss_of(method, initial).item()
-    after = loss_of(method, room.rounds(2)).item()
+    after = loss_of(method, federation.rounds(2)).item()
     assert np.isfinite(after)
     assert after < before
 
