@@ -61,7 +61,7 @@ def call(python: str, tree: Path, work: Path, *arguments: str) -> None:
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
         "MUTATION_CLEAN": str(work / "clean" / "harness"),
         "MUTATION_REACHED": str(work / "reached.json"),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
         "OMP_NUM_THREADS": "1",
     }
     subprocess.run([python, *arguments], cwd=tree, env=environment, check=True)

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 MOST_SECONDS = 90.0
 """Of the tests of one mutant together, as long as they took without it."""
 
@@ -28,9 +30,9 @@ def main() -> int:
     if not chosen:
         return 0
     arguments = ["-q", "-x", "--tb=line", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    done = subprocess.run([sys.executable, "-m", "pytest", *arguments, *chosen], check=False)
-    if done.returncode in (0, 1):
-        return done.returncode
+    code = int(pytest.main([*arguments, *chosen]))
+    if code in (0, 1):
+        return code
     # No test ran: the change keeps the module from being imported, or our list is wrong.
     module = file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     return subprocess.run([sys.executable, "-c", f"import {module}"], check=False).returncode
