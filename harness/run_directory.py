@@ -102,7 +102,7 @@ def refuse_other_spec(path: Path, spec: RunSpec) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def run_lock(path: Path) -> Iterator[None]:
     """Hold the run directory for this process; the lock ends with the process, however it ends.
 
     It is made where there is none.

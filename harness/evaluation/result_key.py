@@ -5,11 +5,11 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of, lock, pretty_json, read_document, write_atomic
+from harness.machine.versions import installed_versions
 
 PACKAGES = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "lm-eval", "datasets")
 """Packages whose version can change a row."""
@@ -37,15 +37,9 @@ class ResultKey(Document):
     packages: dict[str, str]
 
 
-def package_versions() -> dict[str, str]:
+def deciding_versions() -> dict[str, str]:
     """Return the installed versions of `PACKAGES`, and Python's."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"python": platform.python_version()} | installed_versions(PACKAGES)
 
 
 def protocol_digest(challenge: Challenge) -> str:
@@ -82,7 +76,7 @@ def open_generations(run_dir: Path, key: ResultKey) -> Path:
 
 
 @contextmanager
-def locked(run_dir: Path) -> Iterator[None]:
+def evaluation_lock(run_dir: Path) -> Iterator[None]:
     """Hold the evaluation of a run directory; the lock ends with the process.
 
     Raises:

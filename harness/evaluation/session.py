@@ -20,9 +20,9 @@ from harness.evaluation.model.merged_adapter import check_files
 from harness.evaluation.result_key import (
     DECODER_VERSION,
     ResultKey,
-    locked,
+    deciding_versions,
+    evaluation_lock,
     open_generations,
-    package_versions,
     protocol_digest,
 )
 from harness.evaluation.scores import Measure, score
@@ -88,7 +88,7 @@ class EvaluatedRun:
             rows=self.spec.evaluation_rows,
             smoke=self.spec.smoke,
             device=self.device,
-            packages=package_versions(),
+            packages=deciding_versions(),
         )
 
 
@@ -132,7 +132,7 @@ def evaluate(run: EvaluatedRun, quiet: bool = False, threads: int = 1) -> Scores
         UsageError: another process is at it.
     """
     begin = time.monotonic()
-    with locked(run.run_dir), ExitStack() as stack:
+    with evaluation_lock(run.run_dir), ExitStack() as stack:
         key = run.key()
         folder = open_generations(run.run_dir, key)
         sets = official_sets(run)

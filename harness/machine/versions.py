@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,8 +41,13 @@ def require_run_extra() -> None:
 
 def package_versions() -> dict[str, str]:
     """Return the installed versions of the recorded distributions."""
+    return installed_versions(RECORDED)
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those distributions that are installed, from their metadata."""
     found = {}
-    for name in RECORDED:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

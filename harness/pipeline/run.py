@@ -63,7 +63,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     run_directory.refuse_unwritable(out)
     assets = locate(resolved.spec, resolved.challenge, settings.mirror)
     job = Job(spec=resolved.spec, challenge=resolved.challenge, assets=assets)
-    with run_directory.locked(out):
+    with run_directory.run_lock(out):
         run_directory.refuse_existing(out)  # another process may have been quicker
         run_directory.create(out, resolved.spec, assets)
         return out, _finish(out, job, settings)
@@ -94,7 +94,7 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     if (out / ASSETS).is_file():
         _refuse_other_data(out, read_document(Assets, out / ASSETS), assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
-    with run_directory.locked(out):
+    with run_directory.run_lock(out):
         run_directory.create(out, spec, assets)
         return _finish(out, job, settings)
 

@@ -20,7 +20,7 @@ from harness.document import pretty_json, read_document, read_json, sha256_file,
 from harness.errors import EvaluationError, RecordError, UsageError
 from harness.evaluation.journal import Journal
 from harness.evaluation.launch import evaluate_run
-from harness.evaluation.result_key import locked
+from harness.evaluation.result_key import evaluation_lock
 from harness.evaluation.session import EvaluatedRun, evaluate, read_run
 from harness.record.score import Scores
 from harness.scoring.statistics import standard_error
@@ -147,7 +147,7 @@ def test_other_versions_do_not_mix(
 ) -> None:
     evaluate(subject(run_dir), quiet=True)
     appended.clear()
-    monkeypatch.setattr("harness.evaluation.session.package_versions", lambda: {"torch": "0.0"})
+    monkeypatch.setattr("harness.evaluation.session.deciding_versions", lambda: {"torch": "0.0"})
     evaluate(subject(run_dir), quiet=True)
     assert len(appended) == 2 * ROWS * len(TASKS)
     assert len(list(run_dir.glob("generations.*"))) == 1
@@ -163,7 +163,10 @@ def test_an_edited_kept_row_is_refused(run_dir: Path) -> None:
 
 
 def test_two_evaluations_of_one_run_do_not_meet(run_dir: Path) -> None:
-    with locked(run_dir), pytest.raises(UsageError, match="is being evaluated by another process"):
+    with (
+        evaluation_lock(run_dir),
+        pytest.raises(UsageError, match="is being evaluated by another process"),
+    ):
         evaluate(subject(run_dir), quiet=True)
 
 
