@@ -111,9 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
             # What is still in the buffer would fail again when Python ends, with a code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if error.errno == errno.EPIPE:
-                sys.exit(
-                    1
-                )  # the reader went away (`harness plugins | head -1`); click says the same
+                # The reader went away (`harness plugins | head -1`); click exits alike.
+                sys.exit(1)
             error.filename = "output"
         shown = str(error.filename)[:LONGEST_PATH]
         print(f"error: {shown}: {error.strerror}; check the path", file=sys.stderr)
