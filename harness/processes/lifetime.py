@@ -15,6 +15,7 @@ thread that started them).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -66,11 +67,15 @@ class Guardian:
         return self
 
     def guard(self, child: int) -> None:
-        """Name a child by its process id, so that no look at all children is waited for."""
+        """Name a child by its process id, so that no look at all children is waited for.
+
+        Where the guardian itself was ended, the child goes on: it ends with its own work.
+        """
         assert self.process is not None
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{child}\n".encode())
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(f"{child}\n".encode())
+            self.process.stdin.flush()
 
     def __exit__(
         self,
@@ -80,7 +85,8 @@ class Guardian:
     ) -> None:
         """Let the guardian clean up, and wait until it has."""
         if self.process is not None and self.process.stdin is not None:
-            self.process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
             self.process.wait()
 
 
