@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tiny_run import TinyRun
 
 HEAVY = [
+    "library_internals/test_canaries.py",
     "training",
     "evaluation",
     "federation",

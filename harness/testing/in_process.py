@@ -6,13 +6,11 @@ functions; training is replaced by a draw that depends on (seed, round, partitio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from flwr.app import ConfigRecord, Message
-from flwr.supercore.task_identity import TaskIdentity
 
 from harness.components import RoundPlan, StrategyContext, StrategyMethod
 from harness.document import Document
@@ -23,6 +21,7 @@ from harness.federation.serverapp.seeding import seed_draws
 from harness.federation.storage import strategy_state
 from harness.federation.strategy_parts import build_strategy, client_part
 from harness.federation.wire.tensors import difference, to_record, to_tensors
+from harness.library_internals.flower import sending_as
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
 from harness.plugins.guard import calling_plugin
@@ -65,7 +64,7 @@ class SmallFederation:
                 the strategy raises.
         """
         plan = round_plan(self.method.name, self.method, self.params, self.context, round)
-        with _identity():
+        with sending_as(1):
             replies = self._ask(adapter, plan, round)
             seed_draws(self.context.seed, "aggregation", round)
             with calling_plugin(f"aggregate_train() of round {round}"):
@@ -142,14 +141,3 @@ class SmallFederation:
 def reverse(messages: Sequence[Message]) -> list[Message]:
     """Return replies in the opposite order."""
     return list(messages)[::-1]
-
-
-@contextmanager
-def _identity() -> Iterator[None]:
-    """Say who sends Flower's messages, which ask for it outside of a Flower process too."""
-    before = (TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id)
-    TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id = 1, 1, 1
-    try:
-        yield
-    finally:
-        TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id = before

@@ -8,8 +8,7 @@ import time
 
 import psutil
 
-ACTOR = "ray::ClientAppActor"
-"""How Ray titles a process that runs clients. While one works, the title ends in `.run`."""
+from harness.library_internals.ray import ACTOR_TITLE
 
 CLIENT_START_LIMIT_S = 120.0
 """Longest wait for a client process to be there again after one died: Ray takes 2-5 s."""
@@ -17,7 +16,7 @@ CLIENT_START_LIMIT_S = 120.0
 
 def actors(working: bool = False) -> list[psutil.Process]:
     """Return this process's client processes; only those at work when `working`."""
-    title = f"{ACTOR}.run" if working else ACTOR
+    title = f"{ACTOR_TITLE}.run" if working else ACTOR_TITLE
     children = psutil.Process().children(recursive=True)
     return [child for child in children if _title(child).startswith(title)]
 

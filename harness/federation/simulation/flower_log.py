@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ from pathlib import Path
 def flower_log(folder: Path) -> Iterator[None]:
     """Send Flower's log to a file: its lines are for those who look for a cause."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Importing it sets Flower's handlers, which are put aside here.
-    importlib.import_module("flwr.supercore.logger")
+    import flwr  # noqa: F401  # sets Flower's handlers, which are put aside here
 
     logger = logging.getLogger("flwr")
     handlers, level, spread = list(logger.handlers), logger.level, logger.propagate

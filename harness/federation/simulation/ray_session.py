@@ -7,16 +7,23 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from harness.document.units import MIB
 from harness.errors import FederationError
 from harness.federation.simulation.client_processes import children_with, kill
-from harness.federation.simulation.ray_start import eased_start
+from harness.library_internals.ray import RAYLET_PROGRAM, eased_start, events_sent_to, start_ray
 from harness.processes.signals import answering_signals, interrupt
+
+RAY_START_LIMIT_S = 300.0
+"""Longest wait for Ray's own processes to be there: 3 s on two idle cores, minutes on busy ones."""
 
 START_ATTEMPTS = 2
 """A second one, with other processes, for a start that failed for another reason than time."""
+
+OURS = (TypeError, AttributeError, NameError)
+"""What a call raises that does not fit Ray, or whose preparation is wrong: trying it again, or more
+memory, would change nothing. Ray's own failures have no class in common, and some are `Exception`
+itself."""
 
 
 @contextmanager
@@ -47,8 +54,8 @@ def ray_session(
             for attempt in range(1, START_ATTEMPTS + 1):
                 if _start(actors, cuda, store, folder, attempt, stop):
                     break
-        _send_events_to_log()
-        yield
+        with events_sent_to(lambda line: logging.getLogger("flwr").warning("ray: %s", line)):
+            yield
     finally:
         # What it leaves, the guardian ends.
         if ray.is_initialized():
@@ -58,12 +65,27 @@ def ray_session(
 def _start(
     actors: int, cuda: bool, store_bytes: int, folder: str, attempt: int, stop: threading.Event
 ) -> bool:
+    """Return whether Ray has started; False for a first attempt that failed.
+
+    Args:
+        actors: client processes that it must carry.
+        cuda: whether they share the GPU.
+        store_bytes: size of the object store.
+        folder: for its files; a second attempt gets a folder of its own in it.
+        attempt: 1 for the first.
+        stop: set to give up.
+
+    Raises:
+        FederationError: the last attempt failed.
+        KeyboardInterrupt: `stop` was set, or SIGTERM came.
+    """
     import ray
 
     home = folder if attempt == 1 else os.path.join(folder, str(attempt))
     try:
-        with eased_start(stop):
-            ray.init(
+        with eased_start(stop, lambda: bool(children_with(RAYLET_PROGRAM)), RAY_START_LIMIT_S):
+            start_ray(
+                home,
                 address="local",
                 num_cpus=actors,
                 num_gpus=1 if cuda else 0,
@@ -72,11 +94,12 @@ def _start(
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
                 configure_logging=False,
-                _temp_dir=home,
             )
     except SystemExit as error:  # Ray's own answer to SIGTERM while it starts
         raise KeyboardInterrupt from error
-    except Exception as error:  # Ray raises bare Exception when a process of its own is late
+    except OURS:
+        raise
+    except Exception as error:
         ray.shutdown()
         kill(children_with(os.path.join(home, "session_")))  # not the guardian
         if attempt == START_ATTEMPTS:
@@ -86,15 +109,3 @@ def _start(
             ) from error
         return False
     return True
-
-
-def _send_events_to_log() -> None:
-    """Send what Ray would print on stdout, which belongs to `--json`, to Flower's log."""
-    import ray._private.worker as driver
-
-    def log_events(data: dict[str, Any], ignore_prefix: bool = False) -> None:
-        for line in data.get("lines", ()):
-            logging.getLogger("flwr").warning("ray: %s", line)
-
-    if hasattr(driver, "print_to_stdstream"):
-        driver.print_to_stdstream = log_events

@@ -17,7 +17,7 @@ from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.simulation.environment import client_environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.ray_session import ray_session
-from harness.federation.simulation.ray_start import ray_folder
+from harness.library_internals.ray import ray_folder
 from harness.planning.client_processes import gpu_share
 from harness.planning.forecast import message_bytes
 from harness.processes.lifetime import Guardian

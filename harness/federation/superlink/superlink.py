@@ -16,7 +16,6 @@ from harness.errors import FederationError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.simulation.environment import child_environment
-from harness.federation.simulation.ray_start import ray_folder
 from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.app_directory import write_app
 from harness.federation.superlink.handover import (
@@ -28,6 +27,7 @@ from harness.federation.superlink.handover import (
     raised_again,
 )
 from harness.federation.superlink.local_superlink import local_superlink, program
+from harness.library_internals.ray import ray_folder
 from harness.planning.client_processes import gpu_share
 from harness.processes.lifetime import Guardian
 from harness.processes.signals import answering_signals

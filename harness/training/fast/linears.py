@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from harness.components import ModelSpec
+from harness.library_internals.bitsandbytes import dequantised, is_quantized
 
 
 def dequantised_bytes(model: ModelSpec, dtype: torch.dtype) -> int:
@@ -43,27 +44,17 @@ def dequantise(base: torch.nn.Module, dtype: torch.dtype) -> None:
         base: a model with bitsandbytes layers; they are replaced in place.
         dtype: the type that the layers compute in.
     """
-    import bitsandbytes as bnb
-
     for parent in list(base.modules()):
         for name, layer in list(parent.named_children()):
-            if isinstance(layer, bnb.nn.Linear4bit | bnb.nn.Linear8bitLt):
+            if is_quantized(layer):
                 setattr(parent, name, _plain(layer, dtype))
 
 
 def _plain(layer: Any, dtype: torch.dtype) -> torch.nn.Linear:
-    import bitsandbytes as bnb
-
-    weight = layer.weight
-    if isinstance(layer, bnb.nn.Linear4bit):
-        values = bnb.functional.dequantize_4bit(weight.data, weight.quant_state).to(dtype)
-    else:
-        # As bitsandbytes' own product on a CPU does it, rounding included.
-        values = weight.CB.to(dtype).mul_(weight.SCB.unsqueeze(1).mul(1.0 / 127.0))
     plain = torch.nn.Linear(
         layer.in_features, layer.out_features, layer.bias is not None, device="meta"
     )
-    plain.weight = torch.nn.Parameter(values, requires_grad=False)
+    plain.weight = torch.nn.Parameter(dequantised(layer, dtype), requires_grad=False)
     if layer.bias is not None:
         plain.bias = torch.nn.Parameter(layer.bias.data.to(dtype), requires_grad=False)
     return plain

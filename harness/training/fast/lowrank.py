@@ -33,8 +33,8 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
-ADAPTER_NAME = "default"
-"""The name that peft gives to the only adapter of a model."""
+from harness.library_internals.bitsandbytes import dequantised
+from harness.library_internals.peft import LoraLayer, plain_lora_layer
 
 
 def speed_up(model: torch.nn.Module, dtype: torch.dtype) -> int:
@@ -50,65 +50,39 @@ def speed_up(model: torch.nn.Module, dtype: torch.dtype) -> int:
     Returns:
         How many layers were replaced.
     """
-    layers = [m for m in model.modules() if _is_fast(m)]
-    for layer in layers:
-        layer.forward = _fast_forward(layer, dtype)
-    return len(layers)
-
-
-def _is_fast(layer: Any) -> bool:
-    # Exact types, not isinstance: a sub-class computes something else. What is not listed here
-    # (biases, transposed weights, rsLoRA's variants, more than one adapter) is left to peft.
-    from peft.tuners.lora.bnb import Linear4bit
-    from peft.tuners.lora.layer import Linear
-    from peft.tuners.lora.variants import DoraLinearVariant
-
-    if type(layer) not in (Linear, Linear4bit):
-        return False
-    base = layer.get_base_layer()
-    variant = layer.lora_variant.get(ADAPTER_NAME)
-    return (
-        (type(layer) is Linear4bit or type(base) is torch.nn.Linear)
-        and base.bias is None
-        and list(layer.lora_A) == [ADAPTER_NAME]
-        and layer.lora_A[ADAPTER_NAME].bias is None
-        and layer.lora_B[ADAPTER_NAME].bias is None
-        and not layer.fan_in_fan_out
-        and (variant is None or type(variant) is DoraLinearVariant)
-    )
+    found = [(m, parts) for m in model.modules() if (parts := plain_lora_layer(m)) is not None]
+    for layer, parts in found:
+        layer.forward = _fast_forward(layer, parts, dtype)
+    return len(found)
 
 
 def _weight_source(base: Any, dtype: torch.dtype) -> Callable[[], torch.Tensor]:
     """Return a function that returns W, (out, in), in `dtype`."""
-    weight: torch.Tensor = base.weight
     if type(base) is torch.nn.Linear:
+        weight = base.weight
         return lambda: weight.to(dtype)
-    from bitsandbytes.functional import dequantize_4bit
-
-    return lambda: dequantize_4bit(weight.data, base.weight.quant_state).to(dtype)
+    return lambda: dequantised(base, dtype)
 
 
-def _fast_forward(layer: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+def _fast_forward(
+    layer: torch.nn.Module, parts: LoraLayer, dtype: torch.dtype
+) -> Callable[[torch.Tensor], torch.Tensor]:
     # What is taken here once must not change later: W is frozen, and the trainer writes new values
     # of A, B and m into these tensors (`copy_`); a tensor in their place would not be seen.
-    source = _weight_source(layer.get_base_layer(), dtype)
-    a, b = layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight
-    scaling = float(layer.scaling[ADAPTER_NAME])
-    dropout = float(getattr(layer.lora_dropout[ADAPTER_NAME], "p", 0.0))
-    magnitude = norms = None
-    if ADAPTER_NAME in layer.lora_variant:
-        magnitude = layer.lora_magnitude_vector[ADAPTER_NAME].weight
+    source = _weight_source(parts.base, dtype)
+    a, b, magnitude, norms = parts.a, parts.b, parts.magnitude, None
+    if magnitude is not None:
         norms = torch.linalg.vecdot(source().float(), source().float())
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        p = dropout if layer.training else 0.0
+        p = parts.dropout if layer.training else 0.0
         weight, factor = source(), None
         # The types below are chosen one by one; autocast would round the norms.
         with torch.autocast(x.device.type, enabled=False):
             if magnitude is not None and norms is not None:
-                factor = magnitude / row_norms(weight, norms, a, b, scaling)
+                factor = magnitude / row_norms(weight, norms, a, b, parts.scaling)
             result: torch.Tensor = _LowRank.apply(  # type: ignore[no-untyped-call]  # torch's own
-                x, weight, source, a, b, scaling, p, factor
+                x, weight, source, a, b, parts.scaling, p, factor
             )
         return result
 

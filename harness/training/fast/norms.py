@@ -7,23 +7,23 @@ from typing import Any
 
 import torch
 
+from harness.library_internals.transformers import RmsNorm, llama_norms
+
 
 def speed_up_norms(model: torch.nn.Module) -> int:
     """Replace the forward of every Llama RMS norm in `model`; return how many."""
-    from transformers.models.llama.modeling_llama import LlamaRMSNorm
-
-    norms = [module for module in model.modules() if type(module) is LlamaRMSNorm]
+    norms = llama_norms(model)
     for norm in norms:
-        norm.forward = _fast_forward(norm)
+        norm.layer.forward = _fast_forward(norm)
     return len(norms)
 
 
-def _fast_forward(norm: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+def _fast_forward(norm: RmsNorm) -> Callable[[torch.Tensor], torch.Tensor]:
     def forward(x: torch.Tensor) -> torch.Tensor:
         # Autocast would take the mean of squares in half precision.
         with torch.autocast(x.device.type, enabled=False):
             result: torch.Tensor = _RmsNorm.apply(  # type: ignore[no-untyped-call]  # torch's own
-                x, norm.weight, norm.variance_epsilon
+                x, norm.weight, norm.epsilon
             )
         return result
 

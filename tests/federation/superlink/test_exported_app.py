@@ -16,10 +16,10 @@ from tiny_run import TinyRun
 
 from harness.document import sha256_file
 from harness.federation.simulation.environment import child_environment
-from harness.federation.simulation.ray_start import ray_folder
 from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.app_directory import write_app
 from harness.federation.superlink.local_superlink import local_superlink, program
+from harness.library_internals.ray import ray_folder
 from harness.processes.lifetime import Guardian
 
 pytestmark = pytest.mark.slow

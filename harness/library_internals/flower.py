@@ -1,0 +1,59 @@
+"""Flower's internals: who sends a message, and the class of a simulation's client processes.
+
+Source: flwr 1.42, `supercore/task_identity.py`,
+`server/superlink/fleet/vce/backend/raybackend.py` (`RayBackend.build`) and
+`simulation/ray_transport/ray_actor.py` (`BasicActorPool.create_actor_fn`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+ENGINE = "flwr.server.superlink.fleet.vce.vce_api"
+"""Imported by the process that starts simulated clients, and by no other."""
+
+
+@contextmanager
+def sending_as(node_id: int) -> Iterator[None]:
+    """Say who sends Flower's messages, which ask for it outside of a Flower process too.
+
+    Args:
+        node_id: of the sender; its run and its task are 1.
+    """
+    from flwr.supercore.task_identity import TaskIdentity
+
+    # The public properties raise when nothing is set, so what was there is read beneath them.
+    before = (TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id)
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, node_id, 1
+    try:
+        yield
+    finally:
+        TaskIdentity._run_id, TaskIdentity._node_id, TaskIdentity._task_id = before
+
+
+def restart_dead_clients() -> None:
+    """Let Flower's simulation in this process start clients that Ray replaces when they die.
+
+    It holds for the rest of the process, which is Flower's and ends with its run. Does nothing in
+    other processes: a client, a SuperNode, a server without simulation.
+    """
+    if ENGINE not in sys.modules or find_spec("ray") is None:
+        return
+    from flwr.server.superlink.fleet.vce.backend import raybackend
+
+    if not isinstance(raybackend.ClientAppActor, _Restarted):
+        raybackend.ClientAppActor = _Restarted(raybackend.ClientAppActor)
+
+
+class _Restarted:
+    """Flower's actor class, with one more option."""
+
+    def __init__(self, actor: Any) -> None:
+        self.actor = actor
+
+    def options(self, **resources: Any) -> Any:
+        return self.actor.options(**{"max_restarts": -1, **resources})

@@ -1,0 +1,108 @@
+"""Ray's internals: a start with more time and fewer processes, events off stdout, process titles.
+
+`ray.init` has no option for any of it: the wait of 30 s is a literal in `Node.__init__`, the two
+processes are constructor arguments that it does not hand on, and events are printed.
+
+Source: ray 2.55, `_private/node.py`, `_private/parameter.py`, `_private/services.py`,
+`_private/worker.py`, `_raylet.pyx`.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+ACTOR_TITLE = "ray::ClientAppActor"
+"""How Ray titles a process that runs clients. While one works, the title ends in `.run`."""
+
+RAYLET_PROGRAM = "/raylet/raylet"
+"""On the command line of Ray's node, the process that `ray.init` waits for."""
+
+LONGEST_PARENT = 17
+"""Characters of a folder in which Ray's folder may lie: a socket's path has at most 107, and what
+comes below takes up to 90 (`/harness-flwr-12345678/ray/session_.../sockets/plasma_store`)."""
+
+RAY_POLL_S = 0.2
+
+UNUSED = {"no_monitor": True, "include_log_monitor": False}
+"""Parameters that leave out the autoscaler and the log reader: each is a Python process that
+imports all of Ray, and a simulation on one machine uses neither."""
+
+
+def ray_folder(prefix: str) -> str:
+    """Return a new folder for Ray's files: where temporary files go, or in /tmp if that is long."""
+    parent = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix=prefix, dir=parent if len(parent) <= LONGEST_PARENT else "/tmp")
+
+
+def start_ray(folder: str, **options: Any) -> None:
+    """Call `ray.init` so that its files go below `folder`.
+
+    Args:
+        folder: short enough for the paths of sockets; see `ray_folder`.
+        options: of `ray.init`.
+    """
+    import ray
+
+    ray.init(_temp_dir=folder, **options)
+
+
+@contextmanager
+def eased_start(
+    stop: threading.Event, raylet_lives: Callable[[], bool], limit_s: float
+) -> Iterator[None]:
+    """Make `ray.init` patient and light while this context lasts.
+
+    Args:
+        stop: set to give up; `ray.init` then raises KeyboardInterrupt.
+        raylet_lives: whether the node that is awaited still runs; one that has died is not awaited.
+        limit_s: longest wait for the node, instead of Ray's 30 s.
+    """
+    from ray._private import parameter, services
+
+    whole, ask = parameter.RayParams, services.get_node
+
+    def get_node(*args: Any, **kwargs: Any) -> Any:
+        # Ray gives up when this raises 30 s after its first call; so one call takes all the time.
+        end = time.monotonic() + limit_s
+        while True:
+            try:
+                return ask(*args, **kwargs)
+            except RuntimeError:
+                if stop.wait(RAY_POLL_S):
+                    raise KeyboardInterrupt from None
+                if time.monotonic() > end or not raylet_lives():
+                    raise
+
+    parameter.RayParams, services.get_node = functools.partial(whole, **UNUSED), get_node
+    try:
+        yield
+    finally:
+        parameter.RayParams, services.get_node = whole, ask
+
+
+@contextmanager
+def events_sent_to(receive: Callable[[str], None]) -> Iterator[None]:
+    """Give the lines that Ray would print on stdout to `receive` while this context lasts.
+
+    `log_to_driver=False` silences what workers print, not Ray's own errors: a thread of `ray.init`
+    prints those whatever its options say, and stdout belongs to `--json`.
+    """
+    from ray._private import worker
+
+    printing = worker.print_to_stdstream
+
+    def print_to_stdstream(data: dict[str, Any], ignore_prefix: bool = False) -> None:
+        for line in data.get("lines", ()):
+            receive(line)
+
+    worker.print_to_stdstream = print_to_stdstream
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = printing
