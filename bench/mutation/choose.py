@@ -1,6 +1,7 @@
 """Choose the mutants of a run: one a place, at random with a seed; all others are skipped.
 
     python bench/mutation/choose.py SESSION COUNT SEED
+    python bench/mutation/choose.py SESSION again    # the survivors wait to be judged once more
 
 A place is a token of the source. Left out: annotations, which are not executed; what only a type
 checker reads; a sandbox, whose effects are no light test's to see; and tables of models.
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import ast
 import random
+import sqlite3
 import sys
 from collections import defaultdict
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -52,8 +55,22 @@ def is_executed(mutation: MutationSpec) -> bool:
     return not any(first <= mutation.start_pos < last for first, last in unexecuted(path))
 
 
+def again(session: str) -> None:
+    """Forget the verdicts on survivors."""
+    with use_db(session) as database:
+        survivors = [job for job, result in database.results if not result.is_killed]
+    with closing(sqlite3.connect(session)) as connection, connection:
+        connection.executemany(
+            "delete from work_results where job_id = ?", [(job,) for job in survivors]
+        )
+    print(f"{len(survivors)} survivors are judged once more")
+
+
 def main() -> None:
     """Skip everything but the chosen ones."""
+    if sys.argv[2] == "again":
+        again(sys.argv[1])
+        return
     session, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     draw = random.Random(seed)
     with use_db(session) as database:
@@ -70,10 +87,9 @@ def main() -> None:
             items = sorted(places[place], key=lambda i: (i.mutations[0].operator_name,
                                                          i.mutations[0].occurrence))  # fmt: skip
             kept.add(draw.choice(items).job_id)
-        for item in pending:
-            if item.job_id not in kept:
-                result = WorkResult(output="not chosen", worker_outcome=WorkerOutcome.SKIPPED)
-                database.set_result(item.job_id, result)
+        skipped = WorkResult(output="not chosen", worker_outcome=WorkerOutcome.SKIPPED)
+        others = [item.job_id for item in pending if item.job_id not in kept]
+        database.set_multiple_results(others, skipped)
     print(f"{len(pending)} mutants at {len(places)} places; {len(kept)} chosen")
 
 

@@ -2,8 +2,8 @@
 
     python bench/mutation/reached.py FILE
 
-writes one JSON object: `tests` (node id, seconds, number of lines that it runs), `lines` (file ->
-line -> places in `tests`; lines that run at import only have none).
+writes one JSON object: `tests` (node id and seconds), `lines` (file -> line -> places in `tests`;
+lines that run at import only have none).
 """
 
 from __future__ import annotations
@@ -75,17 +75,13 @@ def main() -> None:
     data = recorder.get_data()
     names = [name for name in contexts.seconds if name not in contexts.failed]
     place = {name: index for index, name in enumerate(names)}
-    counts = [0] * len(names)
     lines: dict[str, dict[int, list[int]]] = {}
     for path in data.measured_files():
         file = str(Path(path).relative_to(Path.cwd()))
         lines[file] = {}
         for line, found in data.contexts_by_lineno(path).items():
-            reached = sorted(place[name] for name in found if name in place)
-            lines[file][line] = reached
-            for index in reached:
-                counts[index] += 1
-    tests = [(name, contexts.seconds[name], counts[place[name]]) for name in names]
+            lines[file][line] = sorted(place[name] for name in found if name in place)
+    tests = [(name, contexts.seconds[name]) for name in names]
     Path(sys.argv[1]).write_text(json.dumps({"tests": tests, "lines": lines}))
 
 
