@@ -11,7 +11,6 @@ import ast
 import difflib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -31,12 +30,8 @@ def main() -> int:
     if not chosen:
         return 0
     arguments = ["-q", "-x", "--tb=line", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    code = int(pytest.main([*arguments, *chosen]))
-    if code in (0, 1):
-        return code
-    # No test ran: the change keeps the module from being imported, or our list is wrong.
-    module = file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    return subprocess.run([sys.executable, "-c", f"import {module}"], check=False).returncode
+    # A change may keep tests from being collected; they all were, without it.
+    return int(pytest.main([*arguments, *chosen]))
 
 
 def changed_lines(clean: Path) -> tuple[str, list[int]]:
