@@ -14,6 +14,7 @@ from harness.document import (
     parse_document,
     parse_json,
     read_json,
+    units,
     write_atomic,
     writing,
 )
@@ -103,3 +104,24 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(
         write_atomic(file, "new")
     assert file.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_refused_write_names_the_reason_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(handle: int) -> None:
+        raise error
+
+    monkeypatch.setattr(writing.os, "fsync", fails)
+    for error, reason in (
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("quota"), "quota"),
+    ):
+        with pytest.raises(RecordError) as caught:
+            write_atomic(tmp_path / "x", "new")
+        found = f"{tmp_path / 'x'}: cannot be written ({reason}); free space or rights"
+        assert str(caught.value) == found
+
+
+def test_sizes_are_counted_in_powers_of_two() -> None:
+    assert (units.MIB, units.GIB) == (1_048_576, 1_073_741_824)

@@ -108,11 +108,6 @@ def _fault(value: Any, index: int, second: bool) -> str | None:
         output = None
     if output is not None and (type(output) is not str or len(output) > MAX_OUTPUT):
         return f"output must be null or at most {MAX_OUTPUT} characters"
-    try:
-        (output or "").encode()
-        f"{row}{target}{label}".encode()
-    except UnicodeEncodeError:
-        return "a lone surrogate in a string; write whole characters"
     return None
 
 

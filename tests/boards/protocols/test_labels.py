@@ -60,3 +60,9 @@ def test_the_space_before_a_label_is_the_label_s_own() -> None:
     """So that " negative" is weighed as whole tokens; nothing else of the prompt is changed."""
     for row in PROTOCOL.smoke_rows("fpb").rows:
         assert PROTOCOL.question(row.context) + " " == row.context
+
+
+def test_a_question_lacks_the_space_that_belongs_to_the_label() -> None:
+    """So that " negative" is whole tokens; the second measure weighs those."""
+    assert PROTOCOL.question("Instruction: x\nAnswer: ") == "Instruction: x\nAnswer:"
+    assert PROTOCOL.question("Answer: Answer: ") == "Answer: Answer:"
