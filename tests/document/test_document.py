@@ -106,21 +106,24 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(
     assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("quota"), "quota"),
+    ],
+)
 def test_a_refused_write_names_the_reason_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: OSError, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(handle: int) -> None:
         raise error
 
     monkeypatch.setattr(writing.os, "fsync", fails)
-    for error, reason in (
-        (OSError(28, "No space left on device"), "No space left on device"),
-        (OSError("quota"), "quota"),
-    ):
-        with pytest.raises(RecordError) as caught:
-            write_atomic(tmp_path / "x", "new")
-        found = f"{tmp_path / 'x'}: cannot be written ({reason}); free space or rights"
-        assert str(caught.value) == found
+    with pytest.raises(RecordError) as caught:
+        write_atomic(tmp_path / "x", "new")
+    found = f"{tmp_path / 'x'}: cannot be written ({reason}); free space or rights"
+    assert str(caught.value) == found
 
 
 def test_sizes_are_counted_in_powers_of_two() -> None:
