@@ -69,3 +69,9 @@ def test_no_two_rooms_need_each_other() -> None:
         if room is not None:
             rooms[room] |= {other for item in wanted if (other := room_of(item, folders))} - {room}
     assert circle(rooms) == ""
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest imports a test file by its name alone; the second of two would stop the whole run."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
