@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-MOST_SECONDS = 600.0
+MOST_SECONDS = 60.0
 """Of the tests of one mutant together, as long as they took while it was noted what they reach."""
 
 

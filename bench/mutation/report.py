@@ -14,7 +14,7 @@ from cosmic_ray.work_item import WorkerOutcome
 
 
 def main() -> None:
-    """Print one block a survivor, then one JSON object."""
+    """Print one block a survivor and one line for what took too long, then one JSON object."""
     found: dict[str, Counter[str]] = {}
     with use_db(sys.argv[1]) as database:
         items = {item.job_id: item.mutations[0] for item in database.work_items}
@@ -24,6 +24,8 @@ def main() -> None:
             mutation = items[job]
             room = mutation.module_path.parts[1]
             killed = result.is_killed and result.worker_outcome == WorkerOutcome.NORMAL
+            if result.output == "timeout":
+                print(f"{mutation.module_path}:{mutation.start_pos[0]} took too long\n")
             found.setdefault(room, Counter())["killed" if killed else "survived"] += 1
             if not killed:
                 print(f"{mutation.module_path}:{mutation.start_pos[0]} {mutation.operator_name}")

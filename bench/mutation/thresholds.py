@@ -34,7 +34,10 @@ def changes(value: ast.expr) -> Iterator[tuple[ast.expr, str]]:
         if any(isinstance(node, ast.Constant) and isinstance(node.value, str | bool)
                for node in ast.walk(part)):  # fmt: skip
             continue
-        whole = "." not in text and "e-" not in text and "timedelta" not in text
+        whole = "timedelta" not in text and not any(
+            isinstance(node, ast.Constant) and isinstance(node.value, float)
+            for node in ast.walk(part)
+        )
         for change in ("+ 1", "- 1") if whole else ("* 1.25", "* 0.8"):
             yield part, f"(({text}) {change})"
 

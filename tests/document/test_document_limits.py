@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.document import Document, parse_document, parse_json, read_json
+from harness.document.reading import STRANGER
 from harness.document.safetensors_header import read_header
 from harness.document.units import MIB
 from harness.errors import RecordError
@@ -60,25 +61,44 @@ def test_a_header_ends_inside_its_file(cut: int, fits: bool, tmp_path: Path) -> 
             read_header(path)
 
 
-@pytest.mark.parametrize(
-    ("kinds", "size"),
-    [
-        ("I8 U8 BOOL F8_E4M3 F8_E5M2", 1), ("F16 BF16 I16 U16", 2), ("F32 I32 U32", 4),
-        ("F64 I64 U64", 8),
-    ],
-)  # fmt: skip
-def test_a_number_of_each_kind_has_its_size(kinds: str, size: int, tmp_path: Path) -> None:
+BITS = {
+    4: "F4", 6: "F6_E2M3 F6_E3M2",
+    8: "BOOL U8 I8 F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ",
+    16: "I16 U16 F16 BF16", 32: "I32 U32 F32", 64: "I64 U64 F64 C64",
+}  # fmt: skip
+"""Bits of a number -> the types that have so many."""
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_a_number_of_each_kind_has_its_size(bits: int, tmp_path: Path) -> None:
+    """Of 40 numbers 4 bits are 20 bytes."""
     path = tmp_path / "model.safetensors"
-    for kind in kinds.split():
-        for length in (3 * size, 3 * size + 1):
-            item = {"dtype": kind, "shape": [3], "data_offsets": [0, length]}
+    for kind in BITS[bits].split():
+        for length in (5 * bits, 5 * bits + 1):
+            item = {"dtype": kind, "shape": [40], "data_offsets": [0, length]}
             header = json.dumps({"a": item}).encode()
             path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(length))
-            if length == 3 * size:
+            if length == 5 * bits:
                 assert read_header(path).tensors["a"].dtype == kind
             else:
                 with pytest.raises(RecordError, match="offsets that do not fit its shape"):
                     read_header(path)
+
+
+def test_half_a_million_values_are_parsed_and_one_more_is_not() -> None:
+    assert len(parse_json("[" + "0," * 499_999 + "0]", "here")) == 500_000
+    with pytest.raises(RecordError, match="here: more than 500000 values"):
+        parse_json("[" + "0," * 500_000 + "0]", "here")
+
+
+@pytest.mark.parametrize(("keys", "fits"), [(100_000, True), (100_001, False)])
+def test_an_object_has_100_000_keys_and_no_more(keys: int, fits: bool) -> None:
+    text = "{" + ",".join(f'"k{n}":1' for n in range(keys)) + "}"
+    if fits:
+        assert len(parse_json(text, "here", STRANGER)) == keys
+    else:
+        with pytest.raises(RecordError, match="here: "):
+            parse_json(text, "here", STRANGER)
 
 
 def test_of_a_thousand_problems_three_are_named_of_more_their_number() -> None:
