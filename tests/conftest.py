@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HEAVY = [
     "library_internals/test_canaries.py",
+    "processes/test_lifetime.py",
     "training",
     "evaluation",
     "federation",
@@ -34,7 +35,7 @@ HEAVY = [
     "plugins/smollm2_dora",
     "pipeline",
 ]
-"""Folders and files of tests that need torch, Flower or lm-eval."""
+"""Folders and files of tests that need the extra `[run]`: torch, Flower, lm-eval, psutil."""
 
 collect_ignore = [] if find_spec("torch") else HEAVY
 
