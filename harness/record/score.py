@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from harness.document import Document
+from harness.document.float_sums import sum_in_order
 
 
 class Leak(Document):
@@ -66,4 +67,4 @@ class Scores(Document):
 def average(scores: tuple[Score, ...]) -> float:
     """Return the leaderboard's number: the plain mean of the official accuracies."""
     values = [score.value for score in scores if score.metric == "accuracy"]
-    return sum(values) / len(values)
+    return sum_in_order(values) / len(values)

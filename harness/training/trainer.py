@@ -12,6 +12,7 @@ import torch
 from harness.boards.challenge import Challenge
 from harness.components import LocalObjective, LocalRound, PeftMethod, RoundPlan
 from harness.document import Document
+from harness.document.float_sums import sum_in_order
 from harness.errors import FederationError
 from harness.planning.component_checks import travelling_shapes
 from harness.planning.schedule import learning_rate, step_factor
@@ -186,7 +187,7 @@ class Trainer:
             arrays=pick(after, arrays if plan is None else plan.up, "return"),
             kept=pick(after, {} if plan is None else plan.keep, "keep"),
             examples=self._weights[partition],
-            train_loss=sum(losses) / len(losses),
+            train_loss=sum_in_order(losses) / len(losses),
             step_losses=losses,
             learning_rate=rate,
             dtype=str(self._dtype).removeprefix("torch."),

@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from harness.document.float_sums import sum_in_order
+
 
 def class_measures(targets: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
     """Return macro-F1 and Matthews' correlation of answers of equal number > 0."""
@@ -17,10 +19,10 @@ def macro_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
 
     Source: scikit-learn `f1_score(average="macro", zero_division=0)`.
     """
-    labels = set(gold) | set(predicted)
+    labels = sorted(set(gold) | set(predicted))  # a set has an order of its own in each process
     hits = Counter(a for a, b in zip(gold, predicted, strict=True) if a == b)
     sizes = Counter(gold) + Counter(predicted)
-    return sum(2 * hits[label] / sizes[label] for label in labels) / len(labels)
+    return sum_in_order(2 * hits[label] / sizes[label] for label in labels) / len(labels)
 
 
 def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from harness.document.float_sums import sum_in_order
 from harness.evaluation.decoder.packed_step import Span
 from harness.evaluation.decoder.working_set import WorkingSet
 
@@ -85,7 +86,7 @@ def _weigh_together(
     for row, found in zip(rows, scores, strict=True):
         sums, greedy = [], []
         for tokens, table in zip(row.choices, found, strict=True):
-            sums.append(sum(float(table[at, token]) for at, token in enumerate(tokens)))
+            sums.append(sum_in_order(float(table[at, token]) for at, token in enumerate(tokens)))
             greedy.append(table.argmax(dim=-1).tolist() == list(tokens))
         yield Weighed(row.row, tuple(sums), tuple(greedy))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.document.float_sums import sum_in_order
 from harness.errors import FederationError
 from harness.federation.serverapp.aggregation_error import aggregation_error
 from harness.federation.serverapp.reply_checks import Reply
@@ -63,7 +64,8 @@ def round_record(
         )
     examples = [reply.examples for reply in replies]
     losses = [reply.train_loss for reply in replies]
-    weighted = sum(n * loss for n, loss in zip(examples, losses, strict=True)) / sum(examples)
+    weighted = sum_in_order(n * loss for n, loss in zip(examples, losses, strict=True))
+    weighted /= sum(examples)
     whole = message_bytes({name: array.shape for name, array in aggregate.items()})
     one_down = exchange.bytes_down // len(replies)
     one_up = exchange.bytes_up // len(replies)

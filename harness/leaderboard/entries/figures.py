@@ -1,6 +1,7 @@
 """Figures of an entry that follow from counts: scores with intervals, and their mean."""
 
 from __future__ import annotations
+from harness.document.float_sums import sum_in_order
 
 from math import sqrt
 
@@ -26,6 +27,6 @@ def mean_of(scores: dict[str, EntryScore]) -> tuple[float | None, float | None, 
     if not scores:
         return None, None, None
     count = len(scores)
-    mean = sum(score.value for score in scores.values()) / count
-    error = sqrt(sum(score.stderr**2 for score in scores.values())) / count
+    mean = sum_in_order(score.value for score in scores.values()) / count
+    error = sqrt(sum_in_order(score.stderr**2 for score in scores.values())) / count
     return mean, max(0.0, mean - NORMAL_95 * error), min(1.0, mean + NORMAL_95 * error)

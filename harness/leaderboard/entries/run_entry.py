@@ -1,6 +1,7 @@
 """The entry of a verified run."""
 
 from __future__ import annotations
+from harness.document.float_sums import sum_in_order
 
 from collections.abc import Iterable
 from typing import Any
@@ -87,7 +88,7 @@ def _run_score(record: ResultRecord, score: Score, bits: str) -> EntryScore:
 
 def _average(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if values and len(known) == len(values) else None
+    return sum_in_order(known) / len(known) if values and len(known) == len(values) else None
 
 
 def _level(submission: Submission) -> str:
