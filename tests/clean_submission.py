@@ -21,6 +21,7 @@ from harness.boards.leaks import pinned_leaks
 from harness.boards.registry import protocol_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
+from harness.document.float_sums import sum_in_order
 from harness.document.safetensors_header import file_bytes
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.planning.sampling import sampled_partitions
@@ -118,7 +119,7 @@ def rounds_of(spec: RunSpec, challenge: Challenge, message: int) -> list[dict[st
             "partitions": list(partitions),
             "bytes_down": message * clients,
             "bytes_up": message * clients,
-            "train_loss": sum(i["train_loss"] * i["examples"] for i in replies) / weight,
+            "train_loss": sum_in_order(i["train_loss"] * i["examples"] for i in replies) / weight,
             "learning_rate": learning_rate(spec.train, number),
             "clients": replies,
             "aggregate_sha256": fake_digest(spec.seed, number, "aggregate"),
@@ -230,7 +231,7 @@ def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
                 ],
             },
             "scores": scores,
-            "average": sum(score["value"] for score in scores) / len(scores),
+            "average": sum_in_order(score["value"] for score in scores) / len(scores),
             "timing": timing,
             "cost": {
                 "currency": "USD", "per_hour": 0.2588, "hours": round(hours, 6),
