@@ -135,8 +135,9 @@ class Recipe(Document):
 
     name: str = Field(pattern=NAME)
     title: str
-    challenge: str = Field(default_factory=default_board)
-    """Board that the recipe is made for."""
+    challenge: str | None = Field(default_factory=default_board)
+    """Board that the recipe is made for; None: for any, with the board's own prompt where the
+    recipe has none. Without `--challenge` that is the default board."""
     model: str = Field(pattern=COMPONENT)
     peft: Choice
     strategy: Choice

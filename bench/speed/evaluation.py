@@ -48,7 +48,7 @@ def main() -> None:
     begin, _ = clock()
     engine = load_engine(model_dir, run.adapter_dir, protocol, len(chosen), "cpu", options.threads)
     loaded, loaded_cpu = clock()
-    plans = engine.plan(options.task, prompts)
+    plans = engine.plan(options.task, rows)
     ours = {item.row: item.text for item in engine.answers(list(enumerate(plans))[: len(chosen)])}
     ours_s, ours_cpu_s = (
         now - then for now, then in zip(clock(), (loaded, loaded_cpu), strict=True)

@@ -47,6 +47,14 @@ class TrainingPin(Document):
     """File sha256 -> what that file is: data that passes the pins above but is not the hub's."""
 
 
+class CountPin(Document):
+    """What a training set must be whose hub file was not at hand when it was pinned."""
+
+    rows: int = Field(gt=0)
+    lookalikes: dict[str, str]
+    """File sha256 -> what that file is, which is not the hub's."""
+
+
 class TrainingSet(Document):
     """The fixed training set."""
 
@@ -55,6 +63,21 @@ class TrainingSet(Document):
     former_names: tuple[str, ...] = ()
     columns: tuple[str, ...]
     pin: TrainingPin
+
+
+class InstructionSet(Document):
+    """A training set of instructions and free answers, with the text that upstream makes of a row.
+
+    Each of upstream's templates reads its own columns; see `template`.
+    """
+
+    name: str
+    """Hub id; the only key of upstream's static section."""
+    former_names: tuple[str, ...] = ()
+    columns: tuple[str, ...]
+    pin: CountPin
+    template: str
+    """Format string over the columns; a recipe that brings no prompt of its own trains on it."""
 
 
 class Communication(Document):
@@ -79,15 +102,55 @@ class EvaluationSet(Document):
     subset: str | None = None
     files: tuple[str, ...]
     """Files inside the data set's folder, concatenated in this order."""
-    sha256: tuple[str, ...]
-    """Digest of each file of `files`, in the same order."""
-    split: Literal["test-quarter", "whole"]
-    """`test-quarter`: `train_test_split(0.25, seed=42)["test"]` of the rows; `whole`: all rows."""
+    sha256: tuple[str, ...] = ()
+    """Digest of each file of `files`, in the same order; empty where only the rows are pinned, as
+    the hub makes the files anew from a loading script."""
     rows: int = Field(gt=0)
     fingerprint: str
-    """sha256 over the official rows in order; see `harness.boards.rows`."""
+    """sha256 over the official rows in order; see `harness.boards.rows`. Empty where the rows could
+    not be had: then only their number is known."""
+
+    @property
+    def substitutes(self) -> dict[str, str]:
+        """File sha256 -> what that file is, which may stand for the set and is not the set."""
+        return {}
+
+    @property
+    def substitute_files(self) -> tuple[str, ...]:
+        """Names of the files that may stand for the set."""
+        return ()
+
+
+class LabelSet(EvaluationSet):
+    """An evaluation set whose answers are labels."""
+
+    split: Literal["test-quarter", "whole"]
+    """`test-quarter`: `train_test_split(0.25, seed=42)["test"]` of the rows; `whole`: all rows."""
     labels: tuple[str, ...]
     """Label of each integer class, or the labels a score is cut into."""
+
+
+class ChoiceSet(EvaluationSet):
+    """An evaluation set whose answers are choices."""
+
+    instruction: str
+    """First line of every prompt."""
+    majority: str
+    """The right answer that is most frequent in the board's sets of this kind together."""
+    lookalikes: dict[str, str] = {}
+    """File sha256 -> what that file is, which may stand for the set and is not the set."""
+    lookalike_files: tuple[str, ...] = ()
+    """Names of those files."""
+
+    @property
+    def substitutes(self) -> dict[str, str]:
+        """The look-alikes."""
+        return self.lookalikes
+
+    @property
+    def substitute_files(self) -> tuple[str, ...]:
+        """The names of the look-alikes' files."""
+        return self.lookalike_files
 
 
 class LabelEvaluation(Document):
@@ -110,6 +173,24 @@ class LabelEvaluation(Document):
     """Upstream's published baseline per task, fractions in [0, 1]."""
 
 
+class ChoiceEvaluation(Document):
+    """The official evaluation of a board whose answers are choices, as upstream's script does it.
+
+    One prompt at a time, greedily, without padding; the tokenizer is left as it is.
+    """
+
+    id: str
+    asked: str
+    """What the model is given of a `{prompt}`."""
+    batch_size: int
+    """Rows that share the number of new tokens of the first one's right answer."""
+    quantization: Literal["fp4"]
+    compute_dtype: Literal["float32"]
+    seed: int
+    baseline: dict[str, float]
+    """Upstream's published baseline per task, fractions in [0, 1]."""
+
+
 class Challenge(Document):
     """One revision of a challenge."""
 
@@ -123,18 +204,18 @@ class Challenge(Document):
     num_supernodes: int = Field(gt=0)
     min_clients: int = Field(ge=1)
     """Fewest clients a round samples, whatever the fraction."""
-    dataset: TrainingSet
+    dataset: TrainingSet | InstructionSet
     partitioner: Partitioner
     communication: Communication
-    protocol: LabelEvaluation
-    evaluation: tuple[EvaluationSet, ...]
+    protocol: LabelEvaluation | ChoiceEvaluation
+    evaluation: tuple[LabelSet | ChoiceSet, ...]
     replay_tolerance: float = Field(gt=0)
     """Largest relative difference of an adapter tensor (L2) that a replay on other hardware may
     show and still be called equal within tolerance; equality of bytes is reported apart."""
     sources: dict[str, str]
     """Fixed value -> where the rule comes from."""
 
-    def evaluation_set(self, task: str) -> EvaluationSet:
+    def evaluation_set(self, task: str) -> LabelSet | ChoiceSet:
         """Return the evaluation set called `task`.
 
         Raises:
@@ -145,6 +226,12 @@ class Challenge(Document):
                 return item
         known = [item.task for item in self.evaluation]
         raise UsageError(f"challenge {self.id} has no task {task!r}; {did_you_mean(task, known)}")
+
+    def record_name(self, item: EvaluationSet) -> str:
+        """Return the name of a set's data in a record: the hub id, or `<hub id>:<subset>` where
+        several sets are of one hub id."""
+        several = sum(other.dataset == item.dataset for other in self.evaluation) > 1
+        return f"{item.dataset}:{item.subset or item.task}" if several else item.dataset
 
     def clients_per_round(self, fraction: float) -> int:
         """Clients sampled per round: `max(int(num_supernodes * fraction), min_clients)`.

@@ -64,9 +64,11 @@ class Decoding(Document):
     """How outputs are made. Greedy, from a base in fp4 that is computed in float32."""
 
     batch_size: int
-    """Prompts that are padded together; padding can decide what a row's text is."""
-    max_length_tokens: int
-    """Prompt, padding and continuation together."""
+    """Rows that upstream's script takes together. Where they are padded, padding can decide what a
+    row's text is."""
+    max_length_tokens: int | None
+    """Prompt, padding and continuation together. None: each prompt is decoded by itself, without
+    padding or a pad token, and `BoardProtocol.written` says how many tokens are new."""
     seed: int
     """Seed of torch when the model is loaded."""
 
@@ -96,7 +98,10 @@ class Reader(typing.Protocol):
         """Return what an output says, as the official script reads it."""
 
     def answers(self, task: str) -> tuple[str, ...] | None:
-        """Return every answer that a reading or a target can have; None where that is open."""
+        """Return every answer that a reading can have; None where that is open."""
+
+    def targets(self, task: str) -> tuple[str, ...]:
+        """Return every right answer that a row can have."""
 
     def measures(
         self, task: str, targets: Sequence[str], answers: Sequence[str]
@@ -165,6 +170,16 @@ class BoardProtocol(Reader, typing.Protocol):
 
     def training_faults(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
         """Return one sentence for each pin that the training set's columns miss."""
+
+    def asked(self, prompt: str) -> str:
+        """Return the text that the model is given for a prompt."""
+
+    def written(self, target: str) -> str:
+        """Return a right answer as upstream's files spell it.
+
+        Where prompts are decoded by themselves, each row of a batch gets as many new tokens as this
+        text of the batch's first row has.
+        """
 
     def output_of(self, prompt: str, text: str, new_text: str) -> str:
         """Return the part of a decoded row that is kept and read.

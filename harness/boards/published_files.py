@@ -47,6 +47,7 @@ def parse_lines(text: str, name: str) -> list[PublishedRow]:
                 target=_text(value, "new_target", where),
                 stated=_text(value, "new_out", where),
                 output=_text(value, "output", where) if "output" in value else None,
+                subset=_text(value, "subset", where) if "subset" in value else None,
             )
         )
     return _filled(rows, name)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
 from harness.boards.board import RULES_FILE, board_folder
-from harness.boards.challenge import ROWS, Challenge, load_challenge
+from harness.boards.challenge import ROWS, Challenge, EvaluationSet, load_challenge
 from harness.document import parse_json
 from harness.errors import EvaluationError, RecordError
 
@@ -39,6 +39,8 @@ class Row:
     """The whole prompt."""
     target: str
     """The right answer."""
+    subset: str | None = None
+    """Part of the set that the row belongs to, where it has parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def fingerprint(rows: Sequence[Row]) -> str:
 
 @functools.cache
 def pinned_digests(challenge_id: str) -> dict[str, tuple[str, ...]]:
-    """Return task -> digests of its official rows in order.
+    """Return task -> digests of its official rows in order, of every set whose rows are known.
 
     Raises:
         RecordError: the board's `rows.json` is missing or does not fit its `rules.toml`.
@@ -98,7 +100,7 @@ def read_pinned_digests(folder: Traversable, challenge: Challenge) -> dict[str, 
     """
     file = folder.joinpath(ROWS)
     value = parse_json(file.read_text("utf-8"), str(file))
-    expected = {item.task: item.rows for item in challenge.evaluation}
+    expected = {item.task: item.rows for item in challenge.evaluation if item.fingerprint}
     if not isinstance(value, dict) or set(value) != set(expected):
         found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
         raise RecordError(f"{file}: holds {found}; expected the sets {', '.join(expected)}")
@@ -131,8 +133,11 @@ def check_rows(challenge: Challenge, task: str, rows: Sequence[Row], where: str)
             the task that the file really holds when it is another one.
     """
     official = pinned_digests(challenge.id)
-    pinned = official[task]
     found = [row_digest(row) for row in rows]
+    pinned = official.get(task)
+    if pinned is None:
+        _check_number(official, challenge.evaluation_set(task), found, where)
+        return
     if tuple(found) == pinned and fingerprint(rows) == challenge.evaluation_set(task).fingerprint:
         return
     contexts = [digest[:CONTEXT_CHARS] for digest in found]
@@ -147,6 +152,17 @@ def check_rows(challenge: Challenge, task: str, rows: Sequence[Row], where: str)
     )
 
 
+def _check_number(
+    official: dict[str, tuple[str, ...]], item: EvaluationSet, found: Sequence[str], where: str
+) -> None:
+    """Check what is known of rows that could not be had: their number, and what they are not."""
+    _refuse_other_task(official, item.task, [digest[:CONTEXT_CHARS] for digest in found], where)
+    if len(found) != item.rows:
+        raise EvaluationError(
+            f"{where}: {len(found)} rows; expected the {item.rows} official rows of {item.task}"
+        )
+
+
 def _refuse_other_task(
     official: dict[str, tuple[str, ...]], task: str, contexts: Sequence[str], where: str
 ) -> None:
@@ -155,10 +171,10 @@ def _refuse_other_task(
         for name, digests in official.items()
     }
     best = max(overlap, key=lambda name: overlap[name])
-    if best != task and overlap[best] > overlap[task]:
+    if best != task and overlap[best] > overlap.get(task, 0):
         raise EvaluationError(
             f"{where}: holds rows of {best} ({overlap[best]} prompts), not of {task}"
-            f" ({overlap[task]}); score it as {best}"
+            f" ({overlap.get(task, 0)}); score it as {best}"
         )
 
 

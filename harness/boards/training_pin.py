@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.boards.challenge import TrainingSet
+from harness.boards.challenge import InstructionSet, TrainingSet
 from harness.document import canonical_json
 
 INSTRUCTION = "instruction"
@@ -16,8 +16,12 @@ ANSWER = "output"
 """Column whose histogram is pinned."""
 
 
-def training_faults(dataset: TrainingSet, columns: Mapping[str, Sequence[str]]) -> list[str]:
+def training_faults(
+    dataset: TrainingSet | InstructionSet, columns: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Return one sentence for each pin that the columns of a training file miss.
+
+    Where only the number of rows is pinned, a file with that number passes.
 
     Args:
         dataset: the pins.
@@ -27,6 +31,9 @@ def training_faults(dataset: TrainingSet, columns: Mapping[str, Sequence[str]]) 
     rows = len(columns[ANSWER])
     if rows != pin.rows:
         faults.append(f"{rows} rows, the challenge pins {pin.rows}")
+    if not isinstance(dataset, TrainingSet):
+        return faults
+    pin = dataset.pin
     if dict(Counter(columns[ANSWER])) != pin.labels:
         faults.append("another histogram of labels than the challenge pins")
     if anchor_digest(dataset, columns) != pin.anchor_sha256:

@@ -10,10 +10,12 @@ from pathlib import Path
 import torch
 
 from harness.boards.protocol import BoardProtocol
+from harness.boards.rows import Row
+from harness.errors import EvaluationError
 from harness.evaluation.decoder.cache_memory import cache_bytes
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.loglikelihood import Labels, Weighed, weigh
-from harness.evaluation.decoder.prompts import RowPlan, plan_rows
+from harness.evaluation.decoder.prompts import RowPlan, plan_alone, plan_rows
 from harness.evaluation.decoder.row_state import Ended, Rules
 from harness.evaluation.decoder.threads import DecoderPool
 from harness.evaluation.decoder.working_set import WorkingSet
@@ -59,43 +61,84 @@ class Engine:
         """Allocate the decoders.
 
         Args:
-            base: model and tokenizer; the pad token is added here, after the adapter.
+            base: model and tokenizer; where prompts are padded, the pad token is added here, after
+                the adapter.
             protocol: the board's.
             rows: how many rows will be asked for at most.
             threads: processors to use.
         """
         self.base, self.protocol = base, protocol
+        self._rows, self._threads = rows, threads
+        self._slots = 0
+        self.pool: DecoderPool | None = None
+        length = protocol.decoding.max_length_tokens
+        if length is None:
+            self._rules = Rules(base.eos_id, self._stop_ids(), self._settled)
+            prepare(base)
+            return
         pad_id = add_pad(base.model, base.tokenizer)
-        rules = Rules(pad_id, base.eos_id, self._settled)
-        shape = base.cache_shape(protocol.decoding.max_length_tokens + 1)
-        kind = next(base.model.parameters()).device.type
+        self._rules = Rules(pad_id, frozenset({base.eos_id}), self._settled)
         prepare(base)
-        fitting = max(cache_bytes(kind) // shape.row_bytes, FEWEST_LINES)
-        several = min(threads, MAX_DECODERS, fitting // MIN_LINES, rows)
-        count = max(several, 1) if kind == "cpu" else 1
-        lines = min(fitting // count, MAX_LINES[kind], max(math.ceil(rows / count), 1))
-        sets = [WorkingSet(base.model, shape, lines) for _ in range(count)]
-        self.pool = DecoderPool([Decoder(item, rules) for item in sets], threads)
+        self._decoders(length + 1)
 
-    def plan(self, task: str, prompts: Sequence[str]) -> list[RowPlan]:
-        """Return the plan of every row of a set; `prompts` are those of the whole set, in order."""
-        decoding = self.protocol.decoding
-        return plan_rows(
-            self.base.tokenizer, prompts, decoding.batch_size, decoding.max_length_tokens, task
-        )
+    def plan(self, task: str, rows: Sequence[Row]) -> list[RowPlan]:
+        """Return the plan of every row of a set; `rows` are those of the whole set, in order."""
+        decoding, tokenizer = self.protocol.decoding, self.base.tokenizer
+        asked = [self.protocol.asked(row.context) for row in rows]
+        if decoding.max_length_tokens is not None:
+            return plan_rows(
+                tokenizer, asked, decoding.batch_size, decoding.max_length_tokens, task
+            )
+        answers = [self.protocol.written(row.target) for row in rows]
+        return plan_alone(tokenizer, asked, answers, decoding.batch_size, self._rules.eos_ids, task)
 
     def answers(self, plans: Sequence[tuple[int, RowPlan]]) -> Generator[Text, None, None]:
         """Yield the official text of every row, in the order in which they finish."""
         by_row = dict(plans)
         ordered = sorted(plans, key=lambda item: (item[1].ids, item[0]))
-        for done in self.pool.work(ordered, Decoder.decode):
+        longest = max((len(plan.ids) + plan.budget_tokens for _, plan in plans), default=0)
+        for done in self._decoders(longest + 1).work(ordered, Decoder.decode):
             text = self._text([*by_row[done.row].ids, *done.ids])
             yield Text(done.row, text, self._text(done.ids), done.ended, len(done.ids))
 
     def weights(self, rows: Sequence[Labels]) -> Generator[Weighed, None, None]:
         """Yield the log-likelihoods of every row, in the order in which they are known."""
         ordered = sorted(rows, key=lambda item: (item.prompt, item.row))
-        return self.pool.work(ordered, lambda decoder, share: weigh(decoder.working_set, share))
+        longest = max(
+            (len(row.prompt) + max(map(len, row.choices), default=0) for row in rows), default=0
+        )
+        pool = self._decoders(longest + 1)
+        return pool.work(ordered, lambda decoder, share: weigh(decoder.working_set, share))
+
+    def _decoders(self, slots: int) -> DecoderPool:
+        """Return decoders for rows of so many tokens; they are made anew for longer ones only."""
+        if self.pool is not None and slots <= self._slots:
+            return self.pool
+        self._slots = slots
+        self.pool = None  # its memory goes before the new one's comes
+        shape = self.base.cache_shape(slots)
+        kind = next(self.base.model.parameters()).device.type
+        fitting = max(cache_bytes(kind) // shape.row_bytes, FEWEST_LINES)
+        several = min(self._threads, MAX_DECODERS, fitting // MIN_LINES, self._rows)
+        count = max(several, 1) if kind == "cpu" else 1
+        lines = min(fitting // count, MAX_LINES[kind], max(math.ceil(self._rows / count), 1))
+        sets = [WorkingSet(self.base.model, shape, lines) for _ in range(count)]
+        self.pool = DecoderPool([Decoder(item, self._rules) for item in sets], self._threads)
+        return self.pool
+
+    def _stop_ids(self) -> frozenset[int]:
+        """Return the tokens that end a row where the model's own generation config says so.
+
+        Raises:
+            EvaluationError: upstream's text would hold such a token, which is left out here.
+        """
+        stop_ids = self.base.stop_ids
+        if shown := sorted(stop_ids - set(self.base.tokenizer.all_special_ids)):
+            raise EvaluationError(
+                f"the generation config ends with the tokens {shown}, which the tokenizer does not"
+                " call special: an output would show them; publish a revision that calls them so"
+            )
+        return stop_ids
 
     def _settled(self, plan: RowPlan, ids: Sequence[int]) -> bool:
         # After the first token the whole text is always looked at: the prompt itself may hold what
@@ -135,7 +178,9 @@ def load_engine(
     if device == "cuda":
         # TF32 would round what the protocol computes in float32.
         torch.backends.cuda.matmul.allow_tf32 = False
-    base = load_base(model_dir, device, protocol.decoding.seed, trust_remote_code)
+    decoding = protocol.decoding
+    told_greedy = decoding.max_length_tokens is None
+    base = load_base(model_dir, device, decoding.seed, trust_remote_code, told_greedy)
     if adapter_dir is not None:
         merge_adapter(base, adapter_dir)
     return Engine(base, protocol, rows, threads)

@@ -210,7 +210,7 @@ def _lm_eval_results(
     lm = JournaledLM(
         protocol,
         load,
-        {task: [row.context for row in official.rows] for task, official in sets.items()},
+        {task: official.rows for task, official in sets.items()},
         {task: journals[task, OFFICIAL.suffix] for task in sets},
         {task: journals[task, SECOND.suffix] for task in sets if SECOND in kinds},
         quiet,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.board import default_board
+from harness.boards.challenge import Challenge, InstructionSet, load_challenge
 from harness.components import RoundPlan, StrategyContext
 from harness.document import Document
 from harness.errors import PluginError, did_you_mean
@@ -35,7 +36,7 @@ from harness.plugins import (
     load,
     validated_params,
 )
-from harness.recipe import Choice, Recipe
+from harness.recipe import Choice, Prompt, Recipe
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
@@ -86,7 +87,8 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
     overrides = parse_overrides(request.overrides)
     plugin = load(plugin_name)
     recipe = apply_to_recipe(pick_recipe(plugin, recipe_name), overrides.values)
-    challenge = load_challenge(request.challenge or recipe.challenge)
+    challenge = load_challenge(request.challenge or recipe.challenge or default_board())
+    recipe = with_prompt(recipe, challenge)
 
     model = find_model(recipe.model, plugin_name)
     method = find_peft_method(recipe.peft.name, plugin_name)
@@ -170,6 +172,20 @@ def pick_recipe(plugin: Loaded, name: str) -> Recipe:
             f" name one: {', '.join(f'{plugin.ref.name}/{item}' for item in recipes)}"
         )
     return defaults[0]
+
+
+def with_prompt(recipe: Recipe, challenge: Challenge) -> Recipe:
+    """Return a recipe with the prompt of the board that it is run on.
+
+    A recipe for any board that says nothing about the prompt has the finance template's, which asks
+    columns that other boards' templates drop; it gets the text that the board's template makes.
+    """
+    dataset = challenge.dataset
+    unsaid = recipe.challenge is None and recipe.train.prompt == Prompt()
+    if not unsaid or not isinstance(dataset, InstructionSet):
+        return recipe
+    train = recipe.train.with_values(prompt=Prompt(template=dataset.template))
+    return recipe.with_values(train=train)
 
 
 def strategy_context(

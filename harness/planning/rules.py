@@ -61,7 +61,7 @@ def static_values(case: Case) -> Iterator[Fault]:
 
 def same_challenge(case: Case) -> Iterator[Fault]:
     """A recipe made for one challenge is not run as another's."""
-    if case.recipe.challenge != case.challenge.id:
+    if case.recipe.challenge not in (None, case.challenge.id):
         yield (
             f"recipe {case.spec.label} is made for {case.recipe.challenge}",
             f"a recipe for {case.challenge.id}",

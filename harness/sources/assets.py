@@ -59,7 +59,7 @@ def locate(
         training_file = str(path)
         data = [record]
         for item in challenge.evaluation:
-            paths, record = locate_evaluation_set(item, folder, offline)
+            paths, record = locate_evaluation_set(challenge, item.task, folder, offline)
             evaluation_files[item.task] = tuple(str(each) for each in paths)
             data.append(record)
     model_dir, model_record = locate_model(spec.model, folder, offline, prefer_wheel=spec.smoke)
@@ -92,6 +92,8 @@ def _synthetic(challenge: Challenge) -> list[DataRecord]:
     text, answer = protocol.example_columns
     training = [(row[text], row[answer]) for row in protocol.smoke_training()]
     return [record(challenge.dataset.name, "training", training)] + [
-        record(item.dataset, "evaluation", list(protocol.smoke_rows(item.task).examples))
+        record(
+            challenge.record_name(item), "evaluation", list(protocol.smoke_rows(item.task).examples)
+        )
         for item in challenge.evaluation
     ]

@@ -15,7 +15,7 @@ import pytest
 
 import harness
 from harness.boards.board import board_names, load_board
-from harness.boards.challenge import challenge_names, load_challenge
+from harness.boards.challenge import LabelEvaluation, challenge_names, load_challenge
 from harness.boards.registry import reader_of
 
 ROOT = Path(harness.__file__).parent
@@ -40,7 +40,8 @@ def headings() -> set[str]:
 
 def markers() -> set[str]:
     """Text before an answer, in the prompts of boards that have one."""
-    return {load_challenge(name).protocol.answer_marker for name in challenge_names()}
+    rules = [load_challenge(name).protocol for name in challenge_names()]
+    return {item.answer_marker for item in rules if isinstance(item, LabelEvaluation)}
 
 
 def names() -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.boards.challenge import load_challenge
-from harness.boards.registry import protocol_of
+from harness.boards.registry import board_of_task, protocol_of, reader_of
 from harness.errors import EvaluationError, UsageError
 from harness.scoring.rescore import rescore, score_rows
 
@@ -58,7 +58,8 @@ def test_arrays_with_subsets_are_scored_by_subset(tmp_path: Path) -> None:
         {"prompt": "3", "gold": "C", "output": "c.", "subset": "astronomy"},
     ]
     path.write_text(json.dumps(rows))
-    result = rescore("mmlu_stem", path)
+    reader = reader_of(board_of_task("mmlu_stem").id)
+    result = score_rows(reader, "mmlu_stem", reader.published(path), path)
     assert result["accuracy"] == pytest.approx(2 / 3)
     assert result["subsets"] == {"anatomy": 0.5, "astronomy": 1.0}
     assert result["invalid_rate"] == 0.0

@@ -62,7 +62,7 @@ def test_missing_data_set_says_how_to_download_a_data_set(
     tmp_path: Path, challenge: Challenge
 ) -> None:
     with pytest.raises(SourceError, match="--repo-type dataset"):
-        locate_training_set(challenge.dataset, tmp_path, offline=True)
+        locate_training_set(challenge, tmp_path, offline=True)
 
 
 def test_a_mirror_that_does_not_exist_is_refused(
@@ -118,13 +118,13 @@ def test_another_evaluation_file_is_refused(
 ) -> None:
     item = challenge.evaluation_set("fiqa")
     shutil.copytree(mirror / "datasets" / item.dataset, tmp_path / "datasets" / item.dataset)
-    paths, record = locate_evaluation_set(item, tmp_path, offline=True)
+    paths, record = locate_evaluation_set(challenge, "fiqa", tmp_path, offline=True)
     assert [path.name for path in paths] == list(item.files)
     assert record.notes == ()
     paths[1].chmod(0o644)
     paths[1].write_bytes(paths[1].read_bytes() + b"\n")
     with pytest.raises(SourceError, match=r"validation\.csv: sha256 .* pins"):
-        locate_evaluation_set(item, tmp_path, offline=True)
+        locate_evaluation_set(challenge, "fiqa", tmp_path, offline=True)
 
 
 def write_training(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
@@ -141,7 +141,7 @@ def write_training(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
 def test_a_look_alike_of_the_training_set_is_used_but_named(
     mirror: Path, challenge: Challenge
 ) -> None:
-    _, record = locate_training_set(challenge.dataset, mirror, offline=True)
+    _, record = locate_training_set(challenge, mirror, offline=True)
     assert record.rows == 76_772
     assert len(record.notes) == 1
     assert "not the hub's" in record.notes[0]
@@ -149,7 +149,7 @@ def test_a_look_alike_of_the_training_set_is_used_but_named(
 
 def test_each_pin_that_does_not_hold_is_a_note(tmp_path: Path, challenge: Challenge) -> None:
     path = write_training(tmp_path, [("a", "positive", "i"), ("b", "neutral", "i")])
-    rows, problems = compare_with_pins(challenge.dataset, path, sha256_file(path))
+    rows, problems = compare_with_pins(challenge, path, sha256_file(path))
     assert rows == 2
     assert [word for word in ("rows,", "histogram", "order") if word in " ".join(problems)] == [
         "rows,",
@@ -169,7 +169,7 @@ def test_one_changed_character_of_the_training_text_is_noticed(
     rows = [tuple(row[name] for name in challenge.dataset.columns) for row in table.to_pylist()]
     rows[0] = (rows[0][0] + ".", *rows[0][1:])
     path = write_training(tmp_path, rows)  # type: ignore[arg-type]
-    _, problems = compare_with_pins(challenge.dataset, path, sha256_file(path))
+    _, problems = compare_with_pins(challenge, path, sha256_file(path))
     assert problems == ["other rows, or another order of rows, than the challenge pins"]
 
 
@@ -178,14 +178,14 @@ def test_a_damaged_training_file_is_refused(tmp_path: Path, challenge: Challenge
     path = write_training(folder, [("a", "positive", "i")] * 50)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(SourceError, match="cannot be read as parquet"):
-        locate_training_set(challenge.dataset, tmp_path, offline=True)
+        locate_training_set(challenge, tmp_path, offline=True)
 
 
 def test_a_training_row_without_text_is_named(tmp_path: Path, challenge: Challenge) -> None:
     folder = tmp_path / "datasets" / challenge.dataset.name
     write_training(folder, [("a", "positive", "i"), (None, "neutral", "i")])  # type: ignore[list-item]
     with pytest.raises(SourceError, match="row 1: input is None"):
-        locate_training_set(challenge.dataset, tmp_path, offline=True)
+        locate_training_set(challenge, tmp_path, offline=True)
 
 
 def test_a_corrupt_wheel_is_refused_and_nothing_is_converted(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def smoke_run(
         lines, rows = [], []
         for index, (text, label) in enumerate(protocol_of(challenge).smoke_rows(task).examples):
             sentence = (sentences or {}).get(index, text) if task == "fpb" else text
-            row = make_row(challenge, sentence, label, "news")
+            row = make_row(challenge.protocol.instruction, sentence, label, "news")
             output = (outputs or {}).get(index, f" {label}") if task == "fpb" else f" {label}"
             found = next((w for w in ("positive", "negative") if w in output), "neutral")
             rows.append((row_digest(row), label, found, output))

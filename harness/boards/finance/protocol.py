@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.boards.challenge import Challenge
+from harness.boards.challenge import Challenge, LabelSet
 from harness.boards.finance.rows import Cells, make_row, read_cells, sentence_of
 from harness.boards.finance.smoke_corpus import sentences
 from harness.boards.protocol import SMOKE_ROWS
@@ -20,7 +20,9 @@ class Finance(LabelProtocol):
 
     def rows(self, task: str, files: Sequence[Path]) -> OfficialSet:
         """Build the official rows of a set from its files; see `BoardProtocol`."""
-        cells, source = read_cells(self.challenge.evaluation_set(task), files)
+        item = self.challenge.evaluation_set(task)
+        assert isinstance(item, LabelSet)
+        cells, source = read_cells(item, files)
         official = self._official(task, cells, source)
         names = ", ".join(path.name for path in files)
         check_rows(self.challenge, task, official.rows, names)
@@ -33,7 +35,7 @@ class Finance(LabelProtocol):
 
     def smoke_training(self) -> list[dict[str, str]]:
         """Return the synthetic training rows, under the instruction of the evaluation."""
-        instruction = self.challenge.protocol.instruction.format(tag="news")
+        instruction = self.instruction.format(tag="news")
         return [
             {"input": text, "output": label, "instruction": instruction}
             for text, label in sentences("training", self.smoke_training_rows)
@@ -46,7 +48,7 @@ class Finance(LabelProtocol):
     def _official(self, task: str, cells: Sequence[Cells], source: Sequence[Cells]) -> OfficialSet:
         return OfficialSet(
             task=task,
-            rows=tuple(make_row(self.challenge, *each) for each in cells),
+            rows=tuple(make_row(self.instruction, *each) for each in cells),
             examples=tuple((text, label) for text, label, _ in cells),
             source=tuple((text, label) for text, label, _ in source),
         )

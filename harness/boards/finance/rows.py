@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.boards.challenge import Challenge, EvaluationSet
+from harness.boards.challenge import EvaluationSet, LabelSet
 from harness.boards.rows import Row
 from harness.errors import EvaluationError
 
@@ -28,20 +28,20 @@ Cells = tuple[str, str, str]
 """(sentence, label, tag): the tag is news or tweet."""
 
 
-def make_row(challenge: Challenge, text: str, label: str, tag: str) -> Row:
+def make_row(instruction: str, text: str, label: str, tag: str) -> Row:
     """Return the row of one sentence as upstream prompts for it.
 
     An empty sentence leaves the input line out, as upstream does.
 
     Args:
-        challenge: its instruction.
+        instruction: the challenge's; `{tag}` stands for the tag.
         text: the sentence.
         label: the right label.
         tag: "news" or "tweet", as the instruction calls the sentence.
     """
-    instruction = challenge.protocol.instruction.format(tag=tag)
+    asked = instruction.format(tag=tag)
     prompt = PROMPT if text else PROMPT.replace("Input: {text}\n", "")
-    return Row(prompt.format(instruction=instruction, text=text), label)
+    return Row(prompt.format(instruction=asked, text=text), label)
 
 
 def sentence_of(prompt: str) -> str:
@@ -49,7 +49,7 @@ def sentence_of(prompt: str) -> str:
     return prompt.partition("\nInput: ")[2].rpartition("\nAnswer: ")[0]
 
 
-def read_cells(item: EvaluationSet, files: Sequence[Path]) -> tuple[list[Cells], list[Cells]]:
+def read_cells(item: LabelSet, files: Sequence[Path]) -> tuple[list[Cells], list[Cells]]:
     """Return the rows of an evaluation set, and all rows that they were drawn from.
 
     Args:
@@ -57,9 +57,15 @@ def read_cells(item: EvaluationSet, files: Sequence[Path]) -> tuple[list[Cells],
         files: its files in the challenge's order.
 
     Raises:
-        EvaluationError: a file cannot be read.
+        EvaluationError: a file cannot be read, or is of another set.
     """
-    source = [_cells(item, values) for values in _table(item, files).to_dict("records")]
+    try:
+        source = [_cells(item, values) for values in _table(item, files).to_dict("records")]
+    except KeyError as error:
+        raise EvaluationError(
+            f"{', '.join(path.name for path in files)}: no column {error}; expected the files of"
+            f" {item.dataset}: are they of another set?"
+        ) from None
     places = _test_quarter(len(source)) if item.split == "test-quarter" else range(len(source))
     return [source[place] for place in places], source
 
@@ -80,7 +86,7 @@ def _table(item: EvaluationSet, files: Sequence[Path]) -> pandas.DataFrame:
     return pandas.concat(tables, ignore_index=True)
 
 
-def _cells(item: EvaluationSet, values: dict[Any, Any]) -> Cells:
+def _cells(item: LabelSet, values: dict[Any, Any]) -> Cells:
     """Return sentence, label and tag of one row of the files."""
     if item.task == "fiqa":
         score = float(values["sentiment_score"])

@@ -7,6 +7,7 @@ and `format_answer` at 2026-03-29. Restated in our words.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from harness.boards.board import Board
 from harness.boards.protocol import PublishedRow, Reading
 from harness.boards.protocols import accuracy_files
 from harness.boards.protocols.class_measures import class_measures
-from harness.boards.published_files import read_array
+from harness.boards.published_files import read_array, read_lines
+from harness.document import read_text
 
 ANSWERS = frozenset({"a", "b", "c", "d", "e", "yes", "no"})
 """What counts as a choice, on every set: "e" is accepted where there is no fifth option."""
+
+LETTERS = ("a", "b", "c", "d")
+YES_NO = ("yes", "no", "maybe")
 
 _DOUBLED = (("yesyes", "yes"), ("nono", "no"), ("yesno", "yes"), ("noyes", "no"))
 """Run-together answers; the first that occurs is replaced, as upstream's if-chain does."""
@@ -62,12 +67,19 @@ class ChoiceReader:
         self.boolean = frozenset(item.task for item in board.sets if item.answers == "yes-no")
 
     def read(self, task: str, output: str, target: str) -> Reading:
-        """Return the choice of an output; without one, the whole output is compared."""
-        choice, valid = choice_of(output, task in self.boolean)
-        return Reading(choice, valid, choice == gold_of(target))
+        """Return the choice of an output; without one, the whole output is compared.
+
+        "maybe" is no choice by upstream's list, but it is an answer, and right when it is all.
+        """
+        choice, listed = choice_of(output, task in self.boolean)
+        return Reading(choice, listed or choice in self.targets(task), choice == gold_of(target))
 
     def answers(self, task: str) -> None:
         """Return None: a text without a choice is its own answer."""
+
+    def targets(self, task: str) -> tuple[str, ...]:
+        """Return the choices that can be right, lower case as they are compared."""
+        return YES_NO if task in self.boolean else LETTERS
 
     def measures(
         self, task: str, targets: Sequence[str], answers: Sequence[str]
@@ -76,8 +88,12 @@ class ChoiceReader:
         return class_measures(targets, answers)
 
     def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
-        """Return nothing: no constant answer is compared on these boards yet."""
-        return {}
+        """Return what no output and the best single choice with hindsight would score."""
+        best = max(Counter(targets).values())
+        return {
+            "empty_answer": targets.count("") / len(targets),
+            "best_constant": best / len(targets),
+        }
 
     def accuracy_file(self, task: str) -> str:
         """Return a regular expression for the path of a published accuracy file."""
@@ -92,5 +108,10 @@ class ChoiceReader:
         return accuracy_files.generations_file(task)
 
     def published(self, path: Path) -> list[PublishedRow]:
-        """Read an array of prompt, right choice and output; a worked answer is cut out."""
-        return [row._replace(target=gold_of(row.target)) for row in read_array(path)]
+        """Read upstream's array of prompt, right choice and output, or lines as ours are.
+
+        A worked answer is cut out of the right choice, and it is in lower case.
+        """
+        ours = read_text(path).lstrip()[:1] == "{" and '"new_out"' in read_text(path)
+        rows = read_lines(path) if ours else read_array(path)
+        return [row._replace(target=gold_of(row.target)) for row in rows]

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from harness.boards.challenge import Challenge
+from harness.boards.challenge import Challenge, LabelEvaluation, TrainingPin
 from harness.boards.protocol import Decoding, PublishedRow, Reading, SecondMeasure
 from harness.boards.protocols import accuracy_files
 from harness.boards.protocols.class_measures import class_measures
@@ -50,9 +50,13 @@ class LabelProtocol:
 
     def __init__(self, challenge: Challenge) -> None:
         """Take the facts of the challenge's rules."""
-        rules = challenge.protocol
+        rules, pin = challenge.protocol, challenge.dataset.pin
+        assert isinstance(rules, LabelEvaluation)
+        assert isinstance(pin, TrainingPin)
         self.challenge = challenge
         self.id = rules.id
+        self.instruction = rules.instruction
+        self.trained_on = pin.labels
         self.marker = rules.answer_marker
         self.labels = rules.labels
         self.default = rules.default_label
@@ -86,6 +90,18 @@ class LabelProtocol:
     def answers(self, task: str) -> tuple[str, ...]:
         """Return the labels."""
         return self.labels
+
+    def targets(self, task: str) -> tuple[str, ...]:
+        """Return the labels."""
+        return self.labels
+
+    def asked(self, prompt: str) -> str:
+        """Return the prompt: the model is given nothing else."""
+        return prompt
+
+    def written(self, target: str) -> str:
+        """Return the label."""
+        return target
 
     def output_of(self, prompt: str, text: str, new_text: str) -> str:
         """Return what follows the first marker of prompt and continuation decoded together.
@@ -140,7 +156,7 @@ class LabelProtocol:
     def majority(self) -> str:
         """The label that this parser reads most often off the training set's answers."""
         count: Counter[str] = Counter()
-        for text, rows in self.challenge.dataset.pin.labels.items():
+        for text, rows in self.trained_on.items():
             count[self.label_of(text)] += rows
         return max(count, key=lambda label: count[label])
 

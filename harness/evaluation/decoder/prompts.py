@@ -66,3 +66,53 @@ def plan_rows(
             for row in batch
         ]
     return plans
+
+
+def plan_alone(
+    tokenizer: Any,
+    prompts: Sequence[str],
+    answers: Sequence[str],
+    batch_size: int,
+    stop_ids: frozenset[int],
+    task: str = "",
+) -> list[RowPlan]:
+    """Return the plan of every row of a set whose prompts are decoded one by one, in order.
+
+    Every row of a batch gets as many new tokens as the right answer of the batch's first row has.
+    Upstream then writes each output to all rows of an equal prompt, so of equal prompts the last
+    one's number of tokens counts. With two rows a batch, and "maybe" of two tokens:
+
+        prompts   p     q     p     r
+        answers   yes   no    maybe no
+        tokens    1     1     2     2      by their batches
+                  2     1     2     2      the first p gets what the second one wrote
+
+    Args:
+        tokenizer: the base model's, untouched: its own BOS is added, and no pad token.
+        prompts: what the model is given, of all rows of the set.
+        answers: the right answers as upstream spells them.
+        batch_size: rows that share a number of new tokens.
+        stop_ids: tokens that end a row.
+        task: the evaluation set.
+
+    Raises:
+        EvaluationError: upstream would hide a token of a prompt from the model, or a right answer
+            has no token.
+    """
+    ids = {text: tuple(tokenizer.encode(text)) for text in dict.fromkeys(prompts)}
+    eos = tokenizer.eos_token_id
+    budgets: dict[str, int] = {}
+    for row, text in enumerate(prompts):
+        # transformers masks what equals the pad token, which upstream says is EOS, unless the model
+        # itself ends with it. Source: `_prepare_attention_mask_for_generation`.
+        if eos in ids[text] and eos not in stop_ids:
+            raise EvaluationError(
+                f"row {row}: its prompt holds the tokenizer's EOS token {eos}, which the model's"
+                " generation config does not end with: upstream would hide it from the model;"
+                " publish a revision whose generation config lists it"
+            )
+        first = answers[row - row % batch_size]
+        budgets[text] = len(tokenizer(first, add_special_tokens=False)["input_ids"])
+        if not budgets[text]:
+            raise EvaluationError(f"row {row}: the tokenizer makes no token of {first!r}")
+    return [RowPlan(ids[text], False, budgets[text], task) for text in prompts]

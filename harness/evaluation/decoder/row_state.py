@@ -31,8 +31,8 @@ class Rules:
 
     pad_id: int
     """Token that upstream pads with."""
-    eos_id: int
-    """Token that ends a row."""
+    eos_ids: frozenset[int]
+    """Tokens that end a row."""
     decided: Callable[[RowPlan, Sequence[int]], bool]
     """(plan, new tokens) -> whether the row's label is final; asked after each token."""
 
@@ -106,7 +106,7 @@ class ActiveRow:
                 return
 
     def _end(self, rules: Rules) -> Ended | None:
-        if self.ids[-1] == rules.eos_id:
+        if self.ids[-1] in rules.eos_ids:
             return "eos"
         if len(self.ids) >= self.plan.budget_tokens:
             return "length"

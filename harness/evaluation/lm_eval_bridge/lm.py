@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lm_eval.api.model import TemplateLM
 
 from harness.boards.protocol import BoardProtocol
+from harness.boards.rows import Row
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.prompts import RowPlan
 from harness.evaluation.journal import Journal
@@ -29,7 +30,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         self,
         protocol: BoardProtocol,
         load: Callable[[], Engine],
-        prompts: Mapping[str, Sequence[str]],
+        rows: Mapping[str, Sequence[Row]],
         texts: Mapping[str, Journal],
         weights: Mapping[str, Journal],
         quiet: bool = False,
@@ -39,14 +40,14 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         Args:
             protocol: the board's.
             load: loads the model.
-            prompts: task -> prompts of all its official rows, in order, however few are asked for:
+            rows: task -> all its official rows, in order, however few are asked for:
                 they decide how a row's batch is padded.
             texts: task -> journal of its official answers.
             weights: task -> journal of its log-likelihoods.
             quiet: print no progress.
         """
         super().__init__()
-        self.protocol, self._load, self._prompts = protocol, load, prompts
+        self.protocol, self._load, self._rows = protocol, load, rows
         self._texts, self._weights, self._quiet = texts, weights, quiet
 
     @cached_property
@@ -72,7 +73,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                     task, row = missing[done.row]
                     target = targets[task, row]
                     output = self.protocol.output_of(
-                        self._prompts[task][row], done.text, done.new_text
+                        self._rows[task][row].context, done.text, done.new_text
                     )
                     self._texts[task].append(
                         row,
@@ -83,13 +84,18 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                             "new_tokens": done.new_tokens,
                             "new_target": target,
                             "new_out": self.protocol.read(task, output, target).answer,
+                            **self._subset(task, row),
                         },
                     )
                     meter.advance(note=f"{task} row {row}")
         return [self._texts[task].rows[row]["output"] for task, row in rows]
 
+    def _subset(self, task: str, row: int) -> dict[str, str]:
+        subset = self._rows[task][row].subset
+        return {} if subset is None else {"subset": subset}
+
     def _plans(self, tasks: set[str]) -> dict[str, list[RowPlan]]:
-        return {task: self.engine.plan(task, self._prompts[task]) for task in tasks}
+        return {task: self.engine.plan(task, self._rows[task]) for task in tasks}
 
     def loglikelihood(
         self, requests: list[Instance], disable_tqdm: bool = False

@@ -34,6 +34,12 @@ class Base:
     tokenizer: Any
     eos_id: int
 
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        """The tokens that the model's generation config ends with."""
+        found = self.model.generation_config.eos_token_id
+        return frozenset({found} if isinstance(found, int) else found or ())
+
     def cache_shape(self, slots: int) -> CacheShape:
         """Return the shape of one cached row of `slots` tokens."""
         config = self.model.config
@@ -43,7 +49,9 @@ class Base:
         return CacheShape(config.num_hidden_layers, kv_heads, head_dim, slots)
 
 
-def load_base(folder: Path, device: str, seed: int, trust_remote_code: bool = False) -> Base:
+def load_base(
+    folder: Path, device: str, seed: int, trust_remote_code: bool = False, told_greedy: bool = False
+) -> Base:
     """Load a base model and its tokenizer from local files.
 
     Args:
@@ -51,6 +59,7 @@ def load_base(folder: Path, device: str, seed: int, trust_remote_code: bool = Fa
         device: `cpu` or `cuda`.
         seed: torch's seed, set before loading, as upstream does.
         trust_remote_code: whether code in the folder may run; only when the model's spec says so.
+        told_greedy: see `check_greedy`.
 
     Raises:
         EvaluationError: transformers cannot load the model with torch's attention, the tokenizer
@@ -81,7 +90,7 @@ def load_base(folder: Path, device: str, seed: int, trust_remote_code: bool = Fa
         raise EvaluationError(
             f"{folder}: the tokenizer has no EOS token; upstream's script needs one"
         )
-    check_greedy(model.generation_config, str(folder))
+    check_greedy(model.generation_config, str(folder), told_greedy)
     model.eval().requires_grad_(False)
     model.to(device)
     quantize_once(model)
@@ -126,12 +135,15 @@ def add_pad(model: Any, tokenizer: Any) -> int:
     return int(tokenizer.pad_token_id)
 
 
-def check_greedy(config: Any, where: str) -> None:
+def check_greedy(config: Any, where: str, told_greedy: bool = False) -> None:
     """Check that `generate` under this generation config is plain greedy decoding.
 
     Args:
         config: transformers generation config of the model.
         where: the model's folder, for the message.
+        told_greedy: whether upstream's script itself asks for greedy decoding and a number of new
+            tokens, so that what the model says of these two does not matter. Its penalties do: the
+            script follows them, and the decoder here has none.
 
     Raises:
         EvaluationError: a setting would sample or change scores; each is named. Upstream would
@@ -154,9 +166,11 @@ def check_greedy(config: Any, where: str) -> None:
         "penalty_alpha": (None, 0, 0.0),
         "sequence_bias": (None,),
     }
+    told = ("do_sample", "max_new_tokens") if told_greedy else ()
     found = [
         f"{name}={value!r}"
         for name, allowed in plain.items()
+        if name not in told
         if (value := getattr(config, name, None)) not in allowed
     ]
     if found:

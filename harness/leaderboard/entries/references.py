@@ -24,14 +24,15 @@ def reference_entries(board_id: str) -> list[Entry]:
 def official_answers(board_id: str, task: str) -> tuple[str, ...] | None:
     """Return the right answer of each official row, which the row's digest binds.
 
-    None where answers are open, so that the right one cannot be found by trying each.
+    None where the rows could not be pinned.
     """
-    possible = reader_of(board_id).answers(task)
-    if possible is None:
+    pinned = pinned_digests(board_id).get(task)
+    if pinned is None:
         return None
+    possible = reader_of(board_id).targets(task)
     return tuple(
         next(answer for answer in possible if bind_target(row[:CONTEXT_CHARS], answer) == row)
-        for row in pinned_digests(board_id)[task]
+        for row in pinned
     )
 
 
@@ -53,10 +54,10 @@ def _constants(board_id: str) -> list[Entry]:
     known = {task: answers for task, answers in right.items() if answers is not None}
     if not reader.rederivable or len(known) != len(tasks):
         return []
-    best = {task: max(reader.answers(task) or (), key=known[task].count) for task in tasks}
+    best = {task: max(reader.targets(task), key=known[task].count) for task in tasks}
     empty = {task: reader.read(task, "", "").answer for task in tasks}
     named = ", ".join(f"{task} {answer}" for task, answer in best.items())
-    read_as = ", ".join(dict.fromkeys(empty.values()))
+    read_as = ", ".join(dict.fromkeys(empty.values())) or "no answer"
     return [
         _entry(board_id, "best-constant", "Best constant answer", _scores(known, best),
                f"one answer for every row of a set, the best one: {named}"),

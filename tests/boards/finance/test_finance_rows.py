@@ -87,7 +87,7 @@ def test_the_smoke_corpus_is_the_one_of_all_smoke_records(purpose: str, digest: 
 
 
 def test_a_prompt_is_upstreams_to_the_byte() -> None:
-    row = make_row(CHALLENGE, "Sales rose .", "positive", "tweet")
+    row = make_row(PROTOCOL.instruction, "Sales rose .", "positive", "tweet")
     assert row.context == (
         "Instruction: What is the sentiment of this tweet? Please choose an answer from"
         " {negative/neutral/positive}.\nInput: Sales rose .\nAnswer: "
@@ -96,4 +96,6 @@ def test_a_prompt_is_upstreams_to_the_byte() -> None:
 
 
 def test_an_empty_sentence_leaves_its_line_out() -> None:
-    assert make_row(CHALLENGE, "", "neutral", "news").context.endswith("positive}.\nAnswer: ")
+    assert make_row(PROTOCOL.instruction, "", "neutral", "news").context.endswith(
+        "positive}.\nAnswer: "
+    )

@@ -49,7 +49,7 @@ def decoder_of(base: Base, lines: int, decided: Any = never) -> Decoder:
     if base.model.config._attn_implementation != ROW_ATTENTION:
         prepare(base)
     working_set = WorkingSet(base.model, base.cache_shape(MAX_LENGTH + 1), lines)
-    rules = Rules(pad, base.eos_id, decided)
+    rules = Rules(pad, frozenset({base.eos_id}), decided)
     return Decoder(working_set, rules)
 
 

@@ -9,7 +9,7 @@ from harness.evaluation.decoder.prompts import RowPlan
 from harness.evaluation.decoder.row_state import ActiveRow, Rules
 
 EOS = 0
-RULES = Rules(pad_id=9, eos_id=EOS, decided=lambda plan, ids: False)
+RULES = Rules(pad_id=9, eos_ids=frozenset({EOS}), decided=lambda plan, ids: False)
 
 
 @pytest.fixture(autouse=True)

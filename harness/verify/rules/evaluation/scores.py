@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from math import isclose
 
+from harness.boards.challenge import EvaluationSet
 from harness.boards.protocol import SECOND_TASK, SMOKE_ROWS
 from harness.record.score import Score, average
 from harness.scoring import statistics
@@ -48,8 +49,21 @@ def expected_rows(submission: Submission, task: str) -> int | None:
             spec = submission.record.spec
             if spec.smoke:
                 return SMOKE_ROWS
-            return min(item.rows, spec.evaluation_rows or item.rows)
+            rows = set_rows(submission, item)
+            return min(rows, spec.evaluation_rows or rows)
     return None
+
+
+def set_rows(submission: Submission, item: EvaluationSet) -> int:
+    """Return the rows of a set: the official ones, or those of a known look-alike of it.
+
+    What a look-alike's record says is taken: such a run cannot be eligible.
+    """
+    name = submission.challenge.record_name(item)
+    for data in submission.record.data:
+        if data.name == name and data.sha256 in item.substitutes and data.notes:
+            return data.rows or item.rows
+    return item.rows
 
 
 def possible(submission: Submission) -> Iterator[Breach]:

@@ -28,7 +28,7 @@ def data(submission: Submission) -> Iterator[Breach]:
     record, challenge = submission.record, submission.challenge
     listed = [(str(item.kind), item.name) for item in record.data]
     needed = [("training", challenge.dataset.name), ("model", record.spec.model.hub_id)]
-    needed += [("evaluation", item.dataset) for item in challenge.evaluation]
+    needed += [("evaluation", challenge.record_name(item)) for item in challenge.evaluation]
     for kind, name in needed:
         if listed.count((kind, name)) != 1:
             yield "data", f"{listed.count((kind, name))} records of {kind} {name}", "one"
@@ -45,10 +45,17 @@ def _one(submission: Submission, item: DataRecord) -> Iterator[Breach]:
         yield "", f"{item.rows} rows, no note", challenge.dataset.pin.rows
     if item.files and item.sha256 not in files_digests(item.files):
         yield ": sha256", item.sha256, files_digests(item.files)[0]
-    rows = {e.dataset: e.rows for e in challenge.evaluation}.get(item.name)
-    if item.kind != "training" and item.source != "synthetic" and item.rows != rows:
+    known = {challenge.record_name(e): e for e in challenge.evaluation}.get(item.name)
+    substitute = known is not None and item.sha256 in known.substitutes
+    rows = None if known is None else known.rows
+    if (
+        item.kind != "training"
+        and item.source != "synthetic"
+        and not substitute
+        and item.rows != rows
+    ):
         yield ": rows", item.rows, rows
-    if item.sha256 in challenge.dataset.pin.lookalikes and not item.notes:
+    if (substitute or item.sha256 in challenge.dataset.pin.lookalikes) and not item.notes:
         yield "", "a known look-alike, no note", "a note that says so"
     if item.source == "synthetic" and not submission.record.spec.smoke:
         yield "", "synthetic", "data of the challenge, or a smoke run"
@@ -84,8 +91,8 @@ def files_digests(files: dict[str, str]) -> tuple[str, ...]:
 
 def _pinned(submission: Submission, name: str, files: dict[str, str]) -> Iterator[Breach]:
     for official in submission.challenge.evaluation:
-        expected = dict(zip(official.files, official.sha256, strict=True))
-        if official.dataset == name and files != expected:
+        expected = dict(zip(official.files, official.sha256, strict=False))
+        if expected and submission.challenge.record_name(official) == name and files != expected:
             yield ": files", sorted(files.items()), sorted(expected.items())
 
 

@@ -40,7 +40,7 @@ class Weather(LabelProtocol):
 
     def smoke_training(self) -> list[dict[str, str]]:
         """Return synthetic training rows."""
-        rows, question = forecasts(self.smoke_training_rows), self.challenge.protocol.instruction
+        rows, question = forecasts(self.smoke_training_rows), self.instruction
         return [{"input": text, "output": label, "instruction": question} for text, label in rows]
 
     def passages(self, prompt: str) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ class Weather(LabelProtocol):
         return ()
 
     def _official(self, task: str, examples: list[Example]) -> OfficialSet:
-        question = f"{self.challenge.protocol.instruction}\n{{}}\n{self.marker}"
+        question = f"{self.instruction}\n{{}}\n{self.marker}"
         rows = tuple(Row(question.format(text), label) for text, label in examples)
         return OfficialSet(task, rows, tuple(examples), tuple(examples))
 

@@ -1,0 +1,1 @@
+"""The general NLP board: multiple-choice questions of MMLU in three categories."""

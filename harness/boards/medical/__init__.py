@@ -1,0 +1,1 @@
+"""The medical board: questions of four medical examinations and reviews."""

@@ -1,0 +1,47 @@
+"""Rows of a data set's file as dictionaries, with the columns that a board reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.document import parse_json
+from harness.errors import EvaluationError
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of a parquet or JSON file in order, the named columns of each.
+
+    Raises:
+        EvaluationError: the file cannot be read, or lacks a column.
+    """
+    try:
+        rows = _parquet(path) if path.suffix == ".parquet" else _json(path)
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{path}: cannot be read ({error}); fetch it again") from None
+    lack = sorted({name for row in rows for name in columns if name not in row})
+    if lack:
+        found = ", ".join(rows[0])
+        raise EvaluationError(
+            f"{path}: no column {', '.join(lack)}; found {found}, expected {', '.join(columns)}:"
+            " is it the file of another set?"
+        )
+    return [{name: row[name] for name in columns} for row in rows]
+
+
+def _parquet(path: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet
+
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
+
+
+def _json(path: Path) -> list[dict[str, Any]]:
+    text = path.read_text("utf-8")
+    if text.lstrip()[:1] == "[":
+        rows: list[dict[str, Any]] = parse_json(text, str(path))
+    else:
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    return rows
