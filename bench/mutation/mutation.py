@@ -1,10 +1,12 @@
 """A mutation run over the modules that decide without effects: does a light test see each change?
 
-    python bench/mutation/mutation.py WORK [--count 360] [--seed 12] [--again] [--python PYTHON]
+    python bench/mutation/mutation.py WORK [--count 360] [--seed 12] [--python PYTHON]
+    python bench/mutation/mutation.py WORK --again TEST ... [--python PYTHON]
 
 WORK is a folder that is made: a copy of the checkout in which Cosmic Ray changes one place at a
 time, what the tests reach, and the session. A run that was stopped goes on where it stopped;
-with `--again` the survivors are judged once more, by the checkout's tests as they are now.
+with `--again TEST ...` the survivors are judged once more, by the checkout's tests as they are
+now, the named ones among them.
 PYTHON is an interpreter without the extra `[run]`, with this project's plugins, and with
 `pip install cosmic-ray coverage`. Output: one line a survivor, then one JSON object of figures.
 """
@@ -30,7 +32,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--count", type=int, default=360)
     parser.add_argument("--seed", type=int, default=12)
-    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--again", nargs="+", default=[])
     parser.add_argument("--python", default=sys.executable)
     chosen = parser.parse_args()
     work = chosen.work.resolve()
@@ -47,7 +49,7 @@ def main() -> None:
     elif chosen.again:
         shutil.rmtree(tree / "tests")
         shutil.copytree(ROOT / "tests", tree / "tests", ignore=IGNORED)
-        run("bench/mutation/reached.py", str(work / "reached.json"))
+        run(str(HERE / "reached.py"), str(work / "reached.json"), *chosen.again)
         run(str(HERE / "choose.py"), str(session), "again")
     run("-m", "cosmic_ray.cli", "exec", CONFIG, str(session))
     run(str(HERE / "report.py"), str(session))

@@ -1,9 +1,10 @@
 """Which light tests run which lines of the harness, and how long each takes.
 
-    python bench/mutation/reached.py FILE
+    python bench/mutation/reached.py FILE [TEST ...]
 
-writes one JSON object: `tests` (node id and seconds), `lines` (file -> line -> places in `tests`;
-lines that run at import only have none).
+writes one JSON object, or, of the tests that are named, adds to the one that is there: `tests`
+(node id and seconds) and `lines` (file -> line -> places in `tests`; lines that run at import only
+have none).
 """
 
 from __future__ import annotations
@@ -56,33 +57,35 @@ class Contexts:
 
 
 def main() -> None:
-    """Run the light tests once and write what they reach."""
+    """Run tests once and write what they reach."""
+    file, named = Path(sys.argv[1]), sys.argv[2:]
     recorder = coverage.Coverage(
         data_file=None, source=["harness"], config_file=False, messages=False
     )
     recorder.start()
     contexts = Contexts(recorder)
     left_out = [f"--ignore={path}" for path in LEFT_OUT]
-    present = [path for path in LIGHT if Path(path).exists()]
-    code = pytest.main(
-        ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *left_out, *present], [contexts]
-    )
+    paths = named or [path for path in LIGHT if Path(path).exists()]
+    options = ["-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+    code = pytest.main([*options, *left_out, *paths], [contexts])
     recorder.stop()
     if code not in (0, 1):
         sys.exit(f"the tests do not run without any change ({code}); mend them first")
     for name in sorted(contexts.failed):
         print(f"left out, for it fails without any change: {name}")
+    before = json.loads(file.read_text()) if named else {"tests": [], "lines": {}}
+    place = {name: index for index, (name, _) in enumerate(before["tests"])}
+    for name, seconds in contexts.seconds.items():
+        if name not in contexts.failed and name not in place:
+            place[name] = len(before["tests"])
+            before["tests"].append((name, seconds))
     data = recorder.get_data()
-    names = [name for name in contexts.seconds if name not in contexts.failed]
-    place = {name: index for index, name in enumerate(names)}
-    lines: dict[str, dict[int, list[int]]] = {}
     for path in data.measured_files():
-        file = str(Path(path).relative_to(Path.cwd()))
-        lines[file] = {}
+        of_file = before["lines"].setdefault(str(Path(path).relative_to(Path.cwd())), {})
         for line, found in data.contexts_by_lineno(path).items():
-            lines[file][line] = sorted(place[name] for name in found if name in place)
-    tests = [(name, contexts.seconds[name]) for name in names]
-    Path(sys.argv[1]).write_text(json.dumps({"tests": tests, "lines": lines}))
+            reached = {place[name] for name in found if name in place}
+            of_file[str(line)] = sorted(reached | set(of_file.get(str(line), [])))
+    file.write_text(json.dumps(before))
 
 
 if __name__ == "__main__":
