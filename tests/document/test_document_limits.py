@@ -9,7 +9,7 @@ import pytest
 
 from harness.document import Document, parse_document, parse_json, read_json
 from harness.document.reading import STRANGER
-from harness.document.safetensors_header import read_header
+from harness.document.safetensors_header import file_bytes, read_header
 from harness.document.units import MIB
 from harness.errors import RecordError
 
@@ -108,3 +108,86 @@ def test_of_a_thousand_problems_three_are_named_of_more_their_number() -> None:
     for count, words in ((1000, "; and 997 more"), (1001, "1001 fields are missing, unknown")):
         with pytest.raises(RecordError, match=words):
             parse_document(Empty, {f"k{n}": n for n in range(count)}, "here")
+
+
+def header_file(path: Path, header: bytes, data: bytes = b"") -> Path:
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data)
+    return path
+
+
+def tensor(**changes: object) -> dict[str, object]:
+    return {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]} | changes
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        (b"\xff\xff", "not a safetensors file (header is not UTF-8)"),
+        (b"[]", "not a safetensors file (header is no object)"),
+        ({"__metadata__": []}, "not a safetensors file (metadata is no object of texts)"),
+        ({"__metadata__": {"a": 1}}, "not a safetensors file (metadata is no object of texts)"),
+        ({"a": []}, "tensor 'a' has no valid dtype and shape"),
+        ({"a": tensor(dtype="U9")}, "tensor 'a' has no valid dtype and shape"),
+        ({"a": tensor(dtype=8)}, "tensor 'a' has no valid dtype and shape"),
+        ({"a": tensor(shape=2)}, "tensor 'a' has no valid dtype and shape"),
+        ({"a": tensor(shape=[-2])}, "tensor 'a' has no valid dtype and shape"),
+        ({"a": tensor(shape=[2.0])}, "tensor 'a' has no valid dtype and shape"),
+        ({"a": tensor(shape=[True, 2])}, "tensor 'a' has no valid dtype and shape"),
+        ({"a": tensor(data_offsets=[0])}, "tensor 'a' has offsets that do not fit its shape"),
+        ({"a": tensor(data_offsets=[0, 2, 2])}, "tensor 'a' has offsets that do not fit its shape"),
+        ({"a": tensor(data_offsets=[-1, 1])}, "tensor 'a' has offsets that do not fit its shape"),
+        ({"a": tensor(data_offsets=[0, 3])}, "tensor 'a' has offsets that do not fit its shape"),
+        ({"a": tensor(data_offsets=[1, 3])}, "tensor 'a' overlaps another or leaves a gap"),
+        ({"a": tensor(), "b": tensor()}, "tensor 'b' overlaps another or leaves a gap"),
+        ({"a": tensor(), "b": tensor(data_offsets=[3, 5])},
+         "tensor 'b' overlaps another or leaves a gap"),
+        ({"a": tensor(shape=[1], data_offsets=[0, 1])},
+         "2 bytes of data, its header describes 1"),
+    ],
+)  # fmt: skip
+def test_a_header_that_does_not_describe_its_file_is_refused(
+    header: object, fault: str, tmp_path: Path
+) -> None:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path = header_file(tmp_path / "x.safetensors", text, b"xy")
+    with pytest.raises(RecordError) as caught:
+        read_header(path)
+    assert str(caught.value) == f"{path}: {fault}"
+
+
+def test_a_header_that_describes_its_file_is_read_in_its_order(tmp_path: Path) -> None:
+    header = {
+        "__metadata__": {"format": "pt"}, "b": tensor(), "empty": tensor(shape=[0, 3],
+        data_offsets=[2, 2]), "a": tensor(shape=[], dtype="F32", data_offsets=[2, 6]),
+    }  # fmt: skip
+    text = json.dumps(header).encode()
+    found = read_header(header_file(tmp_path / "x.safetensors", text, b"xy1234"))
+    assert found.shapes == {"b": (2,), "empty": (0, 3), "a": ()}
+    assert list(found.shapes) == ["b", "empty", "a"]
+    assert found.metadata == {"format": "pt"}
+
+
+@pytest.mark.parametrize(
+    "sign", [b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"]
+)
+def test_a_pickle_is_recognised(sign: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(sign.ljust(20, b"x"))
+    with pytest.raises(RecordError, match="a pickle, which can run code when it is read"):
+        read_header(path)
+
+
+def test_the_size_of_our_file_counts_names_in_utf8_and_fills_up_to_eight() -> None:
+    """`{"__metadata__":{"format":"pt"}}` are 32 bytes, and a tensor named a adds 60."""
+    empty = len('{"__metadata__":{"format":"pt"}}')
+    assert file_bytes({}) == 8 + -(-empty // 8) * 8
+    for name, more in (("a", 1), ("é", 2), ("漢", 3)):
+        item = ',"":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}'
+        header = empty + len(item) + more
+        assert file_bytes({name: (2, 3)}) == 8 + -(-header // 8) * 8 + 24
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 500_001, "[" * 500_001])
+def test_values_are_counted_before_they_are_parsed(text: str) -> None:
+    with pytest.raises(RecordError, match="here: more than 500000 values"):
+        parse_json(text, "here")
