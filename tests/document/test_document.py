@@ -13,6 +13,7 @@ from harness.document import (
     canonical_json,
     parse_document,
     parse_json,
+    pretty_json,
     read_json,
     units,
     write_atomic,
@@ -128,3 +129,9 @@ def test_a_refused_write_names_the_reason_once(
 
 def test_sizes_are_counted_in_powers_of_two() -> None:
     assert (units.MIB, units.GIB) == (1_048_576, 1_073_741_824)
+
+
+def test_pretty_json_keeps_every_script_and_the_order_of_keys() -> None:
+    assert pretty_json({"b": "é 漢", "a": [1]}) == '{\n  "b": "é 漢",\n  "a": [\n    1\n  ]\n}\n'
+    with pytest.raises(ValueError):
+        pretty_json({"x": float("nan")})

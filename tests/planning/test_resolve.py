@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -305,3 +306,37 @@ def test_the_training_time_is_four_operations_a_weight_and_token() -> None:
     assert found.forecast.estimate.training_s == round(30 + work / (2 * 60e9), 1)
     twice = resolved("smollm2-dora/135m", *sets, "gradient_accumulation_steps=2")
     assert twice.forecast.estimate.training_s == round(30 + 2 * work / (2 * 60e9), 1)
+
+
+RECIPES = """
+from harness import hookimpl
+from harness.recipe import Choice, Recipe, TrainSpec
+
+def recipe(name, default):
+    return Recipe(name=name, title="x", model="smollm2-dora/smollm2-135m-instruct",
+                  peft=Choice(name="standard/lora"), strategy=Choice(name="standard/fedavg"),
+                  train=TrainSpec(), default=default)
+
+@hookimpl
+def harness_recipes():
+    return [recipe(name, name in DEFAULTS) for name in NAMES]
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "defaults", "chosen"),
+    [
+        ("a", "", "a"), ("ab", "b", "b"),
+        ("ab", "", "plugin 'many' has 2 recipes and 0 defaults; name one: many/a, many/b"),
+        ("abc", "ac", "plugin 'many' has 3 recipes and 2 defaults; name one: many/a, many/b"),
+    ],
+)  # fmt: skip
+def test_of_several_recipes_the_one_default_is_taken(
+    names: str, defaults: str, chosen: str, install_plugin: Callable[..., str]
+) -> None:
+    install_plugin("many", f"NAMES, DEFAULTS = {names!r}, {defaults!r}\n{RECIPES}")
+    if len(chosen) == 1:
+        assert resolved("many").spec.recipe == chosen
+    else:
+        with pytest.raises(PluginError, match=re.escape(chosen)):
+            resolved("many")

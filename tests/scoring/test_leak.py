@@ -51,3 +51,9 @@ def test_the_real_sets_leak_as_documented(
     leak = count_leak(training, official.source, official.examples)
     assert (leak.certain_rows, leak.text_rows) == (certain, by_text)
     assert leak.clean.count(True) == item.rows - by_text
+
+
+def test_clean_and_leaked_rows_are_told_apart_and_counted() -> None:
+    leak = count_leak([A], [A, B, C], [A, B, C])
+    assert leak.clean == (False, True, True)
+    assert leak.text_rows == 1

@@ -862,3 +862,80 @@ def test_the_place_is_the_challenge_s_folder_under_a_plain_name() -> None:
     elsewhere = folder.parent.parent.parent / "mine" / "medical" / "mine"
     assert breaches("place", folder=elsewhere) == []
     assert list(BY_ID["place"].check(of(folder=None))) == []
+
+
+def test_evidence_of_many_rounds_is_told_in_120_characters() -> None:
+    many = [
+        copy.deepcopy(rounds(dict(clean().raw))[0]) | {"round": number} for number in range(1, 31)
+    ]
+    item = proof("re-run", compared={"other": "x"})
+    told = breaches(
+        "evidence", put("federation.rounds", many), evidence={"re-run": item}, ladder=()
+    )
+    names = ", ".join([*(f"round {n}" for n in range(1, 31)), "fpb", "fiqa", "tfns", "adapter"])
+    place = "evidence/re-run.json"
+    assert told == [
+        (f"{place}: other", "other", f"one of {names[:120]}"),
+        (f"{place}: compared", f"no {names[:120]}", "everything that was repeated"),
+    ]
+
+
+def test_a_score_without_generations_hides_no_other() -> None:
+    """fpb's are missing, fiqa's do not give its count."""
+    some = {task: item for task, item in clean().generations.items() if task != "fpb"}
+    wrong = score("fiqa", correct=1)
+    assert [item[0] for item in breaches("recount", wrong, generations=some)] == [
+        "scores: fiqa accuracy"
+    ]
+    other = score("fiqa", references={})
+    assert len(breaches("references", other, generations=some)) == 3
+    counts = (score("fpb", correct=1), score("fiqa", macro_f1=0.1))
+    assert [item[0] for item in breaches("recount", *counts)] == [
+        "scores: fpb accuracy", "scores: fiqa accuracy.macro_f1",
+    ]  # fmt: skip
+
+
+class Executed:
+    """A board whose answers do not follow from the outputs."""
+
+    rederivable = False
+    second = None
+
+    def answers(self, task: str) -> tuple[str, ...]:
+        return ("passed", "failed")
+
+    def measures(self, *_: Any) -> dict[str, float]:
+        return {}
+
+    def constants(self, *_: Any) -> dict[str, float]:
+        return {}
+
+
+def test_answers_of_programs_are_taken_as_stated_and_counted_all_the_same() -> None:
+    one = Generations(("a", "b"), ("passed",) * 2, ("passed", "failed"), ("x", None))
+    every = dict.fromkeys(TASKS, one)
+    counts = [
+        score(task, correct=1, examples=2, references={}) for task in TASKS if task != "tfns"
+    ]  # fmt: skip
+
+    def told(rule: str, *changes: Change, **fields: Any) -> list[Any]:
+        submission = of(*changes, **fields)
+        submission.__dict__["protocol"] = Executed()
+        return list(BY_ID[rule].check(submission))
+
+    assert told("labels", generations=every) == []
+    assert told("labels", generations={"fpb": replace(one, labels=("passed", "x"))}) == [
+        ("fpb row 1: label", "x", "one of passed, failed")
+    ]
+    found = told("recount", *counts, generations=every)
+    assert [item[0] for item in found] == ["scores: tfns accuracy"]
+    assert told("references", *counts, generations={"fpb": one}) == []
+    stated = ("", "answers that do not follow from the outputs", "outputs that were executed again")
+    assert told("stated-answers", generations=every) == [stated]
+    assert told("stated-answers", generations={}) == []
+    assert breaches("stated-answers") == []
+    none = told("protocol", second("fpb"))
+    assert [item[2] for item in none] == ["no second measure on this board"]
+    weighed_one = told("labels", generations={"fpb.loglikelihood": weighed((-1.0,), "passed")[
+        "fpb.loglikelihood"]})  # fmt: skip
+    assert weighed_one == [("fpb.loglikelihood row 0: label", "passed", "none")]

@@ -66,3 +66,16 @@ def test_a_question_lacks_the_space_that_belongs_to_the_label() -> None:
     """So that " negative" is whole tokens; the second measure weighs those."""
     assert PROTOCOL.question("Instruction: x\nAnswer: ") == "Instruction: x\nAnswer:"
     assert PROTOCOL.question("Answer: Answer: ") == "Answer: Answer:"
+
+
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        ("Input: a\nAnswer: negative\nAnswer: x", True), ("Input: a\nAnswer: negative", False),
+        ("Input: a\nAnswer: negative\nAnswer: ", False), ("Input: a", False), ("", False),
+        ("Input: a\nAnswer: so positive", True), ("Input: positive\nAnswer: so", False),
+        ("Input: a\nAnswer: Answer: Answer: x", True),
+    ],
+)  # fmt: skip
+def test_a_text_is_settled_by_the_first_label_or_a_closed_answer(text: str, settled: bool) -> None:
+    assert PROTOCOL.settled("fpb", text) is settled

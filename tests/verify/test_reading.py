@@ -1,0 +1,114 @@
+"""What is read of a path, how findings call it, and what a rule says of absurd values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clean_submission import Submission
+
+from harness.errors import RecordError
+from harness.submissions.check import verify
+from harness.verify.report import Report, shown
+from harness.verify.rule import Rule
+from harness.verify.targets import find_targets
+
+FOLDER = "submissions/finance/pretend"
+
+
+def record(tmp_path: Path, **changes: Any) -> Path:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(Submission().record | changes))
+    return path
+
+
+def test_a_record_alone_is_called_by_its_path(tmp_path: Path) -> None:
+    path = record(tmp_path)
+    assert verify([path]).findings == ()
+    [broken] = verify([record(tmp_path, average=0.5)]).findings
+    assert broken.path == f"{path}: average"
+    path.write_text("{")
+    [unread] = verify([path]).findings
+    assert (unread.rule, unread.path) == ("readable", str(path))
+
+
+def test_a_folder_s_findings_name_the_file_in_it(tmp_path: Path) -> None:
+    s = Submission()
+    s.record["average"] = 0.5
+    folder = s.write(tmp_path / FOLDER)
+    [found] = verify([folder]).findings
+    assert found.path == f"{folder}/result.json: average"
+
+
+def test_a_challenge_that_is_none_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    challenge = Submission().record["challenge"] | {"id": "finanse"}
+    path = record(tmp_path, challenge=challenge)
+    [found] = verify([path]).findings
+    assert (found.rule, found.found) == ("schema", "finanse")
+    assert found.expected == 'a challenge; did you mean "finance"?'
+
+
+def test_a_path_without_anything_to_check_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="nowhere: no such file or folder; give a result"):
+        list(find_targets(tmp_path / "nowhere"))
+    with pytest.raises(RecordError, match=r"no result\.json or claim\.json in it"):
+        list(find_targets(tmp_path))
+
+
+def test_a_path_s_name_says_what_it_is(tmp_path: Path) -> None:
+    def kinds(path: Path) -> list[str]:
+        return [item.kind for item in find_targets(path)]
+
+    folder = Submission().write(tmp_path / FOLDER)
+    assert kinds(folder / "result.json") == ["record"]
+    assert kinds(folder) == kinds(tmp_path) == ["submission"]
+    (folder / "spec.json").write_text("{}")
+    assert kinds(folder) == ["submission"]
+    run = tmp_path / "runs" / "one"
+    Submission().write(run)
+    assert kinds(run) == ["submission"]
+    (run / "spec.json").write_text("{}")
+    assert kinds(run) == ["run"]
+    assert kinds(tmp_path / "runs") == ["submission"]
+    claim = tmp_path / "claim"
+    claim.mkdir()
+    (claim / "claim.json").write_text("{}")
+    assert kinds(claim) == kinds(claim / "claim.json") == ["claim"]
+    hidden = tmp_path / "claim" / ".hidden"
+    Submission().write(hidden)
+    assert kinds(claim) == ["claim"]
+    assert "submission" in kinds(hidden)
+    assert kinds(tmp_path) == ["claim", "submission", "submission"]
+
+
+def test_values_that_overflow_a_formula_are_a_finding(tmp_path: Path) -> None:
+    def absurd(submission: Any) -> Any:
+        yield "here", 1, 2
+        raise OverflowError
+
+    submission = next(iter(find_targets(Submission().write(tmp_path / FOLDER))))
+    rule = Rule("x", "X", "nowhere", absurd)
+    found = list(rule._breaches(submission))  # type: ignore[arg-type]
+    assert found == [
+        ("here", 1, 2),
+        ("", "values out of range (OverflowError)", "values a run can have"),
+    ]
+
+
+def test_a_report_is_clean_without_an_error_whatever_else_there_is() -> None:
+    rule = Rule("x", "X", "nowhere", None)
+    for severity, clean in (("note", True), ("warning", True), ("error", False)):
+        finding = rule.finding("path", "a", "b", severity)  # type: ignore[arg-type]
+        assert Report.of(["one"], [finding]).clean is clean
+    assert Report.of(["one", "two"], []).checked == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("a\nb", "a\\u000ab"), (None, "None"), ({"a": "é"}, "{'a': 'é'}"), ("\u202e", "\\u202e"),
+     ("\u202e" * 200, "\\u202e" * 33 + "\\u…")],
+)  # fmt: skip
+def test_a_stranger_s_value_is_one_printable_line(value: object, text: str) -> None:
+    assert shown(value) == text
