@@ -32,6 +32,8 @@ HELD = {
         "::test_only_a_sentence_of_16_characters_or_more_counts_as_repeated",
     "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
     "boards TARGET_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
+    "boards LONGEST_PROMPT":
+        "tests/boards/code/test_program_files.py::test_a_prompt_ends_within_8192_characters",
     "claims MAX_CLAIM_BYTES": f"{CLAIMS}test_a_claim_s_file_may_be_as_large_as_its_limit",
     "claims MAX_CLAIM_FILES": f"{CLAIMS}test_ten_files_of_a_claim_are_listed_and_no_more",
     "claims MAX_README_CHARACTERS":
@@ -163,8 +165,8 @@ FREE = {
         ),
         HOSTILE,
     ),
-    "boards PATIENCE_S": WAITING, "boards BUILD_S": WAITING, "boards SEARCH_S": WAITING,
-    "boards WATCH_S": WAITING, "boards WORTH_PRECOMPILING": SPEED,
+    "boards ENDING_S": WAITING, "boards BUILD_S": WAITING, "boards SEARCH_S": WAITING,
+    "boards LOOK_EVERY_S": WAITING, "boards WORTH_PRECOMPILING": SPEED,
     "boards OWN_USERS": "any user that nobody is", "boards NOBODY": LINUX,
     "boards SPLIT_SEED": "the pinned rows follow from it, and each is compared with its pin",
     "boards SPLIT_SHARE": "the pinned rows follow from it, and each is compared with its pin",

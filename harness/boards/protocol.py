@@ -120,6 +120,9 @@ class Reader(typing.Protocol):
     def stated_accuracy(self, task: str, text: str) -> str | None:
         """Return the accuracy in the text of an accuracy file, a fraction; None without one."""
 
+    def unofficial_settings(self, task: str, text: str) -> tuple[str, ...]:
+        """Return a phrase for each setting in the text of an accuracy file that is not official."""
+
     def generations_file(self, task: str) -> str | None:
         """Return a regular expression as `accuracy_file` does; None where no rows are recounted."""
 

@@ -10,11 +10,12 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
+from typing import NoReturn
 
-from harness.boards.board import RULES_FILE, board_folder
+from harness.boards.board import board_folder
 from harness.boards.challenge import ROWS, Challenge, EvaluationSet, load_challenge
 from harness.document import parse_json
 from harness.errors import EvaluationError, RecordError
@@ -98,16 +99,29 @@ def read_pinned_digests(folder: Traversable, challenge: Challenge) -> dict[str, 
     Raises:
         RecordError: the file does not fit the sets and the numbers of rows of `challenge`.
     """
+    pinned = {item.task: item.rows for item in challenge.evaluation if item.fingerprint}
+    return read_digests(folder, pinned)
+
+
+def read_digests(folder: Traversable, expected: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """Return what `rows.json` of a board's folder pins, task -> digests of its rows in order.
+
+    Args:
+        folder: of the board.
+        expected: task -> its number of rows.
+
+    Raises:
+        RecordError: the file does not fit the sets and the numbers of rows.
+    """
     file = folder.joinpath(ROWS)
     value = parse_json(file.read_text("utf-8"), str(file))
-    expected = {item.task: item.rows for item in challenge.evaluation if item.fingerprint}
     if not isinstance(value, dict) or set(value) != set(expected):
         found = ", ".join(value) if isinstance(value, dict) else type(value).__name__
         raise RecordError(f"{file}: holds {found}; expected the sets {', '.join(expected)}")
     for task, digests in value.items():
         if len(digests) != expected[task]:
             raise RecordError(
-                f"{file}: {len(digests)} rows of {task}, {RULES_FILE} says {expected[task]};"
+                f"{file}: {len(digests)} rows of {task}, the board says {expected[task]};"
                 " write the digest of every official row"
             )
         for place, digest in enumerate(digests):
@@ -140,6 +154,24 @@ def check_rows(challenge: Challenge, task: str, rows: Sequence[Row], where: str)
         return
     if tuple(found) == pinned and fingerprint(rows) == challenge.evaluation_set(task).fingerprint:
         return
+    refuse(official, task, found, where)
+
+
+def refuse(
+    official: Mapping[str, Sequence[str]], task: str, found: Sequence[str], where: str
+) -> NoReturn:
+    """Say in words how rows differ from the official ones.
+
+    Args:
+        official: task -> digests of its rows in order, of all tasks of the board.
+        task: evaluation set.
+        found: digests of the rows that differ somewhere.
+        where: file name for the message.
+
+    Raises:
+        EvaluationError: always; the first row that differs is named, or the task that they are of.
+    """
+    pinned = official[task]
     contexts = [digest[:CONTEXT_CHARS] for digest in found]
     _refuse_other_task(official, task, contexts, where)
     place = next(
@@ -164,7 +196,7 @@ def _check_number(
 
 
 def _refuse_other_task(
-    official: dict[str, tuple[str, ...]], task: str, contexts: Sequence[str], where: str
+    official: Mapping[str, Sequence[str]], task: str, contexts: Sequence[str], where: str
 ) -> None:
     overlap = {
         name: len({digest[:CONTEXT_CHARS] for digest in digests} & set(contexts))

@@ -120,6 +120,16 @@ def rows(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
             )
 
 
+def evaluation_settings(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
+    """The evaluation ran with the official settings, where its accuracy file states them."""
+    for item in claim.sets:
+        for phrase in item.unofficial_settings:
+            found, _, expected = phrase.partition(", officially ")
+            yield ClaimFinding(
+                f"{item.task}: evaluation", "contradicts", found, expected or "the official one"
+            )
+
+
 def average(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
     """The average is the plain mean of the sets."""
     stated = [number(item.percent) for item in claim.sets]
@@ -228,5 +238,6 @@ def absent(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    fixed_values, possible, scores, rows, average, twins, communication, costs, settings, absent,
+    fixed_values, possible, scores, rows, evaluation_settings, average, twins, communication, costs,
+    settings, absent,
 )  # fmt: skip

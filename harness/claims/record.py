@@ -53,6 +53,9 @@ class ClaimedSet(Document):
     """The figure in the project's README, in percent."""
     fraction: Quote | None = None
     """The figure in the accuracy file that the evaluation script wrote, a fraction."""
+    unofficial_settings: tuple[str, ...] = Field((), max_length=30)
+    """Settings in the accuracy file that are not those of the official evaluation, a phrase each.
+    """
     recount: Recount | None = None
 
 

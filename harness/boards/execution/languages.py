@@ -47,7 +47,7 @@ RUNNER = Path(__file__).with_name("inside") / "python_runner.py"
 
 
 @dataclass(frozen=True)
-class Job:
+class SandboxJob:
     """What the sandbox runs for one program: files in its folder, and commands in turn."""
 
     files: dict[str, str]
@@ -72,7 +72,7 @@ class Language:
     executable: str
     toolchain: str
     readable: tuple[Path, ...]
-    job: Callable[[str], Job]
+    job: Callable[[str], SandboxJob]
     read: Callable[[list[dict[str, Any]]], tuple[Outcome, str]]
     smallest: str = ""
 
@@ -110,7 +110,7 @@ def find_python() -> Language:
     executable = os.path.join(os.path.realpath(folder), name)
     runner = RUNNER.read_text(encoding="utf-8")
 
-    def job(text: str) -> Job:
+    def job(text: str) -> SandboxJob:
         nonce = secrets.token_hex(16)
         given = {
             "nonce": nonce,
@@ -122,7 +122,7 @@ def find_python() -> Language:
         # Not -I: that would ignore PYTHONHASHSEED too. The environment is made from nothing.
         command = [executable, "-s", "-P", "-B", "-c", runner]
         limits = step(command, PYTHON_WALL_S + PYTHON_GRACE_S, 2**20)
-        return Job(
+        return SandboxJob(
             {}, (limits | {"limit_s": PYTHON_WALL_S, "stdin": json.dumps(given), "nonce": nonce},)
         )
 
@@ -157,9 +157,9 @@ def find_javascript() -> Language:
     limit = PIPE_BYTES + int(DRAIN_BYTES_PER_S * JAVASCRIPT_WALL_S)
     command = [node, "program.js"]
 
-    def job(text: str) -> Job:
+    def job(text: str) -> SandboxJob:
         limits = step(command, JAVASCRIPT_WALL_S, limit, address_space=False)
-        return Job({"program.js": text}, (limits,))
+        return SandboxJob({"program.js": text}, (limits,))
 
     return Language(
         name="javascript",
@@ -193,10 +193,10 @@ def find_cpp(header: Path | None = None) -> Language:
     command = [compiler, "program.cpp", "-o", "program", "-std=c++17"]
     included = ["-include", str(header)] if header else []
 
-    def job(text: str) -> Job:
+    def job(text: str) -> SandboxJob:
         asks = re.search(r"^\s*#\s*include\s*<bits/stdc\+\+\.h>", text, re.MULTILINE)
         build = step(command + (included if asks else []), CPP_WALL_S, limit)
-        return Job({"program.cpp": text}, (build, step(["./program"], CPP_WALL_S, limit)))
+        return SandboxJob({"program.cpp": text}, (build, step(["./program"], CPP_WALL_S, limit)))
 
     return Language(
         name="cpp",

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from harness.boards.execution.languages import Job, Language
+from harness.boards.execution.languages import Language, SandboxJob
 from harness.boards.execution.verdict import Isolation
 from harness.boards.execution.view import view_of
 from harness.errors import EvaluationError
@@ -26,7 +26,7 @@ Policy = Literal["required", "auto"]
 FOLDER_BYTES = 512 * 2**20
 FOLDER_FILES = 10_000
 """Bounds of a program's folder, where it is a file system of its own."""
-PATIENCE_S = 120.0
+ENDING_S = 120.0
 """How long after all its steps' limits a sandbox may take to end, on a loaded machine."""
 
 _CANNOT = "the sandbox cannot be built: "
@@ -95,7 +95,7 @@ class Sandbox:
         for process in running:
             process.kill()
 
-    def run(self, job: Job) -> list[dict[str, Any]]:
+    def run(self, job: SandboxJob) -> list[dict[str, Any]]:
         """Run one job and return the results of its steps; for any thread.
 
         Raises:
@@ -131,7 +131,7 @@ class Sandbox:
             )
         return isolation
 
-    def _launch_plain(self, job: Job) -> tuple[Isolation, list[dict[str, Any]]]:
+    def _launch_plain(self, job: SandboxJob) -> tuple[Isolation, list[dict[str, Any]]]:
         try:
             return self._launch(job)
         except EvaluationError as error:
@@ -140,7 +140,7 @@ class Sandbox:
                 advice = "; programs run as another user, who must be able to reach this path"
             raise EvaluationError(f"{error}{advice}; {self._why[0]}") from None
 
-    def _launch(self, job: Job) -> tuple[Isolation, list[dict[str, Any]]]:
+    def _launch(self, job: SandboxJob) -> tuple[Isolation, list[dict[str, Any]]]:
         with self._lock:
             self._count += 1
             folder = self._folder / f"program-{self._count}"
@@ -183,7 +183,7 @@ class Sandbox:
             )
             self._running.add(process)
         try:
-            text, trouble = process.communicate(given, timeout=wall_s + PATIENCE_S)
+            text, trouble = process.communicate(given, timeout=wall_s + ENDING_S)
         except subprocess.TimeoutExpired:
             raise EvaluationError(
                 "a sandbox did not end in time; the machine is too busy"
@@ -202,7 +202,7 @@ class Sandbox:
         return text
 
 
-def _longest(job: Job) -> float:
+def _longest(job: SandboxJob) -> float:
     return sum(float(step["wall_s"] + step["patience_s"]) for step in job.steps)
 
 

@@ -103,6 +103,10 @@ class ChoiceReader:
         """Return the fraction in the text of an accuracy file."""
         return accuracy_files.stated_accuracy(text)
 
+    def unofficial_settings(self, task: str, text: str) -> tuple[str, ...]:
+        """Return nothing: an accuracy file of upstream's script states no settings."""
+        return ()
+
     def generations_file(self, task: str) -> str | None:
         """Return a regular expression for the path of a published generations file."""
         return accuracy_files.generations_file(task)

@@ -1,33 +1,99 @@
 """Boards whose outputs are programs: an answer is right when it passes its tests.
 
+`programs.toml` in the board's folder says what the official evaluation is, and `rows.py` there
+makes prompts and tests of a set's file. A published file holds whole programs, prompt included;
+where a prompt ends is found by the digests of the official ones, so no data set is needed to say
+that a file is of another task.
+
 Source: adap/flower, benchmarks/flowertune-llm/evaluation/code, and the scorer that it calls,
 yan-gao-GY/bigcode-evaluation-harness, at 2026-03-29.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from harness.boards.board import Board
+from harness.boards.board import Board, board_folder, read_toml
 from harness.boards.protocol import PublishedRow, Reading
-from harness.errors import EvaluationError
+from harness.boards.rows import (
+    CONTEXT_CHARS,
+    Row,
+    fingerprint,
+    read_digests,
+    refuse,
+    row_digest,
+)
+from harness.document import Document, parse_document, parse_json, read_text
+from harness.errors import EvaluationError, RecordError
 
 PASSED = "passed"
 """The one answer that is right."""
 
+PROGRAMS = "programs.toml"
+"""File of a board's folder: how its programs are made, executed and read."""
+
+LONGEST_PROMPT = 8192
+"""Characters at the beginning of a program in which its prompt must end; the longest official one
+has 2,067."""
+
+
+class ProgramSet(Document):
+    """One evaluation set whose outputs are programs."""
+
+    task: str
+    language: str
+    """Key of `harness.boards.execution.LANGUAGES`."""
+    dataset: str
+    """Hub id."""
+    places: tuple[str, ...]
+    """Where the file of the rows can lie in the data set's folder; patterns, the first counts."""
+    fingerprint: str
+    """sha256 over the official rows in order; see `harness.boards.rows`."""
+    max_length_tokens: int
+    """Prompt and completion together."""
+
+
+class ProgramRules(Document):
+    """What `programs.toml` holds."""
+
+    settings: dict[str, bool | int | float | str]
+    """Argument of the official command -> its value; "null" for one that is not given."""
+    sets: tuple[ProgramSet, ...]
+
 
 class ProgramReader:
-    """What the published files of programs say. Nothing is executed here, so nothing is recounted:
-    whether a program passes does not follow from its text."""
+    """What the published files of programs say. Whether a program passes does not follow from its
+    text, so nothing is recounted here: `harness.scoring.execution` executes them."""
 
     rederivable = False
 
     def __init__(self, board: Board) -> None:
-        """Take the board's name for messages."""
-        self.board_id = board.id
+        """Take the board whose folder holds the rules."""
+        self.board = board
+
+    @functools.cached_property
+    def rules(self) -> ProgramRules:
+        """What is official for the board's sets."""
+        folder = board_folder(self.board.id)
+        return parse_document(
+            ProgramRules, read_toml(folder, PROGRAMS), str(folder.joinpath(PROGRAMS))
+        )
+
+    @functools.cached_property
+    def pinned(self) -> dict[str, tuple[str, ...]]:
+        """Task -> digests of its official rows in order."""
+        return read_digests(board_folder(self.board.id), self.board.rows)
+
+    def program_set(self, task: str) -> ProgramSet:
+        """Return the evaluation set called `task`, which the board has."""
+        return next(item for item in self.rules.sets if item.task == task)
 
     def read(self, task: str, output: str, target: str) -> Reading:
         """Refuse: a program must be executed.
@@ -36,13 +102,13 @@ class ProgramReader:
             EvaluationError: always.
         """
         raise EvaluationError(
-            f"{task}: whether a program passes does not follow from its text; its accuracy is"
-            " taken from the project's own results file"
+            f"{task}: whether a program passes does not follow from its text; `harness rescore"
+            f" {task} FILE --execute` runs the programs of a file"
         )
 
     def answers(self, task: str) -> tuple[str, ...]:
-        """Return the two answers that executing a program gives."""
-        return (PASSED, "failed")
+        """Return the answers that executing a program gives."""
+        return (PASSED, "failed", "timed out")
 
     def targets(self, task: str) -> tuple[str, ...]:
         """Return the one answer that is right."""
@@ -60,20 +126,36 @@ class ProgramReader:
 
     def accuracy_file(self, task: str) -> str:
         """Return a regular expression for `<run>/evaluation_results_<task>.json`."""
-        return rf"(?:(?:.*/)?(?P<run>[^/]*)/)?evaluation_results_{re.escape(task)}\.json"
+        return rf"(?:(?:.*/)?(?P<run>[^/]*)/)?{re.escape(self.results_file(task))}"
+
+    def results_file(self, task: str) -> str:
+        """Return the name of upstream's results file of a set."""
+        return f"evaluation_results_{task}.json"
 
     def stated_accuracy(self, task: str, text: str) -> str | None:
         """Return pass@1 in the text of a results file."""
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return None
-        results = value.get(task) if isinstance(value, dict) else None
+        results = _object(text).get(task)
         score = results.get("pass@1") if isinstance(results, dict) else None
         return repr(score) if type(score) in (int, float) else None
 
+    def unofficial_settings(self, task: str, text: str) -> tuple[str, ...]:
+        """Return one phrase for each setting in a results file that is not the official one."""
+        config = _object(text).get("config")
+        if not isinstance(config, dict):
+            return ("no config: how the programs were made is not stated",)
+        official = {
+            **self.rules.settings,
+            "tasks": task,
+            "max_length_generation": self.program_set(task).max_length_tokens,
+        }
+        return tuple(
+            f"{name} is {_shown(config, name)}, officially {json.dumps(value)}"
+            for name, value in official.items()
+            if not _same(config, name, value)
+        )
+
     def generations_file(self, task: str) -> str | None:
-        """Return None: programs are not recounted."""
+        """Return None: a claim is not recounted, because that would execute its programs."""
         return None
 
     def published(self, path: Path) -> list[PublishedRow]:
@@ -83,6 +165,121 @@ class ProgramReader:
             EvaluationError: always.
         """
         raise EvaluationError(
-            f"{path}: programs of {self.board_id} are not executed here; expected generations that"
-            " can be read"
+            f"{path}: programs of the {self.board.id} board are scored by executing them: add"
+            " --execute, which runs each in a sandbox with its tests; the score that a project"
+            f" states is in its {self.results_file('<task>')}"
         )
+
+    def official_rows(self, task: str, file: Path) -> list[Row]:
+        """Return the official rows of a set: prompts, and as targets the tests.
+
+        Raises:
+            MissingExtraError: what reads the file is not installed.
+            EvaluationError: the file does not give the pinned rows; the first wrong one is named.
+        """
+        folder = board_folder(self.board.id).name
+        rows: list[Row] = import_module(f"harness.boards.{folder}.rows").read_rows(task, file)
+        found = [row_digest(row) for row in rows]
+        same = fingerprint(rows) == self.program_set(task).fingerprint
+        if tuple(found) != self.pinned[task] or not same:
+            refuse(self.pinned, task, found, str(file))
+        return rows
+
+    def generations(self, task: str, path: Path, prompts: Sequence[str] | None = None) -> list[str]:
+        """Return the programs of a published generations file, tests not included.
+
+        Args:
+            task: evaluation set.
+            path: the file: a JSON array with an array of one text for each problem.
+            prompts: the official ones, to say where one differs; None: not at hand.
+
+        Raises:
+            RecordError: missing, too large, not UTF-8 or no JSON.
+            EvaluationError: it has another form, or its prompts are not the official ones in
+                order; the first wrong row is named, or the task whose prompts they are.
+        """
+        texts = _texts(path)
+        known = {
+            digest[:CONTEXT_CHARS]: digest for digests in self.pinned.values() for digest in digests
+        }
+        wanted = self.pinned[task]
+        found = []
+        for place, text in enumerate(texts):
+            right = wanted[place] if place < len(wanted) else ""
+            begun = list(_beginnings(text))
+            if right[:CONTEXT_CHARS] in begun:
+                found.append(right)
+            else:
+                # The longest known beginning: a prompt may be how another one begins.
+                found.append(next((known[one] for one in reversed(begun) if one in known), ""))
+        if tuple(found) == wanted:
+            return texts
+        try:
+            refuse(self.pinned, task, found, str(path))  # Raises, whatever it finds.
+        except EvaluationError as error:
+            if prompts is None or "its prompt differs" not in str(error):
+                raise
+            pairs = enumerate(zip(found, wanted, strict=False))
+            place = next(i for i, (one, other) in pairs if one != other)
+            raise EvaluationError(f"{error}; {_difference(texts[place], prompts[place])}") from None
+
+
+def _texts(path: Path) -> list[str]:
+    value = parse_json(read_text(path), str(path))
+    if not isinstance(value, list) or not value:
+        held = "no programs" if value == [] else f"a JSON {type(value).__name__}"
+        raise EvaluationError(
+            f"{path}: {held}; expected the array that upstream's harness saves as"
+            " generations_<task>.json"
+        )
+    texts = []
+    for place, item in enumerate(value):
+        if not isinstance(item, list) or len(item) != 1 or not isinstance(item[0], str):
+            held = f"an array of {len(item)}" if isinstance(item, list) else type(item).__name__
+            raise EvaluationError(
+                f"{path}: row {place}: {held}; expected an array of one text, the first sample"
+            )
+        texts.append(item[0])
+    return texts
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    """Yield the digest, as `context_digest` makes it, of every beginning that can be a prompt."""
+    digest = hashlib.sha256()
+    for character in text[:LONGEST_PROMPT]:
+        digest.update(character.encode("utf-8", "surrogatepass"))
+        yield digest.hexdigest()[:CONTEXT_CHARS]
+
+
+def _difference(text: str, prompt: str) -> str:
+    """Return how a text does not begin with its prompt."""
+    pairs = enumerate(zip(text, prompt, strict=False))
+    place = next((i for i, (found, wanted) in pairs if found != wanted), len(text))
+    near = slice(place, place + 12)
+    words = f"from character {place} on: {text[near]!r}, not {prompt[near]!r}"
+    if "".join(text.split()).startswith("".join(prompt.split())):
+        words += (
+            "; only white space is other: a tokenizer that does not give the prompt back character"
+            " by character, which also shifts where the completion begins"
+        )
+    return words
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = parse_json(text, "results")
+    except RecordError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _same(config: dict[str, Any], name: str, official: bool | int | float | str) -> bool:
+    if official == "null":
+        return name in config and config[name] is None
+    value = config.get(name)
+    # True == 1 in Python, and a JSON file may write 0.0 for 0.
+    return isinstance(value, bool) == isinstance(official, bool) and value == official
+
+
+def _shown(config: dict[str, Any], name: str) -> str:
+    return f"{json.dumps(config[name]):.60}" if name in config else "not stated"

@@ -54,16 +54,25 @@ def _one_set(
     project: Project, board: Board, task: str, files: Mapping[str, str], unread: list[str]
 ) -> ClaimedSet:
     fraction = recount = None
+    settings: tuple[str, ...] = ()
     if ACCURACY in files:
         fraction = _fraction(project, board, task, files[ACCURACY])
         if fraction is None:
             unread.append(f"{files[ACCURACY]}: no {board.metric} in it")
+        else:
+            text = project.text(files[ACCURACY])
+            settings = reader_of(board.id).unofficial_settings(task, text)
     if GENERATIONS in files:
         try:
             recount = recount_file(project, board, task, files[GENERATIONS])
         except HarnessError as error:
             unread.append(f"{files[GENERATIONS]}: {str(error).split(': ', 1)[-1][:160]}")
-    return ClaimedSet(task=task, fraction=fraction, recount=recount)
+    return ClaimedSet(
+        task=task,
+        fraction=fraction,
+        unofficial_settings=settings,
+        recount=recount,
+    )
 
 
 def _fraction(project: Project, board: Board, task: str, name: str) -> Quote | None:

@@ -2,42 +2,114 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.document import pretty_json
+from harness.cli.options import FOLDER
+from harness.document import pretty_json, write_atomic
+from harness.errors import SourceError, UsageError
 
 
 @click.command()
 @click.argument("task")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(task: str, file: Path, as_json: bool) -> None:
+@click.option("--execute", is_flag=True, help="Run the programs of FILE, in a sandbox.")
+@click.option(
+    "--isolation",
+    type=click.Choice(["required", "auto"]),
+    help="With --execute: refuse a machine that cannot isolate programs completely, or take"
+    " what there is and say what is missing. Default: required.",
+)
+@click.option(
+    "--verdicts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --execute: write the JSON object, with a verdict for each program, here.",
+)
+@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+def command(
+    task: str,
+    file: Path,
+    as_json: bool,
+    execute: bool,
+    isolation: str | None,
+    verdicts: Path | None,
+    mirror: Path | None,
+) -> None:
     """Recompute the score of FILE, the generations of TASK, upstream's file or ours.
 
     Checks that rows and order are the official ones. Needs no model and no data set.
-    """
-    from harness.scoring.rescore import rescore
 
-    result = rescore(task, file)
-    click.echo(pretty_json(result) if as_json else as_text(result), nl=not as_json)
+    Where outputs are programs, --execute runs each with its tests, which are looked up in --mirror,
+    the Hugging Face cache and the hub. Programs have no network and see no file of yours.
+    """
+    if not execute:
+        if isolation is not None or verdicts is not None:
+            raise UsageError("--isolation and --verdicts are of use with --execute only; add it")
+        from harness.scoring.rescore import rescore
+
+        result = rescore(task, file)
+        click.echo(pretty_json(result) if as_json else as_text(result), nl=not as_json)
+        return
+    result = executed(task, file, isolation or "required", mirror)
+    if verdicts is not None:
+        write_atomic(verdicts, pretty_json(result))
+    click.echo(pretty_json(result) if as_json else executed_as_text(result), nl=not as_json)
+
+
+def executed(task: str, file: Path, isolation: Any, mirror: Path | None) -> dict[str, Any]:
+    """Find the tests of a set, and execute the programs of a file with them.
+
+    Args:
+        task: evaluation set.
+        file: published generations.
+        isolation: "required" or "auto".
+        mirror: local copy of hub files, or None.
+    """
+    from harness.scoring.execution import reader_of_programs, rescore_programs
+    from harness.sources.evaluation_sets import locate_program_tests
+
+    _, reader = reader_of_programs(task)
+    try:
+        tests = locate_program_tests(reader.program_set(task), mirror)
+    except SourceError:
+        reader.generations(task, file)  # What is wrong with the file itself comes first.
+        raise
+    rows = len(reader.pinned[task])
+    with click.progressbar(length=rows, label=task, file=sys.stderr, show_pos=True) as bar:
+        return rescore_programs(task, file, tests, isolation, lambda *_: bar.update(1))
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction in percent."""
+    return "unknown: the file keeps no raw text" if value is None else f"{100 * value:.2f} %"
+
+
+def worth(result: dict[str, Any]) -> str:
+    """Return standard error and interval of a score."""
+    low, high = result["interval"]
+    return (
+        f"standard error {percent(result['stderr'])},"
+        f" 95 % interval {percent(low)} to {percent(high)}"
+    )
+
+
+def in_lines(rows: list[tuple[str, str]]) -> str:
+    """Return names and values, one pair a line."""
+    return "\n".join(f"{name:<14} {value}" for name, value in rows)
 
 
 def as_text(result: dict[str, Any]) -> str:
     """Return a score as lines for people, in percent."""
-
-    def percent(value: float | None) -> str:
-        return "unknown: the file keeps no raw text" if value is None else f"{100 * value:.2f} %"
-
-    low, high = result["interval"]
     rows = [
         ("task", f"{result['task']}, {result['examples']} rows ({result['rows']})"),
         ("accuracy", f"{percent(result['accuracy'])} ({result['correct']} right)"),
-        ("worth", f"standard error {percent(result['stderr'])},"
-                  f" 95 % interval {percent(low)} to {percent(high)}"),
-    ]  # fmt: skip
+        ("worth", worth(result)),
+    ]
     if "macro_f1" in result:
         rows.append(("macro-F1", percent(result["macro_f1"])))
     if "mcc" in result:
@@ -45,4 +117,42 @@ def as_text(result: dict[str, Any]) -> str:
     rows.append(("no answer", percent(result["invalid_rate"])))
     rows += [(name.replace("_", " "), percent(v)) for name, v in result["references"].items()]
     rows += [(name, percent(v)) for name, v in result.get("subsets", {}).items()]
-    return "\n".join(f"{name:<14} {value}" for name, value in rows)
+    return in_lines(rows)
+
+
+def executed_as_text(result: dict[str, Any]) -> str:
+    """Return the score of executed programs as lines for people, in percent."""
+    least, most = result["passed_on_other_machines"]
+    count, isolation = result["examples"], result["isolation"]
+    outcomes = Counter(each["attempts"][-1]["outcome"] for each in result["verdicts"])
+    again = f"; {result['run_again']} ran out of time and were run again, alone"
+    held = [f"{name} {value}" for name, value in isolation.items() if name != "missing"]
+    missing = "; ".join(isolation["missing"])
+    rows = [
+        ("task", f"{result['task']}, {count} programs ({result['rows']} prompts and tests)"),
+        (result["metric"], f"{percent(result['accuracy'])} ({result['correct']}/{count} passed)"),
+        ("worth", worth(result)),
+        ("not passed", f"{outcomes['failed']} failed, {outcomes['timed out']} timed out"),
+        (
+            "other machines",
+            f"{least} to {most} passed ({percent(least / count)} to {percent(most / count)}) on one"
+            " of half or twice the speed",
+        ),
+        (
+            "executed",
+            f"{result['toolchain']}, {result['workers']} at once, {result['wall_s']:.1f} s"
+            + (again if result["run_again"] else ""),
+        ),
+        (
+            "isolation",
+            ("complete: " if result["isolation_complete"] else "incomplete: ")
+            + ", ".join(held)
+            + (f"; missing: {missing}" if missing else ""),
+        ),
+    ]
+    stated = result["stated"]
+    if stated is not None:
+        same = "the same" if stated["equal"] else "another value"
+        rows.append(("stated", f"{stated['value'] or 'nothing'} in {stated['file']}: {same}"))
+        rows += [("not official", setting) for setting in stated["settings"]]
+    return in_lines(rows)

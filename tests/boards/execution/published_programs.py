@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas
+from harness.boards.board import load_board
+from harness.boards.protocols.programs import ProgramReader
+
+READER = ProgramReader(load_board("code"))
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,8 @@ class Task:
     file: str
 
 
-TASKS = (
-    Task("mbpp", "python", "google-research-datasets/mbpp/full/test.parquet"),
-    Task("humaneval", "python", "openai/openai_humaneval/test.parquet"),
-    Task("multiple-js", "javascript", "nuprl/MultiPL-E/humaneval-js/test.parquet"),
-    Task("multiple-cpp", "cpp", "nuprl/MultiPL-E/humaneval-cpp/test.parquet"),
+TASKS = tuple(
+    Task(item.task, item.language, f"{item.dataset}/{item.places[0]}") for item in READER.rules.sets
 )
 
 
@@ -33,15 +33,9 @@ def published_runs(golden: Path) -> list[Path]:
 
 def programs_of(run: Path, task: Task, hub: Path) -> list[str]:
     """Return the whole programs of a run's task: generation, line break, tests."""
-    rows = pandas.read_parquet(hub / "datasets" / task.file).to_dict("records")
-    generations = json.loads((run / f"generations_{task.name}.json").read_text())
-    if task.name == "mbpp":
-        tests = ["\n".join(row["test_list"]) for row in rows]
-    elif task.name == "humaneval":
-        tests = [f"\n{row['test']}\ncheck({row['entry_point']})" for row in rows]
-    else:
-        tests = [row["tests"] for row in rows]
-    return [f"{one[0]}\n{test}" for one, test in zip(generations, tests, strict=True)]
+    rows = READER.official_rows(task.name, hub / "datasets" / task.file)
+    texts = READER.generations(task.name, run / f"generations_{task.name}.json")
+    return [f"{text}\n{row.target}" for text, row in zip(texts, rows, strict=True)]
 
 
 def verdicts_of(run: Path, task: Task) -> list[str]:

@@ -164,7 +164,7 @@ def test_required_refuses_a_machine_that_isolates_less(monkeypatch: pytest.Monke
 
 def test_a_sandbox_that_cannot_be_built_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(languages.find_python(), "auto") as sandbox:
-        job = languages.Job({}, (languages.step(["/no/such/program"], 1, 1000),))
+        job = languages.SandboxJob({}, (languages.step(["/no/such/program"], 1, 1000),))
         with pytest.raises(EvaluationError, match="cannot be built: /no/such/program"):
             sandbox.run(job)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
 
 from published_programs import TASKS, Task, programs_of, published_runs, verdicts_of
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from harness.boards.execution.languages import Job
+from harness.boards.execution.languages import SandboxJob
 from harness.boards.execution.sandbox import Sandbox
 
 
@@ -77,7 +77,7 @@ def mark_sandboxes(mark: str) -> Callable[..., Any]:
     """Return a `Sandbox._launch` that puts `mark` into the environment of what it runs."""
     launch = Sandbox._launch
 
-    def marked(sandbox: Sandbox, job: Job) -> Any:
+    def marked(sandbox: Sandbox, job: SandboxJob) -> Any:
         sandbox._environment["HARNESS_MARK"] = mark
         return launch(sandbox, job)
 

@@ -86,7 +86,7 @@ def _with_namespaces(job: dict[str, Any]) -> None:
         "folder": "bounded",
         "missing": missing,
     }
-    _run(job, namespaces.FOLDER, True, confine, end_all, facts)
+    _run(job, namespaces.BOX, True, confine, end_all, facts)
 
 
 def _without_namespaces(job: dict[str, Any]) -> None:

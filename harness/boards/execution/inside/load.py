@@ -6,7 +6,7 @@ import contextlib
 import os
 import resource
 
-WATCH_S = 0.05
+LOOK_EVERY_S = 0.05
 """How often memory is looked at. A program fills about 100 MiB in this time."""
 SEARCH_S = 0.2
 """The same where the program's processes must be found among all of the machine's."""
@@ -21,7 +21,7 @@ class Load:
 
     def __init__(self, own_processes: bool) -> None:
         self._own = own_processes
-        self.interval_s = WATCH_S if own_processes else SEARCH_S
+        self.interval_s = LOOK_EVERY_S if own_processes else SEARCH_S
         self._times: dict[str, tuple[int, int]] = {}
         self.memory_bytes = 0
         """Resident memory of all, at the last look."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import kernel
 
-FOLDER = "/box"
+BOX = "/box"
 """The program's own folder inside the view."""
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -82,12 +82,12 @@ def build_view(job: dict[str, Any], user: int, group: int) -> list[str]:
     except OSError as error:
         # A container hides parts of its own /proc, and then no whole one may be mounted in it.
         missing.append(f"no /proc inside ({error.strerror}): memory is not watched")
-    os.mkdir(root + FOLDER)
+    os.mkdir(root + BOX)
     options = (
         f"size={job['folder_bytes']},nr_inodes={job['folder_files']},mode=700,"
         f"uid={user},gid={group}"
     )
-    kernel.mount("tmpfs", root + FOLDER, "tmpfs", quiet, options)
+    kernel.mount("tmpfs", root + BOX, "tmpfs", quiet, options)
     only = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV
     kernel.set_mount_attributes(root, only, recursive=False)
     os.chdir(root)

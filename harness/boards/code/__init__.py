@@ -1,0 +1,1 @@
+"""The code board: programs that a model wrote, executed against their tests."""
