@@ -11,7 +11,6 @@ process may outlive a kill by more than `PATIENCE_S`, and rows that were answere
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import subprocess
@@ -25,14 +24,15 @@ import psutil
 
 TINY = Path(__file__).resolve().parents[2] / "tests" / "tiny"
 sys.path.insert(0, str(TINY))
-os.environ["PYTHONPATH"] = os.pathsep.join([str(TINY), *filter(None, sys.path)])
 
+from environment import environment_with  # noqa: E402
 from tiny_model import make_tiny_model  # noqa: E402
 from tiny_run import tiny_run  # noqa: E402
 
 from harness.document import pretty_json, sha256_file, write_atomic  # noqa: E402
 
-HARNESS = [sys.executable, "-c", "from harness.cli import main; main()"]
+PYTHONS: list[Path] = []
+"""The Python in whose environment the tiny plugin is installed, once it is made."""
 PATIENCE_S = 20.0
 Stage = tuple[str, Callable[[Path], bool], float]
 """(name, whether a run directory has come so far, seconds to wait then)."""
@@ -87,7 +87,8 @@ def _checkpoint(out: Path, number: int) -> Path:
 
 def start(out: Path, mirror: Path) -> subprocess.Popen[bytes]:
     """Start `harness run --resume` on a run directory."""
-    command = [*HARNESS, "run", "--resume", str(out), "--mirror", str(mirror), "--quiet"]
+    harness = [str(PYTHONS[0]), "-c", "from harness.cli import main; main()"]
+    command = [*harness, "run", "--resume", str(out), "--mirror", str(mirror), "--quiet"]
     with (out.parent / f"{out.name}.log").open("ab") as log:
         return subprocess.Popen([*command, "--actors", "1"], stdout=log, stderr=log)
 
@@ -136,6 +137,7 @@ def main() -> None:
     chosen = parser.parse_args()
     draw, total, failed = random.Random(chosen.seed), 0, 0
     with tempfile.TemporaryDirectory(prefix="kill-run-") as name:
+        PYTHONS.append(environment_with(Path(name) / "environment", TINY))
         mirror = Path(name) / "mirror"
         model = make_tiny_model(mirror / "models" / "tests" / "tiny")
         for recipe in chosen.recipes:

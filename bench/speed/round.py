@@ -19,6 +19,9 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "tiny"))
+
+from environment import environment_with
 from no_training import TRAINING_S
 
 from harness.federation.engine import Job, Options, federate
@@ -60,7 +63,8 @@ def rounds_s(
         site = Path(folder) / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(STAND_IN)
-        sys.path[:0] = [str(site), str(HERE)]  # the client processes get this one's
+        # Ray starts client processes with this one's Python, which need the stand-in installed.
+        sys.executable = str(environment_with(Path(folder) / "environment", site, HERE))
         options = Options(actors=actors, quiet=True)
         run_dir = Path(folder) / "run"
         run_dir.mkdir()

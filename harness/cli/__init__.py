@@ -16,6 +16,7 @@ import click
 
 from harness import __version__
 from harness.errors import HarnessError, UsageError, did_you_mean
+from harness.processes.import_paths import keep_to_environment
 
 SUMMARIES = {
     "challenges": "List the challenges and their fixed values.",
@@ -92,6 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     _open_closed_streams()
     try:
+        if arguments is None:  # a process of its own, not a call in somebody else's
+            keep_to_environment()
         code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)

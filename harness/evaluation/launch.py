@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.document import write_atomic
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
 from harness.processes.carried_error import CarriedError
+from harness.processes.import_paths import isolated
 from harness.processes.lifetime import Guardian
 from harness.record.file_names import ASSETS, SPEC
 
@@ -65,7 +66,7 @@ def evaluate_run(
                 f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
             )
     folder = _untrained_folder(run_dir) if untrained else run_dir
-    command = [sys.executable, "-P", "-m", "harness.evaluation", str(folder)]
+    command = [sys.executable, "-I", "-m", "harness.evaluation", str(folder)]
     command += ["--device", device] if device else []
     command += ["--threads", str(threads)] if threads else []
     command += ["--untrained"] if untrained else []
@@ -84,7 +85,7 @@ def _guarded(command: list[str]) -> tuple[int, str]:
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            env=os.environ | ENVIRONMENT,
+            env=isolated(os.environ) | ENVIRONMENT,
         ) as process,
     ):
         guardian.guard(process.pid)

@@ -41,15 +41,29 @@ def ray_folder(prefix: str) -> str:
 
 
 def start_ray(folder: str, **options: Any) -> None:
-    """Call `ray.init` so that its files go below `folder`.
+    """Call `ray.init` so that its files go below `folder` and its workers import from nowhere else
+    than this Python.
+
+    Ray would add the current directory and the script's folder to its workers' path, and has no
+    option for it: what lies there would be imported in place of what is installed.
 
     Args:
         folder: short enough for the paths of sockets; see `ray_folder`.
         options: of `ray.init`.
     """
     import ray
+    from ray.job_config import JobConfig
 
-    ray.init(_temp_dir=folder, **options)
+    class WithoutPaths(JobConfig):  # type: ignore[misc]  # Ray is untyped to mypy here
+        @property
+        def _py_driver_sys_path(self) -> list[str]:
+            return []
+
+        @_py_driver_sys_path.setter
+        def _py_driver_sys_path(self, value: list[str]) -> None:
+            """Ray sets an empty one when it makes the job."""
+
+    ray.init(_temp_dir=folder, job_config=WithoutPaths(), **options)
 
 
 @contextmanager

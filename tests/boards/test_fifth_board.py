@@ -10,10 +10,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from environment import environment_with
 
 import harness
 
@@ -77,11 +77,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(site: Path, command: list[str], cwd: Path, **environment: str) -> str:
     """Run Python with the copied package before the installed one; return what it printed."""
-    path = os.pathsep.join(map(str, (site, ROOT / "tests" / "tiny", ROOT / "tests")))
+    python = site / "environment" / "bin" / "python"
+    if not python.exists():
+        tests = ROOT / "tests"
+        environment_with(site / "environment", site, tests / "tiny", tests)
     done = subprocess.run(
-        [sys.executable, *command],
+        [python, *command],
         capture_output=True, text=True, cwd=cwd, check=False, timeout=600,
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | environment,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

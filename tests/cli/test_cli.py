@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from environment import environment_with
 
 HEAVY_MODULES = ("torch", "transformers", "flwr", "lm_eval", "peft", "datasets", "ray", "numpy")
 
@@ -95,7 +96,8 @@ def test_a_broken_plugin_is_listed_and_the_others_still_work(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[flowertune_harness]\nbad = nowhere_at_all\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    python = environment_with(tmp_path / "environment", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(python))
     assert "bad" in harness("plugins").stdout
     assert harness("plan", "--plugin", "smollm2-dora").returncode == 0
     broken = harness("plugins", "bad")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from environment import environment_with
 
 from harness.cli.execute.evaluate import gains
 from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
@@ -191,7 +191,6 @@ from harness.evaluation.launch import evaluate_run
 
 evaluate_run(Path(sys.argv[1]), threads=1, quiet=True)
 """
-PATHS = os.pathsep.join(filter(None, sys.path))
 
 PLUGIN = "from pathlib import Path\nPath({marker!r}).write_text('loaded')\n"
 
@@ -210,7 +209,8 @@ def test_the_evaluating_process_loads_no_plugin_and_nothing_from_here(
     (info / "entry_points.txt").write_text("[flowertune_harness]\neager = eager_plugin\n")
     (site / "eager_plugin.py").write_text(PLUGIN.format(marker=str(marker)))
     (here / "lm_eval.py").write_text(PLUGIN.format(marker=str(marker)))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), *filter(None, sys.path)]))
+    monkeypatch.setattr(sys, "executable", str(environment_with(tmp_path / "environment", site)))
+    monkeypatch.setenv("PYTHONPATH", str(here))
     monkeypatch.chdir(here)
     evaluate_run(run_dir, threads=1)
     assert not marker.exists()
@@ -223,9 +223,7 @@ def test_the_evaluating_process_loads_no_plugin_and_nothing_from_here(
 
 def test_the_evaluating_process_ends_with_the_one_that_asked(run_dir: Path) -> None:
     """It holds the run's lock: one that lived on would keep a resumed run out."""
-    asking = subprocess.Popen(
-        [sys.executable, "-c", ASKING, str(run_dir)], env=os.environ | {"PYTHONPATH": PATHS}
-    )
+    asking = subprocess.Popen([sys.executable, "-c", ASKING, str(run_dir)])
     end = time.monotonic() + 120
     while not (run_dir / ".evaluation.lock").exists() and time.monotonic() < end:
         time.sleep(0.05)

@@ -81,10 +81,12 @@ import ray
 class ClientAppActor:
     def run(self):
         return psutil.Process().cmdline()[0]
+    def path(self):
+        return sys.path
 actor = ray.remote(ClientAppActor).remote()
 at_work = ray.get(actor.run.remote(), timeout=60)
 lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
-print(json.dumps([at_work, lines]))
+print(json.dumps([at_work, lines, ray.get(actor.path.remote(), timeout=60)]))
 """
 
 
@@ -92,13 +94,14 @@ def test_ray_starts_light_below_the_folder_with_known_titles() -> None:
     folder = Path(ray.ray_folder("harness-flwr-"))
     try:
         done = subprocess.run(
-            [sys.executable, "-c", STARTED, str(folder / "ray")],
+            [sys.executable, "-c", STARTED, str(folder / "ray")], cwd=folder,
             capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         pytest.fail(changed("ray", "its start, which does not end"))
     assert done.returncode == 0, changed("ray", f"its start: {done.stderr[-500:]}")
-    at_work, lines = json.loads(done.stdout)
+    at_work, lines, path = json.loads(done.stdout)
+    assert str(folder) not in path, changed("ray", "how a driver adds to its workers' path")
     assert at_work == f"{ray.ACTOR_TITLE}.run", changed("ray", "the title of an actor at work")
     idle = [line for line in lines if line.startswith(ray.ACTOR_TITLE)]
     assert len(idle) == 1, changed("ray", "the title of an actor")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tomllib
@@ -10,14 +9,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from environment import environment_with
 
 from harness.cli.prepare.new_plugin import command
 from harness.errors import UsageError
 from harness.new_plugin import write_plugin
 
 
-def install(folder: Path, site: Path) -> dict[str, str]:
-    """Put a distribution on a path of its own, as an installer would; return the environment."""
+def install(folder: Path, site: Path) -> Path:
+    """Put a distribution on a path of its own, as an installer would; return a Python with it."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir(parents=True)
@@ -27,15 +27,13 @@ def install(folder: Path, site: Path) -> dict[str, str]:
     points = project["entry-points"]["flowertune_harness"]
     body = "".join(f"{name} = {module}\n" for name, module in points.items())
     (info / "entry_points.txt").write_text(f"[flowertune_harness]\n{body}")
-    paths = [str(site), str(folder / "src"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return environment_with(site / "environment", site, folder / "src")
 
 
-def harness(environment, *arguments):
+def harness(python, *arguments):
     code = "from harness.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment,
+        [python, "-c", code, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -47,10 +45,9 @@ def test_a_generated_plugin_passes_its_own_tests(tmp_path):
     folder = tmp_path / "my-entry"
     done = CliRunner().invoke(command, ["my-entry", "--out", str(folder)])
     assert done.exit_code == 0, done.output
-    environment = install(folder, tmp_path / "site")
+    python = install(folder, tmp_path / "site")
     found = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
-        env=environment,
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -62,9 +59,9 @@ def test_a_generated_plugin_passes_its_own_tests(tmp_path):
 def test_a_generated_plugin_is_found_and_planned(tmp_path):
     folder = tmp_path / "my-entry"
     write_plugin("my-entry", folder)
-    environment = install(folder, tmp_path / "site")
-    assert "my-entry" in harness(environment, "plugins", "--json").stdout
-    planned = harness(environment, "plan", "--plugin", "my-entry", "--json")
+    python = install(folder, tmp_path / "site")
+    assert "my-entry" in harness(python, "plugins", "--json").stdout
+    planned = harness(python, "plan", "--plugin", "my-entry", "--json")
     assert planned.returncode == 0, planned.stderr
     assert '"violations": []' in planned.stdout
 

@@ -23,19 +23,23 @@ def repeat_federation(folder: Path) -> int:
     """
     sys.path.insert(0, str(TINY))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from environment import environment_with
     from tiny_model import make_tiny_model
     from tiny_run import tiny_run
 
     from harness.document import sha256_file
 
     model = make_tiny_model(folder / "model")
+    python = environment_with(folder / "environment", TINY)
     train = tiny_run(model, supernodes=4).spec.train
     print(f"a tiny model, {train.rounds} rounds of 2 of 4 clients, each way in fresh processes")
     ways = {
-        "one client process": lambda: finish(start(model, folder / "0", actors=1)),
-        "two client processes": lambda: finish(start(model, folder / "1", actors=2)),
-        "killed and resumed": lambda: killed_and_resumed(model, folder / "2"),
-        "local SuperLink": lambda: finish(start(model, folder / "3", actors=1, superlink="local")),
+        "one client process": lambda: finish(start(python, model, folder / "0", actors=1)),
+        "two client processes": lambda: finish(start(python, model, folder / "1", actors=2)),
+        "killed and resumed": lambda: killed_and_resumed(python, model, folder / "2"),
+        "local SuperLink": lambda: finish(
+            start(python, model, folder / "3", actors=1, superlink="local")
+        ),
     }
     expected: tuple[list[str], str, str] | None = None
     wrong = 0
@@ -69,9 +73,9 @@ def verdict(
     return "equal" if roster == expected[1] else f"DIFFERENT roster: {roster[:12]}"
 
 
-def killed_and_resumed(model: Path, out: Path) -> dict[str, Any]:
+def killed_and_resumed(python: Path, model: Path, out: Path) -> dict[str, Any]:
     """SIGKILL the run once a round is done, and finish it in another process."""
-    child = start(model, out, actors=2)
+    child = start(python, model, out, actors=2)
     ledger = out / "rounds.jsonl"
     while child.poll() is None and not (ledger.is_file() and "\n" in ledger.read_text()):
         time.sleep(0.05)
@@ -79,13 +83,13 @@ def killed_and_resumed(model: Path, out: Path) -> dict[str, Any]:
     child.communicate()
     if (out / WEIGHTS).is_file():
         raise SystemExit("the run ended before it could be killed; run the check again")
-    return finish(start(model, out, actors=2))
+    return finish(start(python, model, out, actors=2))
 
 
-def start(model: Path, out: Path, **options: object) -> subprocess.Popen[str]:
+def start(python: Path, model: Path, out: Path, **options: object) -> subprocess.Popen[str]:
     """Start the federation of the tiny plugin in a fresh process."""
     text = json.dumps({"quiet": True, **options})
-    command = [sys.executable, str(TINY / "federate.py"), str(model), str(out), text]
+    command = [str(python), str(TINY / "federate.py"), str(model), str(out), text]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from harness.federation.wire.shared_memory import SWITCH
+from harness.processes.import_paths import isolated
 from harness.spec import RunSpec
 
 QUIET: dict[str, str] = {
@@ -27,20 +27,20 @@ memory monitor would kill clients for what other programs use; ours is a limit o
 
 
 def child_environment(spec: RunSpec, folder: str) -> dict[str, str]:
-    """Return the environment variables of the client processes.
+    """Return all environment variables of the client processes: this process's without what leads
+    Python to code outside of its environment, and those that follow from the run.
 
     Args:
         spec: the run; its threads.
         folder: for their temporary files; a process that is killed does not delete its own.
     """
-    return QUIET | {
+    variables = {
         "TMPDIR": folder,
         "OMP_NUM_THREADS": str(spec.compute.threads),
         # Threads that wait asleep: on a busy machine, spinning ones stop each other's work.
         "OMP_WAIT_POLICY": "PASSIVE",
-        # Where this process finds plugins, its children must find the same ones.
-        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
     }
+    return isolated(os.environ) | QUIET | variables
 
 
 @contextmanager
@@ -49,14 +49,19 @@ def client_environment(spec: RunSpec, folder: str) -> Iterator[None]:
 
     They are on one machine, so they lend each other the arrays of messages too.
     """
-    values = child_environment(spec, folder) | {SWITCH: "1"}
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    before = dict(os.environ)
+    after = child_environment(spec, folder) | {SWITCH: "1"}
+    changed = [name for name in before | after if before.get(name) != after.get(name)]
+    _set({name: after.get(name) for name in changed})
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set({name: before.get(name) for name in changed})
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -60,12 +60,16 @@ def local_superlink(
         # The SuperLink starts `flwr-simulation` by name.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}",
     }
+    # Ray puts the directory in which it is started on the path of its processes.
+    empty = folder / "empty"
+    empty.mkdir()
     command = [program("flower-superlink"), "--insecure", "--simulation", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--isolation", "subprocess"]
     with (logs / "superlink.log").open("ab") as log:
         process = subprocess.Popen(
             [*command, "--disable-runtime-dependency-installation"],
             env=known,
+            cwd=empty,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

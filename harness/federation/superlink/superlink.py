@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import threading
@@ -69,7 +68,7 @@ def federate_on_superlink(
     write_atomic(run_dir / HANDOVER_FILE, pretty_json(handover.model_dump(mode="json")))
     stop = threading.Event()
     folder = ray_folder("harness-flwr-")
-    environment = os.environ | child_environment(job.spec, folder)
+    environment = child_environment(job.spec, folder)
     with (
         Guardian(folder),
         answering_signals(stop.set) as interrupted,

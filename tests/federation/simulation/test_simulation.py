@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from environment import environment_with
 from harness_tiny.faults import order
 from served import serve
 from tiny_run import TinyRun, tiny_run
 
 TINY = Path(__file__).parents[2] / "tiny"
 pytestmark = pytest.mark.slow
+
+
+@functools.cache
+def tiny_python() -> Path:
+    """Return a Python in whose environment the tiny plugin is installed: clients need it there."""
+    return environment_with(Path(tempfile.mkdtemp(prefix="harness-tests-")), TINY)
 
 
 class Child:
@@ -32,7 +40,7 @@ class Child:
             environment["HARNESS_TINY_FAULTS"] = str(faults)
         self.out = out
         self.process = subprocess.Popen(
-            [sys.executable, str(TINY / "federate.py"), str(model), str(out), json.dumps(options)],
+            [tiny_python(), str(TINY / "federate.py"), str(model), str(out), json.dumps(options)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+from environment import environment_with
 from served import serve
 from tiny_run import TinyRun
 
@@ -22,7 +23,17 @@ from harness.federation.superlink.local_superlink import local_superlink, progra
 from harness.library_internals.ray import ray_folder
 from harness.processes.lifetime import Guardian
 
+TINY = Path(__file__).parents[2] / "tiny"
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def tiny_python(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flower's commands are those of an environment in which the tiny plugin is installed."""
+    python = environment_with(tmp_path_factory.mktemp("environment"), TINY)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+
 WEIGHTS = Path("adapter") / "adapter_model.safetensors"
 
 
@@ -31,7 +42,7 @@ def flwr_run(run: TinyRun, app: Path, *config: str) -> str:
     [line] = re.findall(r"^    flwr (run .+)$", (app / "README.md").read_text(), re.M)
     words = shlex.split(line)
     home = Path(ray_folder("harness-flwr-"))
-    environment = os.environ | child_environment(run.spec, str(home))
+    environment = child_environment(run.spec, str(home))
     with (
         Guardian(str(home)),
         local_superlink(home, environment, app, threading.Event()) as (name, env),
