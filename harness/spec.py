@@ -40,7 +40,7 @@ class PluginRef(Document):
     version: str
     """Version of its distribution."""
     digest: str
-    """sha256 over the files of its import package; see `harness.plugins.content_digest`."""
+    """sha256 over the files of it that can run; see `harness.plugins.content_digest`."""
     editable: bool = False
     """Whether it was installed in editable mode, so that its files may change under a version."""
 

@@ -251,6 +251,7 @@ def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
                     "dtype": "bfloat16", "deterministic": True,
                 },
                 "git": None,
+                "harness": {"version": "0.1.0", "digest": fake_digest("harness")},
             },
             "plugins": spec.model_dump()["plugins"],
             "data": data_records(challenge),

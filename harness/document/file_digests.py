@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from harness.document.document import sha256_text
+from harness.errors import RecordError
 
 
 def sha256_file(path: Path) -> str:
     """Return the hex sha256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_digests(path: Path, root: Path) -> dict[str, str]:
+    """Return name below `root` -> sha256 of the files of a module or package.
+
+    Compiled files in `__pycache__` are left out, so that a digest is that of the sources whoever
+    imports them first.
+
+    Args:
+        path: a file, or a folder with everything in it.
+        root: what names are relative to.
+
+    Raises:
+        RecordError: a compiled file without a source lies there, which Python would run, or a link
+            to a folder, whose files could be exchanged.
+    """
+    if path.is_file():
+        if path.suffix == ".pyc":
+            raise RecordError(f"{path} is compiled code without its source; delete it")
+        return {path.relative_to(root).as_posix(): sha256_file(path)}
+    found = {}
+    for folder, folders, names in os.walk(path):
+        for name in folders:
+            if (Path(folder) / name).is_symlink():
+                raise RecordError(f"{folder}/{name} is a link to a folder; put the folder there")
+        for name in names:
+            file = Path(folder) / name
+            if file.suffix != ".pyc":
+                found[file.relative_to(root).as_posix()] = sha256_file(file)
+            elif file.parent.name != "__pycache__":
+                raise RecordError(f"{file} is compiled code without its source; delete it")
+    return found
 
 
 def sha256_of_set(digests: Mapping[str, str], folder_by_folder: bool = False) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+import harness
+from harness.document.file_digests import code_digests, sha256_of_set
 from harness.errors import MissingExtraError
-from harness.record.machine import Device, Environment, GitState
+from harness.record.machine import Device, Environment, GitState, HarnessCode
 
 RUN_PACKAGES = (
     "flwr", "flwr_datasets", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "ray",
@@ -55,14 +58,29 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def environment(device: Device) -> Environment:
-    """Return the environment of this process with the device that trained."""
+@cache
+def harness_code() -> HarnessCode:
+    """Return version and digest of the harness that runs in this process."""
+    folder = Path(harness.__file__).parent
+    digest = sha256_of_set(code_digests(folder, folder), folder_by_folder=True)
+    return HarnessCode(version=harness.__version__, digest=digest)
+
+
+def environment(device: Device, foreign: Iterable[str] = ()) -> Environment:
+    """Return the environment of this process with the device that trained.
+
+    Args:
+        device: what trained.
+        foreign: names of modules that were imported from elsewhere.
+    """
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
         packages=package_versions(),
         device=device,
         git=git_state(Path(__file__).resolve().parent.parent.parent),
+        harness=harness_code(),
+        foreign_modules=tuple(sorted(foreign)),
     )
 
 

@@ -15,6 +15,7 @@ from harness.federation.options import FederationOutcome
 from harness.machine.versions import environment
 from harness.planning.eligibility import ineligible_because
 from harness.planning.forecast import message_bytes, message_bytes_legacy
+from harness.processes.import_paths import foreign_modules
 from harness.recipe import Price
 from harness.record.federation import CommunicationRecord, Federation
 from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS
@@ -45,7 +46,7 @@ def compose(job: Job, outcome: FederationOutcome, scores: Scores, run_dir: Path)
             f" {adapter.sha256[:12]}; run: harness evaluate {shlex.quote(str(run_dir))}"
         )
     whole = {item.name: item.shape for item in adapter.tensors}
-    env = environment(outcome.device)
+    env = environment(outcome.device, foreign_modules())
     reasons = ineligible_because(spec, challenge, assets.data, env)
     timing = read_timing(run_dir)
     now = datetime.now(UTC)

@@ -1,6 +1,7 @@
 """Plugins: found by entry point, loaded one at a time, looked up by name."""
 
-from harness.plugins.discovery import PluginInfo, content_digest, discover
+from harness.plugins.content import content_digest
+from harness.plugins.discovery import PluginInfo, discover
 from harness.plugins.loading import Loaded, collect, load
 from harness.plugins.lookup import (
     Component,

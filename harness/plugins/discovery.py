@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import re
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
-from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 import harness
-from harness.document.file_digests import sha256_file, sha256_of_set
 from harness.errors import PluginError
+from harness.plugins.content import content_digest, is_editable
 from harness.recipe import NAME
 from harness.spec import PluginRef
 
@@ -32,6 +29,11 @@ class PluginInfo:
     problem: str | None
     """Why it cannot be loaded, as far as metadata tells."""
     entry_point: EntryPoint
+
+    @property
+    def top_module(self) -> str:
+        """Name of the module or package that its entry point is in."""
+        return self.module.partition(":")[0].partition(".")[0]
 
 
 def discover() -> dict[str, PluginInfo]:
@@ -114,38 +116,9 @@ def _version_problem(dist: Distribution) -> str | None:
 
 def reference(info: PluginInfo) -> PluginRef:
     """Return name, version, content digest and editable flag of a plugin."""
-    top = info.module.partition(":")[0].partition(".")[0]
     return PluginRef(
         name=info.name,
         version=info.version,
-        digest=content_digest(top, info.name),
-        editable=_is_editable(info.entry_point.dist),
+        digest=content_digest(info.top_module, info.name, info.entry_point.dist),
+        editable=is_editable(info.entry_point.dist),
     )
-
-
-def content_digest(top_module: str, plugin: str) -> str:
-    """Return the sha256 over a plugin's importable files: sorted `path:sha256` lines.
-
-    Compiled files are left out, so that the digest is that of the source whoever imports it first.
-
-    Raises:
-        PluginError: the module cannot be located.
-    """
-    found = importlib.util.find_spec(top_module)
-    if found is None or found.origin is None:
-        raise PluginError(f"plugin {plugin!r}: module {top_module!r} cannot be located")
-    origin = Path(found.origin)
-    package = found.submodule_search_locations is not None
-    root = origin.parent
-    files = root.rglob("*") if package else [origin]
-    digests = {
-        path.relative_to(root).as_posix(): sha256_file(path)
-        for path in files
-        if path.is_file() and path.suffix != ".pyc"
-    }
-    return sha256_of_set(digests, folder_by_folder=True)
-
-
-def _is_editable(dist: Distribution | None) -> bool:
-    text = dist.read_text("direct_url.json") if dist is not None else None
-    return bool(text and json.loads(text).get("dir_info", {}).get("editable"))

@@ -13,6 +13,7 @@ from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.errors import PluginError, did_you_mean
 from harness.plugins import hookspecs
 from harness.plugins.answers import gather
+from harness.plugins.content import refuse_other_byte_code
 from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
 from harness.plugins.guard import calling_plugin
 from harness.recipe import Recipe
@@ -51,6 +52,7 @@ def load(name: str) -> Loaded:
     if info.problem:
         raise PluginError(f"plugin {name!r}: {info.problem}")
     culprit = f"plugin {name!r} ({info.distribution} {info.version}): import of {info.module}"
+    refuse_other_byte_code(info.top_module, name, info.entry_point.dist)
     with calling_plugin(culprit, "fix or uninstall it"):
         module = info.entry_point.load()
     return collect(name, module, reference(info))

@@ -1,4 +1,4 @@
-"""Where a process may import from: its Python environment, and nothing from where one stands.
+"""A process imports from its Python environment, and nothing from where one stands.
 
 Python looks first in the current directory or beside the script, then in PYTHONPATH, and in the
 user's own site folder: whoever controls one of these decides what code runs under the harness's

@@ -27,6 +27,14 @@ class GitState(Document):
     dirty: bool
 
 
+class HarnessCode(Document):
+    """The harness that ran, wherever it was installed from."""
+
+    version: str
+    digest: str
+    """sha256 over its files; see `harness.machine.versions.harness_code`."""
+
+
 class Environment(Document):
     """Versions and machine."""
 
@@ -35,3 +43,8 @@ class Environment(Document):
     packages: dict[str, str]
     device: Device
     git: GitState | None
+    harness: HarnessCode | None = None
+    """None in records of version 1, which know the version alone."""
+    foreign_modules: tuple[str, ...] = ()
+    """What the process that wrote the record had imported from outside of its Python environment,
+    sorted; a command refuses to start with any. See `harness.processes.import_paths`."""

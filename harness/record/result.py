@@ -15,7 +15,7 @@ from harness.record.score import Score
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 RECORD_SCHEMA = "flowertune-harness/result"
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 class TensorShape(Document):
@@ -98,4 +98,12 @@ def migrate(value: Any, where: str) -> Any:
             f"{where}: schema_version {version} is newer than this harness reads"
             f" ({RECORD_VERSION}); install a newer flowertune-harness"
         )
+    environment = value.get("environment")
+    later = {"harness", "foreign_modules"} & set(
+        environment if isinstance(environment, dict) else ()
+    )
+    if version == 1 and later:
+        raise RecordError(f"{where}: version 1 of a record has no environment.{min(later)}")
+    if version > 1 and "harness" not in later:
+        raise RecordError(f"{where}: environment.harness is missing; it names the code that ran")
     return value

@@ -12,9 +12,13 @@ from served import serve
 from tiny_run import TinyRun, tiny_run
 
 from harness.components import RoundPlan, StrategyContext, StrategyMethod
+from harness.document import sha256_text
 from harness.errors import PluginError
 from harness.federation import client, open_run
+from harness.federation.clientapp.worker import Worker
 from harness.federation.open_run import OpenRun
+from harness.machine.versions import harness_code
+from harness.record.machine import HarnessCode
 
 
 def with_plans(monkeypatch: pytest.MonkeyPatch, plan: Any) -> None:
@@ -109,3 +113,22 @@ def test_frozen_tensors_are_those_that_do_not_travel(tiny_model: Path) -> None:
     assert run.frozen == frozenset()
     assert run.shapes == dict(run.context.shapes)
     assert isinstance(run.components.strategy, StrategyMethod)
+
+
+def test_a_client_with_another_harness_refuses_to_train_and_names_both(small: TinyRun) -> None:
+    here = harness_code()
+    other = HarnessCode(version="0.2.0", digest="e" * 64)
+    text = small.job.with_values(harness=other).canonical_json()
+    both = rf"harness is {here.version} \({here.digest[:12]}\) here, the run's is 0.2.0 \(e{{12}}\)"
+    with pytest.raises(PluginError, match=both):
+        Worker(text, sha256_text(text))
+
+
+def test_a_client_with_another_plugin_refuses_to_train_and_names_both(small: TinyRun) -> None:
+    spec = small.spec
+    [*others, ref] = spec.plugins
+    other = ref.with_values(digest="e" * 64)
+    text = small.job.with_values(spec=spec.with_values(plugins=(*others, other))).canonical_json()
+    both = rf"\({ref.digest[:12]}\) here, the run was resolved with {ref.version} \(e{{12}}\)"
+    with pytest.raises(PluginError, match=both):
+        Worker(text, sha256_text(text))

@@ -38,6 +38,7 @@ FINDINGS: dict[Path, dict[str, int]] = {
     SUBMISSIONS / "smollm2-135m-dora-3-rounds": {"card": 1},
     COMMITTED: {},
     SUBMISSIONS / "last-form-of-1": SMALL_FORM,
+    SUBMISSIONS / "first-form-of-2": SMALL_FORM,
     HERE / "runs" / "smoke-seed-7": {},
     SUBMISSIONS / "ethicalabs-smollm2-1.7b": {"claim": 5},
 }
@@ -48,13 +49,20 @@ PUBLISHED = "e98719dface24411dd90921a3aeef1dd191dd1f70671587b773bfb24bf6658bf"
 """sha256 of the committed submission's record."""
 CLAIM = SUBMISSIONS / "ethicalabs-smollm2-1.7b" / "claim.json"
 
+VERSION_2 = {"environment.harness", "environment.foreign_modules"}
+
 ADDED_LATER = {
-    SUBMISSIONS / "first-form": {
+    COMMITTED: VERSION_2,
+    SUBMISSIONS / "last-form-of-1": VERSION_2,
+    HERE / "runs" / "smoke-seed-7": VERSION_2,
+    SUBMISSIONS / "first-form": VERSION_2
+    | {
         "federation.rounds.message_bytes_down", "federation.rounds.message_bytes_up",
         "spec.train.data", "spec.train.prompt.style", "spec.train.prompt.system",
         "spec.train.prompt.user", "spec.train.step_schedule", "spec.train.warmup_steps",
     },
-    SUBMISSIONS / "smollm2-135m-dora-3-rounds": {
+    SUBMISSIONS / "smollm2-135m-dora-3-rounds": VERSION_2
+    | {
         "spec.train.data", "spec.train.prompt.style", "spec.train.prompt.system",
         "spec.train.prompt.user", "spec.train.step_schedule", "spec.train.warmup_steps",
     },
@@ -126,7 +134,7 @@ def test_the_board_shows_what_verifies_and_refuses_what_does_not(
         *shown
     }
     assert round(100 * shown["smollm2-135m-dora"]["average"], 2) == 76.04
-    assert len(refused) == 2
+    assert len(refused) == 3
     assert all(name in files["finance/index.html"] for name in shown)
 
 
@@ -164,6 +172,17 @@ def test_a_version_that_never_was_is_refused(version: int) -> None:
         migrate(raw(COMMITTED) | {"schema_version": version}, "here")
     with pytest.raises(RecordError, match="schema_version"):
         migrate_claim(json.loads(CLAIM.read_text()) | {"schema_version": version}, "here")
+
+
+def test_from_version_2_on_a_record_names_the_harness_that_ran() -> None:
+    second = raw(SUBMISSIONS / "first-form-of-2")
+    assert ResultRecord.model_validate(migrate(second, "here")).environment.harness is not None
+    without = {**second["environment"]}
+    del without["harness"]
+    with pytest.raises(RecordError, match=r"environment\.harness is missing"):
+        migrate(second | {"environment": without}, "here")
+    with pytest.raises(RecordError, match=r"version 1 of a record has no environment\."):
+        migrate(second | {"schema_version": 1}, "here")
 
 
 def test_a_spec_of_a_later_version_is_refused(tmp_path: Path) -> None:
