@@ -67,7 +67,7 @@ def foreign_modules() -> dict[str, str]:
     """Return name -> folder of the imported modules that lie outside of the environment."""
     found = {}
     for name, module in sorted(sys.modules.items()):
-        if "." in name or name == "__main__":
+        if "." in name or name in ("__main__", "__mp_main__"):
             continue
         origin = getattr(module, "__file__", None)
         places = list(getattr(module, "__path__", ())) or ([origin] if origin else [])
