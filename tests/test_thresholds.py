@@ -82,7 +82,7 @@ HELD = {
     "planning PROCESS_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
     "planning MEMORY_SHARE": f"{PLANS}test_processes_fill_six_tenths_of_the_memory",
     "planning GPU_SHARE_UNIT":
-        "tests/planning/test_client_processes.py::test_the_parts_of_a_gpu_fit_into_it",
+        "tests/planning/test_client_processes.py::test_a_part_of_a_gpu_is_whole_ten_thousandths",
     "planning SMOKE_THREADS": f"{PLANS}test_a_smoke_run_takes_four_threads_or_what_there_is",
     "planning GPU_PARAMETERS": f"{PLANS}test_a_model_of_a_thousand_million_weights_wants_a_gpu",
     "planning HEADER_BYTES":

@@ -63,3 +63,10 @@ def test_the_parts_of_a_gpu_fit_into_it(processes: int) -> None:
     share = gpu_share(processes)
     assert processes * round(share * 10_000) <= 10_000
     assert int(1 / share) == processes, "Flower divides, and starts that many"
+
+
+@pytest.mark.parametrize(
+    ("processes", "share"), [(1, 1.0), (3, 0.3333), (6, 0.1666), (7, 0.1428), (50, 0.02)]
+)
+def test_a_part_of_a_gpu_is_whole_ten_thousandths(processes: int, share: float) -> None:
+    assert gpu_share(processes) == share
