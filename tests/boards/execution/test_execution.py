@@ -227,7 +227,6 @@ def test_the_compiled_header_changes_no_verdict(monkeypatch: pytest.MonkeyPatch)
     head = "#include<assert.h>\n#include<bits/stdc++.h>\n"
     programs = [
         head + "int main() { std::vector<int> v{1}; assert(v.size() == 1); }",
-        head + 'int main() { assert(std::string("a").empty()); }',
         "int main() { std::vector<int> v; }",
     ]
     plain = execute(programs, "cpp", policy="auto")
@@ -236,5 +235,5 @@ def test_the_compiled_header_changes_no_verdict(monkeypatch: pytest.MonkeyPatch)
     assert faster.precompiled_header
     assert not plain.precompiled_header
     assert words(faster) == words(plain)
-    assert [one.passed for one in plain.verdicts] == [True, False, False]
+    assert [one.passed for one in plain.verdicts] == [True, False]
     assert faster.verdicts[0].attempts[0].cpu_s < plain.verdicts[0].attempts[0].cpu_s

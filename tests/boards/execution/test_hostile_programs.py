@@ -19,7 +19,7 @@ import pytest
 from hostile_programs import GOOD, HOSTILE, Hostile
 from traces import Traces, mark_sandboxes
 
-from harness.boards.execution import languages
+from harness.boards.execution import attempts, languages
 from harness.boards.execution.attempts import execute
 from harness.boards.execution.sandbox import Sandbox
 from harness.boards.execution.verdict import Execution
@@ -173,6 +173,8 @@ def _shorter_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(languages, "JAVASCRIPT_WALL_S", 2.0)
     monkeypatch.setattr(languages, "CPP_WALL_S", 2.0)
     monkeypatch.setattr(languages, "PATIENCE", 10)
+    # None of them includes the header that would be compiled.
+    monkeypatch.setattr(attempts, "WORTH_PRECOMPILING", 1000)
 
 
 def _packages() -> list[str]:
