@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from packaging.version import Version
+
 from harness.document.document import sha256_text
 from harness.errors import RecordError
 
@@ -47,6 +49,17 @@ def code_digests(path: Path, root: Path) -> dict[str, str]:
             elif file.parent.name != "__pycache__":
                 raise RecordError(f"{file} is compiled code without its source; delete it")
     return found
+
+
+def version_of_code(version: str, digest: str) -> str:
+    """Return a version that no other code has: a development version says which code it is of.
+
+    Every change between two releases carries one version in the metadata, such as `0.2.0.dev0`;
+    with twelve digits of the code's digest as its local label it is `0.2.0.dev0+1f3870be274f`. The
+    version of a release, or one that has a label already, stays as it is.
+    """
+    parsed = Version(version)
+    return version if parsed.dev is None or parsed.local else f"{version}+{digest[:12]}"
 
 
 def sha256_of_set(digests: Mapping[str, str], folder_by_folder: bool = False) -> str:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import harness
-from harness.document.file_digests import code_digests, sha256_of_set
+from harness.document.file_digests import code_digests, sha256_of_set, version_of_code
 from harness.errors import MissingExtraError
 from harness.record.machine import Device, Environment, GitState, HarnessCode
 
@@ -20,8 +20,10 @@ RUN_PACKAGES = (
 )  # fmt: skip
 """Import names that `harness run` needs: the extra `[run]`."""
 
+HARNESS = "flowertune-harness"
+
 RECORDED = (
-    "flowertune-harness", "accelerate", "bitsandbytes", "datasets", "flwr", "flwr-datasets",
+    HARNESS, "accelerate", "bitsandbytes", "datasets", "flwr", "flwr-datasets",
     "huggingface-hub", "lm-eval", "numpy", "peft", "pluggy", "pydantic", "ray", "safetensors",
     "scikit-learn", "scipy", "tokenizers", "torch", "transformers",
 )  # fmt: skip
@@ -55,7 +57,8 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    # What runs, whatever metadata says: an editable install's are of the day it was made.
+    return found | {HARNESS: harness_code().version}
 
 
 @cache
@@ -63,7 +66,7 @@ def harness_code() -> HarnessCode:
     """Return version and digest of the harness that runs in this process."""
     folder = Path(harness.__file__).parent
     digest = sha256_of_set(code_digests(folder, folder), folder_by_folder=True)
-    return HarnessCode(version=harness.__version__, digest=digest)
+    return HarnessCode(version=version_of_code(harness.__version__, digest), digest=digest)
 
 
 def environment(device: Device, foreign: Iterable[str] = ()) -> Environment:

@@ -7,6 +7,8 @@ import re
 from importlib import resources
 from pathlib import Path
 
+from packaging.version import Version
+
 from harness import __version__
 from harness.document import write_atomic
 from harness.errors import UsageError
@@ -57,11 +59,13 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
+    release = ".".join(__version__.split(".")[:2])
     values = {
         "name": name,
         "module": f"harness_{name.replace('-', '_')}",
         "distribution": f"flowertune-harness-{name}",
-        "harness_version": ".".join(__version__.split(".")[:2]),
+        # `>=0.2` would refuse the development version `0.2.0.dev0`, which comes before it.
+        "harness_version": __version__ if Version(__version__).is_devrelease else release,
     }
     root = resources.files("harness.new_plugin").joinpath("template")
     written = []

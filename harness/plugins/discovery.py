@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 import harness
+from harness.document.file_digests import version_of_code
 from harness.errors import PluginError
 from harness.plugins.content import content_digest, is_editable
 from harness.recipe import NAME
@@ -116,9 +117,10 @@ def _version_problem(dist: Distribution) -> str | None:
 
 def reference(info: PluginInfo) -> PluginRef:
     """Return name, version, content digest and editable flag of a plugin."""
+    digest = content_digest(info.top_module, info.name, info.entry_point.dist)
     return PluginRef(
         name=info.name,
-        version=info.version,
-        digest=content_digest(info.top_module, info.name, info.entry_point.dist),
+        version=version_of_code(info.version, digest),
+        digest=digest,
         editable=is_editable(info.entry_point.dist),
     )

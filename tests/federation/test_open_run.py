@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +120,8 @@ def test_a_client_with_another_harness_refuses_to_train_and_names_both(small: Ti
     here = harness_code()
     other = HarnessCode(version="0.2.0", digest="e" * 64)
     text = small.job.with_values(harness=other).canonical_json()
-    both = rf"harness is {here.version} \({here.digest[:12]}\) here, the run's is 0.2.0 \(e{{12}}\)"
+    version = re.escape(here.version)
+    both = rf"harness is {version} \({here.digest[:12]}\) here, the run's is 0.2.0 \(e{{12}}\)"
     with pytest.raises(PluginError, match=both):
         Worker(text, sha256_text(text))
 

@@ -12,6 +12,7 @@ import pytest
 from environment import environment_with
 
 from harness import plugins
+from harness.document.file_digests import version_of_code
 from harness.errors import PluginError
 from harness.plugins import loading
 from harness.plugins.discovery import discover, reference
@@ -114,3 +115,14 @@ def test_the_planted_code_would_have_run(site: Path, tmp_path: Path) -> None:
     code = "import two_back; print(two_back.value)"
     done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "9\n"
+
+
+def test_two_development_codes_never_carry_one_version(site: Path) -> None:
+    info = site / "two-1.0.dist-info"
+    assert reference(discover()["two"]).version == "1.0"
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: two\nVersion: 1.1.dev0\n")
+    before = reference(discover()["two"])
+    assert before.version == f"1.1.dev0+{before.digest[:12]}"
+    (site / "two_back.py").write_text("value = 2\n")
+    assert reference(discover()["two"]).version != before.version
+    assert version_of_code("1.1.dev0+mine", "e" * 64) == "1.1.dev0+mine"
