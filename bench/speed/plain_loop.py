@@ -66,7 +66,9 @@ def texts(
             yield tokenizer.decode(ids, skip_special_tokens=True)
 
 
-def load_quantized(model_dir: Path, adapter: Path | None, seed: int) -> tuple[Any, Any]:
+def load_quantized(
+    model_dir: Path, adapter: Path | None, seed: int, padded: bool = True
+) -> tuple[Any, Any]:
     """Load model and tokenizer as upstream's script does: 4-bit layers, the adapter beside them.
 
     bitsandbytes computes 4-bit layers in bfloat16 on a CPU that has AVX512-BF16, whatever the
@@ -87,7 +89,7 @@ def load_quantized(model_dir: Path, adapter: Path | None, seed: int) -> tuple[An
     if adapter is not None:
         model = PeftModel.from_pretrained(model, adapter, torch_dtype=torch.float32)
     tokenizer: Any = AutoTokenizer.from_pretrained(model_dir)
-    if not tokenizer.pad_token or tokenizer.pad_token_id == tokenizer.eos_token_id:
+    if padded and (not tokenizer.pad_token or tokenizer.pad_token_id == tokenizer.eos_token_id):
         tokenizer.add_special_tokens({"pad_token": "[PAD]"})
         model.resize_token_embeddings(len(tokenizer))
     return model.eval(), tokenizer

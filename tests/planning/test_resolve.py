@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from harness.boards.board import default_board
 from harness.boards.challenge import challenge_names, load_challenge
 from harness.document import digest_of
 from harness.errors import HarnessError, PluginError, UsageError
 from harness.machine.machine import Machine
 from harness.planning.devices import refuse_absent_gpu, refuse_hopeless_device
 from harness.planning.resolve import Request, Resolved, resolve
+from harness.recipe import Prompt
 
 LAPTOP = Machine(
     cores=2,
@@ -289,6 +291,30 @@ def harness_recipes():
     assert found.found == "recipe visitor/mine is made for medical"
     assert found.expected == "a recipe for finance"
     assert not resolved("smollm2-dora", challenge="finance").violations
+
+
+def test_a_recipe_for_any_board_trains_on_the_board_s_text(
+    install_plugin: Callable[..., str],
+) -> None:
+    code = """
+from harness import hookimpl
+from harness.recipe import Choice, Recipe, TrainSpec
+
+@hookimpl
+def harness_recipes():
+    return [Recipe(name="any", title="x", challenge=None,
+                   model="smollm2-dora/smollm2-135m-instruct",
+                   peft=Choice(name="standard/lora"), strategy=Choice(name="standard/fedavg"),
+                   train=TrainSpec())]
+"""
+    install_plugin("guest", code)
+    for name in challenge_names():
+        found = resolved("guest", challenge=name)
+        assert found.violations == ()
+        assert found.spec.challenge.id == name
+        template = getattr(found.challenge.dataset, "template", Prompt().template)
+        assert found.spec.train.prompt.template == template
+    assert resolved("guest").spec.challenge.id == default_board()
 
 
 def test_a_smoke_run_has_no_price() -> None:

@@ -16,5 +16,5 @@ def harness_models() -> list[ModelSpec]:
 
 @hookimpl
 def harness_recipes() -> list[Recipe]:
-    """Return the reference recipe (the default) and its two smaller siblings."""
-    return [recipes.REFERENCE, recipes.SMALLER, recipes.LAPTOP]
+    """Return the reference recipe (the default), its smaller siblings, and other boards' two."""
+    return [recipes.REFERENCE, recipes.SMALLER, recipes.LAPTOP, *recipes.OTHER_BOARDS]

@@ -95,3 +95,49 @@ LAPTOP = Recipe(
     ),
 )
 """About ten minutes of training on two cores; the learning rate is a small model's."""
+
+
+def _template(column: str) -> str:
+    return (
+        "Below is an instruction that describes a task. "
+        "Write a response that appropriately completes the request."
+        f"\n### Instruction:\n{{{column}}}\n### Response: {{output}}"
+    )
+
+
+GENERAL = Prompt(template=_template("instruction"))
+"""Source: FLOWERTUNE general-nlp template, which drops a row's input."""
+
+MEDICAL = Prompt(template=_template("input"))
+"""Source: FLOWERTUNE medical template, which asks a row's input: the instruction is always the
+same."""
+
+
+def _of_board(challenge: str, prompt: Prompt) -> list[Recipe]:
+    """Return a board's recipe for a 16 GB card and the one for a laptop."""
+    large = REFERENCE.with_values(
+        name=f"{challenge}-1.7b",
+        title=f"SmolLM2-1.7B-Instruct, DoRA r=32 on the MLP, FedAvg, {challenge}, for a 16 GB card",
+        challenge=challenge,
+        train=REFERENCE_TRAINING.with_values(prompt=prompt),
+        default=False,
+    )
+    small = LAPTOP.with_values(
+        name=f"{challenge}-135m",
+        title=f"SmolLM2-135M-Instruct, DoRA r=8 on the MLP, FedAvg, {challenge}, for two CPU cores",
+        challenge=challenge,
+        train=REFERENCE_TRAINING.with_values(
+            rounds=5,
+            max_steps=20,
+            batch_size=4,
+            learning_rate_max=1e-3,
+            learning_rate_min=3e-4,
+            data_order="per-round",
+            prompt=prompt,
+        ),
+    )
+    return [large, small]
+
+
+OTHER_BOARDS = [*_of_board("general-nlp", GENERAL), *_of_board("medical", MEDICAL)]
+"""Answers are paragraphs on these boards, four times as long as finance's: half the steps."""
