@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -38,6 +39,28 @@ HEAVY = [
 """Folders and files of tests that need the extra `[run]`: torch, Flower, lm-eval, psutil."""
 
 collect_ignore = [] if find_spec("torch") else HEAVY
+
+ASKS_FOR_THE_EXTRA = re.compile(r"importorskip|find_spec|HEAVY")
+"""What stands in a test file of which some tests run only, or mean more, where the extra is."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run with the extra leave out what a run without it has tested whole."""
+    parser.addoption(
+        "--after-light",
+        action="store_true",
+        help="leave out test files that need nothing of the extra [run]: `tox -e light` ran them",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a file of light tests out after `tox -e light`; decide nothing else."""
+    if not config.getoption("--after-light") or not collection_path.name.startswith("test_"):
+        return None
+    needs_extra = any(collection_path.is_relative_to(ROOT / "tests" / name) for name in HEAVY)
+    if needs_extra or ASKS_FOR_THE_EXTRA.search(collection_path.read_text()):
+        return None
+    return True
 
 
 @pytest.fixture
