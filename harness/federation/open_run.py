@@ -1,7 +1,7 @@
 """A run, opened: the code that its spec names, loaded and checked once in a process.
 
-The engine, the ServerApp and every client process open the same job. From there on nothing asks the
-plugins for components, shapes or parts again, and whatever plugin code answers has been checked.
+The engine, the ServerApp and every client process open the same job. From there on nothing loads a
+plugin's components or parts again, and whatever plugin code answers has been checked.
 """
 
 from __future__ import annotations

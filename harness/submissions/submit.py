@@ -111,7 +111,9 @@ def _write(submission: Submission, run_dir: Path, folder: Path) -> None:
         )
     texts = {
         name: generation_lines(
-            rows_of(without_prompts(item, run_dir / f"generations/{name}.jsonl", submission.protocol)),
+            rows_of(
+                without_prompts(item, run_dir / f"generations/{name}.jsonl", submission.protocol)
+            ),
             item.loglikelihoods is not None,
         )
         for name, item in submission.generations.items()
@@ -165,9 +167,7 @@ def without_prompts(item: Generations, path: Path, protocol: BoardProtocol) -> G
     return replace(item, outputs=tuple(outputs))
 
 
-def _without_passages(
-    protocol: BoardProtocol, task: str, line: PublishedRow, output: str
-) -> str:
+def _without_passages(protocol: BoardProtocol, task: str, line: PublishedRow, output: str) -> str:
     clean = output
     for passage in protocol.passages(line.prompt):
         if len(passage) >= SHORT_PASSAGE:

@@ -36,7 +36,8 @@ def shown(tmp_path: Path, submission: Submission) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("rounds", "points"), [(60, list(range(1, 61))), (61, [*range(1, 62, 2)]), (62, [*range(1, 62, 2), 62])]
+    ("rounds", "points"),
+    [(60, list(range(1, 61))), (61, [*range(1, 62, 2)]), (62, [*range(1, 62, 2), 62])],
 )  # fmt: skip
 def test_a_curve_has_60_points_and_always_its_last(
     rounds: int, points: list[int], tmp_path: Path

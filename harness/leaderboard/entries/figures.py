@@ -1,10 +1,10 @@
 """Figures of an entry that follow from counts: scores with intervals, and their mean."""
 
 from __future__ import annotations
-from harness.document.float_sums import sum_in_order
 
 from math import sqrt
 
+from harness.document.float_sums import sum_in_order
 from harness.leaderboard.entries.entry import EntryScore
 from harness.scoring.statistics import standard_error
 from harness.verify.rules.evaluation.scores import interval

@@ -1,11 +1,11 @@
 """The entry of a verified run."""
 
 from __future__ import annotations
-from harness.document.float_sums import sum_in_order
 
 from collections.abc import Iterable
 from typing import Any
 
+from harness.document.float_sums import sum_in_order
 from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryRung, EntryScore, Sample
 from harness.leaderboard.entries.figures import mean_of
 from harness.record.ladder import LEVELS

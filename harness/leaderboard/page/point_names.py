@@ -56,9 +56,9 @@ def labelled(
         lines: of the references, whose names stand at the right end.
     """
     # With points at x = 100 and x = 140 on one height, "best" (4 characters of 7.6) needs 112 to
-    # 142.4 on the right of the first, where the second's own box begins at 131. It goes to the left,
-    # from 57.6 to 88, and the second's name to its right. Every point's box is taken before any name
-    # is placed, so that a name never covers a point that comes later.
+    # 142.4 on the right of the first, where the second's own box begins at 131. It goes to the
+    # left, from 57.6 to 88, and the second's name to its right. Every point's box is taken before
+    # any name is placed, so that a name never covers a point that comes later.
     taken: list[Box] = [(p.x - 9, p.y - 9, p.x + 9, p.y + 9) for p in points]
     taken += [
         (right - CHARACTER * len(line.label), line.at - LINE, right, line.at) for line in lines
