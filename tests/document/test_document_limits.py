@@ -191,3 +191,19 @@ def test_the_size_of_our_file_counts_names_in_utf8_and_fills_up_to_eight() -> No
 def test_values_are_counted_before_they_are_parsed(text: str) -> None:
     with pytest.raises(RecordError, match="here: more than 500000 values"):
         parse_json(text, "here")
+
+
+def test_values_are_counted_one_by_one_where_strings_hold_commas() -> None:
+    """The quick count is too high here; the values are what counts, and the list is one of them."""
+    numbers = ",0" * 499_998
+    assert len(parse_json(f'["a,b"{numbers}]', "here")) == 499_999
+    with pytest.raises(RecordError, match="here: more than 500000 values"):
+        parse_json(f'["a,b"{numbers},0]', "here")
+
+
+@pytest.mark.parametrize("item", [{}, tensor(data_offsets=[0, 3]), tensor(data_offsets=[1, 3])])
+def test_80_characters_of_a_tensor_s_name_are_shown(item: object, tmp_path: Path) -> None:
+    header = json.dumps({"n" * 81: item}).encode()
+    with pytest.raises(RecordError) as caught:
+        read_header(header_file(tmp_path / "x.safetensors", header, b"xy"))
+    assert f"tensor '{'n' * 80}' " in str(caught.value)

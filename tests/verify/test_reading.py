@@ -112,3 +112,9 @@ def test_a_report_is_clean_without_an_error_whatever_else_there_is() -> None:
 )  # fmt: skip
 def test_a_stranger_s_value_is_one_printable_line(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+@pytest.mark.parametrize("name", ["alone.json", "claim.jso", "claim.json.bak", "zero.json"])
+def test_any_other_file_is_taken_for_a_record(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("{}")
+    assert [item.kind for item in find_targets(tmp_path / name)] == ["record"]
