@@ -135,3 +135,10 @@ def test_pretty_json_keeps_every_script_and_the_order_of_keys() -> None:
     assert pretty_json({"b": "é 漢", "a": [1]}) == '{\n  "b": "é 漢",\n  "a": [\n    1\n  ]\n}\n'
     with pytest.raises(ValueError):
         pretty_json({"x": float("nan")})
+
+
+@pytest.mark.parametrize(("length", "shown"), [(60, 60), (61, 60)])
+def test_60_characters_of_a_wrong_value_are_shown(length: int, shown: int) -> None:
+    with pytest.raises(RecordError) as caught:
+        parse_document(Point, {"x": "q" * length}, "here")
+    assert f"(found '{'q' * shown}')" in str(caught.value)

@@ -939,3 +939,9 @@ def test_answers_of_programs_are_taken_as_stated_and_counted_all_the_same() -> N
     weighed_one = told("labels", generations={"fpb.loglikelihood": weighed((-1.0,), "passed")[
         "fpb.loglikelihood"]})  # fmt: skip
     assert weighed_one == [("fpb.loglikelihood row 0: label", "passed", "none")]
+
+
+def test_equal_numbers_are_equal_however_large() -> None:
+    """Python keeps small numbers once; of others two that are equal are two."""
+    threads = (put("spec.compute.threads", 1000), device(threads=int("1000")))
+    assert breaches("device", *threads) == []

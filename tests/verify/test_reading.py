@@ -11,6 +11,7 @@ from clean_submission import Submission
 
 from harness.errors import RecordError
 from harness.submissions.check import verify
+from harness.verify.read_submission import seal
 from harness.verify.report import Report, shown
 from harness.verify.rule import Rule
 from harness.verify.targets import find_targets
@@ -118,3 +119,24 @@ def test_a_stranger_s_value_is_one_printable_line(value: object, text: str) -> N
 def test_any_other_file_is_taken_for_a_record(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("{}")
     assert [item.kind for item in find_targets(tmp_path / name)] == ["record"]
+
+
+def test_null_is_a_value_and_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text("null")
+    [found] = verify([path]).findings
+    assert (found.rule, found.path) == ("schema", str(path))
+    assert found.found.startswith("x.json: not a result record")
+    path.write_text("{")
+    assert [item.rule for item in verify([path]).findings] == ["readable"]
+
+
+def test_a_folder_is_sealed_or_the_file_that_keeps_it_open_is_named(tmp_path: Path) -> None:
+    folder = Submission().write(tmp_path / FOLDER, sealed=False)
+    seal(folder)
+    assert verify([folder]).findings == ()
+    (folder / "evil.bin").write_bytes(b"x")
+    with pytest.raises(RecordError) as caught:
+        seal(folder)
+    told = "a file of no use here; rule known-files keeps it out of a submission"
+    assert str(caught.value) == f"{folder / 'evil.bin'}: {told}"
