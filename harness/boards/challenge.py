@@ -144,12 +144,12 @@ class ChoiceSet(EvaluationSet):
 
     @property
     def substitutes(self) -> dict[str, str]:
-        """The look-alikes."""
+        """File sha256 -> what that file is: the look-alikes that are known."""
         return self.lookalikes
 
     @property
     def substitute_files(self) -> tuple[str, ...]:
-        """The names of the look-alikes' files."""
+        """Names of the look-alikes' files."""
         return self.lookalike_files
 
 

@@ -19,7 +19,7 @@ CORPUS_SEED = 20_260_329
 
 
 class GeneralNlp(ChoiceProtocol):
-    """Multiple-choice questions. Everything else is what `ChoiceProtocol` does."""
+    """This board asks multiple-choice questions; the rest is what `ChoiceProtocol` does."""
 
     example_columns = ("instruction", "output")
 

@@ -57,7 +57,11 @@ class Medical(ChoiceProtocol):
     example_columns = ("input", "output")
 
     def read_questions(self, task: str, files: Sequence[Path]) -> list[Question]:
-        """Read a set's file, one question a row."""
+        """Read a set's file, one question a row.
+
+        Raises:
+            EvaluationError: a row is no question of the set.
+        """
         columns, question_of = SETS[task]
         questions = []
         for number, row in enumerate(read_table(files[0], columns)):

@@ -65,7 +65,14 @@ def with_options(question: str, options: Sequence[str]) -> str:
 def multiple_choice(
     question: str, options: Sequence[str], right: int, subset: str | None = None
 ) -> Question:
-    """Return the row of a question with four options, of which number `right`, from 0, is right."""
+    """Return the row of a question with four options.
+
+    Args:
+        question: as the set's file has it.
+        options: the texts of A to D.
+        right: place of the right option, from 0.
+        subset: part of the set that the question belongs to, where the board tells parts apart.
+    """
     text = with_options(question, options)
     return Question(text, LETTERS[right].upper(), question, options[right], subset)
 
