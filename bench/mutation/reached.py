@@ -56,6 +56,18 @@ class Contexts:
             self.failed.add(report.nodeid)
 
 
+def forget(before: dict, named: list[str]) -> None:
+    """Leave out what is known of tests that run anew: some may not be there any more."""
+    old = {
+        index for index, (name, _) in enumerate(before["tests"]) if name.startswith(tuple(named))
+    }
+    for of_file in before["lines"].values():
+        for line, found in of_file.items():
+            of_file[line] = [index for index in found if index not in old]
+    for index in old:
+        before["tests"][index] = (None, 0.0)
+
+
 def main() -> None:
     """Run tests once and write what they reach."""
     file, named = Path(sys.argv[1]), sys.argv[2:]
@@ -74,6 +86,7 @@ def main() -> None:
     for name in sorted(contexts.failed):
         print(f"left out, for it fails without any change: {name}")
     before = json.loads(file.read_text()) if named else {"tests": [], "lines": {}}
+    forget(before, named)
     place = {name: index for index, (name, _) in enumerate(before["tests"])}
     for name, seconds in contexts.seconds.items():
         if name not in contexts.failed and name not in place:
