@@ -43,6 +43,24 @@ EDITS: dict[str, tuple[Callable[[list[Row]], list[Row]], str]] = {
         "row 4: extra",
     ),
     "extra at the end": (lambda rows: [*rows, rows[0]], "row 12: extra"),
+    "extra, and another edit further on": (
+        lambda rows: [
+            *rows[:4],
+            Row("else", "neutral"),
+            *rows[4:9],
+            Row("x", "neutral"),
+            *rows[10:],
+        ],
+        "row 4: extra, the official rows go on after it",
+    ),
+    "missing, and another edit further on": (
+        lambda rows: [*rows[:4], *rows[5:9], Row("x", "neutral"), *rows[10:]],
+        "row 4: missing, the file goes on with the row after it",
+    ),
+    "three rows of others": (
+        lambda rows: [*rows[:4], *(Row(f"x{n}", "neutral") for n in range(3)), *rows[7:]],
+        "row 4: its prompt differs from the official one",
+    ),
     "repeated": (lambda rows: [*rows[:3], rows[2], *rows[3:]], "row 3: extra"),
     "moved": (swap, "row 3: moved, its prompt belongs to row 7"),
     "edited prompt": (
