@@ -1,7 +1,7 @@
 """The command line of `tox -e repro`.
 
-python -m tests.repro                      a small federation, four ways, digests compared
-python -m tests.repro PATH/result.json     a record, in an environment of its recorded versions
+python tests/repro                      a small federation, four ways, digests compared
+python tests/repro PATH/result.json     a record, in an environment of its recorded versions
 
 What follows PATH goes to `harness reproduce`: `--round 3`, `--mirror DIR`, `--tolerance`. A plugin
 that is not of this repository is named with `--install WHERE`, as pip takes it.
@@ -13,8 +13,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.repro.federation import repeat_federation
-from tests.repro.recorded import repeat_record
+from repeated_federation import repeat_federation
+from repeated_record import repeat_record
 
 
 def main() -> int:

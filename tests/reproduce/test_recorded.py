@@ -13,19 +13,19 @@ from harness.plugins import load
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "submissions" / "finance" / "smollm2-135m-dora" / "result.json"
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests" / "repro"))
 
-from tests.repro import recorded  # noqa: E402  # needs the path above
-from tests.repro.federation import verdict  # noqa: E402
+import repeated_record  # noqa: E402  # needs the path above
+from repeated_federation import verdict  # noqa: E402
 
 
 def test_a_claim_cannot_be_repeated(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="a claim without a result cannot be repeated"):
-        recorded.repeat_record(tmp_path, tmp_path, [], [])
+        repeated_record.repeat_record(tmp_path, tmp_path, [], [])
 
 
 def test_plugins_are_found_in_their_source() -> None:
-    found = recorded.own_plugins(ROOT)
+    found = repeated_record.own_plugins(ROOT)
     assert set(found) == {"smollm2-dora", "standard"}
     assert all((folder / "pyproject.toml").is_file() for folder in found.values())
 
@@ -33,24 +33,24 @@ def test_plugins_are_found_in_their_source() -> None:
 def test_recorded_versions_go_before_the_checkouts(tmp_path: Path) -> None:
     constraints = tmp_path / "constraints.txt"
     constraints.write_text("# a comment\ntorch==2.13.0\nnumpy==2.4.6\n")
-    assert recorded.merged(constraints, {"torch": "2.12.0"}) == "numpy==2.4.6\n"
-    assert recorded.merged(tmp_path / "none.txt", {}) == ""
+    assert repeated_record.merged(constraints, {"torch": "2.12.0"}) == "numpy==2.4.6\n"
+    assert repeated_record.merged(tmp_path / "none.txt", {}) == ""
 
 
 def test_the_source_is_the_recorded_commit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unknown = {"commit": "0" * 40, "dirty": False}
-    assert recorded.source_of(unknown, tmp_path / "a") == ROOT
+    assert repeated_record.source_of(unknown, tmp_path / "a") == ROOT
     assert "does not hold the recorded commit 000000000000" in capsys.readouterr().out
-    assert recorded.source_of({"commit": "--all", "dirty": False}, tmp_path / "b") == ROOT
+    assert repeated_record.source_of({"commit": "--all", "dirty": False}, tmp_path / "b") == ROOT
     head = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
     if head.returncode:
         pytest.skip("not a git checkout")
     commit = {"commit": head.stdout.strip(), "dirty": True}
-    assert recorded.source_of(commit, tmp_path / "c") == tmp_path / "c"
+    assert repeated_record.source_of(commit, tmp_path / "c") == tmp_path / "c"
     assert (tmp_path / "c" / "harness" / "__init__.py").is_file()
     assert "which had been changed when the record was made" in capsys.readouterr().out
 
@@ -66,7 +66,7 @@ def test_another_plugin_than_the_recorded_one_ends_it_before_a_run(
     monkeypatch.setattr(recorded, "build", lambda *args: Path(sys.executable))
     monkeypatch.setattr(recorded, "digests", lambda *args: {name: digest})
     with pytest.raises(SystemExit, match=rf"plugin {name}: digest {digest[:12]}, .*--install"):
-        recorded.repeat_record(path, tmp_path, [], [])
+        repeated_record.repeat_record(path, tmp_path, [], [])
 
 
 def test_a_difference_names_the_round_that_it_begins_in() -> None:

@@ -46,7 +46,7 @@ def test_an_unknown_task_is_named_with_a_close_one(tmp_path: Path) -> None:
 
 
 def test_programs_are_not_scored_without_running_them(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="programs of code are not executed here"):
+    with pytest.raises(EvaluationError, match="scored by executing them: add --execute"):
         rescore("humaneval", tmp_path / "none.json")
 
 

@@ -1,1 +1,0 @@
-"""`tox -e repro`: does a federation repeat itself, and does a submission?"""
