@@ -63,8 +63,8 @@ def test_another_plugin_than_the_recorded_one_ends_it_before_a_run(
     path = tmp_path / "result.json"
     path.write_text(json.dumps(record))
     name, digest = record["plugins"][0]["name"], load(record["plugins"][0]["name"]).ref.digest
-    monkeypatch.setattr(recorded, "build", lambda *args: Path(sys.executable))
-    monkeypatch.setattr(recorded, "digests", lambda *args: {name: digest})
+    monkeypatch.setattr(repeated_record, "build", lambda *args: Path(sys.executable))
+    monkeypatch.setattr(repeated_record, "digests", lambda *args: {name: digest})
     with pytest.raises(SystemExit, match=rf"plugin {name}: digest {digest[:12]}, .*--install"):
         repeated_record.repeat_record(path, tmp_path, [], [])
 
