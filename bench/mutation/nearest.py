@@ -101,19 +101,21 @@ def statement(path: Path, lines: list[int]) -> list[int]:
 def choose(reached: dict, clean: Path, file: str, lines: list[int]) -> list[str]:
     """Return node ids, nearest first.
 
-    They are of the tests that run the lines; of lines that run at import, of those that run
-    anything in the file. A test is near when it runs what few others run, first in the function
-    around the lines, then in the file: a test that makes a rule object runs the line that says so.
+    They are of the tests that run the lines; lines that run at import may matter to every test,
+    those first that run anything in the file. A test is near when it runs what few others run,
+    first in the function around the lines, then in the file: a test that makes a rule object runs
+    the line that says so. Of equally near tests the quicker ones come first.
     """
     of_file = {int(line): found for line, found in reached["lines"].get(file, {}).items()}
     places = {index for line in lines for index in of_file.get(line, [])}
     if not places:
-        places = {index for found in of_file.values() for index in found}
+        places = {index for index, (name, _) in enumerate(reached["tests"]) if name}
     around = function(clean.parent / file, lines[0])
 
-    def nearness(index: int) -> tuple[float, float]:
+    def nearness(index: int) -> tuple[float, float, float]:
         rare = {line: 1 / len(found) for line, found in of_file.items() if index in found}
-        return sum(part for line, part in rare.items() if line in around), sum(rare.values())
+        in_function = sum(part for line, part in rare.items() if line in around)
+        return in_function, sum(rare.values()), -reached["tests"][index][1]
 
     chosen, total = [], 0.0
     for index in sorted(places, key=nearness, reverse=True):

@@ -181,7 +181,7 @@ def test_the_size_of_our_file_counts_names_in_utf8_and_fills_up_to_eight() -> No
     """`{"__metadata__":{"format":"pt"}}` are 32 bytes, and a tensor named a adds 60."""
     empty = len('{"__metadata__":{"format":"pt"}}')
     assert file_bytes({}) == 8 + -(-empty // 8) * 8
-    for name, more in (("a", 1), ("é", 2), ("漢", 3)):
+    for name, more in (("a" * 8, 8), ("é" * 8, 16), ("漢" * 8, 24)):
         item = ',"":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}'
         header = empty + len(item) + more
         assert file_bytes({name: (2, 3)}) == 8 + -(-header // 8) * 8 + 24
@@ -194,11 +194,11 @@ def test_values_are_counted_before_they_are_parsed(text: str) -> None:
 
 
 def test_values_are_counted_one_by_one_where_strings_hold_commas() -> None:
-    """The quick count is too high here; the values are what counts, and the list is one of them."""
-    numbers = ",0" * 499_998
-    assert len(parse_json(f'["a,b"{numbers}]', "here")) == 499_999
+    """The quick count is too high by the three commas; that one by one has the list and its end."""
+    numbers = ",0" * 499_997
+    assert len(parse_json(f'["a,b,c,d"{numbers}]', "here")) == 499_998
     with pytest.raises(RecordError, match="here: more than 500000 values"):
-        parse_json(f'["a,b"{numbers},0]', "here")
+        parse_json(f'["a,b,c,d"{numbers},0]', "here")
 
 
 @pytest.mark.parametrize("item", [{}, tensor(data_offsets=[0, 3]), tensor(data_offsets=[1, 3])])
