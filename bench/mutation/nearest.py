@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-MOST_SECONDS = 60.0
+MOST_SECONDS = 600.0
 """Of the tests of one mutant together, as long as they took while it was noted what they reach."""
 
 
@@ -107,10 +107,11 @@ def choose(reached: dict, clean: Path, file: str, lines: list[int]) -> list[str]
     the line that says so. Of equally near tests the quicker ones come first.
     """
     of_file = {int(line): found for line, found in reached["lines"].get(file, {}).items()}
-    places = {index for line in lines for index in of_file.get(line, [])}
-    if not places:
-        places = {index for index, (name, _) in enumerate(reached["tests"]) if name}
     around = function(clean.parent / file, lines[0])
+    if len(around) == 1:
+        places = {index for index, (name, _) in enumerate(reached["tests"]) if name}
+    else:
+        places = {index for line in lines for index in of_file.get(line, [])}
 
     def nearness(index: int) -> tuple[float, float, float]:
         rare = {line: 1 / len(found) for line, found in of_file.items() if index in found}

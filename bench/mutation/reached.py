@@ -59,7 +59,9 @@ class Contexts:
 def forget(before: dict, named: list[str]) -> None:
     """Leave out what is known of tests that run anew: some may not be there any more."""
     old = {
-        index for index, (name, _) in enumerate(before["tests"]) if name.startswith(tuple(named))
+        index
+        for index, (name, _) in enumerate(before["tests"])
+        if name and name.startswith(tuple(named))
     }
     for of_file in before["lines"].values():
         for line, found in of_file.items():
