@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import site
+import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -82,7 +83,8 @@ def environment_folders() -> frozenset[str]:
     """Return the real paths of the folders that this Python has on its path in isolated mode.
 
     They are the standard library, the environment's site folders and what the `.pth` files in
-    these name (an editable install is such a line).
+    these name (an editable install is such a line). Where the path has more, an isolated Python is
+    asked: a `.pth` file may also hold code, as some editable installs do.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     folders = {os.path.dirname(os.__file__)}
@@ -97,7 +99,18 @@ def environment_folders() -> frozenset[str]:
     folders |= {os.path.join(folder, "lib-dynload") for folder in list(folders)}
     for folder in site.getsitepackages():
         folders |= {folder, *_named_in(folder)}
-    return frozenset(os.path.realpath(folder) for folder in folders)
+    known = frozenset(os.path.realpath(folder) for folder in folders)
+    if all(os.path.realpath(entry) in known for entry in sys.path if os.path.isabs(entry)):
+        return known
+    return known | {os.path.realpath(entry) for entry in _isolated_path() if entry}
+
+
+def _isolated_path() -> list[str]:
+    code = "import sys; sys.stdout.write(chr(0).join(sys.path))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+    return done.stdout.split(chr(0)) if done.returncode == 0 else []
 
 
 def _named_in(folder: str) -> list[str]:
