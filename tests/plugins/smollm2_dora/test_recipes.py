@@ -19,7 +19,7 @@ def test_the_laptop_recipe_trains_on_the_tokens_of_the_evaluation() -> None:
     spec, challenge = resolved.spec, load_challenge("finance")
     model_dir = Path(locate(spec, resolved.challenge, None).model_dir)
     tokenizer = load_tokenizer(spec.model, str(model_dir))
-    asked = make_row(challenge, TEXT, "positive", "news").context
+    asked = make_row(challenge.protocol.instruction, TEXT, "positive", "news").context
     row = {
         "instruction": challenge.protocol.instruction.format(tag="news"),
         "input": TEXT,
