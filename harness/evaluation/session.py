@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -54,7 +55,7 @@ def measures(protocol: BoardProtocol) -> tuple[MeasureKind, ...]:
     return (OFFICIAL,) if protocol.second is None else (OFFICIAL, SECOND)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EvaluatedRun:
     """A run as its evaluation sees it: spec, assets, adapter and device."""
 
@@ -66,9 +67,9 @@ class EvaluatedRun:
     """None: the untrained base."""
     device: str
 
-    @property
+    @cached_property
     def protocol(self) -> BoardProtocol:
-        """The board's object."""
+        """The board's object, made once."""
         return protocol_of(self.challenge)
 
     @property

@@ -21,6 +21,7 @@ What the model is given for a question, and what is kept of it in the generation
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -77,7 +78,7 @@ def multiple_choice(
     return Question(text, LETTERS[right].upper(), question, options[right], subset)
 
 
-class ChoiceProtocol(ChoiceReader):
+class ChoiceProtocol(ChoiceReader, ABC):
     """All of a `BoardProtocol` whose answers are choices, but the rows and the smoke corpus.
 
     A board's class sets `example_columns` and adds `read_questions`, `smoke_questions` and
@@ -101,17 +102,17 @@ class ChoiceProtocol(ChoiceReader):
         )
         self._rules, self._dataset = rules, dataset
 
+    @abstractmethod
     def read_questions(self, task: str, files: Sequence[Path]) -> list[Question]:
         """Return the rows of a set's files in the official order.
 
         Raises:
             EvaluationError: a file cannot be read, or is of another set.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def smoke_questions(self, task: str) -> list[Question]:
         """Return the synthetic rows that stand for a set."""
-        raise NotImplementedError
 
     def rows(self, task: str, files: Sequence[Path]) -> OfficialSet:
         """Build the official rows of a set from its files; see `BoardProtocol`.

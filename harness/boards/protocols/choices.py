@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.boards.board import Board
 from harness.boards.protocol import PublishedRow, Reading
-from harness.boards.protocols import accuracy_files
+from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
 from harness.boards.published_files import read_array, read_lines
 from harness.document import read_text
@@ -57,7 +57,7 @@ def gold_of(gold: str) -> str:
     return text
 
 
-class ChoiceReader:
+class ChoiceReader(AccuracyFiles):
     """How choices are read, and the published files that hold them."""
 
     rederivable = True
@@ -94,22 +94,6 @@ class ChoiceReader:
             "empty_answer": targets.count("") / len(targets),
             "best_constant": best / len(targets),
         }
-
-    def accuracy_file(self, task: str) -> str:
-        """Return a regular expression for the path of a published accuracy file."""
-        return accuracy_files.accuracy_file(task)
-
-    def stated_accuracy(self, task: str, text: str) -> str | None:
-        """Return the fraction in the text of an accuracy file."""
-        return accuracy_files.stated_accuracy(text)
-
-    def unofficial_settings(self, task: str, text: str) -> tuple[str, ...]:
-        """Return nothing: an accuracy file of upstream's script states no settings."""
-        return ()
-
-    def generations_file(self, task: str) -> str | None:
-        """Return a regular expression for the path of a published generations file."""
-        return accuracy_files.generations_file(task)
 
     def published(self, path: Path) -> list[PublishedRow]:
         """Read upstream's array of prompt, right choice and output, or lines as ours are.

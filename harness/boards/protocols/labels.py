@@ -20,7 +20,7 @@ from typing import ClassVar
 
 from harness.boards.challenge import Challenge, LabelEvaluation, TrainingPin
 from harness.boards.protocol import Decoding, PublishedRow, Reading, SecondMeasure
-from harness.boards.protocols import accuracy_files
+from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
 from harness.boards.published_files import read_lines
 from harness.boards.training_pin import training_faults
@@ -34,7 +34,7 @@ def names(answer: str, label: str) -> bool:
     return label in answer or label.capitalize() in answer
 
 
-class LabelProtocol:
+class LabelProtocol(AccuracyFiles):
     """All of a `BoardProtocol` whose answers are labels, but the rows and the smoke corpus.
 
     A board's class sets `looked_for` and adds `rows`, `smoke_rows`, `smoke_training` and
@@ -170,22 +170,6 @@ class LabelProtocol:
         The space belongs to the label here, so that " negative" is whole tokens.
         """
         return prompt.removesuffix(self.marker) + self.marker.rstrip()
-
-    def accuracy_file(self, task: str) -> str:
-        """Return a regular expression for the path of a published accuracy file."""
-        return accuracy_files.accuracy_file(task)
-
-    def stated_accuracy(self, task: str, text: str) -> str | None:
-        """Return the fraction in the text of an accuracy file."""
-        return accuracy_files.stated_accuracy(text)
-
-    def unofficial_settings(self, task: str, text: str) -> tuple[str, ...]:
-        """Return nothing: an accuracy file of upstream's script states no settings."""
-        return ()
-
-    def generations_file(self, task: str) -> str | None:
-        """Return a regular expression for the path of a published generations file."""
-        return accuracy_files.generations_file(task)
 
     def published(self, path: Path) -> list[PublishedRow]:
         """Read JSON lines of prompt, right label and label read."""
