@@ -39,7 +39,9 @@ class OpenRun:
             spec.peft.name, method, spec.model, self.components.peft_params
         )
         """Of the whole adapter as it starts, in state-dict order."""
-        self.context: StrategyContext = strategy_context(spec, job.challenge, self.components)
+        self.context: StrategyContext = strategy_context(
+            spec, job.challenge, self.components, self.shapes
+        )
         self.frozen = frozenset(self.shapes.keys() - self.context.shapes.keys())
         """Tensors that stay at their seeded start: saved, but neither trained nor sent."""
         self.objective: LocalObjective | None = client_part(

@@ -40,20 +40,17 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
     return shapes
 
 
-def travelling_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Document) -> Shapes:
+def travelling_shapes(name: str, method: PeftMethod, shapes: Shapes) -> Shapes:
     """Return the tensors of one message: the adapter's without the frozen ones.
 
     Args:
         name: qualified name of the method, for messages.
         method: the method.
-        model: the base model.
-        params: the method's parameters.
+        shapes: the whole adapter's, as `adapter_shapes` returned them.
 
     Raises:
-        PluginError: `adapter_shapes` refuses the forecast, `frozen` raises, or every tensor is
-            frozen.
+        PluginError: `frozen` raises, or every tensor is frozen.
     """
-    shapes = adapter_shapes(name, method, model, params)
     with calling_plugin(f"PEFT method {name}: frozen()"):
         moving = {tensor: shape for tensor, shape in shapes.items() if not method.frozen(tensor)}
     if not moving:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.boards.board import default_board
 from harness.boards.challenge import Challenge, InstructionSet, load_challenge
-from harness.components import RoundPlan, StrategyContext
+from harness.components import RoundPlan, Shapes, StrategyContext
 from harness.document import Document
 from harness.errors import PluginError, did_you_mean
 from harness.machine.machine import Machine, this_machine
@@ -123,7 +123,7 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
         smoke=request.smoke,
     )
     shapes = adapter_shapes(method.name, method.value, base, components.peft_params)
-    context = strategy_context(spec, challenge, components)
+    context = strategy_context(spec, challenge, components, shapes)
     objections = objection(
         strategy.name, strategy.value, components.strategy_params, spec.peft, spec.train
     )
@@ -189,18 +189,26 @@ def with_prompt(recipe: Recipe, challenge: Challenge) -> Recipe:
 
 
 def strategy_context(
-    spec: RunSpec, challenge: Challenge, components: Components
+    spec: RunSpec, challenge: Challenge, components: Components, shapes: Shapes
 ) -> StrategyContext:
-    """Return what a strategy may know of the run of `spec`."""
+    """Return what a strategy may know of a run.
+
+    Args:
+        spec: the run.
+        challenge: its challenge.
+        components: the components that the spec names.
+        shapes: the whole adapter's, as `adapter_shapes` returned them.
+
+    Raises:
+        PluginError: see `travelling_shapes`.
+    """
     return StrategyContext(
         num_supernodes=challenge.num_supernodes,
         clients_per_round=challenge.clients_per_round(spec.train.fraction),
         fraction=spec.train.fraction,
         rounds=spec.train.rounds,
         seed=spec.seed,
-        shapes=travelling_shapes(
-            spec.peft.name, components.method, spec.model, components.peft_params
-        ),
+        shapes=travelling_shapes(spec.peft.name, components.method, shapes),
         peft_method=spec.peft.name,
         peft_params=spec.peft.params,
     )

@@ -31,7 +31,7 @@ def check_peft_method(method: PeftMethod, plugin: Loaded) -> Iterator[Problem]:
         try:
             shapes = adapter_shapes(method.name, method, TINY, params)
             again = adapter_shapes(method.name, method, TINY, params)
-            travelling_shapes(method.name, method, TINY, params)
+            travelling_shapes(method.name, method, shapes)
         except HarnessError as error:
             yield Problem(subject, "shapes", f"on a Llama: {error}")
             continue

@@ -8,7 +8,7 @@ from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.errors import HarnessError
 from harness.federation.strategy_parts import client_part
-from harness.planning.component_checks import round_plan, travelling_shapes
+from harness.planning.component_checks import adapter_shapes, round_plan, travelling_shapes
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
 from harness.testing.laws import BREAKABLE, LAWS
@@ -64,7 +64,8 @@ def sample_context(method: StrategyMethod, plugin: Loaded) -> StrategyContext | 
     with calling_plugin("supports()"):
         for name, values, peft, params in candidates:
             if method.supports(name, values) is None:
-                return _context(name, values, travelling_shapes(name, peft, TINY, params))
+                shapes = adapter_shapes(name, peft, TINY, params)
+                return _context(name, values, travelling_shapes(name, peft, shapes))
         if method.supports(LORA, LORA_PARAMS) is None:
             return _context(LORA, LORA_PARAMS, lora_shapes())
     return None

@@ -41,7 +41,8 @@ class Adapter:
         from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
         culprit = f"PEFT method {method.name}"
-        expected = adapter_shapes(method.name, method, model, params)
+        self.shapes = adapter_shapes(method.name, method, model, params)
+        """Tensor name -> shape, as the method forecasts them."""
         with calling_plugin(f"{culprit}: configure()"):
             self.config = method.configure(model, params)
         if not isinstance(self.config, PeftConfig):
@@ -65,11 +66,11 @@ class Adapter:
         self._hub_id = model.hub_id
         self._tensors: dict[str, torch.Tensor] = dict(state)
         found = {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
-        if found != {name: tuple(shape) for name, shape in expected.items()}:
-            differing = sorted(set(found.items()) ^ {(k, tuple(v)) for k, v in expected.items()})
+        if found != {name: tuple(shape) for name, shape in self.shapes.items()}:
+            differing = sorted(set(found.items()) ^ {(k, tuple(v)) for k, v in self.shapes.items()})
             raise PluginError(
-                f"{culprit}: {len(found)} tensors made, {len(expected)} forecast by its shapes();"
-                f" first difference {differing[0]}; correct shapes()"
+                f"{culprit}: {len(found)} tensors made, {len(self.shapes)} forecast by its"
+                f" shapes(); first difference {differing[0]}; correct shapes()"
             )
         # peft's state dict holds views under names of its own, so a tensor of it is matched with
         # the parameter that the optimizer needs by the memory that both stand for.

@@ -103,7 +103,7 @@ class Trainer:
         speed_up_norms(self.model)
         speed_up(self.model, self._dtype)
         self._initial = self.adapter.values()
-        self._travelling = frozenset(travelling_shapes(spec.peft.name, method, spec.model, params))
+        self._travelling = frozenset(travelling_shapes(spec.peft.name, method, self.adapter.shapes))
 
     def initial(self) -> Arrays:
         """Return the adapter as peft initialises it, seeded by the run; frozen tensors too."""

@@ -58,7 +58,7 @@ def test_a_wrong_forecast_is_named(shapes, words):
 def test_an_adapter_that_is_frozen_whole_is_refused():
     frozen = method(lambda m, p: SHAPES, frozen=lambda name: True)
     with pytest.raises(PluginError, match="nothing would train"):
-        travelling_shapes("p/m", frozen, MODEL, Document())
+        travelling_shapes("p/m", frozen, adapter_shapes("p/m", frozen, MODEL, Document()))
 
 
 def strategy(**fields):

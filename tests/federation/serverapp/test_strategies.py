@@ -14,6 +14,7 @@ from served import serve
 from tiny_run import TinyRun, tiny_run
 
 from harness.document import sha256_file
+from harness.planning.component_checks import adapter_shapes
 from harness.planning.forecast import message_bytes
 from harness.planning.resolve import strategy_context
 from harness.plugins import load_components
@@ -50,7 +51,9 @@ def check(run: TinyRun, folder: Path, model: Path) -> list[str]:
     """Run it, compare the traffic with the plan, load the adapter; return the digests."""
     done = serve(run, folder)
     components = load_components(run.spec)
-    context = strategy_context(run.spec, run.challenge, components)
+    method = components.method
+    shapes = adapter_shapes(method.name, method, run.spec.model, components.peft_params)
+    context = strategy_context(run.spec, run.challenge, components, shapes)
     plan = partial(components.strategy.plan_of, components.strategy_params, context)
     rounds = done.outcome.rounds
     assert len(rounds) == run.spec.train.rounds == 3
