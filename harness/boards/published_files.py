@@ -53,16 +53,16 @@ def parse_lines(text: str, name: str) -> list[PublishedRow]:
     return _filled(rows, name)
 
 
-def read_array(path: Path) -> list[PublishedRow]:
-    """Read a generations file that is one JSON array.
+def parse_array(text: str, name: str) -> list[PublishedRow]:
+    """Parse the text of a generations file that is one JSON array.
 
     Raises:
-        RecordError: missing, too large, not UTF-8, or not JSON.
+        RecordError: not JSON.
         EvaluationError: empty, or a row lacks a field or holds a wrong one; the row is named.
     """
     rows = []
-    for place, value in _values(read_text(path), str(path)):
-        where = f"{path}: {place}"
+    for place, value in _values(text, name):
+        where = f"{name}: {place}"
         if "context" in value and "prompt" not in value:
             raise EvaluationError(
                 f"{where}: has `context`, `new_target`, `new_out`; expected `prompt`, `gold`,"
@@ -78,7 +78,7 @@ def read_array(path: Path) -> list[PublishedRow]:
                 subset=_text(value, "subset", where) if "subset" in value else None,
             )
         )
-    return _filled(rows, str(path))
+    return _filled(rows, name)
 
 
 def _filled(rows: list[PublishedRow], name: str) -> list[PublishedRow]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.boards.published_files import read_array, read_lines
+from harness.boards.published_files import parse_array, read_lines
 from harness.errors import EvaluationError, HarnessError
 
 GOOD = {"context": "p", "new_target": "neutral", "new_out": "positive"}
@@ -44,4 +44,4 @@ def test_an_empty_file_is_no_score(tmp_path: Path) -> None:
 
 def test_lines_are_not_taken_for_an_array(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"line 1: has `context`.*expected `prompt`"):
-        read_array(write(tmp_path, json.dumps(GOOD)))
+        parse_array(write(tmp_path, json.dumps(GOOD)).read_text(), "generations.jsonl")

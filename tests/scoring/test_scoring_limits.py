@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.boards.published_files import read_array, read_lines
+from harness.boards.published_files import parse_array, read_lines
 from harness.errors import HarnessError
 from harness.scoring.statistics import bootstrap_interval, standard_error
 
@@ -33,7 +33,7 @@ def test_100_000_rows_are_read_and_one_more_is_not(tmp_path: Path) -> None:
         read_lines(path)
     item = {"prompt": "p", "gold": "a", "output": "a"}
     path.write_text(json.dumps([item] * 100_000))
-    assert len(read_array(path)) == 100_000
+    assert len(parse_array(path.read_text(), str(path))) == 100_000
     path.write_text(json.dumps([item] * 100_001))
     with pytest.raises(HarnessError, match="100000"):
-        read_array(path)
+        parse_array(path.read_text(), str(path))

@@ -15,7 +15,7 @@ from harness.boards.board import Board
 from harness.boards.protocol import PublishedRow, Reading
 from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
-from harness.boards.published_files import read_array, read_lines
+from harness.boards.published_files import parse_array, parse_lines
 from harness.document import read_text
 
 ANSWERS = frozenset({"a", "b", "c", "d", "e", "yes", "no"})
@@ -100,6 +100,7 @@ class ChoiceReader(AccuracyFiles):
 
         A worked answer is cut out of the right choice, and it is in lower case.
         """
-        ours = read_text(path).lstrip()[:1] == "{" and '"new_out"' in read_text(path)
-        rows = read_lines(path) if ours else read_array(path)
+        text = read_text(path)
+        ours = text.lstrip()[:1] == "{" and '"new_out"' in text
+        rows = (parse_lines if ours else parse_array)(text, str(path))
         return [row._replace(target=gold_of(row.target)) for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from harness.claims.importing.project import MAX_TEXT_BYTES, Project
+from harness.claims.importing.project import Project
 from harness.claims.record import ClaimedTraffic, Quote
 from harness.errors import RecordError
 
@@ -29,11 +29,9 @@ def read_traffic(
     logs: dict[str, list[tuple[str, str]]] = {}
     for name in project.find(r".*\.(?:txt|log)"):
         try:
-            if len(project.data(name)) > MAX_TEXT_BYTES:
-                continue
+            lines = LINE.findall(project.text(name))
         except RecordError:
             continue
-        lines = LINE.findall(project.text(name))
         if lines:
             logs[name] = lines
         else:
