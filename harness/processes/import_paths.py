@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import site
-import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -106,6 +105,8 @@ def environment_folders() -> frozenset[str]:
 
 
 def _isolated_path() -> list[str]:
+    import subprocess  # rarely needed, and every command would wait 10 ms for it
+
     code = "import sys; sys.stdout.write(chr(0).join(sys.path))"
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False
