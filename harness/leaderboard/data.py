@@ -9,11 +9,20 @@ from harness.boards.board import Board
 from harness.leaderboard.columns import Ranked
 
 LEADERBOARD_SCHEMA = "flowertune-harness/leaderboard"
-LEADERBOARD_VERSION = 2
+LEADERBOARD_VERSION = 3
 
 
-def board_value(items: Sequence[Ranked], board: Board, refused: Sequence[str]) -> dict[str, Any]:
-    """Return the JSON value of one challenge's board."""
+def board_value(
+    items: Sequence[Ranked], board: Board, refused: Sequence[str], claims: Sequence[Ranked] = ()
+) -> dict[str, Any]:
+    """Return the JSON value of one challenge's board.
+
+    Args:
+        items: runs and references, in the table's order.
+        board: the challenge.
+        refused: a sentence for each submission that is not shown.
+        claims: what is shown apart and has no rank.
+    """
     return {
         "schema": LEADERBOARD_SCHEMA,
         "schema_version": LEADERBOARD_VERSION,
@@ -24,13 +33,15 @@ def board_value(items: Sequence[Ranked], board: Board, refused: Sequence[str]) -
         ],
         "measures": [{"name": item.name, "heading": item.heading} for item in board.measures],
         "second": None if board.second is None else board.second.heading,
-        "entries": [
-            {
-                "rank_group": item.group,
-                "status": item.status,
-                **item.entry.model_dump(mode="json"),
-            }
-            for item in items
-        ],
+        "entries": [_entry(item) for item in items],
+        "claims": [_entry(item) for item in claims],
         "refused": list(refused),
+    }
+
+
+def _entry(item: Ranked) -> dict[str, Any]:
+    return {
+        "rank_group": item.group,
+        "status": item.status,
+        **item.entry.model_dump(mode="json"),
     }

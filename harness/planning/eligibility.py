@@ -13,6 +13,16 @@ from harness.record.machine import Environment
 from harness.spec import RunSpec
 
 
+def exercise_because(spec: RunSpec) -> tuple[str, ...]:
+    """Return why a run is an exercise, whose scores belong on no board; empty when it is none."""
+    reasons: list[str] = []
+    if spec.smoke:
+        reasons.append("a smoke run: synthetic text, a small model and 2 short rounds")
+    if spec.evaluation_rows is not None:
+        reasons.append(f"only the first {spec.evaluation_rows} rows of each set were evaluated")
+    return tuple(reasons)
+
+
 def ineligible_because(
     spec: RunSpec, challenge: Challenge, data: Iterable[DataRecord], environment: Environment
 ) -> tuple[str, ...]:
@@ -24,11 +34,7 @@ def ineligible_because(
         data: what the run read, each with its notes.
         environment: where it ran; a changed checkout counts.
     """
-    reasons: list[str] = []
-    if spec.smoke:
-        reasons.append("a smoke run: synthetic text, a small model and 2 short rounds")
-    if spec.evaluation_rows is not None:
-        reasons.append(f"only the first {spec.evaluation_rows} rows of each set were evaluated")
+    reasons = list(exercise_because(spec))
     if spec.challenge.revision != challenge.revision:
         reasons.append(
             f"run under revision {spec.challenge.revision} of {challenge.id},"

@@ -9,9 +9,10 @@ from pathlib import Path
 from harness.claims.check import CLAIM_RULES, check_claim
 from harness.claims.record import ClaimRecord
 from harness.submissions.parallel import each
+from harness.submissions.verdict import verdict_of
 from harness.verify.all_rules import RECORD_RULES, RULES
 from harness.verify.read_submission import read_submission
-from harness.verify.report import Finding, Report
+from harness.verify.report import Finding, Report, Verdict
 from harness.verify.submission import Submission
 from harness.verify.targets import Target, find_targets
 
@@ -37,6 +38,13 @@ class Checked:
         known = self.submission is not None or self.claim is not None
         return known and not any(item.severity == "error" for item in self.findings)
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """What a run or submission comes to; None of a claim, or where no record could be read."""
+        if self.submission is None:
+            return None
+        return verdict_of(self.submission, self.target, self.clean)
+
 
 def verify(paths: Iterable[Path]) -> Report:
     """Check every record and submission under `paths`.
@@ -45,13 +53,18 @@ def verify(paths: Iterable[Path]) -> Report:
         RecordError: a path has nothing to check.
     """
     targets = [target for path in paths for target in find_targets(path)]
-    findings = (finding for found in each(findings_of, targets) for finding in found)
-    return Report.of((target.name for target in targets), findings)
+    results = each(judgement_of, targets)
+    return Report.of(
+        (target.name for target in targets),
+        (finding for findings, _ in results for finding in findings),
+        (verdict for _, verdict in results if verdict is not None),
+    )
 
 
-def findings_of(target: Target) -> list[Finding]:
-    """Check one target and return its findings only."""
-    return check(target).findings
+def judgement_of(target: Target) -> tuple[list[Finding], Verdict | None]:
+    """Check one target and return its findings, and what it comes to where it is a run."""
+    checked = check(target)
+    return checked.findings, checked.verdict
 
 
 def check(target: Target) -> Checked:

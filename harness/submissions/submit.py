@@ -21,6 +21,7 @@ from harness.boards.protocol import BoardProtocol, PublishedRow
 from harness.boards.published_files import read_lines
 from harness.document import pretty_json, sha256_text, write_atomic
 from harness.errors import RecordError, UsageError
+from harness.planning.eligibility import exercise_because
 from harness.record.file_names import ADAPTER_CONFIG_PATH, CARD, LADDER, LOSS_PLOT, RESULT, ROW_BITS
 from harness.record.ladder import Rung, score_digest
 from harness.record.result import ResultRecord
@@ -28,7 +29,7 @@ from harness.submissions.check import Checked, check
 from harness.verify.files.generations import Generations, generation_lines
 from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.read_submission import seal
-from harness.verify.report import Finding
+from harness.verify.report import Finding, Verdict
 from harness.verify.rules.evaluation.answers import source, task_of
 from harness.verify.submission import Submission
 from harness.verify.targets import Target
@@ -41,10 +42,13 @@ SHORT_PASSAGE = 16
 class RefusedError(RecordError):
     """Verify objects to what would be submitted."""
 
-    def __init__(self, message: str, findings: list[Finding]) -> None:
-        """Keep what was found beside the message."""
+    def __init__(
+        self, message: str, findings: list[Finding], verdict: Verdict | None = None
+    ) -> None:
+        """Keep beside the message what was found and what it comes to."""
         super().__init__(message)
         self.findings = findings
+        self.verdict = verdict
 
 
 def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
@@ -59,7 +63,8 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
         The folder that was written.
 
     Raises:
-        RefusedError: verify finds an error in the run or in what would be submitted.
+        RefusedError: verify finds an error in the run or in what would be submitted, or it is a
+            smoke run or of a part of the rows.
         UsageError: no run there, an unusable name, or one that is taken.
     """
     if not (run_dir / RESULT).is_file():
@@ -69,6 +74,13 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
         )
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     submission = _accepted(checked, run_dir)
+    exercise = exercise_because(submission.record.spec)
+    if exercise:
+        raise RefusedError(
+            f"{run_dir}: {exercise[0]}; only whole runs are filed",
+            checked.findings,
+            checked.verdict,
+        )
     chosen = name or default_name(submission.record)
     if not SUBMISSION_NAME.fullmatch(chosen):
         raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
@@ -98,6 +110,7 @@ def _accepted(checked: Checked, run_dir: Path) -> Submission:
         raise RefusedError(
             f"{run_dir}: verify finds {len(errors)} errors ({rules}); see harness verify {run_dir}",
             checked.findings,
+            checked.verdict,
         )
     return checked.submission
 

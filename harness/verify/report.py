@@ -26,6 +26,28 @@ class Finding(Document):
     expected: str
 
 
+class Verdict(Document):
+    """What one run or submission comes to."""
+
+    path: str
+    average: float
+    """Plain mean of the official accuracies, in [0, 1], as the record states it."""
+    eligible: bool
+    reasons: tuple[str, ...]
+    """Why it is not eligible, all of them."""
+    next: str
+    """What to do now, one line."""
+
+    def lines(self) -> list[str]:
+        """Return it as lines for people."""
+        rank = "eligible" if self.eligible else "not eligible, so that it cannot rank"
+        return [
+            f"{self.path}: average {100 * self.average:.2f} %, {rank}",
+            *(f"  not eligible: {reason}" for reason in self.reasons),
+            f"  next: {self.next}",
+        ]
+
+
 class Report(Document):
     """What `harness verify` says."""
 
@@ -34,15 +56,23 @@ class Report(Document):
     checked: tuple[str, ...]
     """Records and submissions that were looked at."""
     findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    """What each run and submission comes to; none for claims."""
 
     @classmethod
-    def of(cls, checked: Iterable[str], findings: Iterable[Finding]) -> Report:
+    def of(
+        cls,
+        checked: Iterable[str],
+        findings: Iterable[Finding],
+        verdicts: Iterable[Verdict] = (),
+    ) -> Report:
         """Return the report of `findings`."""
         items = tuple(findings)
         return cls(
             clean=not any(item.severity == "error" for item in items),
             checked=tuple(checked),
             findings=items,
+            verdicts=tuple(verdicts),
         )
 
 

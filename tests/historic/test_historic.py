@@ -35,7 +35,8 @@ FINDINGS: dict[Path, dict[str, int]] = {
     SUBMISSIONS / "first-form": SMALL_FORM
     # Rules that came later: the files' size in full, leaks, every version, pinned data.
     | {"adapter-size": 1, "leak": 3, "versions": 1, "data": 6},
-    SUBMISSIONS / "smollm2-135m-dora-3-rounds": {"card": 1},
+    # An exercise over a part of the rows, which may not be filed any more.
+    SUBMISSIONS / "smollm2-135m-dora-3-rounds": {"card": 1, "whole-run": 1},
     COMMITTED: {},
     SUBMISSIONS / "last-form-of-1": SMALL_FORM,
     SUBMISSIONS / "first-form-of-2": SMALL_FORM,
@@ -127,14 +128,13 @@ def test_the_board_shows_what_verifies_and_refuses_what_does_not(
     shutil.copytree(SUBMISSIONS, root / "finance")
     shutil.copytree(COMMITTED, root / "finance" / COMMITTED.name)
     files, refused = build(root)
-    shown = {
-        item["name"]: item for item in json.loads(files["finance/leaderboard.json"])["entries"]
-    }
-    assert {"smollm2-135m-dora-3-rounds", "smollm2-135m-dora", "ethicalabs-smollm2-1.7b"} <= {
-        *shown
-    }
+    value = json.loads(files["finance/leaderboard.json"])
+    shown = {item["name"]: item for item in value["entries"]}
+    assert "smollm2-135m-dora" in shown
+    assert "smollm2-135m-dora-3-rounds" not in shown
+    assert [item["name"] for item in value["claims"]] == ["ethicalabs-smollm2-1.7b"]
     assert round(100 * shown["smollm2-135m-dora"]["average"], 2) == 76.04
-    assert len(refused) == 3
+    assert len(refused) == 4
     assert all(name in files["finance/index.html"] for name in shown)
 
 

@@ -14,13 +14,13 @@ from clean_submission import Submission
 from click.testing import CliRunner
 
 from harness.cli.entries.leaderboard import command
-from harness.leaderboard.build import build, ranked, stale, write
+from harness.leaderboard.build import build, claimed, ranked, stale, write
 from harness.leaderboard.compare import Rows, p_value, rank_groups
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.figures import counted, mean_of
 from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.page.page import inline_json
-from harness.leaderboard.page.plot import pareto_front
+from harness.leaderboard.page.plot import make_plots, pareto_front
 from harness.leaderboard.tables import csv_cell, markdown_cell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,6 +126,21 @@ def test_identical_entries_share_a_group_and_order_by_name() -> None:
     entries = [entry("b", t="10"), entry("a", t="10")]
     assert set(rank_groups(entries).values()) == {1}
     assert [item.entry.name for item in ranked(entries)] == ["a", "b"]
+
+
+def test_a_claim_of_every_row_right_ranks_nowhere_and_stands_above_nothing() -> None:
+    """A README with invented figures, a run that may not rank, and an honest run."""
+    invented = entry("invented", t="1" * 100).with_values(
+        kind="claim", eligible=False, bytes_total=2**19
+    )
+    barred = entry("barred", t="1" * 90 + "0" * 10).with_values(eligible=False, bytes_total=2**20)
+    honest = entry("honest", t="1" * 60 + "0" * 40).with_values(bytes_total=2**21)
+    items, claims = ranked([invented, barred, honest]), claimed([invented, barred, honest])
+    assert [(item.entry.name, item.group) for item in items] == [("honest", 1), ("barred", None)]
+    assert [(item.entry.name, item.group) for item in claims] == [("invented", None)]
+    for plot in make_plots(items, 200_000):
+        assert [point.name for point in plot.points if point.front] == ["honest"]
+    assert all(plot.front == "" for plot in make_plots(ranked([barred]), 200_000))
 
 
 def test_references_are_the_published_ones() -> None:

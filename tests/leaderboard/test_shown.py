@@ -81,6 +81,7 @@ def test_a_page_shows_the_measures_of_its_board_and_no_others() -> None:
     assert len(cells(item, board)) == len(headings(board)) == len(headings(finance)) - 1
     assert not any("likelihood" in text for text in headings(board))
     value = board_value([item], board, [])
+    assert value["claims"] == []
     assert value["measures"] == [{"name": "solved", "heading": "solved at once"}]
     assert value["entries"][0]["scores"]["fpb"]["measures"] == {"solved": 0.25}
     html = page([item], board, value)

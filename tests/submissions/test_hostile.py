@@ -45,7 +45,7 @@ def test_changes_of_meaning_are_found(hostile: ModuleType) -> None:
     when every digest is made to fit."""
     result = hostile.mutate(150, seed=7)
     assert result["as_submitted"]["score"] == 1.0
-    assert result["sealed_again_meaning"]["score"] >= 0.99
+    assert result["sealed_again_meaning"]["score"] >= 0.98
     assert result["forged"]["score"] >= 0.8
 
 

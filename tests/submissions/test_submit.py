@@ -16,11 +16,22 @@ from harness.boards.rows import row_digest
 from harness.document import pretty_json, sha256_text
 from harness.errors import RecordError, UsageError
 from harness.pipeline.publish import publish
+from harness.planning import eligibility
 from harness.planning.eligibility import ineligible_because
 from harness.record.card import card
 from harness.record.result import ResultRecord
 from harness.submissions.check import verify
 from harness.submissions.submit import REPEATED, RefusedError, submit
+
+
+@pytest.fixture
+def _exercises_are_filed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let smoke runs be filed: a whole run's prompts may not be passed on, not even to a test."""
+    for place in ("harness.submissions.submit", "harness.verify.rules.entry.eligibility"):
+        monkeypatch.setattr(f"{place}.exercise_because", lambda spec: ())
+
+
+filing = pytest.mark.usefixtures("_exercises_are_filed")
 
 
 def smoke_run(
@@ -75,6 +86,41 @@ def smoke_run(
     return folder
 
 
+def test_a_smoke_run_is_refused_with_average_eligibility_every_reason_and_next_step(
+    tmp_path: Path,
+) -> None:
+    run = smoke_run(tmp_path / "run")
+    assert verify([run]).clean
+    with pytest.raises(RefusedError, match=r"smoke run.*only whole runs are filed") as refused:
+        submit(run, tmp_path / "submissions")
+    assert not (tmp_path / "submissions").exists()
+    [said] = verify([run]).verdicts
+    assert refused.value.verdict == said
+    first, *reasons, last = said.lines()
+    assert "average 100.00 %, not eligible" in first
+    assert len(reasons) == len(said.reasons) == 6
+    assert last == (
+        "  next: this is an exercise and is not filed; run all of it:"
+        " harness run --plugin pretend/small"
+    )
+
+
+@pytest.mark.parametrize("change", [{"smoke": True}, {"evaluation_rows": 16}])
+def test_an_exercise_that_is_filed_by_hand_is_on_no_board(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    s = Submission()
+    s.respec(lambda spec: spec.update(change))
+    found = verify([s.write(tmp_path / "submissions/finance/mine")]).findings
+    [told] = [item for item in found if item.rule == "whole-run"]
+    [reason] = eligibility.exercise_because(ResultRecord.model_validate(s.record).spec)
+    assert (told.severity, told.found) == ("error", reason)
+    record = tmp_path / "run.json"
+    record.write_text(json.dumps(s.record))
+    assert "whole-run" not in {item.rule for item in verify([record]).findings}
+
+
+@filing
 def test_a_run_is_submitted_whole_and_verifies(tmp_path: Path) -> None:
     run = smoke_run(tmp_path / "run")
     assert verify([run]).findings == ()
@@ -84,6 +130,7 @@ def test_a_run_is_submitted_whole_and_verifies(tmp_path: Path) -> None:
     assert json.loads((folder / "ladder.json").read_text())[0]["level"] == "rescored"
 
 
+@filing
 def test_no_sentence_of_an_evaluation_set_is_submitted(tmp_path: Path) -> None:
     """Neither the prompts nor a model's repetition of them, nor the temporary folder stays."""
     protocol = protocol_of(load_challenge("finance"))
@@ -115,6 +162,7 @@ def with_weights(run: Path) -> tuple[Path, str]:
     return run, "someone/adapter"
 
 
+@filing
 def test_a_taken_or_unusable_name_is_refused(tmp_path: Path) -> None:
     run = smoke_run(tmp_path / "run")
     submit(run, tmp_path / "submissions", "mine")
@@ -131,6 +179,7 @@ def submitted_outputs(run: Path, submissions: Path) -> list[str]:
     return [json.loads(line)["output"] for line in lines]
 
 
+@filing
 def test_a_repeated_sentence_that_decides_its_own_label_is_cut_to_the_label(tmp_path: Path) -> None:
     """Without the sentence the text would read as neutral, and no longer as the run counted it."""
     sentence = "Alder Bank gave a positive outlook ."
@@ -138,6 +187,7 @@ def test_a_repeated_sentence_that_decides_its_own_label_is_cut_to_the_label(tmp_
     assert submitted_outputs(run, tmp_path / "submissions")[3] == "positive"
 
 
+@filing
 def test_only_a_sentence_of_16_characters_or_more_counts_as_repeated(tmp_path: Path) -> None:
     """A shorter one may stand in an answer by chance."""
     short, long = "x" * 15, "y" * 16

@@ -496,6 +496,13 @@ def _(s: Submission) -> None:
     s.record["data"] = [item for item in s.record["data"] if item["kind"] != "model"]
 
 
+@fixture("whole-run")
+def _a_part_of_the_rows(s: Submission) -> None:
+    s.respec(lambda spec: spec.update(evaluation_rows=100_000))
+    reason = "only the first 100000 rows of each set were evaluated"
+    s.record["eligible"], s.record["ineligible_because"] = False, [reason]
+
+
 @fixture("eligible")
 def _(s: Submission) -> None:
     s.record["environment"]["git"] = {"commit": "0" * 40, "dirty": True}

@@ -15,7 +15,8 @@ import click
 def command(run_dir: Path, name: str | None, submissions: Path) -> None:
     """Write RUN_DIR as a self-contained folder under submissions/<challenge>/.
 
-    Refuses what `harness verify` refuses. Prompts are left out of the generations.
+    Refuses what `harness verify` refuses, smoke runs, and runs over a part of the rows. Prompts are
+    left out of the generations.
     """
     from harness.submissions.submit import RefusedError, submit
 
@@ -26,5 +27,7 @@ def command(run_dir: Path, name: str | None, submissions: Path) -> None:
             click.echo(
                 f"[{item.rule}] {item.path}: {item.found}; expected {item.expected}", err=True
             )
+        for line in error.verdict.lines() if error.verdict is not None else ():
+            click.echo(line, err=True)
         raise
     click.echo(str(folder))

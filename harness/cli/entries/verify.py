@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def command(paths: tuple[Path, ...], as_json: bool, list_rules: bool) -> None:
     """Check each PATH: a result.json, a submission folder, a run directory, or a tree of them.
 
+    Of a single run it also says the average, whether it is eligible, why not, and what to do next.
     Exits with 0 only if no rule is broken, else with 1.
     """
     from harness.submissions.check import EVERY_RULE, verify
@@ -47,6 +48,8 @@ def as_text(report: Report) -> str:
         f" found {item.found}; expected {item.expected}"
         for item in report.findings
     ]
+    if len(report.checked) == 1:
+        lines += [line for item in report.verdicts for line in item.lines()]
     verdict = "clean" if report.clean else "found wanting"
     lines.append(f"{len(report.checked)} checked, {len(report.findings)} findings: {verdict}")
     return "\n".join(lines)

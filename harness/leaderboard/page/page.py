@@ -65,13 +65,16 @@ def source_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def page(items: Sequence[Ranked], board: Board, value: dict[str, Any]) -> str:
+def page(
+    items: Sequence[Ranked], board: Board, value: dict[str, Any], claims: Sequence[Ranked] = ()
+) -> str:
     """Return the HTML of one challenge's board.
 
     Args:
-        items: entries in the table's order.
+        items: runs and references in the table's order.
         board: the challenge.
         value: what `leaderboard.json` holds; the entry views are made from it.
+        claims: what is shown in a table of its own.
     """
     style, script = _template("style.css"), _template("page.js")
     runs = [item for item in items if item.entry.kind == "run"]
@@ -83,7 +86,7 @@ def page(items: Sequence[Ranked], board: Board, value: dict[str, Any]) -> str:
             items=items,
             runs=len(runs),
             eligible=sum(item.entry.eligible for item in runs),
-            claims=sum(item.entry.kind == "claim" for item in items),
+            claims=claims,
             levels=LEVELS,
             plots=make_plots(items, board.limit_mib),
             data=inline_json(value),

@@ -106,7 +106,11 @@ def _draw(
     def y_of(value: float) -> float:
         return round(bottom - (value - low_y) / (high_y - low_y) * (bottom - TOP), 1)
 
-    front = pareto_front((place.item.entry.key, place.mib, place.average) for place in shown)
+    front = pareto_front(
+        (place.item.entry.key, place.mib, place.average)
+        for place in shown
+        if place.item.entry.eligible
+    )
     points = {
         place.item.entry.key: Point(
             name=place.item.entry.name,
@@ -124,7 +128,7 @@ def _draw(
     return Plot(
         name, width, height, LEFT, right, TOP, bottom,
         points=labelled(list(points.values()), LEFT, right, lines),
-        front=_steps([(points[key].x, points[key].y) for key in front], right),
+        front=_steps([(points[key].x, points[key].y) for key in front], right) if front else "",
         lines=lines,
         x_ticks=tuple(
             Tick(x_of(10.0**power), _size(10.0**power))

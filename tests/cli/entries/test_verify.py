@@ -27,7 +27,10 @@ def test_clean_is_0_and_json_on_stdout(tmp_path: Path) -> None:
     folder = Submission().write(tmp_path / FOLDER)
     result = harness("verify", folder, "--json")
     assert result.returncode == 0
-    assert json.loads(result.stdout) == {"clean": True, "checked": [str(folder)], "findings": []}
+    report = json.loads(result.stdout)
+    [verdict] = report.pop("verdicts")
+    assert report == {"clean": True, "checked": [str(folder)], "findings": []}
+    assert (verdict["eligible"], verdict["reasons"]) == (True, [])
     assert result.stderr == ""
 
 

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const byName = new Map(data.entries.map((entry) => [entry.name, entry]));
+  const byName = new Map([...data.entries, ...data.claims].map((entry) => [entry.name, entry]));
   const overview = document.getElementById("overview");
   const article = document.getElementById("entry");
   const table = document.getElementById("board");
@@ -56,7 +56,6 @@
         "": true,
         eligible: eligible === "yes",
         run: kind === "run",
-        claim: kind === "claim",
         entries: kind !== "reference",
       }[status.value];
       row.hidden = !(wanted && words.every((word) => texts.get(row).includes(word)));

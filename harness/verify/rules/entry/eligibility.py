@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.planning.eligibility import ineligible_because
+from harness.planning.eligibility import exercise_because, ineligible_because
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
@@ -27,8 +27,18 @@ def eligible(submission: Submission) -> Iterator[Breach]:
         yield "eligible", record.eligible, not record.ineligible_because
 
 
+def whole(submission: Submission) -> Iterator[Breach]:
+    """What is filed is a run on the challenge's data and on every row, not an exercise."""
+    if not submission.is_submission:
+        return
+    for reason in exercise_because(submission.record.spec):
+        yield "spec", reason, "a run of the whole recipe, evaluated on every row"
+
+
 RULES = (
     Rule("budget", "The communication budget was kept",
          "template strategy.py: 200,000 MB, strict >", budget),
     Rule("eligible", "Eligibility follows from the record", "harness eligibility rules", eligible),
+    Rule("whole-run", "What is filed is no smoke run and no part of the rows",
+         "harness eligibility rules", whole),
 )  # fmt: skip

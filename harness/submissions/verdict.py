@@ -1,0 +1,46 @@
+"""What a check comes to, in words: average, eligibility with every reason, and what to do next.
+
+`harness verify` prints it, and `harness submit` repeats it where it refuses a run.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from harness.planning.eligibility import exercise_because
+from harness.spec import RunSpec
+from harness.verify.report import Verdict, shown
+from harness.verify.submission import Submission
+from harness.verify.targets import Target
+
+
+def verdict_of(submission: Submission, target: Target, clean: bool) -> Verdict:
+    """Return the verdict of a checked run or submission.
+
+    Args:
+        submission: what was read.
+        target: where it lies.
+        clean: whether no rule found an error.
+    """
+    record = submission.record
+    return Verdict(
+        path=target.name,
+        average=record.average,
+        eligible=record.eligible and clean,
+        reasons=tuple(shown(reason) for reason in record.ineligible_because),
+        next=_next(record.spec, target, clean),
+    )
+
+
+def _next(spec: RunSpec, target: Target, clean: bool) -> str:
+    exercise = exercise_because(spec)
+    if exercise:
+        plugin = shlex.quote(shown(spec.label))
+        return f"this is an exercise and is not filed; run all of it: harness run --plugin {plugin}"
+    if not clean:
+        return "mend what the findings name, or run again; with errors it is not filed"
+    if target.kind == "run":
+        return f"harness submit {shlex.quote(str(target.folder))}"
+    if target.kind == "submission":
+        return "send the folder as a pull request; harness reproduce earns it a higher level"
+    return "give the run directory, so that its answers are counted again"
