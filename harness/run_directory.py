@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.document import digest_of, lock, pretty_json, read_document, read_json, write_atomic
 from harness.errors import RecordError, UsageError
-from harness.record.file_names import ASSETS, SPEC, TIMING
+from harness.record.file_names import ASSETS, COMMAND, SPEC, TIMING
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -72,6 +72,28 @@ def create(path: Path, spec: RunSpec, assets: Assets) -> None:
     """
     write_atomic(path / SPEC, pretty_json(spec.model_dump(mode="json")))
     write_atomic(path / ASSETS, pretty_json(assets.model_dump(mode="json")))
+
+
+def keep_command(path: Path, command: tuple[str, ...]) -> None:
+    """Write what was typed to begin the run; a submission carries it on.
+
+    Raises:
+        RecordError: the disk refused it.
+    """
+    write_atomic(path / COMMAND, pretty_json(list(command)))
+
+
+def read_command(path: Path) -> tuple[str, ...]:
+    """Return what was typed to begin the run; empty where it was not kept.
+
+    Raises:
+        RecordError: the file is no list of texts.
+    """
+    file = path / COMMAND
+    value = read_json(file) if file.is_file() else []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise RecordError(f"{file}: expected a list of texts; remove it, or put it right")
+    return tuple(value)
 
 
 def read_spec(path: Path) -> RunSpec:

@@ -40,6 +40,21 @@ HEX = "0123456789abcdef"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+COMMAND = (
+    "harness", "run", "--plugin", "pretend/small",
+    "--seed", "1", "--device", "cuda", "--threads", "2",
+)  # fmt: skip
+"""The command of a `Submission()`."""
+
+
+def about_json(**values: Any) -> bytes:
+    """Return an `about.json` with these values."""
+    return pretty_json(
+        {"schema": "flowertune-harness/about", "schema_version": 1, "date": "2026-04-02T12:00:00Z"}
+        | values
+    ).encode()
+
+
 def fake_digest(*parts: object) -> str:
     """Return a digest that stands for tensors which nobody made."""
     return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()

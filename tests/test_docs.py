@@ -27,6 +27,7 @@ ELSEWHERE = {
     r"harness run --resume \S+": "pipeline/test_run.py",
     r"harness verify \S+": "submissions/test_submit.py",
     r"harness submit \S+ --name \S+": "submissions/test_submit.py",
+    r"harness submit \S+ --name \S+ --author .*": "submissions/test_about.py",
     r"harness leaderboard.*": "leaderboard/test_build.py",
     r"harness import .*": "claims/importing/test_import.py",
     r"harness reproduce .*": "reproduce/test_reproduce.py",

@@ -30,6 +30,11 @@ HELD = {
     "submissions SHORT_PASSAGE":
         "tests/submissions/test_submit.py"
         "::test_only_a_sentence_of_16_characters_or_more_counts_as_repeated",
+    "submissions MAX_WEIGHTS_BYTES":
+        "tests/submissions/test_about.py"
+        "::test_weights_of_4_mib_may_lie_in_the_folder_and_larger_ones_on_the_hub",
+    "record MAX_LINK": "tests/submissions/test_about.py::test_what_is_one_is_read",
+    "record MAX_ARGUMENTS": "tests/submissions/test_about.py::test_what_is_one_is_read",
     "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
     "boards TARGET_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
     "boards LONGEST_PROMPT":

@@ -66,6 +66,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     with run_directory.run_lock(out):
         run_directory.refuse_existing(out)  # another process may have been quicker
         run_directory.create(out, resolved.spec, assets)
+        run_directory.keep_command(out, request.command(resolved.spec))
         return out, _finish(out, job, settings)
 
 
@@ -118,7 +119,7 @@ def _finish(out: Path, job: Job, settings: Settings) -> ResultRecord:
     scores = read_document(Scores, out / SCORES)
     record = compose(job, outcome, scores, out)
     plot_loss(record, out / LOSS_PLOT)
-    write_atomic(out / CARD, card(record, job.challenge))
+    write_atomic(out / CARD, card(record, job.challenge, run_directory.read_command(out)))
     write_atomic(out / RESULT, pretty_json(record.to_json()))
     return record
 

@@ -56,6 +56,25 @@ class Request:
     threads: int | None = None
     evaluation_rows: int | None = None
 
+    def command(self, spec: RunSpec) -> tuple[str, ...]:
+        """Return the command that asks for this run, on a machine of any size.
+
+        Args:
+            spec: what the request became: its seed, device and threads are written out.
+        """
+        words = ["harness", "run", "--plugin", spec.label]
+        if self.challenge is not None:
+            words += ["--challenge", self.challenge]
+        for override in self.overrides:
+            words += ["--set", override]
+        if self.smoke:
+            words.append("--smoke")
+        words += ["--seed", str(spec.seed), "--device", spec.compute.device]
+        words += ["--threads", str(spec.compute.threads)]
+        if self.evaluation_rows is not None:
+            words += ["--limit", str(self.evaluation_rows)]
+        return tuple(words)
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:

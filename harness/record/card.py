@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
 from tabulate import tabulate
 
 from harness.boards.board import Board, load_board
 from harness.boards.challenge import Challenge
 from harness.document.units import MIB
 from harness.progress import format_duration
+from harness.record.about import typed
 from harness.record.result import ResultRecord
 from harness.record.score import Score
 
 
-def card(record: ResultRecord, challenge: Challenge) -> str:
-    """Return the card as Markdown with the hub's YAML header."""
+def card(record: ResultRecord, challenge: Challenge, command: tuple[str, ...] = ()) -> str:
+    """Return the card as Markdown with the hub's YAML header.
+
+    Args:
+        record: the run.
+        challenge: its rules.
+        command: what was typed, one argument each; empty for a run that did not keep it.
+    """
     sections = [
         _header(record),
-        f"# {record.spec.model.name} on {challenge.title}\n\n{_intro(record, challenge)}",
+        f"# {record.spec.model.name} on {challenge.title}\n\n{_intro(record, challenge, command)}",
         "## Result\n\n" + _scores(record, challenge),
         "![Training loss](loss.png)",
         "## Method\n\n" + _method(record, challenge),
@@ -41,13 +50,13 @@ def _header(record: ResultRecord) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _intro(record: ResultRecord, challenge: Challenge) -> str:
+def _intro(record: ResultRecord, challenge: Challenge, command: tuple[str, ...]) -> str:
     spec, rounds = record.spec, record.federation.rounds
     text = (
         f"A {spec.peft.name.rpartition('/')[2]} adapter for `{spec.model.hub_id}`, trained with"
         f" {spec.strategy.name.rpartition('/')[2]} over {challenge.num_supernodes} supernodes in"
         f" {len(rounds)} rounds of {len(rounds[0].partitions)} clients with Flower, measured by"
-        f" flowertune-harness from `{_command(record)}`."
+        f" flowertune-harness from {_command(record, command)}."
     )
     if record.eligible:
         return text + "\n\n**Eligible for the leaderboard.**"
@@ -55,10 +64,14 @@ def _intro(record: ResultRecord, challenge: Challenge) -> str:
     return f"{text}\n\n**Not eligible for the leaderboard:**\n\n{reasons}"
 
 
-def _command(record: ResultRecord) -> str:
+def _command(record: ResultRecord, command: tuple[str, ...]) -> str:
     spec = record.spec
-    smoke = " --smoke" if spec.smoke else ""
-    return f"harness run --plugin {spec.label}{smoke} --seed {spec.seed}"
+    smoke = ("--smoke",) if spec.smoke else ()
+    short = ("harness", "run", "--plugin", spec.label, *smoke, "--seed", str(spec.seed))
+    text = typed(command or short)
+    # A fence longer than any run of backticks inside ends the code where it should end.
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
 
 
 def _scores(record: ResultRecord, challenge: Challenge) -> str:

@@ -12,6 +12,8 @@ ADAPTER_CONFIG_PATH = f"{ADAPTER}/{ADAPTER_CONFIG}"
 ADAPTER_WEIGHTS_PATH = f"{ADAPTER}/{ADAPTER_WEIGHTS}"
 
 CARD = "README.md"
+ABOUT = "about.json"
+"""Who submitted a run and where its parts lie; in a submission only."""
 LOSS_PLOT = "loss.png"
 LADDER = "ladder.json"
 
@@ -20,8 +22,9 @@ ASSETS = "assets.json"
 TIMING = "timing.json"
 SCORES = "scores.json"
 LOGS = "logs"
-"""These five are in run directories only; `logs` is the folder of Flower's log and of the stacks of
-clients that hung."""
+COMMAND = "command.json"
+"""These six are in run directories only; `logs` is the folder of Flower's log and of the stacks of
+clients that hung, `command.json` is what was typed."""
 
 CLAIM = "claim.json"
 ROW_BITS = "rows.json"

@@ -17,12 +17,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import run_directory
 from harness.boards.protocol import BoardProtocol, PublishedRow
 from harness.boards.published_files import read_lines
-from harness.document import pretty_json, sha256_text, write_atomic
+from harness.document import parse_document, pretty_json, sha256_text, write_atomic
+from harness.document.units import MIB
 from harness.errors import RecordError, UsageError
 from harness.planning.eligibility import exercise_because
-from harness.record.file_names import ADAPTER_CONFIG_PATH, CARD, LADDER, LOSS_PLOT, RESULT, ROW_BITS
+from harness.record.about import About
+from harness.record.card import card
+from harness.record.file_names import (
+    ABOUT,
+    ADAPTER_CONFIG_PATH,
+    ADAPTER_WEIGHTS_PATH,
+    CARD,
+    LADDER,
+    LOSS_PLOT,
+    RESULT,
+    ROW_BITS,
+)
 from harness.record.ladder import Rung, score_digest
 from harness.record.result import ResultRecord
 from harness.submissions.check import Checked, check
@@ -35,6 +48,8 @@ from harness.verify.submission import Submission
 from harness.verify.targets import Target
 
 REPEATED = "[the row's sentence]"
+MAX_WEIGHTS_BYTES = 4 * MIB
+"""Largest adapter that may lie in the repository itself; a larger one lies on the hub."""
 SHORT_PASSAGE = 16
 """Characters; a shorter text may be repeated by chance."""
 
@@ -51,13 +66,22 @@ class RefusedError(RecordError):
         self.verdict = verdict
 
 
-def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
+def submit(
+    run_dir: Path,
+    submissions: Path,
+    name: str | None = None,
+    stated: Mapping[str, Any] | None = None,
+    weights: bool = False,
+) -> Path:
     """Write the submission of a finished run.
 
     Args:
         run_dir: a run directory with `result.json`.
         submissions: the folder `submissions/`.
         name: of the submission; None: plugin, recipe and a part of the spec's digest.
+        stated: what the submitter says: fields of `About`, its date and command left out; of
+            `adapter` only `repository` and `revision`.
+        weights: put the adapter's weights into the folder too.
 
     Returns:
         The folder that was written.
@@ -65,7 +89,8 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
     Raises:
         RefusedError: verify finds an error in the run or in what would be submitted, or it is a
             smoke run or of a part of the rows.
-        UsageError: no run there, an unusable name, or one that is taken.
+        UsageError: no run there, an unusable name, one that is taken, weights that are missing or
+            too large, or a statement that is none.
     """
     if not (run_dir / RESULT).is_file():
         raise UsageError(
@@ -87,11 +112,17 @@ def submit(run_dir: Path, submissions: Path, name: str | None = None) -> Path:
     folder = submissions / submission.record.challenge.id / chosen
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another --name, or remove it first")
+    about = _about(submission.record, run_directory.read_command(run_dir), stated or {})
+    if weights:
+        refuse_weights(run_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and moved there whole, so that a refused submission leaves nothing.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".submit-") as temporary:
         place = Path(temporary) / "submissions" / folder.parent.name / folder.name
-        _write(submission, run_dir, place)
+        _write(submission, run_dir, place, about)
+        if weights:
+            shutil.copyfile(run_dir / ADAPTER_WEIGHTS_PATH, place / ADAPTER_WEIGHTS_PATH)
+            seal(place)
         _accepted(check(Target("submission", place / RESULT, place, str(place))), run_dir)
         shutil.move(place, folder)
     return folder
@@ -115,7 +146,44 @@ def _accepted(checked: Checked, run_dir: Path) -> Submission:
     return checked.submission
 
 
-def _write(submission: Submission, run_dir: Path, folder: Path) -> None:
+def _about(record: ResultRecord, command: tuple[str, ...], stated: Mapping[str, Any]) -> About:
+    """Return what `about.json` says.
+
+    Raises:
+        UsageError: a statement has not the form that it needs.
+    """
+    adapter = stated.get("adapter")
+    if adapter is not None:
+        known = {"sha256": record.adapter.sha256, "bytes": record.adapter.file_bytes}
+        adapter = {**adapter, **known}
+    value = {**stated, "adapter": adapter, "date": _now(), "command": command}
+    try:
+        return parse_document(About, value, "what is stated")
+    except RecordError as error:
+        raise UsageError(f"{error}; change the option") from None
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def refuse_weights(run_dir: Path) -> None:
+    """Check that a run's adapter may lie in the repository itself.
+
+    Raises:
+        UsageError: it is not there, or too large.
+    """
+    path = run_dir / ADAPTER_WEIGHTS_PATH
+    if not path.is_file():
+        raise UsageError(f"{path}: not there; leave --weights out, or finish the run")
+    if path.stat().st_size > MAX_WEIGHTS_BYTES:
+        raise UsageError(
+            f"{path}: {path.stat().st_size / MIB:.1f} MiB; at most {MAX_WEIGHTS_BYTES // MIB} MiB"
+            " may lie in the repository: publish it (harness publish) and name it with --adapter"
+        )
+
+
+def _write(submission: Submission, run_dir: Path, folder: Path, about: About) -> None:
     missing = [s.task for s in submission.record.scores if source(s) not in submission.generations]
     if missing:
         raise UsageError(
@@ -139,12 +207,14 @@ def _write(submission: Submission, run_dir: Path, folder: Path) -> None:
     bits = {name: i.bits for name, i in sorted(submission.generations.items()) if "." not in name}
     write_atomic(folder / ROW_BITS, pretty_json(bits))
     write_atomic(folder / ADAPTER_CONFIG_PATH, pretty_json(dict(submission.adapter_config or {})))
-    for name in (CARD, LOSS_PLOT):
-        if (run_dir / name).is_file():
-            write_atomic(folder / name, (run_dir / name).read_bytes())
+    value = about.model_dump(mode="json", by_alias=True, exclude_none=True)
+    write_atomic(folder / ABOUT, pretty_json(value))
+    write_atomic(folder / CARD, card(record, submission.challenge, about.command))
+    if (run_dir / LOSS_PLOT).is_file():
+        write_atomic(folder / LOSS_PLOT, (run_dir / LOSS_PLOT).read_bytes())
     rung = Rung(
         level="rescored",
-        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date=about.date,
         command=f"harness submit {folder.name}",
         digest=score_digest({s.task: s for s in record.scores if s.metric == "accuracy"}),
     )

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from harness.verify.read_submission import READING_RULES
-from harness.verify.rules.entry import eligibility, evidence, folder, ladder, presentation
+from harness.verify.rules.entry import (
+    about,
+    eligibility,
+    evidence,
+    folder,
+    ladder,
+    presentation,
+)
 from harness.verify.rules.evaluation import answers, leaks, scores
 from harness.verify.rules.run import (
     adapter,
@@ -31,6 +38,7 @@ RECORD_RULES = (
     *eligibility.RULES,
     *folder.RULES,
     *presentation.RULES,
+    *about.RULES,
     *ladder.RULES,
     *evidence.RULES,
 )

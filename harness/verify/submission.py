@@ -11,6 +11,7 @@ from typing import Any
 from harness.boards.challenge import Challenge
 from harness.boards.protocol import BoardProtocol
 from harness.boards.registry import protocol_of
+from harness.record.about import About
 from harness.record.ladder import Evidence, Rung
 from harness.record.result import ResultRecord
 from harness.record.score import Score
@@ -54,6 +55,7 @@ class Submission:
     ladder: tuple[Rung, ...] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     """By level."""
+    about: About | None = None
     card: str | None = None
     loss_plot_fault: str | None = None
     """Why `loss.png` is no small PNG; None when it is one, or is not there."""

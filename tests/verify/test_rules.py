@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clean_submission import Submission, fake_digest
+from clean_submission import COMMAND, Submission, about_json, fake_digest
 
+from harness.boards.challenge import load_challenge
 from harness.boards.protocols.labels import LabelProtocol
 from harness.document import canonical_json, sha256_text
+from harness.record.card import card
 from harness.record.ladder import score_digest
+from harness.record.result import ResultRecord
 from harness.submissions.check import verify
 from harness.verify.all_rules import RULES
 from harness.verify.files.adapter_weights import read_adapter_weights
@@ -179,6 +182,19 @@ def _(s: Submission) -> None:
 @fixture("plot")
 def _(s: Submission) -> None:
     s.extra["loss.png"] = b"<html><script>alert(1)</script></html>"
+
+
+@fixture("about")
+def _(s: Submission) -> None:
+    s.extra["about.json"] = about_json(date="2026-01-01T00:00:00Z")
+
+
+@fixture("command")
+def _(s: Submission) -> None:
+    """Another rate than the run's; the card is of this command."""
+    command = (*COMMAND, "--set", "learning_rate_max=0.5")
+    s.extra["about.json"] = about_json(command=command)
+    s.card = card(ResultRecord.model_validate(s.record), load_challenge("finance"), command)
 
 
 @fixture("schema")
@@ -557,8 +573,6 @@ def test_place_rejects_another_challenge_s_folder(tmp_path: Path) -> None:
 def test_examples_rejects_rows_left_out(tmp_path: Path) -> None:
     """A set cut to the rows that went well: every number recomputed, the rows are missing."""
     from clean_submission import score_of as scored
-
-    from harness.boards.challenge import load_challenge
 
     s = Submission()
     s.generations["fiqa"] = s.generations["fiqa"][:100]

@@ -11,7 +11,9 @@ from harness.document import parse_document
 from harness.document.reading import STRANGER, decode, parse_json
 from harness.document.units import MIB
 from harness.errors import RecordError
+from harness.record.about import About
 from harness.record.file_names import (
+    ABOUT,
     ADAPTER_CONFIG_PATH,
     ADAPTER_WEIGHTS_PATH,
     CARD,
@@ -45,6 +47,7 @@ MAX_BYTES = {
     "ladder": MIB // 4,
     "evidence": MIB,
     "card": MIB // 4,
+    "about": MIB // 8,
     "loss_plot_fault": MIB // 2,
 }
 """Field of a `Submission` -> largest file that it is read from."""
@@ -114,6 +117,10 @@ def _ladder(data: bytes, name: str) -> tuple[Rung, ...]:
     return parse_ladder(_value(data, name), name)
 
 
+def _about(data: bytes, name: str) -> About:
+    return parse_document(About, _value(data, name), name)
+
+
 def _evidence(data: bytes, name: str) -> Evidence:
     item = parse_document(Evidence, _value(data, name), name)
     if name != f"evidence/{item.level}.json":
@@ -131,6 +138,7 @@ _PARSERS: dict[str, tuple[str, Parser | None]] = {
     re.escape(MANIFEST): ("manifest", _manifest),
     re.escape(LADDER): ("ladder", _ladder),
     r"evidence/([a-z0-9-]{1,40})\.json": ("evidence", _evidence),
+    re.escape(ABOUT): ("about", _about),
     re.escape(CARD): ("card", _text),
     re.escape(LOSS_PLOT): ("loss_plot_fault", _png_fault),
 }  # fmt: skip
@@ -145,7 +153,7 @@ RUN_FILES: Mapping[str, Kind] = {
     if kind.field == "generations"
     else kind
     for name, kind in SUBMISSION_FILES.items()
-    if kind.field not in ("card", "loss_plot_fault")
+    if kind.field not in ("card", "loss_plot_fault", "about")
 }
 """The same of a run directory: its card and plot are made anew with every result, and its
 generations hold the prompts."""

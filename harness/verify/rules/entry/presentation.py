@@ -16,7 +16,8 @@ def derived_card(submission: Submission) -> Iterator[Breach]:
     if submission.card is None:
         return
     found = submission.card.splitlines()
-    expected = card(submission.record, submission.challenge).splitlines()
+    command = () if submission.about is None else submission.about.command
+    expected = card(submission.record, submission.challenge, command).splitlines()
     if found != expected:
         pairs = enumerate(zip(found, expected, strict=False), 1)
         line = next((n for n, (a, b) in pairs if a != b), min(len(found), len(expected)) + 1)
