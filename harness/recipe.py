@@ -5,7 +5,7 @@ Defaults are the finance template's (FlowerTune, flwrlabs, 2026-03) unless a lin
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,9 @@ NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 COMPONENT = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
 """`plugin/component`, or a bare component name: the recipe's own plugin's."""
+
+MODEL = r"^([A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""A component as above, or `organisation/model` as the Hugging Face hub names one."""
 
 ALPACA = (
     "Below is an instruction that describes a task. "
@@ -138,7 +141,9 @@ class Recipe(Document):
     challenge: str | None = Field(default_factory=default_board)
     """Board that the recipe is made for; None: for any, with the board's own prompt where the
     recipe has none. Without `--challenge` that is the default board."""
-    model: str = Field(pattern=COMPONENT)
+    model: Annotated[str, Field(pattern=MODEL)] | dict[str, Any]
+    """A component, a hub id whose config.json says the rest, or the fields of a ModelSpec as
+    `harness model` prints them."""
     peft: Choice
     strategy: Choice
     train: TrainSpec

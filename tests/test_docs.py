@@ -34,6 +34,7 @@ ELSEWHERE = {
     r"harness export .*": "federation/superlink/test_exported_app.py",
     r"harness evaluate .*": "cli/execute/test_evaluate.py",
     r"harness rescore .*": "cli/execute/test_rescore.py",
+    r"harness model .*": "sources/test_hub_model.py",
     r"harness publish .*": "submissions/test_submit.py",
     r"BASE=.*|bash \.github/verify-submissions\.sh .*": "submissions/test_pull_request.py",
     r"harness new-plugin .*|cd my-entry|pip install -e \.|pytest|pip wheel .*": (

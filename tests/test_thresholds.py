@@ -50,6 +50,13 @@ HELD = {
     "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
     "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",
     "cli LONGEST_PATH": "tests/cli/test_cli.py::test_200_characters_of_a_path_are_shown",
+    "components MOST_LAYERS":
+        "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
+    "components LARGEST_SIZE":
+        "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
+    "sources MAX_CONFIG_BYTES":
+        "tests/sources/test_hub_model.py"
+        "::test_a_config_of_a_mebibyte_is_read_and_one_byte_more_is_not",
     "document MAX_DOCUMENT_BYTES":
         f"{DOCUMENTS}test_a_document_of_64_mib_is_read_and_one_byte_more_is_not",
     "document MAX_NESTING": f"{DOCUMENTS}test_64_levels_are_read_and_65_refused",

@@ -24,6 +24,7 @@ SUMMARIES = {
     "export": "Write a recipe as a stand-alone Flower App.",
     "import": "Read an existing FlowerTune project as a claimed record.",
     "leaderboard": "Generate the tables and pages from the submissions.",
+    "model": "Print the ModelSpec of a model, from its config.json.",
     "new-plugin": "Write a small plugin to start from.",
     "plan": "Resolve, check the rules and forecast; nothing heavy, no network.",
     "plugins": "List the installed plugins and what they contribute.",

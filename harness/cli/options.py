@@ -14,6 +14,14 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def mirror_option(function: F) -> F:
+    """Add the option that names a mirror."""
+    option = click.option(
+        "--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files."
+    )
+    return option(function)
+
+
 def request_options(function: F) -> F:
     """Add the options that name and change a recipe."""
     options = [

@@ -5,6 +5,7 @@ it loads it again by that name.
 """
 
 from harness.components.model import Linear, ModelSpec, select_linears
+from harness.components.model_config import spec_of_config
 from harness.components.peft_method import PeftMethod, Shapes
 from harness.components.strategy import (
     HISTORY,
@@ -27,4 +28,5 @@ __all__ = [
     "StrategyContext",
     "StrategyMethod",
     "select_linears",
+    "spec_of_config",
 ]

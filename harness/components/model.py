@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from harness.components.families import FAMILIES, Architecture, Bias, Family, Size
 from harness.document import Document
 from harness.errors import PluginError, did_you_mean
 from harness.recipe import NAME
@@ -18,6 +19,16 @@ class Linear(Document):
     """Module path inside the model: `model.layers.0.mlp.gate_proj`."""
     in_features: int
     out_features: int
+    bias: bool = False
+
+    def parameters(self) -> int:
+        """Weights and, where it has one, the bias."""
+        return (self.in_features + self.bias) * self.out_features
+
+
+def _unsaid(value: Any) -> bool:
+    """Whether a field is left out of the written form: specs of before it was there keep theirs."""
+    return value is None or value is False
 
 
 class ModelSpec(Document):
@@ -27,14 +38,21 @@ class ModelSpec(Document):
     hub_id: str
     revision: str = "main"
     """Hub commit or branch; what was really used is on the record by digest."""
-    architecture: Literal["llama"] = "llama"
-    """Module names and shapes: Llama, Mistral, SmolLM and others share them."""
+    architecture: Architecture = "llama"
+    """The family, as `model_type` of config.json: names, shapes and biases of its layers; see
+    `harness.components.families`."""
     layers: int = Field(gt=0)
     hidden: int = Field(gt=0)
     intermediate: int = Field(gt=0)
     heads: int = Field(gt=0)
     kv_heads: int = Field(gt=0)
     vocab: int = Field(gt=0)
+    head_dim: int | None = Field(None, gt=0, exclude_if=_unsaid)
+    """Width of one attention head; None: hidden / heads."""
+    attention_bias: bool = Field(False, exclude_if=_unsaid)
+    """Whether queries, keys and values have biases, in families that leave it to config.json."""
+    mlp_bias: bool = Field(False, exclude_if=_unsaid)
+    """Whether the MLP's layers have biases, in families that leave it to config.json."""
     tied_embeddings: bool = True
     quantization: Literal["fp4", "nf4", "int8", "none"] = "fp4"
     """Of the frozen base in training; evaluation's is the challenge's. Source: transformers
@@ -46,44 +64,70 @@ class ModelSpec(Document):
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
-        if self.hidden % self.heads or self.heads % self.kv_heads:
+        split = self.head_dim is None and self.hidden % self.heads
+        if split or self.heads % self.kv_heads:
             raise ValueError(
                 f"hidden {self.hidden}, heads {self.heads}, kv_heads {self.kv_heads}: hidden is a"
-                " multiple of heads, and heads of kv_heads"
+                " multiple of heads unless there is a head_dim, and heads of kv_heads"
             )
         return self
+
+    @model_validator(mode="after")
+    def _biases_are_the_familys(self) -> Self:
+        for name in ("attention_bias", "mlp_bias"):
+            if getattr(self, name) and name not in self.family.keys:
+                raise ValueError(f"{name}: the family {self.architecture} leaves no choice of it")
+        return self
+
+    @property
+    def family(self) -> Family:
+        """The row of the table of families."""
+        return FAMILIES[self.architecture]
 
     @property
     def head_size(self) -> int:
         """Width of one attention head."""
-        return self.hidden // self.heads
+        return self.head_dim or self.hidden // self.heads
+
+    def width(self, size: Size) -> int:
+        """Return the number that a size of the table of families stands for."""
+        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
+        return {
+            "hidden": self.hidden,
+            "intermediate": self.intermediate,
+            "gate_up": 2 * self.intermediate,
+            "head": self.head_size,
+            "queries": queries,
+            "keys": keys,
+            "qkv": queries + 2 * keys,
+        }[size]
 
     def linears(self) -> tuple[Linear, ...]:
         """Return every linear layer of the decoder blocks, in module order."""
-        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
-        shapes = (
-            ("self_attn.q_proj", self.hidden, queries),
-            ("self_attn.k_proj", self.hidden, keys),
-            ("self_attn.v_proj", self.hidden, keys),
-            ("self_attn.o_proj", queries, self.hidden),
-            ("mlp.gate_proj", self.hidden, self.intermediate),
-            ("mlp.up_proj", self.hidden, self.intermediate),
-            ("mlp.down_proj", self.intermediate, self.hidden),
-        )
+        shapes = [
+            (item.name, self.width(item.takes), self.width(item.gives), self._has(item.bias))
+            for item in self.family.projections
+        ]
         return tuple(
-            Linear(name=f"model.layers.{layer}.{name}", in_features=n_in, out_features=n_out)
+            Linear(
+                name=f"model.layers.{layer}.{name}", in_features=n_in, out_features=n_out, bias=bias
+            )
             for layer in range(self.layers)
-            for name, n_in, n_out in shapes
+            for name, n_in, n_out, bias in shapes
         )
+
+    def _has(self, bias: Bias) -> bool:
+        return bias == "always" or (bias != "never" and bool(getattr(self, bias)))
 
     def linear_parameters(self) -> int:
         """Weights in the decoder blocks' linear layers: what quantization shrinks."""
         return sum(item.in_features * item.out_features for item in self.linears())
 
     def parameters(self) -> int:
-        """All weights: linears, embeddings (once when tied) and RMS norms."""
+        """All weights: linears with their biases, embeddings (once when tied) and norms."""
         embeddings = self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
-        return self.linear_parameters() + embeddings + (2 * self.layers + 1) * self.hidden
+        norms = self.layers * sum(map(self.width, self.family.norms)) + self.hidden
+        return sum(item.parameters() for item in self.linears()) + embeddings + norms
 
 
 def select_linears(model: ModelSpec, target_modules: tuple[str, ...]) -> tuple[Linear, ...]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from harness import run_directory
@@ -23,7 +24,7 @@ from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
 from harness.pipeline.loss_plot import plot_loss
 from harness.planning.devices import refuse_hopeless_device
-from harness.planning.resolve import Request, resolve
+from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.rules import refuse
 from harness.progress import say
 from harness.record.card import card
@@ -31,6 +32,7 @@ from harness.record.file_names import ASSETS, CARD, LOSS_PLOT, RESULT, SCORES
 from harness.record.result import ResultRecord
 from harness.record.score import Scores
 from harness.sources.assets import Assets, locate
+from harness.sources.hub_model import hub_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
         HarnessError: see `harness.errors` for the stage and the exit code.
     """
     require_run_extra()
-    resolved = resolve(request)
+    resolved = _resolved(request, settings)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
     if resolved.replaced and not settings.quiet:
@@ -84,7 +86,7 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     require_run_extra()
     spec = run_directory.read_spec(out)
     if request is not None:
-        run_directory.refuse_other_spec(out, resolve(request).spec)
+        run_directory.refuse_other_spec(out, _resolved(request, settings).spec)
     challenge = load_challenge(spec.challenge.id)
     if digest_of(challenge) != spec.challenge.digest:
         raise RecordError(
@@ -98,6 +100,10 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     with run_directory.run_lock(out):
         run_directory.create(out, spec, assets)
         return _finish(out, job, settings)
+
+
+def _resolved(request: Request, settings: Settings) -> Resolved:
+    return resolve(request, hub_models=partial(hub_model, mirror=settings.mirror))
 
 
 def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:

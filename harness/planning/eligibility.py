@@ -35,6 +35,8 @@ def ineligible_because(
         environment: where it ran; a changed checkout counts.
     """
     reasons = list(exercise_because(spec))
+    if spec.model.trust_remote_code:
+        reasons.append(f"{spec.model.hub_id}: code out of the model's folder was allowed to run")
     if spec.challenge.revision != challenge.revision:
         reasons.append(
             f"run under revision {spec.challenge.revision} of {challenge.id},"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from harness.boards.board import default_board
 from harness.boards.challenge import Challenge, InstructionSet, load_challenge
-from harness.components import RoundPlan, Shapes, StrategyContext
-from harness.document import Document
-from harness.errors import PluginError, did_you_mean
+from harness.components import ModelSpec, RoundPlan, Shapes, StrategyContext
+from harness.document import Document, canonical_json, explain
+from harness.errors import PluginError, SourceError, did_you_mean
 from harness.machine.machine import Machine, this_machine
 from harness.planning.component_checks import (
     adapter_shapes,
@@ -20,7 +23,7 @@ from harness.planning.devices import choose_compute
 from harness.planning.forecast import Forecast, forecast
 from harness.planning.rules import Case, Violation, violations
 from harness.planning.settings.overrides import (
-    MODEL,
+    FIELDS,
     Overrides,
     apply_to_model,
     apply_to_recipe,
@@ -30,6 +33,7 @@ from harness.planning.smoke import SMOKE_MODEL, smoke_training
 from harness.plugins import (
     Components,
     Loaded,
+    discover,
     find_model,
     find_peft_method,
     find_strategy,
@@ -40,6 +44,9 @@ from harness.recipe import Choice, Prompt, Recipe
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
+
+HubModels = Callable[[str, str], ModelSpec]
+"""(hub id, revision) -> the model that its config.json describes; `harness.sources.hub_model`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +97,20 @@ class Resolved:
     """Values that were set and that a smoke run replaces by its own, as `rounds=7 by 2`."""
 
 
-def resolve(request: Request, machine: Machine | None = None) -> Resolved:
+def resolve(
+    request: Request, machine: Machine | None = None, hub_models: HubModels | None = None
+) -> Resolved:
     """Resolve a request; rules are checked and reported, not raised.
 
     Args:
         request: plugin, recipe and what changes it.
         machine: where the run would be; None: this machine.
+        hub_models: asked where the recipe names a hub id alone; None: such a recipe is refused.
 
     Raises:
         PluginError: the plugin, the recipe or a component is unknown or broken.
         UsageError: an option cannot be used.
+        SourceError: what `hub_models` raises.
     """
     machine = machine or this_machine()
     plugin_name, _, recipe_name = request.plugin.partition("/")
@@ -109,7 +120,7 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
     challenge = load_challenge(request.challenge or recipe.challenge or default_board())
     recipe = with_prompt(recipe, challenge)
 
-    model = find_model(recipe.model, plugin_name)
+    chosen, model_plugin = _model(recipe, plugin, overrides, hub_models)
     method = find_peft_method(recipe.peft.name, plugin_name)
     strategy = find_strategy(recipe.strategy.name, plugin_name)
     culprit = f"recipe {plugin_name}/{recipe.name}"
@@ -124,13 +135,13 @@ def resolve(request: Request, machine: Machine | None = None) -> Resolved:
         ),
     )
     train = smoke_training(recipe.train) if request.smoke else recipe.train
-    base = SMOKE_MODEL if request.smoke else apply_to_model(model.value, overrides.values)
+    base = SMOKE_MODEL if request.smoke else chosen
     clients = challenge.clients_per_round(train.fraction)
     spec = RunSpec(
         challenge=ChallengeRef.of(challenge),
         plugin=plugin_name,
         recipe=recipe.name,
-        plugins=_distinct(plugin.ref, model.plugin, method.plugin, strategy.plugin),
+        plugins=_distinct(plugin.ref, model_plugin, method.plugin, strategy.plugin),
         model=base,
         peft=_complete(method.name, components.peft_params),
         strategy=_complete(strategy.name, components.strategy_params),
@@ -158,11 +169,43 @@ def _replaced(overrides: Overrides, recipe: Recipe, smoke: RunSpec) -> tuple[str
     found = []
     for path, value in overrides.values.items():
         part, _, name = path.rpartition(".")
-        if path == "model" or part + "." == MODEL:
-            found.append(f"{path.removeprefix(MODEL)}={value} by {smoke.model.name}'s")
+        if path == "model" or part + "." == FIELDS:
+            found.append(f"{path.removeprefix(FIELDS)}={value} by {smoke.model.name}'s")
         elif part == "train" and getattr(smoke.train, name) != getattr(recipe.train, name):
             found.append(f"{name}={value} by {getattr(smoke.train, name)}")
     return tuple(found)
+
+
+def _model(
+    recipe: Recipe, plugin: Loaded, overrides: Overrides, hub_models: HubModels | None
+) -> tuple[ModelSpec, PluginRef]:
+    """Return a recipe's model with what is set of it, and the plugin that names it."""
+    values = dict(overrides.values)
+    if isinstance(recipe.model, dict):
+        where = f"recipe {plugin.ref.name}/{recipe.name}: model"
+        try:
+            written = ModelSpec.model_validate_json(canonical_json(recipe.model), strict=True)
+        except ValidationError as error:
+            raise PluginError(f"{where}: {explain(error)}; see: harness model") from None
+        return apply_to_model(written, values), plugin.ref
+    owner, slash, _ = recipe.model.partition("/")
+    if not slash or owner in discover():
+        found = find_model(recipe.model, plugin.ref.name)
+        return apply_to_model(found.value, values), found.plugin
+    if hub_models is None:
+        raise PluginError(
+            f"model {recipe.model!r}: no plugin {owner!r} is installed, and hub ids are not looked"
+            f" up here; {did_you_mean(owner, discover())}"
+        )
+    # The revision that is asked for is replaced by the commit that it stands for.
+    revision = str(values.pop(f"{FIELDS}revision", "main"))
+    try:
+        found_model = hub_models(recipe.model, revision)
+    except SourceError as error:
+        raise SourceError(
+            f"{error}; nor is a plugin {owner!r} installed, {did_you_mean(owner, discover())}"
+        ) from None
+    return apply_to_model(found_model, values), plugin.ref
 
 
 def pick_recipe(plugin: Loaded, name: str) -> Recipe:

@@ -116,6 +116,17 @@ def valid_combination(case: Case) -> Iterator[Fault]:
         )
 
 
+def own_code(case: Case) -> Iterator[Fault]:
+    """Code out of a model's folder runs only where that is asked for."""
+    model = case.spec.model
+    if model.family.own_code and not model.trust_remote_code:
+        yield (
+            f"{model.hub_id} is a model of {model.architecture}, whose code lies in its folder",
+            "model.trust_remote_code=true, which lets that code run and makes the run ineligible,"
+            " or another model",
+        )
+
+
 PLAN_RULES = (
     PlanRule("static-values", "Fixed values are not set", "template README, important note",
              static_values),
@@ -131,6 +142,8 @@ PLAN_RULES = (
              learning_rates),
     PlanRule("valid-combination", "Strategy and PEFT method fit",
              "docs/components.md, validity matrix", valid_combination),
+    PlanRule("own-code", "A model's own code runs where it is asked for", "harness design",
+             own_code),
 )  # fmt: skip
 
 

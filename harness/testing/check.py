@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from harness.errors import HarnessError, PluginError
 from harness.planning.resolve import Request, resolve
 from harness.plugins import Loaded, load
+from harness.sources.hub_model import hub_model
 from harness.testing.problem import Problem
 
 HEAVY = ("torch", "transformers", "peft", "flwr", "numpy", "ray", "datasets", "lm_eval")
@@ -80,7 +81,7 @@ def _recipes(plugin: Loaded) -> Iterator[Problem]:
     for recipe in plugin.recipes:
         subject = f"recipe {recipe}"
         try:
-            resolved = resolve(Request(plugin=f"{plugin.ref.name}/{recipe}"))
+            resolved = resolve(Request(plugin=f"{plugin.ref.name}/{recipe}"), hub_models=hub_model)
         except HarnessError as error:
             yield Problem(subject, "resolve", str(error))
             continue

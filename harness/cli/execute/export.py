@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.options import request_options
+from harness.cli.options import mirror_option, request_options
 from harness.errors import UsageError
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @request_options
-def command(folder: Path, plugin: str | None, **options: Any) -> None:
+@mirror_option
+def command(folder: Path, plugin: str | None, mirror: Path | None, **options: Any) -> None:
     """Write a stand-alone Flower App directory of a recipe, for `flwr run`.
 
     The app holds the resolved spec; its ServerApp and ClientApp are the harness's.
@@ -22,12 +24,13 @@ def command(folder: Path, plugin: str | None, **options: Any) -> None:
     from harness.federation.superlink.app_directory import write_app
     from harness.planning.resolve import Request, resolve
     from harness.planning.rules import refuse
+    from harness.sources.hub_model import hub_model
 
     if plugin is None:
         raise UsageError("missing --plugin P[/R]; see: harness plugins")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; choose another directory")
-    resolved = resolve(Request(plugin, **options))
+    resolved = resolve(Request(plugin, **options), hub_models=partial(hub_model, mirror=mirror))
     refuse(resolved.violations)
     write_app(folder, resolved.spec, resolved.challenge, run_dir="", mirror="")
     nodes = resolved.challenge.num_supernodes

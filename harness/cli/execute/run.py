@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.cli.options import FOLDER, request_options
+from harness.cli.options import FOLDER, mirror_option, request_options
 from harness.document import pretty_json
 from harness.document.units import MIB
 from harness.errors import UsageError
@@ -34,7 +34,7 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
 @request_options
 @click.option("--out", type=FOLDER, help="New run directory; default: under runs/.")
 @click.option("--resume", type=FOLDER, help="Continue the run in this directory.")
-@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+@mirror_option
 @click.option("--actors", type=click.IntRange(1), help="Clients trained at the same time.")
 @click.option(
     "--client-timeout",

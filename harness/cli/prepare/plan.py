@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.options import request_options
+from harness.cli.options import mirror_option, request_options
 from harness.document import digest_of, pretty_json
 from harness.errors import RuleViolationError, UsageError
 from harness.planning.resolve import Request, Resolved, resolve
@@ -15,15 +17,19 @@ from harness.progress import format_duration
 
 @click.command()
 @request_options
+@mirror_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(as_json: bool, plugin: str | None, **options: Any) -> None:
+def command(as_json: bool, plugin: str | None, mirror: Path | None, **options: Any) -> None:
     """Resolve a recipe, check the rules and forecast the run.
 
-    Loads no torch and touches no network. Exits with 5 when a rule is broken.
+    Loads no torch and touches no network, but for the config.json of a model that the recipe names
+    by its hub id alone. Exits with 5 when a rule is broken.
     """
+    from harness.sources.hub_model import hub_model
+
     if plugin is None:
         raise UsageError("missing --plugin P[/R]; see: harness plugins")
-    resolved = resolve(Request(plugin, **options))
+    resolved = resolve(Request(plugin, **options), hub_models=partial(hub_model, mirror=mirror))
     click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
     if resolved.violations:
         raise RuleViolationError(f"{len(resolved.violations)} rule violation(s), listed above")

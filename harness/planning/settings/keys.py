@@ -43,7 +43,7 @@ OWN_OPTIONS = {
 }
 """What has an option of its own, spelt as above -> the option."""
 
-FREE_MODEL_FIELDS = ("quantization", "dtype", "revision")
+FREE_MODEL_FIELDS = ("quantization", "dtype", "revision", "trust_remote_code")
 
 PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec}
 """Documents inside `train`; their fields go by `prompt.template` as well."""

@@ -16,15 +16,15 @@ from harness.document import Document, canonical_json
 from harness.document.plain_values import why_not_plain
 from harness.errors import UsageError
 from harness.planning.settings.keys import recipe_path, static_value
-from harness.recipe import COMPONENT, Recipe
+from harness.recipe import COMPONENT, MODEL, Recipe
 
 K = TypeVar("K", bound=Document)
 
-MODEL = "model_fields."
+FIELDS = "model_fields."
 """What the paths of a model's own fields begin with."""
 
-NAMES = ("model", "peft.name", "strategy.name")
-"""Paths whose value is the name of a component."""
+NAMES = {"model": MODEL, "peft.name": COMPONENT, "strategy.name": COMPONENT}
+"""Path whose value is a name -> what such a name looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,10 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
         value = parse_value(text.strip())
         if problem := why_not_plain(value):
             raise UsageError(f"--set {key}={text.strip()[:60]}: {problem}; change the value")
-        if path in NAMES and not (isinstance(value, str) and re.fullmatch(COMPONENT, value)):
+        if path in NAMES and not (isinstance(value, str) and re.fullmatch(NAMES[path], value)):
+            hub = "organisation/model of the hub, " if path == "model" else ""
             raise UsageError(
-                f"--set {key}={text.strip()[:60]}: expected plugin/component, or the name of a"
+                f"--set {key}={text.strip()[:60]}: expected {hub}plugin/component, or the name of a"
                 " component of the recipe's own plugin"
             )
         values[path] = value
@@ -102,7 +103,7 @@ def apply_to_recipe(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         if values.get(f"{part}.name", tree[part]["name"]) != tree[part]["name"]:
             tree[part]["params"] = {}
     for path, value in values.items():
-        if not path.startswith(MODEL):
+        if not path.startswith(FIELDS):
             _put(tree, path, value)
     return _strictly(Recipe, tree, "")
 
@@ -121,7 +122,9 @@ def _put(tree: dict[str, Any], path: str, value: Any) -> None:
 def apply_to_model(model: ModelSpec, values: dict[str, Any]) -> ModelSpec:
     """Return `model` with the changes of `model.<field>` keys. Raises UsageError as above."""
     fields = {
-        path.removeprefix(MODEL): value for path, value in values.items() if path.startswith(MODEL)
+        path.removeprefix(FIELDS): value
+        for path, value in values.items()
+        if path.startswith(FIELDS)
     }
     tree = model.model_dump(mode="json") | fields
     return _strictly(ModelSpec, tree, "model.") if fields else model

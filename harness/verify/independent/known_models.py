@@ -9,7 +9,7 @@ from importlib import resources
 from harness.components import ModelSpec
 from harness.document import parse_document
 
-CONFIG_FIELDS = ("layers", "hidden", "intermediate", "heads", "kv_heads", "vocab")
+CONFIG_FIELDS = ("layers", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "vocab")
 
 
 class KnownModel(ModelSpec):
@@ -19,16 +19,9 @@ class KnownModel(ModelSpec):
     """Last part of the hub ids of other models with the same shapes."""
     vocab: int = 1
     """Left out where it was not looked up: no adapter's shape depends on it."""
-    head_dim: int | None = None
-    """Width of an attention head where it is not hidden / heads."""
     default_targets: tuple[str, ...] = ("q_proj", "v_proj")
     """What peft adapts when nothing is said.
     Source: peft `TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`."""
-
-    @property
-    def head_size(self) -> int:
-        """Width of one attention head."""
-        return self.head_dim or super().head_size
 
     def stated(self) -> dict[str, int]:
         """Return what its row states of the fields that a record must repeat."""

@@ -1,0 +1,98 @@
+"""A ModelSpec of what a model's config.json says, without torch or transformers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.components.families import FAMILIES, KEYS
+from harness.components.model import ModelSpec
+from harness.document import explain
+from harness.errors import SourceError
+
+FREE_FIELDS = ("quantization", "dtype", "revision", "trust_remote_code", "licence")
+"""Fields of a ModelSpec that config.json does not decide."""
+
+MOST_LAYERS = 1_000
+"""Decoder blocks; the largest models have below 200. Each costs seven layers to list."""
+LARGEST_SIZE = 10_000_000
+"""Widths and vocabularies; the largest are below a million."""
+
+
+def spec_of_config(config: Mapping[str, Any], hub_id: str, where: str, **free: Any) -> ModelSpec:
+    """Return the ModelSpec of a model.
+
+    Args:
+        config: the values of its config.json, which may be a stranger's.
+        hub_id: its name on the hub.
+        where: the file, for messages.
+        free: fields of `FREE_FIELDS`.
+
+    Raises:
+        SourceError: the family is not known, or a size is missing or is none.
+    """
+    kind = config.get("model_type")
+    family = FAMILIES.get(kind) if isinstance(kind, str) else None  # type: ignore[call-overload]
+    if family is None:
+        raise SourceError(
+            f"{where}: model_type {str(kind)[:40]!r} is no family that is known here"
+            f" ({', '.join(FAMILIES)}){_hint(config)}; use a model of one of them"
+        )
+    if config.get("quantization_config"):
+        raise SourceError(
+            f"{where}: its weights are quantized already; name the model that they were made of,"
+            " the harness quantizes it as the ModelSpec says"
+        )
+    values: dict[str, Any] = {
+        "name": model_name(hub_id), "hub_id": hub_id, "architecture": kind, "tied_embeddings": False
+    }  # fmt: skip
+    for name, key in {**KEYS, **family.keys}.items():
+        value = config.get(key)
+        if value is None:  # null means the default too
+            value = family.defaults.get(name, values.get(name))
+        if value is None and name == "kv_heads":
+            value = values["heads"]
+        if value is None and name in ("head_dim", *family.keys):
+            continue
+        values[name] = _checked(value, key, name, where)
+    if values.get("head_dim", 0) * values["heads"] == values["hidden"]:
+        del values["head_dim"]  # so one model has one spec, however its config spells it
+    try:
+        return ModelSpec.model_validate(values | free)
+    except ValidationError as error:
+        raise SourceError(f"{where}: {explain(error)}") from None
+
+
+def config_of_spec(model: ModelSpec) -> dict[str, Any]:
+    """Return the keys of config.json that a spec decides."""
+    keys = {**KEYS, **model.family.keys}
+    values = {key: getattr(model, name) for name, key in keys.items()}
+    return values | {"model_type": model.architecture, "head_dim": model.head_size}
+
+
+def model_name(hub_id: str) -> str:
+    """Return a component name of a hub id: `Qwen/Qwen3-0.6B` -> `qwen3-0.6b`."""
+    last = hub_id.rstrip("/").rsplit("/", 1)[-1].lower()
+    return re.sub(r"[^a-z0-9._-]", "-", last).strip("._-") or "model"
+
+
+def _checked(value: Any, key: str, name: str, where: str) -> int | bool:
+    if name in ("tied_embeddings", "attention_bias", "mlp_bias"):
+        if isinstance(value, bool):
+            return value
+        raise SourceError(f"{where}: {key} is {str(value)[:40]!r}; expected true or false")
+    most = MOST_LAYERS if name == "layers" else LARGEST_SIZE
+    if type(value) is not int or not 0 < value <= most:
+        found = "missing" if value is None else f"{str(value)[:40]!r}"
+        raise SourceError(f"{where}: {key} is {found}; expected a whole number from 1 to {most:,}")
+    return value
+
+
+def _hint(config: Mapping[str, Any]) -> str:
+    inner = config.get("text_config")
+    if isinstance(inner, Mapping) and str(inner.get("model_type")) in FAMILIES:
+        return f"; it is a model of text and images around a {inner['model_type']}"
+    return ""
