@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.planning.settings.overrides import MODEL, parse_overrides
+from harness.planning.settings.overrides import FIELDS, parse_overrides
 from harness.record.about import About
 from harness.record.file_names import ABOUT
 from harness.verify.rule import Breach, Rule
@@ -108,7 +108,7 @@ def _at(spec: dict[str, Any], path: str) -> Any:
     if path == "model":
         path = "model.name"
     node: Any = spec
-    for part in path.replace(MODEL, "model.", 1).split("."):
+    for part in path.replace(FIELDS, "model.", 1).split("."):
         node = node.get(part) if isinstance(node, dict) else None
     return node
 
