@@ -47,6 +47,10 @@ HELD = {
     "claims MAX_TEXT_BYTES": f"{CLAIMS}test_a_text_of_2_mib_is_read_and_one_byte_more_is_not",
     "claims MAX_PUBLISHED_BYTES":
         f"{CLAIMS}test_generations_of_64_mib_are_counted_and_one_byte_more_are_not",
+    "claims MAX_KEY_PARTS":
+        "tests/claims/importing/test_real_life.py::test_a_key_may_have_64_parts",
+    "claims MAX_CODE_BYTES":
+        "tests/claims/importing/test_real_life.py::test_code_of_up_to_200_kb_is_read",
     "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
     "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",
     "cli LONGEST_PATH": "tests/cli/test_cli.py::test_200_characters_of_a_path_are_shown",

@@ -87,6 +87,10 @@ class Board(Document):
     """In the order of the columns."""
     sets: tuple[BoardSet, ...] = Field(min_length=1)
     """In the order of the board's columns."""
+    command: dict[str, tuple[str, ...]] = {}
+    """Option of upstream's evaluation command -> its official values, which decide the result."""
+    command_note: str = ""
+    """What another value changes, after the official ones: "; pads decide labels"."""
     unranked: tuple[str, ...] = ()
     """Sets that upstream's script evaluates as well and the board does not count."""
 

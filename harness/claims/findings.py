@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from math import isclose
+from typing import Any
 
 from harness.boards.board import Board, load_board
 from harness.boards.registry import reader_of
 from harness.claims.figures import ClaimFinding, agrees, digits, number, verdict
-from harness.claims.record import ClaimRecord
-from harness.claims.traffic import communication
+from harness.claims.record import ClaimedConfig, ClaimRecord
+from harness.claims.traffic import communication, named_targets
 
 Check = Callable[[ClaimRecord, Board], Iterator[ClaimFinding]]
 
@@ -209,24 +210,55 @@ def costs(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
 
 
 def settings(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
-    """README and configuration name the same settings."""
-    stated, config = claim.stated.model_dump(), claim.config.model_dump()
-    for name, value in stated.items():
-        if value is None or config[name] is None or name == "dataset":
+    """Every two places that state a setting state the same."""
+    sources = [(item.where, item.values.model_dump()) for item in claim.sources]
+    if not sources:  # A claim from before places were kept apart.
+        stated, config = claim.stated.model_dump(), claim.config.model_dump()
+        sources = [("configuration", config), ("README", stated)]
+    for name in ClaimedConfig.model_fields:
+        places = [(where, values[name]) for where, values in sources if values[name] is not None]
+        if name in NEVER_COMPARED or len(places) < 2:
             continue
-        other = config[name]
-        same = sorted(value) == sorted(other) if name == "targets" else value == other
-        if isinstance(value, float) and isinstance(other, int | float):
-            same = isclose(value, other)
-        if name == "model":
-            same = str(value).rsplit("/", 1)[-1].lower() == str(other).rsplit("/", 1)[-1].lower()
-        if not same:
+        first, others = places[0], places[1:]
+        differing = [item for item in others if not _same(name, item[1], first[1], claim)]
+        if differing:
             yield ClaimFinding(
-                f"setting {name}", "contradicts", f"README: {value}", f"configuration: {other}"
+                f"setting {name}",
+                "contradicts",
+                "; ".join(f"{where}: {_shown(value)}" for where, value in differing)[:400],
+                f"{first[0]}: {_shown(first[1])}",
             )
     high, low = claim.config.learning_rate_max, claim.config.learning_rate_min
     if high is not None and low is not None and low > high:
         yield ClaimFinding("learning rate", "contradicts", f"minimum {low}", f"at most {high}")
+
+
+NEVER_COMPARED = ("dataset", "api")
+"""Former names of a data set, and both APIs' keys, may stand beside each other."""
+
+
+def _same(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
+    if name == "targets":
+        return set(named_targets(claim, one)) == set(named_targets(claim, other))
+    if name == "model":
+        return str(one).rsplit("/", 1)[-1].lower() == str(other).rsplit("/", 1)[-1].lower()
+    if name == "optimizer":
+        return re.sub(r"\W|_", "", one).lower() == re.sub(r"\W|_", "", other).lower()
+    if isinstance(one, float) or isinstance(other, float):
+        return isclose(one, other)
+    return bool(one == other)
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def command(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
+    """The evaluation command in a README is the official one."""
+    for phrase in claim.unofficial_commands:
+        found, _, expected = phrase.partition(", officially ")
+        official = f"{expected}{board.command_note}"
+        yield ClaimFinding("evaluation command", "contradicts", found, official)
 
 
 def absent(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
@@ -238,6 +270,6 @@ def absent(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    fixed_values, possible, scores, rows, evaluation_settings, average, twins, communication, costs,
-    settings, absent,
+    fixed_values, possible, scores, rows, evaluation_settings, command, average, twins,
+    communication, costs, settings, absent,
 )  # fmt: skip

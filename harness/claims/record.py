@@ -28,6 +28,8 @@ class Quote(Document):
     """The figure as it is written, without its unit."""
     unit: str = Field("", max_length=20)
     file: str = Field(max_length=300)
+    written: str = Field("", max_length=120)
+    """The figure as the file has it, where `text` was moved to another unit: 0.6823 for 68.23 %."""
 
 
 class Recount(Document):
@@ -85,6 +87,14 @@ class ClaimedConfig(Document):
     """`message` when the settings use the key of the Message API (`fraction-train`)."""
 
 
+class SettingsSource(Document):
+    """What one place of a project says of its settings."""
+
+    where: str = Field(max_length=300)
+    """The file, and what part of it: `README.md (its TOML)`."""
+    values: ClaimedConfig
+
+
 class ClaimedTraffic(Document):
     """What the README and the log say of the communication."""
 
@@ -127,6 +137,10 @@ class ClaimRecord(Document):
     config: ClaimedConfig
     stated: ClaimedConfig
     """What the README says of the same settings, where it can be read with certainty."""
+    sources: tuple[SettingsSource, ...] = Field((), max_length=40)
+    """Every place that states settings, what was run first; claims from before have none."""
+    unofficial_commands: tuple[str, ...] = Field((), max_length=30)
+    """Options of an evaluation command that are not the official ones, a phrase each."""
     sets: tuple[ClaimedSet, ...]
     average: Quote | None = None
     traffic: ClaimedTraffic

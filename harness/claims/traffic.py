@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -14,7 +15,7 @@ from harness.document.units import MIB
 from harness.errors import PluginError
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.verify.independent.adapter_shapes import known_shapes
-from harness.verify.independent.known_models import known_model
+from harness.verify.independent.known_models import KnownModel, known_model
 
 UNITS_MIB = {
     "mb": 1.0, "mib": 1.0, "megabytes": 1.0, "gb": 1024.0, "gib": 1024.0, "gigabytes": 1024.0,
@@ -63,19 +64,46 @@ def derive_traffic(claim: ClaimRecord, board: Board) -> Traffic | None:
     )
 
 
-def adapter_of(claim: ClaimRecord) -> Shapes | None:
-    """Return the tensors of a claim's adapter, or None when the claim does not decide them."""
+def adapter_of(claim: ClaimRecord, targets: tuple[str, ...] | None = None) -> Shapes | None:
+    """Return the tensors of a claim's adapter, or None when the claim does not decide them.
+
+    Args:
+        claim: whose settings are taken.
+        targets: other target modules than the claim's.
+    """
     config = claim.config
-    model = known_model(claim.stated.model or "") or known_model(config.model or "")
+    model = model_of(claim)
     if model is None or config.rank is None or not 0 < config.rank <= MAX_RANK:
         return None
-    targets = model.default_targets if config.targets is None else config.targets
+    if targets is None:
+        targets = model.default_targets if config.targets is None else config.targets
+    # peft adapts what is there: of qkv_proj and down_proj a Llama has the second alone.
+    named = [item for item in named_targets(claim, targets) if item in _modules(model)]
+    if not named:
+        return None
     method = "standard/dora" if config.dora else "standard/lora"
     try:
-        # Without targets there is no adapter.
-        return known_shapes(method, model, {}, targets, config.rank) or None
+        return known_shapes(method, model, {}, tuple(named), config.rank) or None
     except PluginError:
         return None  # A target that is no linear layer, such as an embedding.
+
+
+def named_targets(claim: ClaimRecord, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return target modules by name: `all` becomes every linear layer of a known model."""
+    model = model_of(claim)
+    if model is not None and set(targets) & {"all", "all-linear"}:
+        return tuple(_modules(model))
+    return ("all-linear",) if targets == ("all",) else targets
+
+
+def model_of(claim: ClaimRecord) -> KnownModel | None:
+    """Return the model whose shapes a claim's adapter has, where it is a known one."""
+    return known_model(claim.stated.model or "") or known_model(claim.config.model or "")
+
+
+def _modules(model: KnownModel) -> list[str]:
+    """Return the last parts of the names of a model's linear layers, each once."""
+    return list(dict.fromkeys(item.name.rpartition(".")[2] for item in model.linears()))
 
 
 def communication(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
@@ -94,18 +122,35 @@ def communication(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
                 "communication: limit", "contradicts", text, f"{board.limit_mib} MiB"
             )
         if traffic is not None:
-            yield _whole_run("communication", text, mib, slack, traffic)
+            yield _whole_run("communication", text, mib, slack, traffic, claim)
+        elif (why := _unknown(claim)) is not None:
+            yield ClaimFinding("communication: shapes", "missing", text, why)
         if log is not None:
             note = "; its unit is 1000 MiB" if scale > 1 and abs(value * 1000 - log) <= 10 else ""
             basis = f"{log:.2f} MiB at the end of its log{note}"
             yield verdict("communication: log", abs(log - mib) <= slack, text, basis)
     if traffic is not None and log is not None:
-        yield _whole_run("communication: shapes", f"{log:.2f} MB in the log", log, 0.011, traffic)
+        found = f"{log:.2f} MB in the log"
+        yield _whole_run("communication: shapes", found, log, 0.011, traffic, claim)
     yield from _log_rounds(claim)
     yield from _log_clients(claim)
 
 
-def _whole_run(topic: str, text: str, mib: float, slack: float, traffic: Traffic) -> ClaimFinding:
+def _unknown(claim: ClaimRecord) -> str | None:
+    """Return why the figure cannot be compared with the adapter's shapes."""
+    config = claim.config
+    if config.rank is None or config.rounds is None or config.fraction is None:
+        lacking = [name for name in ("rank", "rounds", "fraction") if getattr(config, name) is None]
+        return f"cannot be checked: {', '.join(lacking)} not stated"
+    if model_of(claim) is None:
+        name = claim.stated.model or config.model or "none stated"
+        return f"cannot be checked: the shapes of this model are not known here ({name[:80]})"
+    return f"cannot be checked: none of {', '.join(config.targets or ())[:200]} is a layer of it"
+
+
+def _whole_run(
+    topic: str, text: str, mib: float, slack: float, traffic: Traffic, claim: ClaimRecord
+) -> ClaimFinding:
     for count in traffic.one_mib:
         expected = traffic.total_mib(count)
         if abs(mib - expected) <= slack:
@@ -113,7 +158,7 @@ def _whole_run(topic: str, text: str, mib: float, slack: float, traffic: Traffic
             return ClaimFinding(topic, "recomputes", text, basis)
     expected = traffic.total_mib("legacy")
     formula = f"2 x {traffic.clients} clients x {traffic.rounds} rounds x one message"
-    note = _diagnosis(mib, slack, traffic)
+    note = _diagnosis(mib, slack, traffic) or _other_targets(mib, slack, traffic, claim)
     if not note and not traffic.certain:
         why = f"target modules are not stated; with peft's default it is {expected:.2f} MiB"
         return ClaimFinding(topic, "missing", text, why)
@@ -136,6 +181,39 @@ def _diagnosis(mib: float, slack: float, traffic: Traffic) -> str:
             if clients != traffic.clients and abs(mib - other) <= slack:
                 return f"; it is what {clients} clients a round would send"
     return ""
+
+
+def _other_targets(mib: float, slack: float, traffic: Traffic, claim: ClaimRecord) -> str:
+    """Say which target modules give a figure exactly, where one choice does, or one more or fewer.
+
+    A list of six modules beside the figure of seven contradicts it: either may be wrong.
+    """
+    model = model_of(claim)
+    stated = claim.config.targets
+    if model is None:
+        return ""
+    modules = _modules(model)
+    ours = frozenset(stated if stated is not None else model.default_targets) & frozenset(modules)
+    fits: list[frozenset[str]] = []
+    for size in range(1, len(modules) + 1):
+        for choice in itertools.combinations(modules, size):
+            shapes = adapter_of(claim, choice)
+            if shapes is None:
+                continue
+            messages = 2 * traffic.clients * traffic.rounds / MIB
+            sizes = (message_bytes_legacy(shapes) * messages, message_bytes(shapes) * messages)
+            if any(abs(mib - size) <= slack for size in sizes):
+                fits.append(frozenset(choice))
+    near = [choice for choice in fits if len(choice ^ ours) == 1]
+    fits = near if len(near) == 1 else fits
+    if len(fits) != 1:
+        return ""
+    if stated is None:
+        return f"; exact with target modules {', '.join(m for m in modules if m in fits[0])}"
+    more = ", ".join(m for m in modules if m in fits[0] - ours)
+    less = ", ".join(m for m in modules if m in ours - fits[0])
+    how = " and ".join(filter(None, (f"with {more}" * bool(more), f"without {less}" * bool(less))))
+    return f"; exact {how}: the list of target modules and the figure contradict each other"
 
 
 def _log_rounds(claim: ClaimRecord) -> Iterator[ClaimFinding]:

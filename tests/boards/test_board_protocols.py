@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.boards.board import board_names, load_board
@@ -99,6 +99,7 @@ def test_the_right_answer_of_a_pinned_row_is_an_answer(name: str, task: str) -> 
 
 
 @every_set
+@settings(deadline=None)
 @given(data=st.data())
 def test_stopping_early_never_changes_a_reading(name: str, task: str, data: st.DataObject) -> None:
     protocol = PROTOCOLS[name]
@@ -113,6 +114,7 @@ def test_stopping_early_never_changes_a_reading(name: str, task: str, data: st.D
 
 
 @every_set
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_hint_never_hides_a_settled_text(name: str, task: str, data: st.DataObject) -> None:
     """At the first character that settles a text, the last ones show it."""
@@ -135,6 +137,7 @@ def test_an_answer_settles_some_text(name: str, task: str) -> None:
 
 
 @every_set
+@settings(deadline=None)
 @given(data=st.data())
 def test_an_answer_is_one_of_the_board_s(name: str, task: str, data: st.DataObject) -> None:
     protocol = PROTOCOLS[name]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.boards.board import Board
+from harness.claims.importing.adapter_settings import read_adapter_config, read_code
 from harness.claims.importing.choose_board import choose_board
-from harness.claims.importing.config import merged, read_adapter_config, read_config
+from harness.claims.importing.config import merged, read_config
+from harness.claims.importing.evaluation_command import unofficial_options
 from harness.claims.importing.evaluations import read_sets
-from harness.claims.importing.project import open_project
+from harness.claims.importing.project import Project, open_project
 from harness.claims.importing.readme import Readme, read_readme
 from harness.claims.importing.score_tables import Hints
 from harness.claims.importing.traffic import read_traffic
-from harness.claims.record import ClaimRecord
+from harness.claims.record import ClaimedConfig, ClaimRecord, SettingsSource
 
 
 def import_project(
@@ -40,23 +43,22 @@ def import_project(
     """
     project = open_project(folder)
     unread: list[str] = []
-    config = read_config(project, unread)
+    app, configured = read_config(project, run, challenge, unread)
     adapter = read_adapter_config(project, unread)
-    config = merged(config, adapter)
+    code = read_code(project, app, unread)
+    sources = [
+        SettingsSource(where=where, values=values)
+        for where, values in ((app, configured), adapter or ("", None), code or ("", None))
+        if values is not None and values != ClaimedConfig()
+    ]
+    config = merged(configured, *(item.values for item in sources[1:]))
     board = choose_board(project, config.dataset, challenge)
-    readmes = [item for item in project.find(r"README\.md") if item.count("/") <= 1]
-    readme = Readme()
     evaluated = read_sets(project, board, run, unread)
     fractions = tuple((s.task, s.fraction.text) for s in evaluated if s.fraction is not None)
-    hints = Hints(config.model, run, fractions)
-    for file in readmes:
-        if "eval" in file.lower():
-            continue  # The evaluation's README is upstream's.
-        item = read_readme(project.text(file), file, board, hints, unread)
-        readme = readme if readme.percents else item
-    settings = merged(config, readme.settings)
+    readme = _readmes(project, app, board, Hints(config.model, run, fractions), unread)
+    settings = merged(config, *(item.values for item in readme.sources))
     sets = tuple(item.with_values(percent=readme.percents.get(item.task)) for item in evaluated)
-    traffic = read_traffic(project, readme.traffic, run, unread)
+    traffic = read_traffic(project, readme.traffic, run, config.rounds, unread)
     return ClaimRecord(
         name=name or claim_name(folder, board),
         imported=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -64,14 +66,55 @@ def import_project(
         source=source,
         config=settings,
         stated=readme.settings,
+        sources=(*sources, *readme.sources)[:40],
+        unofficial_commands=tuple(dict.fromkeys(_commands(project, app, board)))[:30],
         sets=sets,
         average=readme.average,
         traffic=traffic,
         costs=readme.costs,
         adapter_config=adapter is not None,
-        unread=tuple(item[:300] for item in unread),
+        unread=tuple(item[:300] for item in dict.fromkeys(unread)),
         files=dict(sorted(project.digests.items())),
     )
+
+
+def _readmes(project: Project, app: str, board: Board, hints: Hints, unread: list[str]) -> Readme:
+    """Return what the READMEs say: the project's first, then its app's, then the evaluation's.
+
+    Upstream's own README of the evaluation states no score and no figure, so what is found in an
+    evaluation's README is the participant's.
+    """
+    found = Readme()
+    for file in _readme_files(project, app):
+        item = read_readme(project.text(file), file, board, hints, unread)
+        if not _evaluates(file):
+            found.sources = (*found.sources, *item.sources)
+        if not found.percents:
+            found.percents, found.average = item.percents, item.average
+            found.row_model = item.row_model
+        found.traffic = found.traffic or item.traffic
+        if found.costs.seconds is None and found.costs.per_hour is None:
+            found.costs = item.costs
+    return found
+
+
+def _readme_files(project: Project, app: str) -> list[str]:
+    folder = app.rpartition("/")[0]
+    names = [
+        name
+        for name in project.find(r"(?i:readme\.md)")
+        if name.count("/") <= 1 or name.rpartition("/")[0] == folder or _evaluates(name)
+    ]
+    return sorted(names, key=lambda name: (_evaluates(name), name.count("/"), name))
+
+
+def _evaluates(name: str) -> bool:
+    return "eval" in name.lower() or "benchmark" in name.lower()
+
+
+def _commands(project: Project, app: str, board: Board) -> Iterator[str]:
+    for file in _readme_files(project, app):
+        yield from unofficial_options(project.text(file), file, board)
 
 
 def claim_name(folder: Path, board: Board) -> str:

@@ -1,134 +1,133 @@
-"""Settings of a project: pyproject.toml with dotted or nested keys, old and new names."""
+"""Settings of a project: the pyproject.toml that configures its Flower app, or its run."""
 
 from __future__ import annotations
 
-import json
-import tomllib
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.boards.template_keys import TEMPLATE_KEYS
+from harness.boards.board import load_board
+from harness.claims.importing.labels import flatten, from_keys
 from harness.claims.importing.project import Project
-from harness.claims.record import Api, ClaimedConfig
+from harness.claims.importing.toml_text import parse_toml
+from harness.claims.record import ClaimedConfig
 from harness.errors import RecordError, UsageError
 
-NUMBERS = (int, float)
-ACCEPTED_TYPES: dict[str, tuple[type, ...]] = {
-    "model": (str,), "dataset": (str,), "optimizer": (str,), "dora": (bool,), "targets": (list,),
-    "fraction": NUMBERS, "learning_rate_max": NUMBERS, "learning_rate_min": NUMBERS,
-}  # fmt: skip
-"""Field of a claim -> types of value that are taken; a field not listed is a whole number."""
+CONFIG = r"pyproject[^/]*\.toml"
 
 
-def flatten(table: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:
-    """Return dotted key -> value of nested tables; `_` in a key is read as `-`."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        name = f"{prefix}{key}".replace("_", "-")
-        if isinstance(value, dict) and depth < 10:
-            flat |= flatten(value, f"{name}.", depth + 1)
-        else:
-            flat[name] = value
-    return flat
+def read_config(
+    project: Project, run: str | None, challenge: str | None, unread: list[str]
+) -> tuple[str, ClaimedConfig]:
+    """Return the file that configures the run, and what it says; ("", nothing) without one.
 
-
-def read_config(project: Project, unread: list[str]) -> ClaimedConfig:
-    """Read the one pyproject.toml that configures a Flower app.
+    Args:
+        project: its files.
+        run: as the user says, or None: `pyproject_<run>.toml` is its file where there is one, and
+            among several apps the one in a folder of that name is.
+        challenge: as the user says, or None: chooses among apps of several boards.
+        unread: collects what is no TOML.
 
     Raises:
-        UsageError: several of them.
+        UsageError: several apps, and nothing tells which one is meant.
     """
     apps: dict[str, dict[str, Any]] = {}
-    for name in project.find(r"pyproject\.toml"):
+    for name in project.find(CONFIG):
         try:
-            table = tomllib.loads(project.text(name))
-        except (tomllib.TOMLDecodeError, RecursionError, RecordError) as error:
-            unread.append(f"{name}: not TOML ({str(error)[:80]})")
+            table = parse_toml(project.text(name), name)
+        except RecordError as error:
+            unread.append(str(error))
             continue
         flwr = table.get("tool", {}).get("flwr", {}) if isinstance(table.get("tool"), dict) else {}
         if isinstance(flwr, dict) and isinstance(flwr.get("app"), dict):
             apps[name] = flwr
     if not apps:
         unread.append("no pyproject.toml with [tool.flwr.app]")
-        return ClaimedConfig()
-    shallow = min(name.count("/") for name in apps)
-    names = [name for name in apps if name.count("/") == shallow]
+        return "", ClaimedConfig()
+    name = _chosen(apps, run, challenge)
+    for other in apps.keys() - {name}:
+        project.digests.pop(other, None)
+    return name, from_flwr(apps[name], name, unread)
+
+
+def _chosen(apps: Mapping[str, dict[str, Any]], run: str | None, challenge: str | None) -> str:
+    if run is not None:
+        named = [name for name in apps if _names_run(name, run)]
+        longest = max((len(_label(name)) for name in named), default=0)
+        named = [name for name in named if len(_label(name)) == longest]
+        if len(named) == 1:
+            return named[0]
+    plain = [name for name in apps if name.rsplit("/", 1)[-1] == "pyproject.toml"] or list(apps)
+    shallow = min(name.count("/") for name in plain)
+    names = [name for name in plain if name.count("/") == shallow]
+    if len(names) > 1 and challenge is not None:
+        datasets = load_board(challenge).datasets
+        ours = [n for n in names if from_flwr(apps[n], n, []).dataset in datasets]
+        names = ours if len(ours) == 1 else names
     if len(names) > 1:
-        raise UsageError(f"several Flower apps: {', '.join(names)}; give the folder of one")
-    return from_flwr(apps[names[0]], names[0], unread)
+        raise UsageError(
+            f"several Flower apps: {', '.join(names)[:600]}; give the folder of one, or --run with"
+            " the name of its folder"
+        )
+    return names[0]
+
+
+def _label(name: str) -> str:
+    """Return what names a configuration's run: X of `pyproject_X.toml`, of `X/pyproject.toml`."""
+    folder, _, file = f"/{name}".rpartition("/")
+    stem = file.removesuffix(".toml").removeprefix("pyproject").strip("_-. ")
+    return stem or folder.rsplit("/", 1)[-1]
+
+
+def _names_run(name: str, run: str) -> bool:
+    """Whether a configuration's label ends a run's name, or the name without a count of rounds.
+
+    `eval_results_SmolLM2-135M-Instruct_100round` is of pyproject_SmolLM2-135M-Instruct.toml; it is
+    not of pyproject_SmolLM2-135M.toml, whose label does not end it.
+    """
+    label = _label(name)
+    shorter = re.sub(r"[_-]?(?:\d+[_-]?rounds?|r(?:ound)?s?_?\d+|peft_?\d+)$", "", run, flags=re.I)
+    return any(
+        candidate == label or candidate.endswith((f"_{label}", f"-{label}", f"/{label}"))
+        for candidate in (run, shorter)
+        if label
+    )
 
 
 def from_flwr(flwr: Mapping[str, Any], name: str, unread: list[str]) -> ClaimedConfig:
     """Return the settings of a parsed `[tool.flwr]` table."""
     config = flwr.get("app", {}).get("config", {})
     flat = flatten(config if isinstance(config, dict) else {})
-    values: dict[str, Any] = {}
-    for field in ClaimedConfig.model_fields:
-        for key in TEMPLATE_KEYS.get(field, ()):
-            if key in flat and field not in values:
-                value = _typed(field, flat[key])
-                if value is None:
-                    unread.append(f"{name}: {key} is {str(flat[key])[:40]!r}")
-                else:
-                    values[field] = value
-    federations = flatten(flwr.get("federations", {}))
-    counts = {value for key, value in federations.items() if key.endswith("options.num-supernodes")}
-    if len(counts) == 1 and type(count := counts.pop()) is int:
-        values["num_supernodes"] = count
-    values["api"] = _api(flat)
+
+    def odd(key: str, value: Any) -> None:
+        unread.append(f"{name}: {key} is {_shown(value)!r}")
+
+    found = from_keys(flat, odd)
+    federations = flwr.get("federations", {})
+    if not isinstance(federations, dict):
+        unread.append(f"{name}: tool.flwr.federations is no table")
+        return found
+    flat = flatten(federations)
+    counts = {
+        value
+        for key, value in flat.items()
+        if key.endswith("options.num-supernodes") and type(value) is int and abs(value) < 2**53
+    }
+    return found.with_values(num_supernodes=counts.pop()) if len(counts) == 1 else found
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value's text; an integer of many digits is not converted."""
+    if isinstance(value, int) and abs(value) >= 2**64:
+        return "an integer of more than 64 bits"
+    return str(value)[:40]
+
+
+def merged(first: ClaimedConfig, *others: ClaimedConfig | None) -> ClaimedConfig:
+    """Return `first` with its gaps filled from the others, in their order."""
+    values = first.model_dump()
+    for other in others:
+        for key, value in (other.model_dump() if other is not None else {}).items():
+            if values[key] is None:
+                values[key] = value
     return ClaimedConfig(**values)
-
-
-def _typed(field: str, value: Any) -> Any:
-    if isinstance(value, bool) is not (field == "dora"):
-        return None
-    if not isinstance(value, ACCEPTED_TYPES.get(field, (int,))):
-        return None
-    if isinstance(value, str):
-        return value[:200]
-    if isinstance(value, list):
-        return tuple(str(item)[:80] for item in value[:50])
-    return value
-
-
-def _api(flat: Mapping[str, Any]) -> Api | None:
-    if "strategy.fraction-train" in flat:
-        return "message"
-    return "legacy" if "strategy.fraction-fit" in flat else None
-
-
-def read_adapter_config(project: Project, unread: list[str]) -> ClaimedConfig | None:
-    """Read peft's adapter_config.json, or None without exactly one."""
-    names = list(project.find(r"adapter_config\.json"))
-    if len(names) != 1:
-        if names:
-            unread.append(f"{len(names)} files adapter_config.json; which one is not certain")
-        return None
-    try:
-        value = json.loads(project.text(names[0]))
-    except (ValueError, RecursionError, RecordError):
-        unread.append(f"{names[0]}: not JSON")
-        return None
-    if not isinstance(value, dict):
-        return None
-    targets = value.get("target_modules")
-    return ClaimedConfig(
-        model=_typed("model", value.get("base_model_name_or_path")),
-        rank=_typed("rank", value.get("r")),
-        alpha=_typed("alpha", value.get("lora_alpha")),
-        dora=_typed("dora", value.get("use_dora")),
-        targets=tuple(sorted(map(str, targets)))[:50] if isinstance(targets, list) else None,
-    )
-
-
-def merged(first: ClaimedConfig, second: ClaimedConfig | None) -> ClaimedConfig:
-    """Return `first` with its gaps filled from `second`."""
-    if second is None:
-        return first
-    other = second.model_dump()
-    return ClaimedConfig(
-        **{
-            key: value if value is not None else other[key]
-            for key, value in first.model_dump().items()
-        }
-    )

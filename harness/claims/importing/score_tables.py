@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from harness.boards.board import Board
 from harness.verify.independent.known_models import known_model
 
-FIGURE = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
-BULLET = re.compile(
-    rf"^[ \t]*[-*][ \t]+\**([A-Za-z][^:*\n]{{0,60}})\**[ \t]*:[ \t]*\**[ \t]*({FIGURE})[ \t]*%?"
-    r"[ \t]*\**[ \t]*$",
-    re.MULTILINE,
+FIGURE = r"[0-9]{1,12}(?:\.[0-9]{1,20})?"
+VALUE = re.compile(rf"({FIGURE})[ \t]*%?")
+"""A score, once the marks of bold type and code are taken away."""
+LABELLED = re.compile(
+    rf"^[ \t]*(?:[-*+][ \t]+)?([A-Za-z][^:=|\n]{{0,60}}?)[ \t]*[:=][ \t]*({FIGURE})[ \t]*%?[ \t]*$"
 )
+"""One score on a line of its own: `- FiQA: 56.58 %`, marks taken away."""
+IN_ONE_LINE = re.compile(rf"([A-Za-z][A-Za-z0-9 ()+./-]{{0,40}}?)[ \t]*[:=][ \t]*({FIGURE})")
 HUB_ID = re.compile(r"\[([\w.-]{1,80}/[\w.-]{1,80})\]")
+AVERAGE = ("avg", "average", "mean", "averageaccuracy", "avgaccuracy", "overall")
+TRAFFIC = (
+    "commcosts",
+    "commcost",
+    "comm",
+    "communication",
+    "communicationbudget",
+    "communicationcost",
+)
+MARKS = re.compile(r"\*{1,3}|`|~~|(?<![A-Za-z0-9])__?|__?(?![A-Za-z0-9])")
+"""Marks of bold type, italics and code in Markdown; an underscore inside a name is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,8 @@ class ScoreRow:
     percents: tuple[tuple[str, str], ...]
     average: str | None
     traffic: str | None
+    scale: float = 1.0
+    """What a figure is multiplied with to be percent: 100 where figures are fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,7 @@ class Hints:
 
 def plain(text: str) -> str:
     """Return lower-case letters and digits of `text`, links reduced to their words."""
-    words = re.sub(r"\[([^\]]{0,200})\]\([^)]{0,400}\)", r"\1", text)
+    words = re.sub(r"\[([^\]\[]{0,200})\]\([^)(]{0,400}\)", r"\1", text)
     return re.sub(r"[^a-z0-9]", "", words.lower())
 
 
@@ -53,24 +69,44 @@ def task_of(text: str, board: Board) -> str | None:
     return next((task for task, names in board.spellings.items() if name in names), None)
 
 
+def tables(text: str) -> Iterator[list[list[str]]]:
+    """Yield every Markdown table as rows of cells, the heading first, without its rule."""
+    lines = text.split("\n")
+    for is_table, block in groupby(lines, key=lambda line: line.lstrip().startswith("|")):
+        if not is_table:
+            continue
+        rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in block]
+        yield [row for row in rows if not all(re.fullmatch(r"[\s:-]*", cell) for cell in row)]
+
+
 def table_rows(text: str, board: Board) -> Iterator[ScoreRow]:
-    """Yield the rows of every Markdown table whose header names all sets of the board, or all but
-    one (a set was added in 2025)."""
-    header: list[str] | None = None
-    for line in text.split("\n"):
-        if not line.lstrip().startswith("|"):
-            header = None
+    """Yield the rows of scores in every table, whichever way it lies.
+
+    A table counts when one of its edges names all sets of the board, or all but one: a set was
+    added to some boards later.
+
+        | model | FPB | FiQA |        | set  | ours | theirs |
+        | ours  | 68  | 61   |        | FPB  | 68   | 70     |
+        | theirs| 70  | 60   |        | FiQA | 61   | 60     |
+    """
+    for table in tables(text):
+        if len(table) < 2:
             continue
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if header is None:
-            header = cells
-            continue
-        if all(re.fullmatch(r"[\s:-]*", cell) for cell in cells):
-            continue
-        columns = {
-            index: task for index, cell in enumerate(header) if (task := task_of(cell, board))
-        }
-        if len(set(columns.values())) < max(2, len(board.rows) - 1) or len(cells) != len(header):
+        yield from _rows_below(table, board)
+        width = len(table[0])
+        if all(len(row) == width for row in table):
+            yield from _rows_below([list(column) for column in zip(*table, strict=True)], board)
+
+
+def _rows_below(table: list[list[str]], board: Board) -> Iterator[ScoreRow]:
+    header = table[0]
+    columns = {index: task for index, cell in enumerate(header) if (task := task_of(cell, board))}
+    if len(columns) != len(set(columns.values())):
+        return
+    if len(columns) < max(2, len(board.rows) - 1):
+        return
+    for cells in table[1:]:
+        if len(cells) != len(header):
             continue
         values = {task: _number(cells[index]) for index, task in columns.items()}
         if any(value is None for value in values.values()):
@@ -78,45 +114,89 @@ def table_rows(text: str, board: Board) -> Iterator[ScoreRow]:
         yield ScoreRow(
             caption=cells[0],
             percents=tuple((task, str(value)) for task, value in values.items()),
-            average=_column(header, cells, ("avg", "average")),
-            traffic=_raw_column(header, cells, ("commcosts", "commcost", "comm", "communication")),
+            average=_average(header, cells),
+            traffic=_cell(header, cells, TRAFFIC),
         )
 
 
 def _number(cell: str) -> str | None:
-    match = re.fullmatch(rf"[*\s]*({FIGURE})\s*%?[*\s]*", cell)
+    match = VALUE.fullmatch(MARKS.sub("", cell).strip())
     return match.group(1) if match else None
 
 
-def _column(header: list[str], cells: list[str], names: tuple[str, ...]) -> str | None:
-    raw = _raw_column(header, cells, names)
+def _average(header: list[str], cells: list[str]) -> str | None:
+    raw = _cell(header, cells, AVERAGE)
     return None if raw is None else _number(raw)
 
 
-def _raw_column(header: list[str], cells: list[str], names: tuple[str, ...]) -> str | None:
+def _cell(header: list[str], cells: list[str], names: tuple[str, ...]) -> str | None:
     for title, cell in zip(header, cells, strict=True):
         if plain(title) in names:
-            return cell.strip("* ")
+            return MARKS.sub("", cell).strip()
     return None
 
 
-def bullet_row(text: str, board: Board) -> ScoreRow | None:
-    """Return the figures of a list such as `- **FiQA**: 56.58 %`, each set named once."""
+def traffic_cells(text: str, hints: Hints) -> list[str]:
+    """Return the cells of tables that say how much was sent: those of the run, where that is told.
+
+    | model         | SmolLM2-135M | SmolLM2-360M |
+    | Communication | 747.07 MB    | 1321.88 MB   |
+    """
+    cells: dict[str, str] = {}
+    for table in tables(text):
+        if len(table) < 2 or any(len(row) != len(table[0]) for row in table):
+            continue
+        for grid in (table, [list(column) for column in zip(*table, strict=True)]):
+            for row in grid:
+                if plain(row[0]).startswith("comm"):
+                    cells |= dict(
+                        zip(grid[0][1:], (MARKS.sub("", c).strip() for c in row[1:]), strict=True)
+                    )
+    run = plain(hints.run or "")
+    model = plain((hints.model or "").rsplit("/", 1)[-1])
+    for wanted in (run, model):
+        names = {cell: _caption_names(cell) for cell in cells}
+        fits = {
+            c: max((len(n) for n in ns if wanted.endswith(n)), default=0) for c, ns in names.items()
+        }
+        best = max(fits.values(), default=0)
+        if wanted and best:
+            return [cells[caption] for caption, length in fits.items() if length == best]
+    return list(cells.values())
+
+
+def list_row(text: str, board: Board) -> ScoreRow | None:
+    """Return the figures of a list such as `- **FiQA**: 56.58 %`, each set named once.
+
+    One line may hold them all: `FPB: 68.23, FiQA: 60.86, TFNS: 67.50`.
+    """
     values: dict[str, str] = {}
-    average: list[str] = []
-    for match in BULLET.finditer(text):
-        name, value = match.group(1), match.group(2)
+    average: set[str] = set()
+    for name, value in _labelled(text, board):
         task = task_of(name, board)
         if task is not None and values.get(task, value) != value:
             return None  # Two figures for one set: which one is not certain.
         if task is not None:
             values[task] = value
-        elif plain(name) in ("average", "avg"):
-            average.append(value)
+        elif plain(name) in AVERAGE:
+            average.add(value)
     if not values:
         return None
-    one = average[0] if len(set(average)) == 1 else None
-    return ScoreRow("", tuple(values.items()), one, None)
+    return ScoreRow("", tuple(values.items()), average.pop() if len(average) == 1 else None, None)
+
+
+def _labelled(text: str, board: Board) -> Iterator[tuple[str, str]]:
+    for raw in text.split("\n"):
+        if len(raw) > 2000 or raw.lstrip().startswith("|"):
+            continue
+        line = MARKS.sub("", raw)
+        whole = LABELLED.match(line)
+        if whole:
+            yield whole.group(1), whole.group(2)
+            continue
+        pairs = IN_ONE_LINE.findall(line)
+        if sum(task_of(name, board) is not None for name, _ in pairs) >= 2:
+            yield from pairs
 
 
 def model_of(caption: str) -> str | None:
@@ -147,7 +227,7 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
     # fiqa that says 0.5657894736842105 singles out the second: 56.58 is within 0.0101 of 56.5789.
     # The run's name is asked first, because the user typed it; the model last, because a table may
     # well hold several runs of one model. A test that fits two rows decides nothing.
-    distinct = list(dict.fromkeys(rows))
+    distinct = list(dict.fromkeys(with_unit(row, hints) for row in rows))
     if len(distinct) <= 1:
         return distinct[0] if distinct else None
     run, model = plain(hints.run or ""), plain((hints.model or "").rsplit("/", 1)[-1])
@@ -164,17 +244,43 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
     return None
 
 
+def with_unit(row: ScoreRow, hints: Hints) -> ScoreRow:
+    """Return a row with its figures known to be fractions, where everything says that they are.
+
+    All figures are at most 1, the average is their mean, and every accuracy file agrees. One figure
+    that is a hundred times too small beside others in percent stays what it is: a contradiction.
+    """
+    values = [float(text) for _, text in row.percents]
+    shares = dict(hints.fractions)
+    known = [(text, float(shares[task])) for task, text in row.percents if task in shares]
+    if max(values) > 1 or not all(abs(float(text) - share) < _slack(text) for text, share in known):
+        return row
+    if row.average is not None:
+        if abs(float(row.average) - sum(values) / len(values)) > _slack(row.average):
+            return row
+    elif not known:
+        return row
+    if not known and max(values) * 100 < 2:
+        return row  # 0.01, 0.02: a model that answers nothing, or fractions; nobody can tell.
+    return replace(row, scale=100.0)
+
+
+def _slack(text: str) -> float:
+    """Return how far a fraction may be from its figure: one of its last decimals, 0.01 at most."""
+    return 1.01 * min(10.0 ** -len(text.partition(".")[2]), 0.01)
+
+
 def _agrees(row: ScoreRow, hints: Hints) -> bool:
     """Whether every figure of a row is that of an accuracy file, within its last decimal."""
     shares = dict(hints.fractions)
     return bool(shares) and all(
-        task in shares and abs(float(value) - 100 * float(shares[task])) < 0.0101
+        task in shares and abs(float(value) * row.scale - 100 * float(shares[task])) < 0.0101
         for task, value in row.percents
     )
 
 
 def _caption_names(caption: str) -> set[str]:
-    words = re.sub(r"\[([^\]]{0,200})\]\([^)]{0,400}\)", r"\1", caption)
+    words = re.sub(r"\[([^\]\[]{0,200})\]\([^)(]{0,400}\)", r"\1", caption)
     parts = {part for word in words.split() for part in (word, word.rsplit("/", 1)[-1])}
     # A bare count in brackets, "(200Rounds)", names no model.
     return {plain(part) for part in parts if len(plain(part)) >= 4 and "ound" not in part}

@@ -1,61 +1,168 @@
-"""Settings and costs that a README lists in the template's words."""
+"""Settings and costs that a README states: lists, tables, TOML and the template's sentences."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from harness.claims.importing.score_tables import FIGURE
-from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote
+from harness.claims.importing.labels import flatten, from_keys, pairs_in, without_folders
+from harness.claims.importing.score_tables import FIGURE, MARKS, tables
+from harness.claims.importing.toml_text import parse_toml
+from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
+from harness.errors import RecordError
 
 RUNTIME = re.compile(rf"({FIGURE})[ \t]*seconds[ \t]*\(([0-9]{{1,4}}:[0-9]{{2}}:[0-9]{{2}})\)")
-PRICE = re.compile(rf"^\|.*\|[ \t]*\$({FIGURE})/hr[ \t]*\|[ \t]*$", re.MULTILINE)
+PRICE = re.compile(rf"^\|[^\n]{{0,400}}\|[ \t]*\$({FIGURE})/hr[ \t]*\|[ \t]*$", re.MULTILINE)
 PER_HOUR = re.compile(rf"\*\*\$({FIGURE})/hr\*\*")
 TOTAL = re.compile(rf"simulation cost[\s*|]{{0,12}}\$({FIGURE})", re.IGNORECASE)
-SETTINGS = {
-    "rounds": re.compile(r"total number of rounds\**:[ \t*`]*([0-9]{1,6})", re.IGNORECASE),
-    "fraction": re.compile(rf"fraction[ -](?:fit|train)[^:\n]{{0,20}}:[ \t*`]*({FIGURE})", re.I),
-    "max_steps": re.compile(r"maximum number of steps\**:[ \t*`]*([0-9]{1,6})", re.IGNORECASE),
-    "batch_size": re.compile(
-        r"^[ \t]*[-*][ \t]+\**batch size\**:[ \t*`]*([0-9]{1,6})", re.I | re.M
-    ),
-    "rank": re.compile(r"rank \(r\)\**:[ \t*`]*([0-9]{1,6})", re.IGNORECASE),
-    "alpha": re.compile(r"^[ \t]*[-*][ \t]+\**alpha\**:[ \t*`]*([0-9]{1,6})", re.I | re.M),
-}
-SCIENTIFIC = r"[0-9]{1,6}(?:\.[0-9]{1,6})?(?:e-?[0-9]{1,2})?"
-RATES = {
-    "learning_rate_max": re.compile(rf"maximum lr\**:[ \t*`]*({SCIENTIFIC})", re.IGNORECASE),
-    "learning_rate_min": re.compile(rf"minimum lr\**:[ \t*`]*({SCIENTIFIC})", re.IGNORECASE),
-}
+
+FENCE = re.compile(r"^[ \t]*```[ \t]*([\w-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
+FRONT_MATTER = re.compile(r"\A\s*---\n(.{0,4000}?)\n---\n", re.DOTALL)
+INLINE_KEY = re.compile(r"`([\w.-]{1,80}[ \t]*=[ \t]*[^`\n]{1,200})`")
 MODEL_NAME = re.compile(r"for the \**([\w.-]{1,80}/[\w.-]{1,80})\** model", re.IGNORECASE)
-TARGETS = re.compile(
-    r"target modules\**:[ \t]*\n((?:[ \t]+[-*][ \t]+`[\w.-]{1,60}`,?[ \t]*\n){1,20})",
+LISTED_TARGETS = re.compile(
+    r"target[ _-]modules\**:?\**:?[ \t]*\n"
+    r"((?:[ \t]*\n)?(?:[ \t]+[-*+][ \t]+`?[\w.-]{1,60}`?,?[ \t]*\n?){1,20})",
     re.IGNORECASE,
 )
-DORA = re.compile(r"\[DoRA\][^\n]{0,100}configuration|use_dora\s{0,5}=\s{0,5}True", re.IGNORECASE)
+DORA = re.compile(
+    r"use[_-]dora[`\"']?\s{0,5}[=:]\s{0,5}true|\[?DoRA\b[^\n]{0,100}(?:configuration|adapter)"
+    r"|(?:with|using|use|via|technique|method|peft)\**:?\**\s+\[?\**DoRA\b|- \**DoRA\b",
+    re.IGNORECASE,
+)
+ANY_DORA = re.compile(r"\bDoRA\b", re.IGNORECASE)
+LORA = re.compile(r"\bLoRA\b", re.IGNORECASE)
 DATASET = re.compile(r"huggingface\.co/datasets/([\w.-]{1,80}/[\w.-]{1,80})")
+SENTENCES = {
+    "rounds": re.compile(r"for a total of \**`?([0-9]{1,6})`?\** rounds", re.IGNORECASE),
+    "fraction": re.compile(r"sample a fraction \(`?(0?\.[0-9]{1,6}|1(?:\.0)?)`?\)", re.IGNORECASE),
+    "num_supernodes": re.compile(r"divided into \**`?([0-9]{1,6})`?\** partitions", re.IGNORECASE),
+}
+"""Sentences of the template's README. Source: examples/flowertune-llm-*/README.md."""
+PRETRAINED = re.compile(
+    r"pre-?trained[^\n.]{0,40}?\((?:https?://huggingface\.co/)?([\w.-]{1,80}/[\w.-]{1,80})\)",
+    re.IGNORECASE,
+)
+BASELINE = ("baseline", "default", "original", "template", "upstream")
 
 
-def read_settings(text: str) -> ClaimedConfig:
-    """Return the settings that a README lists in the template's words."""
-    values: dict[str, object] = {}
-    for name, expression in (SETTINGS | RATES).items():
-        found = {match.group(1) for match in expression.finditer(text)}
-        if len(found) == 1:
-            number = float(found.pop())
-            whole = name not in ("fraction", "learning_rate_max", "learning_rate_min")
-            values[name] = int(number) if whole else number
-    models = {match.group(1) for match in MODEL_NAME.finditer(text)}
-    if len(models) == 1:
-        values["model"] = models.pop()
-    lists = {match.group(1) for match in TARGETS.finditer(text)}
-    if len(lists) == 1:
-        values["targets"] = tuple(re.findall(r"`([\w.-]+)`", lists.pop()))
-    if DORA.search(text):
-        values["dora"] = True
-    datasets = set(DATASET.findall(text))
+def readme_sources(text: str, file: str, unread: list[str]) -> Iterator[SettingsSource]:
+    """Yield what a README states of the settings: its lists, its TOML, the template's sentences.
+
+    Args:
+        text: the whole README.
+        file: its name, for `where`.
+        unread: collects a setting that one part states in two ways.
+    """
+    prose = FENCE.sub("\n", text)
+    parts = (
+        (file, list(_listed(prose))),
+        (f"{file} (its TOML)", list(_in_toml(text, prose))),
+        (f"{file} (its sentences)", list(_in_sentences(prose))),
+    )
+    for where, found in parts:
+        values = _certain(found, where, unread)
+        if values:
+            yield SettingsSource(where=where, values=ClaimedConfig.model_validate(values))
+
+
+def _certain(found: list[tuple[str, Any]], where: str, unread: list[str]) -> Mapping[str, Any]:
+    """Return the settings that are stated in one way; what is stated in two is named."""
+    values: dict[str, list[Any]] = {}
+    for field, value in found:
+        if value not in values.setdefault(field, []):
+            values[field].append(value)
+    for field, several in values.items():
+        if len(several) > 1:
+            shown = " and ".join(str(item)[:40] for item in several[:4])
+            unread.append(f"{where}: {field} is {shown}; which one is not certain")
+    return {field: several[0] for field, several in values.items() if len(several) == 1}
+
+
+def _listed(prose: str) -> Iterator[tuple[str, Any]]:
+    front = FRONT_MATTER.match(prose)
+    if front:
+        prose = prose[front.end() :]
+        yield from (pair for pair in pairs_in(front.group(1)) if pair[0] == "model")
+    for line in _lines(INLINE_KEY.sub("", prose)):
+        yield from pairs_in(line)
+    for match in LISTED_TARGETS.finditer(prose):
+        names = re.findall(r"[-*+][ \t]+`?([\w.-]+)`?", match.group(1))
+        yield "targets", tuple(names)
+    for match in MODEL_NAME.finditer(prose):
+        yield "model", match.group(1)
+    if DORA.search(prose):
+        yield "dora", True
+    elif LORA.search(prose) and not ANY_DORA.search(prose):
+        yield "dora", False
+    datasets = set(DATASET.findall(prose))
     if len(datasets) == 1:
-        values["dataset"] = datasets.pop()
-    return ClaimedConfig.model_validate(values)
+        yield "dataset", datasets.pop()
+
+
+def _lines(prose: str) -> Iterator[str]:
+    """Yield the lines that may hold a label and its value, tables' rows as `label: value`."""
+    for line in prose.split("\n"):
+        if len(line) <= 2000 and not line.lstrip().startswith("|"):
+            # A link is reduced to its words; a label may be one.
+            words = re.sub(r"\[([^\]\[]{0,200})\]\([^)(]{0,400}\)", r"\1", line)
+            yield MARKS.sub("", words)
+    for table in tables(prose):
+        column = _value_column(table[0]) if table else None
+        if column is not None:
+            for row in table:
+                if len(row) > column:
+                    yield MARKS.sub("", f"{row[0]}: {row[column]}")
+
+
+def _value_column(header: list[str]) -> int | None:
+    """Return the column that holds the project's own values, or None where that is not certain."""
+    if len(header) == 2:
+        return 1
+    others = [
+        index
+        for index, cell in enumerate(header)
+        if index > 0 and not any(word in cell.lower() for word in BASELINE)
+    ]
+    return others[0] if len(others) == 1 and len(header) > 2 else None
+
+
+def _in_toml(text: str, prose: str) -> Iterator[tuple[str, Any]]:
+    blocks = [body for language, body in FENCE.findall(text) if language.lower() in ("toml", "ini")]
+    blocks += INLINE_KEY.findall(prose)
+    for block in blocks:
+        try:
+            table = parse_toml(block, "a TOML block")
+        except RecordError:
+            table = {}
+            for line in block.split("\n"):  # Some lines of a block are often no TOML.
+                try:
+                    table |= flatten(parse_toml(line, "a TOML line"))
+                except RecordError:
+                    continue
+        yield from settings_of(flatten(table))
+
+
+def settings_of(flat: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return (setting, value) of the template's keys, whatever tables stand around them."""
+    short = {
+        key.split("tool.flwr.app.config.", 1)[-1].removeprefix("static."): value
+        for key, value in flat.items()
+    }
+    stated = from_keys(short, lambda key, value: None).model_dump()
+    return [
+        (field, value) for field, value in stated.items() if value is not None and field != "api"
+    ]
+
+
+def _in_sentences(prose: str) -> Iterator[tuple[str, Any]]:
+    for field, expression in SENTENCES.items():
+        for match in expression.finditer(prose):
+            yield field, float(match.group(1)) if field == "fraction" else int(match.group(1))
+    for match in PRETRAINED.finditer(prose):
+        if not match.group(1).startswith("datasets/"):
+            yield "model", without_folders(match.group(1))
 
 
 def read_costs(text: str, file: str) -> ClaimedCosts:
