@@ -49,7 +49,7 @@ status=0
   echo "## What it does to the table"
   if (cd "$head" && harness leaderboard --out ../generated > /dev/null 2>&1); then
     echo "$fence diff"
-    diff -U0 <(cat "$base"/leaderboard/*/leaderboard.csv) <(cat generated/*/leaderboard.csv) \
+    diff -U0 <(cat "$base"/leaderboard/*/*.csv) <(cat generated/*/*.csv) \
       | tail -n +3 | cut -c1-300 || true
     echo "$fence"
   else

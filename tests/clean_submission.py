@@ -372,6 +372,20 @@ class Submission:
         except (ValueError, ArithmeticError, LookupError):
             return "# A pretended run\n"
 
+    def recount(self) -> None:
+        """Let every score, the average and the digests be those of the generations as they are."""
+        challenge = load_challenge("finance")
+        scores = [score_of(challenge, task, rows) for task, rows in self.generations.items()]
+        self.record["scores"] = scores
+        total = sum_in_order(score["value"] for score in scores)
+        self.record["average"] = total / len(scores)
+
+    def replace_weights(self, data: bytes) -> None:
+        """Put another file of the same tensors in place of the adapter's."""
+        self.extra[ADAPTER_WEIGHTS_PATH] = data
+        self.record["adapter"]["sha256"] = hashlib.sha256(data).hexdigest()
+        self.record["adapter"]["file_bytes"] = len(data)
+
     def redigest(self) -> None:
         """Let the scores name the generations as they are now."""
         files = self.files()

@@ -27,6 +27,9 @@ HELD = {
     "boards SMOKE_ROWS": f"{PLANS}test_a_smoke_run_has_32_rows_a_partition_and_8_a_set",
     "boards MAX_ROWS":
         "tests/scoring/test_scoring_limits.py::test_100_000_rows_are_read_and_one_more_is_not",
+    "verify FILED_DEPTH":
+        "tests/submissions/test_once.py"
+        "::test_a_record_lies_at_board_and_name_and_nowhere_else",
     "submissions SHORT_PASSAGE":
         "tests/submissions/test_submit.py"
         "::test_only_a_sentence_of_16_characters_or_more_counts_as_repeated",
@@ -205,6 +208,7 @@ FREE = {
     "evaluation MAX_LINES": SPEED, "evaluation FEWEST_LINES": SPEED, "evaluation MIN_LINES": SPEED,
     "evaluation MAX_DECODERS": SPEED, "evaluation TAIL_TOKENS": SPEED,
     "training BLOCK": SPEED, "federation STRIP_ROWS": SPEED, "submissions PARALLEL_FROM": SPEED,
+    "submissions GIT_LIMIT_S": WAITING,
     "evaluation SYNC_INTERVAL_S": WAITING, "federation STOP_POLL_S": WAITING,
     "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,
     "federation REPLY_POLL_S": WAITING, "library_internals RAY_POLL_S": WAITING,

@@ -107,11 +107,8 @@ def malformed(claim: ClaimRecord, target: Target) -> Iterator[tuple[str, str]]:
     for quote in quotes:
         if quote is not None and number(quote) is None:
             yield quote.text, "a number"
-    if target.folder is not None:
-        folder = target.folder.resolve()
-        submitted = folder.parent.parent.name == "submissions"
-        if submitted and (claim.challenge, claim.name) != (folder.parent.name, folder.name):
-            yield f"{claim.challenge}/{claim.name}", f"{folder.parent.name}/{folder.name}"
+    if target.filed is not None and target.filed != (claim.challenge, claim.name):
+        yield f"{claim.challenge}/{claim.name} in {'/'.join(target.filed)}", "the same place"
 
 
 def other_files(target: Target) -> Iterator[Finding]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.claims.check import CLAIM_RULES, check_claim
 from harness.claims.record import ClaimRecord
+from harness.submissions.once import ONCE, Filed, copied, copies, neighbours, of_claim, of_run
 from harness.submissions.parallel import each
+from harness.submissions.strays import STRAYS, strays
 from harness.submissions.verdict import verdict_of
 from harness.verify.all_rules import RECORD_RULES, RULES
 from harness.verify.read_submission import read_submission
 from harness.verify.report import Finding, Report, Verdict
 from harness.verify.submission import Submission
-from harness.verify.targets import Target, find_targets
+from harness.verify.targets import Target, find_targets, tree_of
 
-EVERY_RULE = (*RULES, *CLAIM_RULES)
+EVERY_RULE = (*RULES, *CLAIM_RULES, ONCE, STRAYS)
 """Every rule by which a path may be judged: what `harness verify --rules` lists and
 `docs/submitting.md` shows."""
 
@@ -39,6 +41,13 @@ class Checked:
         return known and not any(item.severity == "error" for item in self.findings)
 
     @property
+    def filed(self) -> Filed | None:
+        """What tells an entry from all others of its tree; None of what is not filed."""
+        if self.claim is not None:
+            return of_claim(self.claim, self.target)
+        return None if self.submission is None else of_run(self.submission, self.target)
+
+    @property
     def verdict(self) -> Verdict | None:
         """What a run or submission comes to; None of a claim, or where no record could be read."""
         if self.submission is None:
@@ -46,25 +55,99 @@ class Checked:
         return verdict_of(self.submission, self.target, self.clean)
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """What is kept of a check: small, for it crosses from process to process."""
+
+    findings: list[Finding]
+    verdict: Verdict | None
+    filed: Filed | None
+
+
 def verify(paths: Iterable[Path]) -> Report:
-    """Check every record and submission under `paths`.
+    """Check every record and submission under `paths`, and that no entry is filed twice.
 
     Raises:
         RecordError: a path has nothing to check.
     """
-    targets = [target for path in paths for target in find_targets(path)]
+    found = {path: list(find_targets(path)) for path in paths}
+    targets = [target for items in found.values() for target in items]
     results = each(judgement_of, targets)
+    twice = filed_twice(targets, [result.filed for result in results])
+    findings = [
+        finding
+        for target, result in zip(targets, results, strict=True)
+        for finding in (*result.findings, *twice.get(target.name, ()))
+    ]
+    findings += [item for path, items in found.items() for item in strays(path, items)]
     return Report.of(
         (target.name for target in targets),
-        (finding for findings, _ in results for finding in findings),
-        (verdict for _, verdict in results if verdict is not None),
+        findings,
+        (result.verdict for result in results if result.verdict is not None),
     )
 
 
-def judgement_of(target: Target) -> tuple[list[Finding], Verdict | None]:
-    """Check one target and return its findings, and what it comes to where it is a run."""
+def judgement_of(target: Target) -> Judgement:
+    """Check one target and keep what is said of it."""
     checked = check(target)
-    return checked.findings, checked.verdict
+    return Judgement(checked.findings, checked.verdict, checked.filed)
+
+
+def filed_twice(
+    targets: Sequence[Target], filed: Sequence[Filed | None]
+) -> dict[str, list[Finding]]:
+    """Return name of a target -> findings that it is another entry of its tree again.
+
+    The other one need not be a target: one folder is compared with the whole tree that it lies in.
+
+    Args:
+        targets: that were checked.
+        filed: what each is known by, in the same order.
+    """
+    trees: dict[Path | None, dict[Path, Filed]] = {}
+    for target, entry in zip(targets, filed, strict=True):
+        if entry is not None:
+            trees.setdefault(tree_of(target), {})[entry.folder] = entry
+    findings: dict[str, list[Finding]] = {}
+    for tree, entries in trees.items():
+        others = [] if tree is None else _others(tree, entries)
+        findings |= copies([*entries.values(), *others], tree)
+    return findings
+
+
+def _others(tree: Path, entries: Mapping[Path, Filed]) -> list[Filed]:
+    """Return the entries of a tree that were not checked and share something with one that was."""
+    folders = {
+        folder for entry in entries.values() for folder in neighbours(entry, tree, list(entries))
+    }
+    return [
+        item.filed
+        for folder in sorted(folders)
+        for item in map(check, find_targets(folder))
+        if item.filed is not None
+    ]
+
+
+def twins_of(entry: Filed, tree: Path) -> list[Finding]:
+    """Return findings that what is about to be filed is in a tree already.
+
+    Args:
+        entry: what is to be filed.
+        tree: the folder `submissions/`.
+    """
+    found = []
+    for folder in neighbours(entry, tree, []):
+        for other in (item.filed for item in map(check, find_targets(folder))):
+            same = (
+                []
+                if other is None
+                else sorted(
+                    what for what, value in entry.marks.items() if other.marks.get(what) == value
+                )
+            )
+            if other is not None and same:
+                found.append(copied(entry.name, same, other.name, "as it is filed already"))
+    return found
 
 
 def check(target: Target) -> Checked:

@@ -38,7 +38,7 @@ from harness.record.file_names import (
 )
 from harness.record.ladder import Rung, score_digest
 from harness.record.result import ResultRecord
-from harness.submissions.check import Checked, check
+from harness.submissions.check import Checked, check, twins_of
 from harness.verify.files.generations import Generations, generation_lines
 from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.read_submission import seal
@@ -123,7 +123,13 @@ def submit(
         if weights:
             shutil.copyfile(run_dir / ADAPTER_WEIGHTS_PATH, place / ADAPTER_WEIGHTS_PATH)
             seal(place)
-        _accepted(check(Target("submission", place / RESULT, place, str(place))), run_dir)
+        filed = (folder.parent.name, folder.name)
+        written = check(Target("submission", place / RESULT, place, str(place), filed))
+        _accepted(written, run_dir)
+        if written.filed is not None and (twins := twins_of(written.filed, submissions)):
+            raise RefusedError(
+                f"{run_dir}: filed already, as {twins[0].found.rpartition(' of ')[2]}", twins
+            )
         shutil.move(place, folder)
     return folder
 

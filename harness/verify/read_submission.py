@@ -111,6 +111,7 @@ def read_submission(target: Target) -> tuple[Submission | None, FilesRead]:
         raw=raw,
         challenge=challenge,
         folder=None if target.folder is None else target.folder.resolve(),
+        filed=target.filed,
         is_submission=target.kind == "submission",
         digests=files.digests,
         refused=frozenset(item.file for item in files.refusals) - files.digests.keys(),

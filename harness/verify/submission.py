@@ -38,6 +38,8 @@ class Submission:
     folder: Path | None = None
     """The submission or run directory, as an absolute path without links; None when only a record
     was given."""
+    filed: tuple[str, ...] | None = None
+    """Folders from `submissions/` to `folder`; see `Target.filed`."""
     is_submission: bool = False
     """Whether `folder` has the form that `harness submit` writes."""
     digests: Mapping[str, tuple[int, str]] = field(default_factory=dict)

@@ -10,6 +10,12 @@ from typing import Literal
 from harness.errors import RecordError
 from harness.record.file_names import CLAIM, RESULT, SPEC
 
+TREE = "submissions"
+"""Name of the folder in which entries are filed."""
+
+FILED_DEPTH = 2
+"""Folders from the tree to an entry: its board and its name."""
+
 MAX_DEPTH = 4
 """Levels below a given folder that are searched: submissions/<challenge>/<name>."""
 
@@ -23,6 +29,9 @@ class Target:
     folder: Path | None
     name: str
     """How findings call it."""
+    filed: tuple[str, ...] | None = None
+    """Folders from `submissions/` to this one, its own included; None where it lies in no such
+    tree."""
 
 
 def find_targets(path: Path) -> Iterator[Target]:
@@ -33,13 +42,14 @@ def find_targets(path: Path) -> Iterator[Target]:
     """
     if path.is_file():
         if path.name == CLAIM:
-            yield Target("claim", path, path.parent, str(path.parent))
+            filed = filed_at(path.parent, path.parent)
+            yield Target("claim", path, path.parent, str(path.parent), filed)
         else:
             yield Target("record", path, None, str(path))
         return
     if not path.is_dir():
         raise RecordError(f"{path}: no such file or folder; give a result.json or a submission")
-    targets = list(_in_folder(path, 0))
+    targets = list(_in_folder(path, path, 0))
     if not targets:
         raise RecordError(
             f"{path}: no {RESULT} or {CLAIM} in it; give a submission or a tree of them"
@@ -47,22 +57,48 @@ def find_targets(path: Path) -> Iterator[Target]:
     yield from targets
 
 
-def _in_folder(folder: Path, depth: int) -> Iterator[Target]:
+def filed_at(folder: Path, root: Path) -> tuple[str, ...] | None:
+    """Return the folders from `submissions/` to `folder`, its own included; None without one.
+
+    The tree is the first `submissions` at or below what the user named, so that one inside another
+    hides nothing; else the last one above it.
+
+    Args:
+        folder: of an entry.
+        root: what the user named: the folder itself, or one above it.
+    """
+    parts, above = folder.resolve().parts, len(root.resolve().parts) - 1
+    named = [index for index, part in enumerate(parts) if part == TREE]
+    below = [index for index in named if index >= above and index < len(parts) - 1]
+    before = [index for index in named if index < above]
+    tree = below[0] if below else before[-1] if before else None
+    return None if tree is None else parts[tree + 1 :]
+
+
+def tree_of(target: Target) -> Path | None:
+    """Return the folder `submissions/` in which a target is filed as it should be, or None."""
+    if target.folder is None or target.filed is None or len(target.filed) != FILED_DEPTH:
+        return None
+    return target.folder.resolve().parent.parent
+
+
+def _in_folder(root: Path, folder: Path, depth: int) -> Iterator[Target]:
     for name in (RESULT, CLAIM):
         if (folder / name).exists() or (folder / name).is_symlink():
-            yield _target(folder, name, depth)
+            yield _target(root, folder, name)
             return
     if depth < MAX_DEPTH:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
-                yield from _in_folder(child, depth + 1)
+                yield from _in_folder(root, child, depth + 1)
 
 
-def _target(folder: Path, name: str, depth: int) -> Target:
+def _target(root: Path, folder: Path, name: str) -> Target:
+    filed = filed_at(folder, root)
     if name == CLAIM:
-        return Target("claim", folder / name, folder, str(folder))
+        return Target("claim", folder / name, folder, str(folder), filed)
     # Only a folder that the user names, outside of submissions/, can be a run directory: a stray
     # spec.json must not take a submission out of the submission's rules.
-    submitted = folder.resolve().parent.parent.name == "submissions"
-    is_run = depth == 0 and not submitted and (folder / SPEC).is_file()
-    return Target("run" if is_run else "submission", folder / name, folder, str(folder))
+    is_run = folder == root and filed is None and (folder / SPEC).is_file()
+    kind: Literal["run", "submission"] = "run" if is_run else "submission"
+    return Target(kind, folder / name, folder, str(folder), filed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -100,7 +101,12 @@ def test_an_honest_submission_passes_and_what_lies_beside_it_does_not_hide(tmp_p
         text = (head / ENTRY / "claim.json").read_text()
         folder = head / "submissions/finance/again"
         folder.mkdir()
-        (folder / "claim.json").write_text(text.replace("ethicalabs-smollm2-1.7b", "again"))
+        # Another project: without the files that were recounted, and with a README of its own.
+        value = json.loads(text) | {"name": "again"}
+        value["files"]["README.md"] = "0" * 64
+        for item in value["sets"]:
+            item["recount"] = None
+        (folder / "claim.json").write_text(json.dumps(value))
         if stray:
             (head / "submissions/finance/.hidden").mkdir()
             (head / "submissions/finance/.hidden/claim.json").write_text(text)

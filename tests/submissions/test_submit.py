@@ -172,6 +172,16 @@ def test_a_taken_or_unusable_name_is_refused(tmp_path: Path) -> None:
         submit(run, tmp_path / "submissions", "../elsewhere")
 
 
+@filing
+def test_a_run_is_filed_once_whatever_it_is_called(tmp_path: Path) -> None:
+    run = smoke_run(tmp_path / "run")
+    submit(run, tmp_path / "submissions", "mine")
+    with pytest.raises(RefusedError, match="filed already, as submissions/finance/mine") as refused:
+        submit(run, tmp_path / "submissions", "mine-too")
+    assert [item.rule for item in refused.value.findings] == ["once"]
+    assert [path.name for path in (tmp_path / "submissions/finance").iterdir()] == ["mine"]
+
+
 def submitted_outputs(run: Path, submissions: Path) -> list[str]:
     """Return the raw outputs of fpb as they are submitted."""
     folder = submit(run, submissions)

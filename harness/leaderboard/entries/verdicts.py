@@ -25,7 +25,8 @@ from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.run_entry import run_entry
 from harness.machine.cache_folder import cache_folder
 from harness.record.file_names import CLAIM
-from harness.submissions.check import Checked, check
+from harness.submissions.check import Checked, check, filed_twice
+from harness.submissions.once import Filed
 from harness.submissions.parallel import each
 from harness.verify.read_submission import read_files
 from harness.verify.targets import Target
@@ -89,12 +90,15 @@ def judged(target: Target) -> tuple[dict[str, Any], Mapping[str, tuple[int, str]
         Its entry, bits included, or what refuses it; and the digests of what was read for that.
     """
     result = check(target)
-    entry = entry_of(result)
+    entry, filed = entry_of(result), result.filed
+    verdict: dict[str, Any] = {}
+    if filed is not None:
+        verdict["filed"] = {"created": filed.created, "marks": dict(filed.marks)}
     if entry is None:
         rules = sorted({item.rule for item in result.findings if item.severity == "error"})
-        return {"refused": f"{target.name}: {', '.join(rules)}"}, result.digests
+        return verdict | {"refused": f"{target.name}: {', '.join(rules)}"}, result.digests
     bits = {task: score.bits for task, score in entry.scores.items()}
-    return {"entry": entry.model_dump(mode="json"), "bits": bits}, result.digests
+    return verdict | {"entry": entry.model_dump(mode="json"), "bits": bits}, result.digests
 
 
 def entry_of(item: Checked) -> Entry | None:
@@ -123,12 +127,23 @@ def entries_of(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:
     if fresh or len(kept) != len(known):
         _save({key: verdict for key, verdict in kept.items() if key not in changed})
     found, refused = [], []
+    filed = [_filed(target, kept[key]) for key, target in zip(keys, targets, strict=True)]
+    twice = filed_twice(targets, filed)
     for key, target in zip(keys, targets, strict=True):
-        if "entry" in kept[key]:
+        if "entry" in kept[key] and target.name in twice:
+            refused.append(f"{target.name}: {twice[target.name][0].found}")
+        elif "entry" in kept[key]:
             found.append(_restore(kept[key]))
         else:
             refused.append(f"{target.name}: {kept[key]['refused'].rsplit(': ', 1)[-1]}")
     return found, refused
+
+
+def _filed(target: Target, verdict: dict[str, Any]) -> Filed | None:
+    known = verdict.get("filed")
+    if known is None or target.folder is None:
+        return None
+    return Filed(target.folder.resolve(), target.name, known["created"], known["marks"])
 
 
 def _restore(verdict: dict[str, Any]) -> Entry:

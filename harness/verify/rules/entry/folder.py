@@ -8,6 +8,7 @@ from harness.record.file_names import MANIFEST
 from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
+from harness.verify.targets import FILED_DEPTH, TREE
 
 
 def manifest(submission: Submission) -> Iterator[Breach]:
@@ -31,9 +32,11 @@ def place(submission: Submission) -> Iterator[Breach]:
         return
     if not SUBMISSION_NAME.fullmatch(folder.name):
         yield "", folder.name, "a folder name of a-z, 0-9, dot, underscore and hyphen"
-    challenge = submission.challenge.id
-    if folder.parent.parent.name == "submissions" and folder.parent.name != challenge:
-        yield "", f"submissions/{folder.parent.name}", f"submissions/{challenge}"
+    challenge, filed = submission.challenge.id, submission.filed
+    if filed is not None and len(filed) != FILED_DEPTH:
+        yield "", "/".join((TREE, *filed)), f"{TREE}/{challenge}/<name>, neither above nor below"
+    elif filed is not None and filed[0] != challenge:
+        yield "", f"{TREE}/{filed[0]}", f"{TREE}/{challenge}"
 
 
 RULES = (

@@ -1,0 +1,205 @@
+"""One entry, once: what a run or a claim is known by stands under one name in the whole tree.
+
+A copy is told by what a copier cannot change without running again: the adapter, the last round,
+the answers. Which of two entries was first is what git says, where the tree lies in a repository:
+the place in the history of the branch, never a date, which whoever commits may choose.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.claims.record import ClaimRecord
+from harness.document import canonical_json, sha256_text
+from harness.document.reading import STRANGER, read_bytes
+from harness.errors import RecordError
+from harness.record.file_names import CLAIM, RESULT, ROW_BITS
+from harness.verify.files.layout import MAX_BYTES
+from harness.verify.report import Finding
+from harness.verify.rule import Rule
+from harness.verify.submission import Submission
+from harness.verify.targets import Target
+
+ONCE = Rule("once", "An entry is filed once, under one name", "harness submission format", file="")
+
+GIT_LIMIT_S = 60
+"""How long git may take to list a history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """One entry of a tree, and what it is known by."""
+
+    folder: Path
+    name: str
+    """How findings call it."""
+    created: str
+    """When, as its record says."""
+    marks: Mapping[str, str]
+    """What (`run id`, `adapter`) -> its value, which no other entry has."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What git knows of a tree."""
+
+    place: Mapping[Path, int]
+    """Folder of an entry -> number of the commit of the branch that wrote its record, from 1."""
+
+    def order(self, entry: Filed) -> tuple[int, str, str]:
+        """Return what sorts entries by age, the first one first; git's word counts before dates."""
+        last = len(self.place) + max(self.place.values(), default=0)
+        return self.place.get(entry.folder, last), entry.created, entry.name
+
+    def why_first(self, first: Filed, other: Filed) -> str:
+        """Say by what `first` is older."""
+        if self.place.get(first.folder) == self.place.get(other.folder):
+            known = "knows neither" if first.folder not in self.place else "got both in one commit"
+            return f"by the date in its record, as git {known}"
+        return "by git's history"
+
+
+def of_run(submission: Submission, target: Target) -> Filed | None:
+    """Return what a submission is known by; None of a record or a run directory.
+
+    Args:
+        submission: as it was read.
+        target: where it lies.
+    """
+    if target.kind != "submission" or submission.folder is None:
+        return None
+    record = submission.record
+    marks = {"run id": record.run_id, "adapter": record.adapter.sha256}
+    if record.federation.rounds:
+        last = record.federation.rounds[-1]
+        marks |= {"last round": last.digest, "last aggregate": last.aggregate_sha256}
+    answers = {t: g for t, g in submission.generations.items() if t in submission.official}
+    # Two models that answer every row of a set alike have the same answers without being copies.
+    if answers and any(len(set(item.labels)) > 1 for item in answers.values()):
+        right = [[task, item.bits] for task, item in sorted(answers.items())]
+        marks["answers"] = sha256_text(canonical_json(right))
+    return Filed(submission.folder, target.name, record.created, marks)
+
+
+def of_claim(claim: ClaimRecord, target: Target) -> Filed | None:
+    """Return what a claim is known by: each recounted file, and everything but name and date."""
+    if target.folder is None:
+        return None
+    body = claim.model_dump(mode="json", exclude={"name", "imported", "source"})
+    marks = {"content": sha256_text(canonical_json(body))}
+    for item in claim.sets:
+        if item.percent is not None and item.percent.file in claim.files:
+            marks[item.percent.file] = claim.files[item.percent.file]
+        if item.recount is not None and len(set(item.recount.bits)) > 1:
+            marks[f"generations of {item.task}"] = item.recount.sha256
+    return Filed(target.folder.resolve(), target.name, claim.imported, marks)
+
+
+def copies(entries: Sequence[Filed], tree: Path | None) -> dict[str, list[Finding]]:
+    """Return name of an entry -> findings that it is another one again; the first of each is clean.
+
+    Args:
+        entries: of one tree.
+        tree: its folder, whose history tells which one was first; None: there is none.
+    """
+    holders: dict[tuple[str, str], list[Filed]] = defaultdict(list)
+    for entry in entries:
+        for mark in entry.marks.items():
+            holders[mark].append(entry)
+    shared = {mark: found for mark, found in holders.items() if len(found) > 1}
+    if not shared:
+        return {}
+    history = history_of(tree)
+    same: dict[tuple[str, str], list[str]] = defaultdict(list)
+    by_name = {entry.name: entry for entry in entries}
+    for (what, _), holding in shared.items():
+        first, *later = sorted(holding, key=history.order)
+        for entry in later:
+            same[entry.name, first.name].append(what)
+    findings: dict[str, list[Finding]] = defaultdict(list)
+    for (name, first_name), marks in same.items():
+        why = history.why_first(by_name[first_name], by_name[name])
+        findings[name].append(copied(name, marks, first_name, why))
+    return findings
+
+
+def copied(name: str, what: Sequence[str], first: str, why: str) -> Finding:
+    """Return the finding that an entry is another one again.
+
+    Args:
+        name: of the copy.
+        what: marks that the two share.
+        first: the entry that has them rightly.
+        why: by what that one is the first.
+    """
+    place = "/".join(Path(first).parts[-3:])
+    found = f"{', '.join(what)} of {place}"
+    return ONCE.finding(name, found, f"an entry of its own; {place} was first, {why}")
+
+
+def neighbours(entry: Filed, tree: Path, known: Sequence[Path]) -> Iterator[Path]:
+    """Yield the folders of a tree whose files name a mark of `entry`: what must be read to be sure.
+
+    Args:
+        entry: the one that is looked for.
+        tree: the folder `submissions/`.
+        known: folders that need not be looked into.
+    """
+    values = [value.encode() for what, value in entry.marks.items() if what != "answers"]
+    skipped = {*known, entry.folder}
+    own_bits = _bits_in(entry.folder)
+    for folder in sorted(tree.resolve().glob("*/*")):
+        if folder in skipped or folder.is_symlink():
+            continue
+        claim = _content(folder / CLAIM)
+        data = claim + _content(folder / RESULT)
+        # The digest of a claim's content stands in no file: every claim must be looked at.
+        seen = any(value in data for value in values) or (claim and "content" in entry.marks)
+        if seen or (own_bits and own_bits == _bits_in(folder)):
+            yield folder
+
+
+def _bits_in(folder: Path) -> list[bytes]:
+    """Return the rows of noughts and ones of `rows.json`, however the file is laid out."""
+    return sorted(re.findall(rb'"([01]+)"', _content(folder / ROW_BITS)))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MAX_BYTES["raw"], STRANGER)
+    except RecordError:
+        return b""
+
+
+def history_of(tree: Path | None) -> History:
+    """Return what git knows of a tree; nothing where it lies in no repository.
+
+    A stranger's folder decides nothing here: git is asked at the tree, with no program of the
+    repository's configuration run for it.
+    """
+    if tree is None or not tree.is_dir():
+        return History({})
+    tree = tree.resolve()
+    command = [
+        "git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", str(tree),
+        "log", "--first-parent", "-m", "--reverse", "--no-renames", "--diff-filter=AM",
+        "--name-only", "--relative", "-z", "--format=%x01", "--", ".",
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=GIT_LIMIT_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return History({})
+    place: dict[Path, int] = {}
+    number = 0
+    for item in done.stdout.decode("utf-8", "replace").split("\x00"):
+        number += item.count("\x01")
+        parts = item.replace("\x01", "").lstrip("\n").split("/")
+        # The last change counts: a folder may be old and its record another one's of today.
+        if len(parts) == 3 and parts[2] in (RESULT, CLAIM):
+            place[tree / parts[0] / parts[1]] = number
+    return History(place)
