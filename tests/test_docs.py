@@ -36,7 +36,7 @@ ELSEWHERE = {
     r"harness rescore .*": "cli/execute/test_rescore.py",
     r"harness model .*": "sources/test_hub_model.py",
     r"harness publish .*": "submissions/test_submit.py",
-    r"BASE=.*|bash \.github/verify-submissions\.sh .*": "submissions/test_pull_request.py",
+    r"harness pull-request .*": "pull_request/test_judge.py",
     r"harness new-plugin .*|cd my-entry|pip install -e \.|pytest|pip wheel .*": (
         "new_plugin/test_writing_a_plugin.py"
     ),

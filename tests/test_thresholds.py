@@ -36,6 +36,12 @@ HELD = {
     "submissions MAX_WEIGHTS_BYTES":
         "tests/submissions/test_about.py"
         "::test_weights_of_4_mib_may_lie_in_the_folder_and_larger_ones_on_the_hub",
+    "pull_request MAX_LINES":
+        "tests/pull_request/test_judge.py::test_a_list_has_60_lines_of_300_characters_and_counts_the_rest",
+    "pull_request LINE_CHARACTERS":
+        "tests/pull_request/test_judge.py::test_a_list_has_60_lines_of_300_characters_and_counts_the_rest",
+    "pull_request MAX_CHANGES":
+        "tests/pull_request/test_judge.py::test_2000_changed_files_are_looked_at_and_one_more_is_not",
     "record MAX_LINK": "tests/submissions/test_about.py::test_what_is_one_is_read",
     "record MAX_ARGUMENTS": "tests/submissions/test_about.py::test_what_is_one_is_read",
     "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
@@ -220,6 +226,7 @@ FREE = {
     "federation LOAD_LIMIT_S": WAITING, "progress PLAIN_INTERVAL_S": WAITING,
     "sources CONVERSION_LIMIT_S": WAITING,
     "federation START_ATTEMPTS": "how often a start that failed is tried again",
+    "pull_request MAX_COMMENT": "less than what GitHub takes",
     "federation STACK_CHARACTERS": "how much of a stack a message shows",
     "evaluation LISTED": "how many names a message lists",
     "federation MOST_LOOKS": "any number ends the waiting; tests/federation/test_strategy_parts.py",

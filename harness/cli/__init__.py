@@ -29,6 +29,7 @@ SUMMARIES = {
     "plan": "Resolve, check the rules and forecast; nothing heavy, no network.",
     "plugins": "List the installed plugins and what they contribute.",
     "publish": "Upload a run's adapter and card to the Hugging Face hub.",
+    "pull-request": "Judge a pull request with a submission, from git's objects alone.",
     "reproduce": "Run a result, or one round of it, again and compare.",
     "rescore": "Recompute a score from a generations file alone.",
     "run": "Federate, evaluate and write the standardised result.",

@@ -1,0 +1,151 @@
+"""The verdict on a pull request: what it may change, what verify finds, what the table becomes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.document.reading import STRANGER, read_json
+from harness.errors import RecordError
+from harness.pull_request.allowed import SUBMISSIONS, Allowed, Objection, what_may_change
+from harness.pull_request.git_objects import (
+    Tree,
+    changes,
+    commit_of,
+    files_of,
+    merge_base,
+    write_files,
+)
+from harness.pull_request.table import table_lines
+from harness.record.file_names import CLAIM, LADDER, RESULT
+from harness.record.ladder import Rung, parse_ladder
+from harness.submissions.check import verify
+from harness.verify.report import Finding, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is said of a pull request."""
+
+    base: str
+    """The merge base, with which everything was compared."""
+    head: str
+    is_submission: bool
+    folders: tuple[str, ...]
+    """Entries that it adds or that gain evidence, and against whose files nothing stands; all were
+    verified."""
+    objections: tuple[Objection, ...]
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...]
+    before: tuple[str, ...]
+    """Lines of the tables, of the merge base and of the head."""
+    after: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing stands against it."""
+        errors = any(item.severity == "error" for item in self.findings)
+        return not self.objections and not errors
+
+
+def judge(repository: Path, base: str, head: str) -> Judgement:
+    """Judge a pull request from the objects of a repository.
+
+    Args:
+        repository: a clone with both commits; its work tree is not looked at.
+        base: the branch that it is to be merged into.
+        head: what it brings.
+
+    Raises:
+        UsageError: a commit is not there.
+        RecordError: the two have no common commit, or thousands of files change.
+    """
+    tip, start = commit_of(repository, head), commit_of(repository, base)
+    begun = merge_base(repository, start, tip)
+    before, after = files_of(repository, begun), files_of(repository, tip)
+    allowed = what_may_change(changes(repository, begun, tip), before, after)
+    with tempfile.TemporaryDirectory(prefix="harness-pull-request-") as name:
+        return _judged(repository, begun, tip, before, after, allowed, Path(name))
+
+
+def _judged(
+    repository: Path, begun: str, tip: str, before: Tree, after: Tree, allowed: Allowed, room: Path
+) -> Judgement:
+    """Verify the changed folders and compare the tables; both trees are written below `room`."""
+    old, new = room / "base", room / "head"
+    objections = list(allowed.objections)
+    lines: list[Sequence[str]] = [(), ()]
+    findings: tuple[Finding, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    # A folder of which a file is refused is not judged without that file.
+    folders = [
+        folder
+        for folder in allowed.folders
+        if not any(item.path.startswith(f"{folder}/") for item in objections)
+    ]
+    if folders:
+        places = tuple(f"{folder}/" for folder in folders)
+        write_files(repository, before, [p for p in before if p.startswith(SUBMISSIONS)], old)
+        _link(old, new)
+        for folder in folders:
+            shutil.rmtree(new / folder, ignore_errors=True)
+        write_files(repository, after, [p for p in after if p.startswith(places)], new)
+        for folder in folders:
+            objections += _lost(old, new, folder)
+        findings, verdicts = _verified(new, folders)
+        lines = [table_lines(tree / SUBMISSIONS) for tree in (old, new)]
+    return Judgement(
+        base=begun,
+        head=tip,
+        is_submission=allowed.is_submission,
+        folders=tuple(folders),
+        objections=tuple(objections),
+        findings=findings,
+        verdicts=verdicts,
+        before=tuple(lines[0]),
+        after=tuple(lines[1]),
+    )
+
+
+def _link(old: Path, new: Path) -> None:
+    """Let `new` hold what `old` holds, without the bytes a second time."""
+    if old.is_dir():
+        shutil.copytree(old, new, copy_function=os.link)
+
+
+def _lost(old: Path, new: Path, folder: str) -> list[Objection]:
+    """Return an objection where a folder has no record, or loses a rung that it had."""
+    if not any((new / folder / name).is_file() for name in (RESULT, CLAIM)):
+        return [Objection(folder, f"neither {RESULT} nor {CLAIM} is in it: it is no submission")]
+    after = _rungs(new / folder / LADDER)
+    lost = [rung.level for rung in _rungs(old / folder / LADDER) if rung not in after]
+    if not lost:
+        return []
+    return [Objection(f"{folder}/{LADDER}", f"a rung is lost or changed: {', '.join(lost)}")]
+
+
+def _rungs(path: Path) -> tuple[Rung, ...]:
+    if not path.is_file():
+        return ()
+    try:
+        return parse_ladder(read_json(path, policy=STRANGER), LADDER)
+    except RecordError:
+        return ()  # Verify says so.
+
+
+def _verified(new: Path, folders: Sequence[str]) -> tuple[tuple[Finding, ...], tuple[Verdict, ...]]:
+    """Verify the folders and call them by their place in the repository."""
+    present = [new / folder for folder in folders]
+    present = [p for p in present if any((p / name).is_file() for name in (RESULT, CLAIM))]
+    if not present:
+        return (), ()
+    report = verify(present)
+    prefix = f"{new}/"
+    return (
+        tuple(item.with_values(path=item.path.removeprefix(prefix)) for item in report.findings),
+        tuple(item.with_values(path=item.path.removeprefix(prefix)) for item in report.verdicts),
+    )

@@ -1,0 +1,30 @@
+"""The tables of a tree of submissions as lines of text, so that two trees can be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.boards.board import board_names, load_board
+from harness.errors import RecordError
+from harness.leaderboard.build import claimed, ranked
+from harness.leaderboard.columns import cells, headings
+from harness.leaderboard.entries.verdicts import entries_of
+from harness.verify.targets import find_targets
+
+
+def table_lines(submissions: Path) -> list[str]:
+    """Return one line for each entry that is shown, board by board, in the tables' order."""
+    try:
+        targets = list(find_targets(submissions))
+    except RecordError:
+        return []
+    entries, _ = entries_of(targets)
+    lines = []
+    for name in board_names():
+        board = load_board(name)
+        ours = [entry for entry in entries if entry.key.startswith(f"{name}/")]
+        for item in (*ranked(ours), *claimed(ours)):
+            shown = zip(headings(board), cells(item, board), strict=True)
+            kept = [f"{head} {cell}" for head, cell in shown if cell != "–"]
+            lines.append(f"{name}: " + ", ".join(kept))
+    return lines
