@@ -23,8 +23,10 @@ from harness.pull_request.git_objects import (
 from harness.pull_request.table import table_lines
 from harness.record.file_names import CLAIM, LADDER, RESULT
 from harness.record.ladder import Rung, parse_ladder
-from harness.submissions.check import verify
+from harness.submissions.check import check, twins_of, verify
+from harness.submissions.once import ONCE
 from harness.verify.report import Finding, Verdict
+from harness.verify.targets import find_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _judged(
         write_files(repository, after, [p for p in after if p.startswith(places)], new)
         for folder in folders:
             objections += _lost(old, new, folder)
-        findings, verdicts = _verified(new, folders)
+        findings, verdicts = _verified(old, new, folders)
         lines = [table_lines(tree / SUBMISSIONS) for tree in (old, new)]
     return Judgement(
         base=begun,
@@ -137,15 +139,28 @@ def _rungs(path: Path) -> tuple[Rung, ...]:
         return ()  # Verify says so.
 
 
-def _verified(new: Path, folders: Sequence[str]) -> tuple[tuple[Finding, ...], tuple[Verdict, ...]]:
+def _verified(
+    old: Path, new: Path, folders: Sequence[str]
+) -> tuple[tuple[Finding, ...], tuple[Verdict, ...]]:
     """Verify the folders and call them by their place in the repository."""
     present = [new / folder for folder in folders]
     present = [p for p in present if any((p / name).is_file() for name in (RESULT, CLAIM))]
     if not present:
         return (), ()
     report = verify(present)
+    findings = [item for item in report.findings if item.rule != ONCE.id]
+    # What stands on the main branch was first, whatever date a copy bears.
+    for path in present:
+        for checked in map(check, find_targets(path)):
+            base = old / SUBMISSIONS
+            if checked.filed is not None and not (old / path.relative_to(new)).is_dir():
+                findings += twins_of(checked.filed, base) if base.is_dir() else []
+    known = {item.path for item in findings if item.rule == ONCE.id}
+    findings += [
+        item for item in report.findings if item.rule == ONCE.id and item.path not in known
+    ]
     prefix = f"{new}/"
     return (
-        tuple(item.with_values(path=item.path.removeprefix(prefix)) for item in report.findings),
+        tuple(item.with_values(path=item.path.removeprefix(prefix)) for item in findings),
         tuple(item.with_values(path=item.path.removeprefix(prefix)) for item in report.verdicts),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -41,8 +42,12 @@ def commit(folder: Path, message: str) -> str:
 
 
 def file_claim(folder: Path, name: str) -> Path:
-    """File a claim under another name, as its own."""
-    text = (ROOT / CLAIM).read_text().replace("ethicalabs-smollm2-1.7b", name)
+    """File a claim of another project: with a README of its own and nothing that was recounted."""
+    value = json.loads((ROOT / CLAIM).read_text()) | {"name": name}
+    value["files"]["README.md"] = hashlib.sha256(name.encode()).hexdigest()
+    for item in value["sets"]:
+        item["recount"] = None
+    text = json.dumps(value)
     place = folder / "submissions/finance" / name / "claim.json"
     place.parent.mkdir(parents=True)
     place.write_text(text)
@@ -278,8 +283,6 @@ def climb(clone: Path, level: str = "re-run") -> None:
         "spec_digest": record["spec_digest"], "adapter_sha256": record["adapter"]["sha256"],
         "compared": compared, "packages": {"torch": "2.13.0"}, "device": "x86_64",
     }  # fmt: skip
-    import hashlib
-
     digest = hashlib.sha256(s.files()[f"evidence/{level}.json"]).hexdigest()
     s.ladder = [
         *json.loads(s.files().get("ladder.json", b"[]")),
@@ -315,6 +318,21 @@ def test_a_submission_that_verify_refuses_is_refused_and_named(clone: Path) -> N
     accepted, text = said(clone, tamper)
     assert not accepted
     assert "[average] submissions/finance/two" in text
+
+
+def test_a_copy_is_a_copy_whatever_date_it_bears(clone: Path) -> None:
+    """What stands on the main branch was first."""
+
+    def copy(clone: Path) -> None:
+        s = Submission()
+        s.record["created"] = "2026-03-30T12:00:00+00:00"
+        s.record["run_id"] = s.record["run_id"].replace("20260401", "20260330")
+        s.write(clone / "submissions/finance/mine")
+
+    accepted, text = said(clone, copy)
+    assert not accepted
+    assert "[once] submissions/finance/mine" in text
+    assert "of finance/one" in text or "submissions/finance/one" in text
 
 
 def test_thirty_submissions_of_thirty_branches_merge_and_each_is_accepted(
