@@ -21,6 +21,10 @@ COMPONENT = r"^([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$"
 MODEL = r"^([A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*$"
 """A component as above, or `organisation/model` as the Hugging Face hub names one."""
 
+FILE_PLUGIN = "file"
+"""What stands for the plugin in a spec whose recipe came out of a file; no plugin may be called so.
+"""
+
 ALPACA = (
     "Below is an instruction that describes a task. "
     "Write a response that appropriately completes the request."

@@ -14,7 +14,7 @@ from pydantic import Field
 from harness.boards.challenge import Challenge
 from harness.components import ModelSpec
 from harness.document import Document, digest_of
-from harness.recipe import Choice, Price, TrainSpec
+from harness.recipe import FILE_PLUGIN, Choice, Price, TrainSpec
 
 SPEC_VERSION = 1
 
@@ -77,8 +77,15 @@ class RunSpec(Document):
 
     @property
     def label(self) -> str:
-        """`plugin/recipe`, as on the command line."""
+        """`plugin/recipe`, as on the command line; `file/recipe` where it came out of a file."""
         return f"{self.plugin}/{self.recipe}"
+
+    @property
+    def asked_by(self) -> tuple[str, ...]:
+        """What names the recipe after `harness run`: its plugin's option, or a file."""
+        if self.plugin == FILE_PLUGIN:
+            return (f"{self.recipe}.toml",)
+        return ("--plugin", self.label)
 
 
 def derived_seed(*parts: object) -> int:

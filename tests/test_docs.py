@@ -34,6 +34,9 @@ ELSEWHERE = {
     r"harness export .*": "federation/superlink/test_exported_app.py",
     r"harness evaluate .*": "cli/execute/test_evaluate.py",
     r"harness rescore .*": "cli/execute/test_rescore.py",
+    r"harness (run|plan) my\.toml.*|harness plugins \S+ --toml > my\.toml": (
+        "planning/test_recipe_files.py"
+    ),
     r"harness model .*": "sources/test_hub_model.py",
     r"harness publish .*": "submissions/test_submit.py",
     r"harness pull-request .*": "pull_request/test_judge.py",

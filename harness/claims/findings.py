@@ -242,7 +242,7 @@ def _same(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
         return set(named_targets(claim, one)) == set(named_targets(claim, other))
     if name == "model":
         return str(one).rsplit("/", 1)[-1].lower() == str(other).rsplit("/", 1)[-1].lower()
-    if name == "optimizer":
+    if name in ("optimizer", "strategy"):
         return re.sub(r"\W|_", "", one).lower() == re.sub(r"\W|_", "", other).lower()
     if isinstance(one, float) or isinstance(other, float):
         return isclose(one, other)

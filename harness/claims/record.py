@@ -83,6 +83,10 @@ class ClaimedConfig(Document):
     targets: tuple[str, ...] | None = None
     """Modules that are adapted; None where it is peft's default for the architecture."""
     optimizer: str | None = Field(None, max_length=80)
+    dropout: float | None = None
+    """Of peft's `lora_dropout`."""
+    strategy: str | None = Field(None, max_length=80)
+    """Name of the strategy: the class that the project's own is made of, or as it is written."""
     api: Api | None = None
     """`message` when the settings use the key of the Message API (`fraction-train`)."""
 

@@ -8,8 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.errors import UsageError
+from harness.planning.recipe_files import PROJECT, read_recipe
+from harness.planning.resolve import Request
+from harness.planning.settings.keys import SHORT
+
 FOLDER = click.Path(path_type=Path, file_okay=False)
 """Type of an option that names a folder, which need not exist."""
+
+RECIPE_SUFFIX = ".toml"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,8 +30,9 @@ def mirror_option(function: F) -> F:
 
 
 def request_options(function: F) -> F:
-    """Add the options that name and change a recipe."""
+    """Add the argument and the options that name and change a recipe."""
     options = [
+        click.argument("file", required=False, type=click.Path(path_type=Path)),
         click.option("--plugin", metavar="P[/R]", help="Plugin, or plugin/recipe."),
         click.option("--challenge", metavar="NAME", help="Challenge; default: the recipe's."),
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
@@ -41,3 +49,30 @@ def request_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def request_of(plugin: str | None, file: Path | None, **options: Any) -> Request:
+    """Return the run that is asked for: a plugin's recipe, or one out of a file.
+
+    Says on stderr what a short name of `--set` was taken for.
+
+    Raises:
+        UsageError: neither is named, or both; or what `read_recipe` raises.
+    """
+    for option in options.get("overrides", ()):
+        short = option.partition("=")[0].strip().lower().replace("-", "_")
+        if short in SHORT:
+            click.echo(f"--set {short} is taken for {SHORT[short]}", err=True)
+    if file is None:
+        if plugin is None:
+            raise UsageError("missing --plugin P[/R], or a recipe's file; see: harness plugins")
+        return Request(plugin, **options)
+    if plugin is not None:
+        raise UsageError(f"--plugin {plugin} and the file {file} exclude each other; name one")
+    if file.is_dir():
+        file /= PROJECT
+    if file.suffix != RECIPE_SUFFIX:
+        raise UsageError(
+            f"{file}: expected a recipe's file, FILE{RECIPE_SUFFIX}; a plugin is named by --plugin"
+        )
+    return Request(str(file), recipe=read_recipe(file), **options)

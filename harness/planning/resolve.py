@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -40,7 +42,7 @@ from harness.plugins import (
     load,
     validated_params,
 )
-from harness.recipe import Choice, Prompt, Recipe
+from harness.recipe import FILE_PLUGIN, Choice, Prompt, Recipe
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
@@ -54,7 +56,9 @@ class Request:
     """A run as the command line asks for it."""
 
     plugin: str
-    """`plugin` or `plugin/recipe`."""
+    """`plugin` or `plugin/recipe`; the path of the file where `recipe` is given."""
+    recipe: Recipe | None = None
+    """A recipe out of a file, in place of a plugin's."""
     challenge: str | None = None
     overrides: tuple[str, ...] = ()
     smoke: bool = False
@@ -69,7 +73,8 @@ class Request:
         Args:
             spec: what the request became: its seed, device and threads are written out.
         """
-        words = ["harness", "run", "--plugin", spec.label]
+        named = spec.asked_by if self.recipe is None else (Path(self.plugin).name,)
+        words = ["harness", "run", *named]
         if self.challenge is not None:
             words += ["--challenge", self.challenge]
         for override in self.overrides:
@@ -95,6 +100,8 @@ class Resolved:
     violations: tuple[Violation, ...]
     replaced: tuple[str, ...] = ()
     """Values that were set and that a smoke run replaces by its own, as `rounds=7 by 2`."""
+    left_behind: tuple[str, ...] = ()
+    """What another PEFT method or strategy has no use for: `r=8 of standard/dora`."""
 
 
 def resolve(
@@ -113,10 +120,10 @@ def resolve(
         SourceError: what `hub_models` raises.
     """
     machine = machine or this_machine()
-    plugin_name, _, recipe_name = request.plugin.partition("/")
     overrides = parse_overrides(request.overrides)
-    plugin = load(plugin_name)
-    recipe = apply_to_recipe(pick_recipe(plugin, recipe_name), overrides.values)
+    plugin, proposed = _proposed(request)
+    plugin_name = FILE_PLUGIN if plugin is None else plugin.ref.name
+    recipe, left_behind = apply_to_recipe(proposed, overrides.values, partial(_takes, plugin_name))
     challenge = load_challenge(request.challenge or recipe.challenge or default_board())
     recipe = with_prompt(recipe, challenge)
 
@@ -141,7 +148,9 @@ def resolve(
         challenge=ChallengeRef.of(challenge),
         plugin=plugin_name,
         recipe=recipe.name,
-        plugins=_distinct(plugin.ref, model_plugin, method.plugin, strategy.plugin),
+        plugins=_distinct(
+            None if plugin is None else plugin.ref, model_plugin, method.plugin, strategy.plugin
+        ),
         model=base,
         peft=_complete(method.name, components.peft_params),
         strategy=_complete(strategy.name, components.strategy_params),
@@ -161,7 +170,22 @@ def resolve(
     expected = forecast(spec, challenge, shapes, machine, plans)
     case = Case(spec, recipe, challenge, expected, objections, overrides.static)
     replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
-    return Resolved(spec, recipe, challenge, components, expected, violations(case), replaced)
+    broken = violations(case)
+    return Resolved(spec, recipe, challenge, components, expected, broken, replaced, left_behind)
+
+
+def _proposed(request: Request) -> tuple[Loaded | None, Recipe]:
+    """Return the recipe that is asked for, and its plugin, which a file has not."""
+    if request.recipe is not None:
+        return None, request.recipe
+    plugin_name, _, recipe_name = request.plugin.partition("/")
+    plugin = load(plugin_name)
+    return plugin, pick_recipe(plugin, recipe_name)
+
+
+def _takes(own: str, part: str, name: str) -> type[Document]:
+    """Return the document of a component's parameters; `part` is peft or strategy."""
+    return (find_peft_method if part == "peft" else find_strategy)(name, own).value.params
 
 
 def _replaced(overrides: Overrides, recipe: Recipe, smoke: RunSpec) -> tuple[str, ...]:
@@ -177,20 +201,22 @@ def _replaced(overrides: Overrides, recipe: Recipe, smoke: RunSpec) -> tuple[str
 
 
 def _model(
-    recipe: Recipe, plugin: Loaded, overrides: Overrides, hub_models: HubModels | None
-) -> tuple[ModelSpec, PluginRef]:
-    """Return a recipe's model with what is set of it, and the plugin that names it."""
+    recipe: Recipe, plugin: Loaded | None, overrides: Overrides, hub_models: HubModels | None
+) -> tuple[ModelSpec, PluginRef | None]:
+    """Return a recipe's model with what is set of it, and the plugin that names it, if any does."""
     values = dict(overrides.values)
+    own = FILE_PLUGIN if plugin is None else plugin.ref.name
+    ref = None if plugin is None else plugin.ref
     if isinstance(recipe.model, dict):
-        where = f"recipe {plugin.ref.name}/{recipe.name}: model"
+        where = f"recipe {own}/{recipe.name}: model"
         try:
             written = ModelSpec.model_validate_json(canonical_json(recipe.model), strict=True)
         except ValidationError as error:
             raise PluginError(f"{where}: {explain(error)}; see: harness model") from None
-        return apply_to_model(written, values), plugin.ref
+        return apply_to_model(written, values), ref
     owner, slash, _ = recipe.model.partition("/")
     if not slash or owner in discover():
-        found = find_model(recipe.model, plugin.ref.name)
+        found = find_model(recipe.model, own)
         return apply_to_model(found.value, values), found.plugin
     if hub_models is None:
         raise PluginError(
@@ -205,7 +231,7 @@ def _model(
         raise SourceError(
             f"{error}; nor is a plugin {owner!r} installed, {did_you_mean(owner, discover())}"
         ) from None
-    return apply_to_model(found_model, values), plugin.ref
+    return apply_to_model(found_model, values), ref
 
 
 def pick_recipe(plugin: Loaded, name: str) -> Recipe:
@@ -298,5 +324,6 @@ def _complete(name: str, params: Document) -> Choice:
     return Choice(name=name, params=params.model_dump(mode="json"))
 
 
-def _distinct(*refs: PluginRef) -> tuple[PluginRef, ...]:
-    return tuple(sorted({ref.name: ref for ref in refs}.values(), key=lambda ref: ref.name))
+def _distinct(*refs: PluginRef | None) -> tuple[PluginRef, ...]:
+    named = {ref.name: ref for ref in refs if ref is not None}
+    return tuple(sorted(named.values(), key=lambda ref: ref.name))

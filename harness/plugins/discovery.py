@@ -13,7 +13,7 @@ import harness
 from harness.document.file_digests import version_of_code
 from harness.errors import PluginError
 from harness.plugins.content import content_digest, is_editable
-from harness.recipe import NAME
+from harness.recipe import FILE_PLUGIN, NAME
 from harness.spec import PluginRef
 
 ENTRY_POINT_GROUP = "flowertune_harness"
@@ -94,6 +94,8 @@ def _name_problem(point: EntryPoint) -> str | None:
             f"its entry point is named {point.name!r}; expected lower-case letters, digits, dot,"
             " underscore, hyphen"
         )
+    if point.name == FILE_PLUGIN:
+        return f"its entry point is named {point.name!r}, which stands for recipes out of files"
     if not re.fullmatch(r"[\w.]+(:[\w.]+)?", point.value):
         return f"its entry point is {point.value!r}; expected a module, or module:object"
     return None

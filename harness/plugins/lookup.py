@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import ValidationError
 
@@ -119,7 +119,8 @@ def validated_params(
             )
     try:
         with calling_plugin(f"{where}: its parameters"):
-            params = kind.model_validate_json(canonical_json(choice.params), strict=True)
+            given = _with_lists(kind, choice.params, changed)
+            params = kind.model_validate_json(canonical_json(given), strict=True)
             problem = why_not_plain(params.model_dump())
     except PluginError as error:
         if isinstance(wrong := error.__cause__, ValidationError):
@@ -129,6 +130,20 @@ def validated_params(
     if problem:
         raise PluginError(f"{where}: {problem}; parameters are plain values")
     return params
+
+
+def _with_lists(
+    kind: type[Document], params: Mapping[str, Any], changed: Collection[str]
+) -> dict[str, Any]:
+    """Return parameters in which a list that was typed as `q_proj,v_proj` is one."""
+    return {
+        key: [word.strip() for word in value.split(",") if word.strip()]
+        if key in changed
+        and isinstance(value, str)
+        and get_origin(kind.model_fields[key].annotation) in (tuple, list)
+        else value
+        for key, value in params.items()
+    }
 
 
 def _error(by_user: bool) -> type[HarnessError]:

@@ -67,7 +67,7 @@ def _intro(record: ResultRecord, challenge: Challenge, command: tuple[str, ...])
 def _command(record: ResultRecord, command: tuple[str, ...]) -> str:
     spec = record.spec
     smoke = ("--smoke",) if spec.smoke else ()
-    short = ("harness", "run", "--plugin", spec.label, *smoke, "--seed", str(spec.seed))
+    short = ("harness", "run", *spec.asked_by, *smoke, "--seed", str(spec.seed))
     text = typed(command or short)
     # A fence longer than any run of backticks inside ends the code where it should end.
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))

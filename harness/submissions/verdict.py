@@ -35,8 +35,8 @@ def verdict_of(submission: Submission, target: Target, clean: bool) -> Verdict:
 def _next(spec: RunSpec, target: Target, clean: bool) -> str:
     exercise = exercise_because(spec)
     if exercise:
-        plugin = shlex.quote(shown(spec.label))
-        return f"this is an exercise and is not filed; run all of it: harness run --plugin {plugin}"
+        named = " ".join(shlex.quote(shown(word)) for word in spec.asked_by)
+        return f"this is an exercise and is not filed; run all of it: harness run {named}"
     if not clean:
         return "mend what the findings name, or run again; with errors it is not filed"
     if target.kind == "run":

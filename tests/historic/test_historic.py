@@ -154,6 +154,7 @@ def test_a_claim_has_every_field_of_today_s() -> None:
     # Claims of before state no settings of the evaluation, and are read as if all were official;
     # places and units were not kept apart.
     new = {"sets.unofficial_settings", "unofficial_commands", "sources"}
+    new |= {f"{part}.{field}" for part in ("config", "stated") for field in ("dropout", "strategy")}
     absent = set(lacking(value, claim.to_json()))
     assert {name for name in absent if not name.endswith(".written")} == new
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, TypeGuard
 
 from harness.claims.importing.labels import typed
 from harness.claims.importing.project import Project
@@ -13,9 +15,11 @@ from harness.errors import RecordError
 
 MAX_CODE_BYTES = 200_000
 """Larger files are no template's models.py; the parser's tree takes some 100 bytes a byte."""
+STRATEGY_CLASS = re.compile(r"Fed[A-Z]\w{1,30}|FedAvg|Krum|QFedAvg|DifferentialPrivacy\w{1,60}")
+"""Classes of Flower that a strategy is made of. Source: flwr.serverapp.strategy."""
 CONFIG_FIELDS = {
     "base_model_name_or_path": "model", "r": "rank", "lora_alpha": "alpha", "use_dora": "dora",
-    "target_modules": "targets",
+    "target_modules": "targets", "lora_dropout": "dropout",
 }  # fmt: skip
 """Field of peft's LoraConfig -> setting. Source: peft `LoraConfig`."""
 
@@ -49,59 +53,83 @@ def _settings(value: dict[str, Any]) -> ClaimedConfig:
     return ClaimedConfig(**config)
 
 
-def read_code(project: Project, app: str, unread: list[str]) -> tuple[str, ClaimedConfig] | None:
-    """Read the arguments of `LoraConfig(...)` in a project's code; nothing is executed.
+def read_code(project: Project, app: str, unread: list[str]) -> list[tuple[str, ClaimedConfig]]:
+    """Read `LoraConfig(...)` and the strategy's class in a project's code; nothing is executed.
 
     Args:
         project: its files.
         app: the pyproject.toml of the app; code of other apps beside it is not read.
-        unread: collects that several calls differ.
+        unread: collects that several of either differ.
 
     Returns:
-        The file and what is written there as a literal, or None. A call without `use_dora` makes
-        no DoRA; an argument that is a variable says nothing.
+        Each file that says something, and what: the arguments that are literals, and the class that
+        the strategy is made of. A call without `use_dora` makes no DoRA; an argument that is a
+        variable says nothing.
     """
     folder = app.rpartition("/")[0]
-    found: dict[str, list[ClaimedConfig]] = {}
+    calls: dict[str, list[ClaimedConfig]] = {}
+    bases: dict[str, set[str]] = {}
     for name in project.find(r".*\.py"):
         if (folder and not name.startswith(f"{folder}/")) or "eval" in name.lower():
             continue
         try:
-            text = project.data(name, MAX_CODE_BYTES).decode("utf-8", errors="replace")
-            calls = _lora_configs(text) if "LoraConfig" in text else []
+            tree = ast.parse(project.data(name, MAX_CODE_BYTES).decode("utf-8", errors="replace"))
         except (SyntaxError, ValueError, RecursionError, MemoryError, RecordError):
             continue
-        if calls:
-            found[name] = calls
-        else:
+        nodes = list(ast.walk(tree))
+        calls[name] = [_arguments(n) for n in nodes if _calls_lora_config(n)]
+        bases[name] = {base for n in nodes if isinstance(n, ast.ClassDef) for base in _bases(n)}
+        if not calls[name] and not bases[name]:
             project.digests.pop(name, None)
-    distinct = list(dict.fromkeys(call for calls in found.values() for call in calls))
+    return [*_agreed(calls, unread), *_strategy(bases, unread)]
+
+
+def _agreed(
+    calls: dict[str, list[ClaimedConfig]], unread: list[str]
+) -> Iterator[tuple[str, ClaimedConfig]]:
+    """Yield what all calls of `LoraConfig` agree in."""
+    files = [name for name, found in calls.items() if found]
+    distinct = list(dict.fromkeys(call for found in calls.values() for call in found))
     if not distinct:
-        return None
+        return
     agreed = distinct[0]
     for call in distinct[1:]:
-        agreed = agreed.with_values(
-            **{k: None for k, v in call.model_dump().items() if v != getattr(agreed, k)}
-        )
+        differing = {k: None for k, v in call.model_dump().items() if v != getattr(agreed, k)}
+        agreed = agreed.with_values(**differing)
     if len(distinct) > 1:
-        unread.append(f"{', '.join(found)}: {len(distinct)} LoraConfig that differ")
-    return next(iter(found)), agreed
+        unread.append(f"{', '.join(files)}: {len(distinct)} LoraConfig that differ")
+    yield files[0], agreed
 
 
-def _lora_configs(text: str) -> list[ClaimedConfig]:
-    calls = []
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and _name(node.func) == "LoraConfig":
-            arguments = {item.arg: item.value for item in node.keywords if item.arg is not None}
-            starred = any(item.arg is None for item in node.keywords)
-            values = {
-                field: typed(field, _literal(arguments.get(key)))
-                for key, field in CONFIG_FIELDS.items()
-            }
-            if "use_dora" not in arguments and not starred:
-                values["dora"] = False
-            calls.append(ClaimedConfig(**values))
-    return calls
+def _strategy(bases: dict[str, set[str]], unread: list[str]) -> Iterator[tuple[str, ClaimedConfig]]:
+    files = [name for name, found in bases.items() if found]
+    distinct = sorted(set().union(*bases.values())) if bases else []
+    if len(distinct) == 1:
+        yield files[0], ClaimedConfig(strategy=distinct[0])
+    elif distinct:
+        unread.append(f"{', '.join(files)}: strategies made of {', '.join(distinct)}")
+
+
+def _bases(node: ast.ClassDef) -> Iterator[str]:
+    for base in map(_name, node.bases):
+        if STRATEGY_CLASS.fullmatch(base):
+            # FlexLoRA is no class of Flower: people make theirs of FedAvg.
+            yield "FlexLoRA" if "flexlora" in node.name.lower() else base
+
+
+def _calls_lora_config(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and _name(node.func) == "LoraConfig"
+
+
+def _arguments(call: ast.Call) -> ClaimedConfig:
+    arguments = {item.arg: item.value for item in call.keywords if item.arg is not None}
+    starred = any(item.arg is None for item in call.keywords)
+    values = {
+        field: typed(field, _literal(arguments.get(key))) for key, field in CONFIG_FIELDS.items()
+    }
+    if "use_dora" not in arguments and not starred:
+        values["dora"] = False
+    return ClaimedConfig(**values)
 
 
 def _name(function: ast.expr) -> str:

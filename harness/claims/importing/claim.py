@@ -48,8 +48,8 @@ def import_project(
     code = read_code(project, app, unread)
     sources = [
         SettingsSource(where=where, values=values)
-        for where, values in ((app, configured), adapter or ("", None), code or ("", None))
-        if values is not None and values != ClaimedConfig()
+        for where, values in ((app, configured), *([adapter] if adapter else []), *code)
+        if values != ClaimedConfig()
     ]
     config = merged(configured, *(item.values for item in sources[1:]))
     board = choose_board(project, config.dataset, challenge)
@@ -60,7 +60,7 @@ def import_project(
     sets = tuple(item.with_values(percent=readme.percents.get(item.task)) for item in evaluated)
     traffic = read_traffic(project, readme.traffic, run, config.rounds, unread)
     return ClaimRecord(
-        name=name or claim_name(folder, board),
+        name=name or claim_name(folder),
         imported=datetime.now(UTC).isoformat(timespec="seconds"),
         challenge=board.id,
         source=source,
@@ -117,7 +117,7 @@ def _commands(project: Project, app: str, board: Board) -> Iterator[str]:
         yield from unofficial_options(project.text(file), file, board)
 
 
-def claim_name(folder: Path, board: Board) -> str:
+def claim_name(folder: Path) -> str:
     """Return a claim's name made from its folder's."""
     name = re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-._")
-    return (name or f"claim-{board.id}")[:64]
+    return (name or "claim")[:64]

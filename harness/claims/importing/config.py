@@ -9,8 +9,8 @@ from typing import Any
 from harness.boards.board import load_board
 from harness.claims.importing.labels import flatten, from_keys
 from harness.claims.importing.project import Project
-from harness.claims.importing.toml_text import parse_toml
 from harness.claims.record import ClaimedConfig
+from harness.document.toml_text import parse_toml
 from harness.errors import RecordError, UsageError
 
 CONFIG = r"pyproject[^/]*\.toml"
@@ -103,6 +103,8 @@ def from_flwr(flwr: Mapping[str, Any], name: str, unread: list[str]) -> ClaimedC
         unread.append(f"{name}: {key} is {_shown(value)!r}")
 
     found = from_keys(flat, odd)
+    if str(flat.get("use-flexlora", "")).lower() in ("1", "true"):
+        found = found.with_values(strategy="FlexLoRA")
     federations = flwr.get("federations", {})
     if not isinstance(federations, dict):
         unread.append(f"{name}: tool.flwr.federations is no table")

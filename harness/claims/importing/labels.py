@@ -35,6 +35,7 @@ LABELS: dict[str, str] = {
     "learning_rate_min": (
         r"min(?:imum)?\.?[ _-](?:lr|learning[ _-]rate)|(?:lr|learning[ _-]rate)[ _-]min"
     ),
+    "dropout": r"(?:(?:lo|do)ra[ _-])?dropout",
     "seq_length": r"(?:max(?:imum)?[ _-])?seq(?:uence)?[ _-]len(?:gth)?",
     "num_supernodes": (
         r"(?:total |number of |num[ _-])*(?:supernodes|partitions)|total (?:number of )?clients"
@@ -42,7 +43,7 @@ LABELS: dict[str, str] = {
 }
 """Setting -> regular expression of its labels in lists and tables, any case."""
 
-WHOLE = LABELS.keys() - {"fraction", "learning_rate_max", "learning_rate_min"}
+WHOLE = LABELS.keys() - {"fraction", "learning_rate_max", "learning_rate_min", "dropout"}
 NOT_BEFORE = r"(?<![\w/.-])(?<!effective )(?<!evaluation )(?<!eval )(?<!every )(?<!mini)"
 PAIRS = {
     field: re.compile(
@@ -66,6 +67,11 @@ OPTIMIZER = re.compile(r"(?<![\w-])optimi[sz]er[ \t]*[:=][ \t]*([A-Za-z][\w -]{1
 TARGETS = re.compile(
     r"target[ _-]modules[ \t]*[:=][ \t]*\[?"
     r"((?:[\"']?[a-z][a-z0-9_]{0,40}[\"']?(?:[ \t]*(?:,|and)[ \t]*)?){1,20})",
+    re.IGNORECASE,
+)
+STRATEGY = re.compile(
+    r"(?<![\w-])(?:strategy|aggregation(?: (?:method|strategy|algorithm))?)[ \t]*[:=][ \t]*"
+    r"([A-Za-z][\w-]{2,30})(?![\w-])(?![ \t]+[\w(]*[A-Za-z])",
     re.IGNORECASE,
 )
 LAYER = re.compile(
@@ -92,6 +98,8 @@ def pairs_in(line: str) -> Iterator[tuple[str, Any]]:
         yield "quantization", int(match.group(1) or match.group(2))
     for match in OPTIMIZER.finditer(line):
         yield "optimizer", match.group(1).strip()
+    for match in STRATEGY.finditer(line):
+        yield "strategy", match.group(1)
     for match in TARGETS.finditer(line):
         names = LAYER.findall(match.group(1))
         if names:
@@ -109,7 +117,7 @@ def without_folders(text: str) -> str:
 ACCEPTED_TYPES: Mapping[str, tuple[type, ...]] = {
     "model": (str,), "dataset": (str,), "optimizer": (str,), "dora": (bool,),
     "targets": (list, str), "fraction": (int, float), "learning_rate_max": (int, float),
-    "learning_rate_min": (int, float),
+    "learning_rate_min": (int, float), "dropout": (int, float), "strategy": (str,),
 }  # fmt: skip
 """Field of a claim -> types of value that are taken; a field not listed is a whole number."""
 

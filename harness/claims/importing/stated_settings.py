@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.claims.importing.labels import flatten, from_keys, pairs_in, without_folders
 from harness.claims.importing.score_tables import FIGURE, MARKS, tables
-from harness.claims.importing.toml_text import parse_toml
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
+from harness.document.toml_text import parse_toml
 from harness.errors import RecordError
 
 RUNTIME = re.compile(rf"({FIGURE})[ \t]*seconds[ \t]*\(([0-9]{{1,4}}:[0-9]{{2}}:[0-9]{{2}})\)")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.document import pretty_json, write_atomic
+from harness.planning.recipe_files import recipe_toml
 from harness.record.file_names import CLAIM
 
 
@@ -16,6 +17,12 @@ from harness.record.file_names import CLAIM
 @click.option("--run", help="Name of the evaluated run, when the project holds several.")
 @click.option("--name", help="Name of the claim; default: the folder's.")
 @click.option("--source", default="", help="Where the project can be found, for readers.")
+@click.option(
+    "--recipe",
+    "recipe",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write the project's recipe into, FILE.toml.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write claim.json into.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print claim and findings as one JSON object."
@@ -26,19 +33,28 @@ def command(
     run: str | None,
     name: str | None,
     source: str,
+    recipe: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Read PROJECT, a FlowerTune project, and say what of its claims recomputes.
 
-    Nothing of the project is executed. With --out, the claim is written as OUT/claim.json.
+    PROJECT is its folder, or the app as `flwr build` packs it, FILE.fab. Nothing of it is executed.
+    With --out, the claim is written as OUT/claim.json; with --recipe, its recipe, with a comment at
+    every value that was not found or found in two versions.
     """
     from dataclasses import asdict
 
+    from harness.claims.as_recipe import recipe_of_claim
     from harness.claims.findings import claim_findings
-    from harness.claims.importing.claim import import_project
+    from harness.claims.importing.claim import claim_name, import_project
+    from harness.claims.importing.packed_app import unpacked
 
-    claim = import_project(project, challenge=challenge, run=run, name=name, source=source)
+    with unpacked(project) as folder:
+        named = name or claim_name(project.with_suffix("") if folder != project else project)
+        claim = import_project(folder, challenge=challenge, run=run, name=named, source=source)
+    if recipe is not None:
+        write_atomic(recipe, recipe_toml(*recipe_of_claim(claim)))
     findings = claim_findings(claim)
     if out is not None:
         write_atomic(out / CLAIM, pretty_json(claim.to_json()))

@@ -9,12 +9,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.cli.options import FOLDER, mirror_option, request_options
+from harness.cli.options import FOLDER, mirror_option, request_of, request_options
 from harness.document import pretty_json
 from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.machine.versions import require_run_extra
-from harness.planning.resolve import Request
 from harness.processes.signals import answering_signals, interrupt
 from harness.record.result import ResultRecord
 
@@ -51,9 +50,11 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
 @answering_signals(interrupt)
 def command(
     out: Path | None, resume: Path | None, mirror: Path | None, quiet: bool, as_json: bool,
-    plugin: str | None, **options: Any,
+    plugin: str | None, file: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """Federate a recipe in Flower, evaluate its adapter and write result.json.
+
+    The recipe is a plugin's, or stands in FILE.toml or in [tool.harness] of a pyproject.toml.
 
     Everything is kept in a run directory; a run that was stopped goes on with --resume.
     """
@@ -69,14 +70,13 @@ def command(
     if resume is not None:
         if out is not None:
             raise UsageError("--out and --resume exclude each other; a resumed run stays in place")
-        request = None if plugin is None else Request(plugin, **options)
+        named = plugin is not None or file is not None
+        request = request_of(plugin, file, **options) if named else None
         if request is None:
             _refuse_ignored(options)
         folder, record = resume, run.resume(resume, request, settings)
-    elif plugin is None:
-        raise UsageError("missing --plugin P[/R]; see: harness plugins")
     else:
-        folder, record = run.start(Request(plugin, **options), settings)
+        folder, record = run.start(request_of(plugin, file, **options), settings)
     click.echo(
         pretty_json(record.to_json()) if as_json else summary(folder, record), nl=not as_json
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from harness.cli.options import mirror_option, request_options
+from harness.cli.options import mirror_option, request_of, request_options
 from harness.document import digest_of, pretty_json
-from harness.errors import RuleViolationError, UsageError
-from harness.planning.resolve import Request, Resolved, resolve
+from harness.errors import RuleViolationError
+from harness.planning.resolve import Resolved, resolve
 from harness.progress import format_duration
 
 
@@ -19,17 +19,20 @@ from harness.progress import format_duration
 @request_options
 @mirror_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(as_json: bool, plugin: str | None, mirror: Path | None, **options: Any) -> None:
+def command(
+    as_json: bool, plugin: str | None, file: Path | None, mirror: Path | None, **options: Any
+) -> None:
     """Resolve a recipe, check the rules and forecast the run.
+
+    The recipe is a plugin's, or stands in FILE.toml or in [tool.harness] of a pyproject.toml.
 
     Loads no torch and touches no network, but for the config.json of a model that the recipe names
     by its hub id alone. Exits with 5 when a rule is broken.
     """
     from harness.sources.hub_model import hub_model
 
-    if plugin is None:
-        raise UsageError("missing --plugin P[/R]; see: harness plugins")
-    resolved = resolve(Request(plugin, **options), hub_models=partial(hub_model, mirror=mirror))
+    request = request_of(plugin, file, **options)
+    resolved = resolve(request, hub_models=partial(hub_model, mirror=mirror))
     click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
     if resolved.violations:
         raise RuleViolationError(f"{len(resolved.violations)} rule violation(s), listed above")
@@ -75,6 +78,8 @@ def as_text(resolved: Resolved) -> str:
                      f" {expected.estimate.basis}; within a factor of two"),
         ("seed", f"{spec.seed}, spec {digest_of(spec)[:16]}"),
     ]  # fmt: skip
+    if resolved.left_behind:
+        rows.append(("left behind", ", ".join(resolved.left_behind)))
     if resolved.replaced:
         rows.append(("smoke", f"replaces {', '.join(resolved.replaced)}"))
     lines = [f"{name:<14} {value}" for name, value in rows]

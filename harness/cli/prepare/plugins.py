@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from harness.document import pretty_json
-from harness.errors import PluginError, did_you_mean
-from harness.plugins import Loaded, PluginInfo, discover, load
+from harness.errors import PluginError, UsageError, did_you_mean
+from harness.planning.recipe_files import recipe_toml, recipe_tree
+from harness.planning.resolve import pick_recipe
+from harness.plugins import Loaded, PluginInfo, discover, find_model, load
 
 KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strategy"}
 
@@ -16,8 +18,17 @@ KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strate
 @click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
-def command(name: str | None, as_json: bool) -> None:
-    """List installed plugins from their metadata, or load NAME and list what it contributes."""
+@click.option("--toml", "as_toml", is_flag=True, help="Print the recipe NAME, P/R, as a file.")
+def command(name: str | None, as_json: bool, as_toml: bool) -> None:
+    """List installed plugins from their metadata, or load NAME and list what it contributes.
+
+    With --toml NAME is a recipe, P/R, or P for its default one.
+    """
+    if as_toml:
+        if name is None or as_json:
+            raise UsageError("--toml prints one recipe: harness plugins P/R --toml, without --json")
+        click.echo(_recipe(name), nl=False)
+        return
     known = discover()
     if name is None:
         rows = [_info(item) for item in known.values()]
@@ -52,6 +63,18 @@ def _contents(plugin: Loaded) -> dict[str, Any]:
             for item in plugin.recipes.values()
         ],
     }
+
+
+def _recipe(name: str) -> str:
+    plugin_name, _, recipe_name = name.partition("/")
+    recipe = pick_recipe(load(plugin_name), recipe_name)
+    model = None
+    if isinstance(recipe.model, str):
+        owner, slash, _ = recipe.model.partition("/")
+        if not slash or owner in discover():
+            found = find_model(recipe.model, plugin_name).value
+            model = found.model_dump(mode="json", exclude_defaults=True)
+    return recipe_toml(recipe_tree(recipe, plugin_name, model))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

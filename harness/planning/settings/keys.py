@@ -43,6 +43,29 @@ OWN_OPTIONS = {
 }
 """What has an option of its own, spelt as above -> the option."""
 
+SHORT = {
+    "lr": "learning_rate_max",
+    "learning_rate": "learning_rate_max",
+    "r": "peft.r",
+    "rank": "peft.r",
+    "lora_r": "peft.r",
+    "alpha": "peft.alpha",
+    "lora_alpha": "peft.alpha",
+    "dropout": "peft.dropout",
+    "lora_dropout": "peft.dropout",
+    "target_modules": "peft.target_modules",
+    "batch": "batch_size",
+    "steps": "max_steps",
+}
+"""Short names that people type -> the setting's own."""
+
+NO_SETTING = {
+    "epochs": "a client trains a number of optimizer steps in each round; set max_steps",
+    "num_epochs": "a client trains a number of optimizer steps in each round; set max_steps",
+    "num_train_epochs": "a client trains a number of optimizer steps in each round; set max_steps",
+}
+"""Names that people type for what there is not -> what there is."""
+
 FREE_MODEL_FIELDS = ("quantization", "dtype", "revision", "trust_remote_code")
 
 PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec}
@@ -88,6 +111,8 @@ def recipe_path(key: str) -> str:
     for text in (key, *key.split(".")):
         if option := OWN_OPTIONS.get(_bare(text)):
             raise UsageError(f"--set {key}: that is an option of its own; use {option}")
+    if hint := NO_SETTING.get(key.removeprefix("train.")):
+        raise UsageError(f"--set {key[:60]}: no such setting; {hint}")
     known = [*TrainSpec.model_fields, "model", *(f"model.{item}" for item in FREE_MODEL_FIELDS)]
     known += [f"{part}.{item}" for part, kind in PARTS.items() for item in kind.model_fields]
     known += ["peft", "peft.*", "strategy", "strategy.*"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from harness.components import ModelSpec
 from harness.document import Document, canonical_json
 from harness.document.plain_values import why_not_plain
 from harness.errors import UsageError
-from harness.planning.settings.keys import recipe_path, static_value
+from harness.planning.settings.keys import SHORT, recipe_path, static_value
 from harness.recipe import COMPONENT, MODEL, Recipe
 
 K = TypeVar("K", bound=Document)
@@ -62,7 +62,7 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
         if aim := static_value(key):
             static.append((option, aim))
             continue
-        path = recipe_path(key)
+        path = recipe_path(SHORT.get(key.lower(), key))
         if path in values:
             raise UsageError(f"--set {key}: given twice; keep one")
         value = parse_value(text.strip())
@@ -78,34 +78,81 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
     return Overrides(values, tuple(static))
 
 
+BARE_LIST = re.compile(r"\[[ ]*[\w./-]+(?:[ ]*,[ ]*[\w./-]+)*[ ]*,?[ ]*\]")
+"""A list as people write it, without quotes: `[q_proj, v_proj]`."""
+
+
 def parse_value(text: str) -> Any:
-    """Return a TOML value (`3`, `1e-4`, `true`, `["a"]`), or the text itself."""
+    """Return a TOML value (`3`, `1e-4`, `true`, `["a"]`), a list of bare words, or the text."""
     try:
         # In a list on one line, so that neither a comment nor a second line is taken for TOML.
         found = tomllib.loads(f"value = [{text}]")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):
-        return text
+        bare = BARE_LIST.fullmatch(text)
+        return [word for word in re.split(r"[\[\], ]+", text) if word] if bare else text
     items = found.pop("value")
     return text if found or len(items) != 1 or text.endswith(",") else items[0]
 
 
-def apply_to_recipe(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+Takes = Callable[[str, str], type[Document]]
+"""(`peft` or `strategy`, a component's name) -> the document of its parameters"""
+
+
+def apply_to_recipe(
+    recipe: Recipe, values: dict[str, Any], takes: Takes
+) -> tuple[Recipe, tuple[str, ...]]:
     """Return `recipe` with the changes in `train`, `peft`, `strategy` and `model`.
 
-    Another PEFT method or strategy starts from its own defaults: what the recipe says of the old
-    one's parameters is left behind.
+    Another PEFT method or strategy keeps the parameters that it has in common with the recipe's
+    own, and starts from its defaults for the rest. The title says what was put in place of what.
+
+    Args:
+        recipe: as its plugin or file has it.
+        values: dotted path -> value.
+        takes: asked for the parameters of a component that is put in.
+
+    Returns:
+        The recipe, and what of the old component's parameters the new one has no use for.
 
     Raises:
         UsageError: a value of the wrong type or out of range; the key is named.
     """
     tree = recipe.model_dump(mode="json")
+    left: list[str] = []
+    changed = []
     for part in ("peft", "strategy"):
-        if values.get(f"{part}.name", tree[part]["name"]) != tree[part]["name"]:
-            tree[part]["params"] = {}
+        old, new = tree[part]["name"], values.get(f"{part}.name", tree[part]["name"])
+        if new != old:
+            kept, lost = _in_common(tree[part]["params"], takes(part, new))
+            tree[part]["params"] = kept
+            left += [f"{key}={value} of {old}" for key, value in lost.items()]
+            changed.append(f"{new} in place of {old}")
+    if values.get("model", tree["model"]) != tree["model"]:
+        old = tree["model"] if isinstance(tree["model"], str) else tree["model"]["name"]
+        changed.append(f"{values['model']} in place of {old}")
+    if changed:
+        tree["title"] = f"{recipe.title}, but {', '.join(changed)}"
     for path, value in values.items():
         if not path.startswith(FIELDS):
             _put(tree, path, value)
-    return _strictly(Recipe, tree, "")
+    return _strictly(Recipe, tree, ""), tuple(left)
+
+
+def _in_common(
+    params: dict[str, Any], kind: type[Document]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split parameters of one component into those that another takes as they are, and the rest."""
+    kept: dict[str, Any] = {}
+    for key, value in params.items():
+        try:
+            kind.model_validate_json(canonical_json({**kept, key: value}), strict=True)
+        except ValidationError as error:
+            if any(key in item["loc"] for item in error.errors()):
+                continue
+        except Exception:  # a plugin's own validator, which says why where it counts
+            continue
+        kept[key] = value
+    return kept, {key: value for key, value in params.items() if key not in kept}
 
 
 def _put(tree: dict[str, Any], path: str, value: Any) -> None:

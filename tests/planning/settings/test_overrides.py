@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from harness.document import Document
+from harness.errors import UsageError
 from harness.planning.settings.overrides import apply_to_recipe, parse_overrides
 from harness.recipe import Choice, Recipe, TrainSpec
 
@@ -15,14 +22,61 @@ RECIPE = Recipe(
 )
 
 
+class Lora(Document):
+    """Parameters that have one thing in common with those of the recipe's own method."""
+
+    alpha: int = 1
+    r: Annotated[int, Field(le=4)] = 4
+
+
+class Nothing(Document):
+    """A strategy without parameters."""
+
+
+def takes(part: str, name: str) -> type[Document]:
+    return Lora if part == "peft" else Nothing
+
+
 def changed(*options: str) -> Recipe:
-    return apply_to_recipe(RECIPE, parse_overrides(options).values)
+    return apply_to_recipe(RECIPE, parse_overrides(options).values, takes)[0]
 
 
 def test_another_component_brings_its_own_parameters() -> None:
     found = changed("strategy=standard/fedavg", "peft=standard/lora", "peft.r=4")
     assert found.strategy == Choice(name="standard/fedavg")
-    assert found.peft == Choice(name="standard/lora", params={"r": 4})
+    assert found.peft == Choice(name="standard/lora", params={"r": 4, "alpha": 16})
+    assert found.title == (
+        "a recipe, but standard/lora in place of standard/dora,"
+        " standard/fedavg in place of standard/fedprox"
+    )
+
+
+def test_what_another_component_has_no_use_for_is_said() -> None:
+    """The alpha of 16 is kept; a rank of 8 is more than this method takes, and mu is nobody's."""
+    values = parse_overrides(["strategy=standard/fedavg", "peft=standard/lora"]).values
+    recipe, left = apply_to_recipe(RECIPE, values, takes)
+    assert recipe.peft.params == {"alpha": 16}
+    assert left == ("r=8 of standard/dora", "mu=0.1 of standard/fedprox")
+
+
+@pytest.mark.parametrize(
+    ("option", "path", "value"),
+    [
+        ("lr=1e-4", "train.learning_rate_max", 1e-4),
+        ("r=4", "peft.params.r", 4),
+        ("lora-alpha=8", "peft.params.alpha", 8),
+        ("target_modules=[q_proj, v_proj]", "peft.params.target_modules", ["q_proj", "v_proj"]),
+        ('target_modules=["q_proj"]', "peft.params.target_modules", ["q_proj"]),
+        ("steps=3", "train.max_steps", 3),
+    ],
+)
+def test_settings_are_taken_as_people_type_them(option: str, path: str, value: object) -> None:
+    assert parse_overrides([option]).values == {path: value}
+
+
+def test_what_there_is_not_is_told_with_what_there_is() -> None:
+    with pytest.raises(UsageError, match="set max_steps"):
+        parse_overrides(["epochs=3"])
 
 
 def test_the_same_component_keeps_its_parameters() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.planning.settings.overrides import FIELDS, parse_overrides
+from harness.recipe import FILE_PLUGIN
 from harness.record.about import About
 from harness.record.file_names import ABOUT
 from harness.verify.rule import Breach, Rule
@@ -43,12 +44,12 @@ def command(submission: Submission) -> Iterator[Breach]:
     if found is None or not found.command:
         return
     spec = submission.record.spec
-    given = _given(found)
+    given = _given(found, spec.plugin == FILE_PLUGIN)
     if given is None:
         yield "command", " ".join(found.command), "harness run and its options, each with a value"
         return
     expected = {
-        "--plugin": [spec.label],
+        "--plugin": [] if spec.plugin == FILE_PLUGIN else [spec.label],
         "--seed": [str(spec.seed)],
         "--device": [spec.compute.device],
         "--threads": [str(spec.compute.threads)],
@@ -63,12 +64,19 @@ def command(submission: Submission) -> Iterator[Breach]:
     yield from _overrides(submission, given.get("--set", []))
 
 
-def _given(found: About) -> dict[str, list[str]] | None:
-    """Return option -> its values; None for what is no `harness run` of known options."""
+def _given(found: About, of_file: bool) -> dict[str, list[str]] | None:
+    """Return option -> its values; None for what is no `harness run` of known options.
+
+    Args:
+        found: what was submitted beside the record.
+        of_file: whether the recipe came out of a file, which stands before the options.
+    """
     given: dict[str, list[str]] = {}
     if found.command[:2] != ("harness", "run"):
         return None
-    words = iter(found.command[2:])
+    if of_file and not "".join(found.command[2:3]).endswith(".toml"):
+        return None
+    words = iter(found.command[3 if of_file else 2 :])
     for word in words:
         value = word if word == "--smoke" else next(words, None)
         if value is None or word not in (*OPTIONS, "--smoke"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.document import canonical_json, digest_of, sha256_text
+from harness.recipe import FILE_PLUGIN
 from harness.record.federation import GENESIS
 from harness.spec import ChallengeRef
 from harness.verify.rule import Breach, Rule
@@ -81,8 +82,9 @@ def spec_agrees(submission: Submission) -> Iterator[Breach]:
     names = [item.name for item in record.spec.plugins]
     if len(set(names)) < len(names):
         yield "spec.plugins", names, "each once"
+    proposed = record.spec.plugin
     for place, name in (
-        ("plugin", record.spec.plugin),
+        *([] if proposed == FILE_PLUGIN else [("plugin", proposed)]),
         ("peft.name", record.spec.peft.name.partition("/")[0]),
         ("strategy.name", record.spec.strategy.name.partition("/")[0]),
     ):
