@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import random
+from array import array
 from collections.abc import Callable
 from functools import cache
 from math import prod
@@ -295,7 +296,9 @@ def safetensors(shapes: dict[str, list[int]]) -> bytes:
         position += size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + random.Random(1).randbytes(position)
+    chance = random.Random(1)
+    values = array("f", (chance.uniform(-1, 1) for _ in range(position // 4)))
+    return len(text).to_bytes(8, "little") + text + values.tobytes()
 
 
 class Submission:
@@ -319,8 +322,12 @@ class Submission:
         shapes = {t["name"]: t["shape"] for t in self.record["adapter"]["tensors"]}
         data = safetensors(shapes)
         self.extra[ADAPTER_WEIGHTS_PATH] = data
-        adapter = self.record["adapter"]
-        adapter["sha256"], adapter["file_bytes"] = hashlib.sha256(data).hexdigest(), len(data)
+        self.replace_weights(data)
+        self.chain_weights()
+
+    def chain_weights(self) -> None:
+        """Let the last round's aggregate be the adapter's file."""
+        data = self.extra[ADAPTER_WEIGHTS_PATH]
         _, weights = read_adapter_weights(io.BytesIO(data), len(data), ADAPTER_WEIGHTS_PATH)
         last = weights.tensors_sha256
         self.record["federation"]["rounds"][-1]["aggregate_sha256"] = last
@@ -329,7 +336,9 @@ class Submission:
     def respec(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the spec and what repeats it: its digest and the challenge reference."""
         change(self.record["spec"])
-        self.record["spec_digest"] = digest_of(RunSpec.model_validate(self.record["spec"]))
+        spec = RunSpec.model_validate(self.record["spec"])
+        self.record["spec"] = spec.model_dump(mode="json")
+        self.record["spec_digest"] = digest_of(spec)
         self.rename()
 
     def rename(self) -> None:

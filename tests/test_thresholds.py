@@ -27,6 +27,9 @@ HELD = {
     "boards SMOKE_ROWS": f"{PLANS}test_a_smoke_run_has_32_rows_a_partition_and_8_a_set",
     "boards MAX_ROWS":
         "tests/scoring/test_scoring_limits.py::test_100_000_rows_are_read_and_one_more_is_not",
+    "verify CARD_SINCE":
+        "tests/verify/test_breaches_of_results.py"
+        "::test_the_card_of_a_record_of_version_1_may_be_an_older_harness_s",
     "verify FILED_DEPTH":
         "tests/submissions/test_once.py"
         "::test_a_record_lies_at_board_and_name_and_nowhere_else",
@@ -202,7 +205,8 @@ FREE = {
     "boards NEUTRAL_BELOW": "the pinned labels follow from it, and each is compared",
     "federation CHECKPOINT_VERSION": VERSION,
     "document MIB": UNIT, "document GIB": UNIT,
-    "verify CHUNK_BYTES": SPEED,
+    "verify CHUNK_BYTES": SPEED, "verify STEP_BYTES": SPEED,
+    "verify CHANNELS": "PNG's own table; plots of ours are of one colour type",
     "verify MAX_RUN_ENTRIES": "far above what runs hold; a test of it would write 100,000 files",
     "document MAX_FILE_BYTES": "no limit: weights of our own are read at any size",
     "claims CLAIM_VERSION": VERSION, "record RECORD_VERSION": VERSION, "spec SPEC_VERSION": VERSION,

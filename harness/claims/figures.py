@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.claims.record import Quote
+
+NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
+"""A figure as people and Python write it."""
 
 FindingKind = Literal["recomputes", "contradicts", "missing"]
 
@@ -27,10 +31,10 @@ def digits(quote: Quote) -> int:
 
 def number(quote: Quote | None) -> float | None:
     """Return a quoted figure's value, or None."""
-    try:
-        return None if quote is None else float(quote.text)
-    except ValueError:
+    # `float` takes `nan`, `1_000` and digits of every script too, which are no figures of a table.
+    if quote is None or not NUMBER.fullmatch(quote.text):
         return None
+    return float(quote.text)
 
 
 def agrees(quote: Quote, value: float) -> bool:

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from harness.document import Document, canonical_json, parse_document, sha256_text
+from harness.document import Document, canonical_json, sha256_text
+from harness.document.exact import parse_exactly
 from harness.errors import RecordError
 from harness.record.score import Score
 
@@ -84,4 +85,4 @@ def parse_ladder(value: Any, where: str) -> tuple[Rung, ...]:
     """
     if not isinstance(value, list) or len(value) > 100:
         raise RecordError(f"{where}: expected a list of at most 100 rungs")
-    return tuple(parse_document(Rung, item, f"{where}[{i}]") for i, item in enumerate(value))
+    return tuple(parse_exactly(Rung, item, f"{where}[{i}]") for i, item in enumerate(value))

@@ -32,7 +32,10 @@ def write_rung(
         RecordError: the repetition earned nothing.
     """
     level = found.level
-    if level is None or not (found.equal or (tolerated and found.within_tolerance)):
+    # Tensors may differ in their last digits on another machine; a count of rows may not.
+    counts = [item for item in found.items if " " not in item.what and item.what != "adapter"]
+    near = tolerated and found.within_tolerance and all(item.equal for item in counts)
+    if level is None or not (found.equal or near):
         raise RecordError(
             f"{folder}: this repetition earns no rung; a whole evaluation, round or run must come"
             " out equal"

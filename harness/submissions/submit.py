@@ -41,6 +41,7 @@ from harness.record.result import ResultRecord
 from harness.submissions.check import Checked, check, twins_of
 from harness.verify.files.generations import Generations, generation_lines
 from harness.verify.files.layout import SUBMISSION_NAME
+from harness.verify.files.png import critical_png
 from harness.verify.read_submission import seal
 from harness.verify.report import Finding, Verdict
 from harness.verify.rules.evaluation.answers import source, task_of
@@ -217,7 +218,7 @@ def _write(submission: Submission, run_dir: Path, folder: Path, about: About) ->
     write_atomic(folder / ABOUT, pretty_json(value))
     write_atomic(folder / CARD, card(record, submission.challenge, about.command))
     if (run_dir / LOSS_PLOT).is_file():
-        write_atomic(folder / LOSS_PLOT, (run_dir / LOSS_PLOT).read_bytes())
+        write_atomic(folder / LOSS_PLOT, critical_png((run_dir / LOSS_PLOT).read_bytes()))
     rung = Rung(
         level="rescored",
         date=about.date,

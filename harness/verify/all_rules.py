@@ -19,12 +19,14 @@ from harness.verify.rules.run import (
     digests,
     environment,
     federation,
+    form,
     times_and_costs,
     traffic,
 )
 
 RECORD_RULES = (
     *digests.RULES,
+    *form.RULES,
     *federation.RULES,
     *traffic.RULES,
     *adapter.RULES,

@@ -832,16 +832,26 @@ def test_the_manifest_lists_every_other_file_as_it_is() -> None:
 
 def test_the_card_s_first_odd_line_is_told() -> None:
     text = clean().card or ""
-    lines = text.splitlines()
-    what = "the card of this record; nobody checks what else a card says"
+    lines = text.split("\n")
     other = [*lines[:4], "another line", *lines[5:]]
-    assert breaches("card", card="\n".join(other)) == [("line 5", "another line", what)]
-    assert breaches("card", card="\n".join(lines[:-1])) == [(f"line {len(lines)}", "the end", what)]
-    assert breaches("card", card="\n".join([*lines, "more"])) == [
-        (f"line {len(lines) + 1}", "more", what)
+    wanted = f"{lines[4]!r}, by the record"
+    assert breaches("card", card="\n".join(other)) == [("line 5", "another line", wanted)]
+    [(place, found, _)] = breaches("card", card="\n".join(lines[:-2]))
+    assert (place, found) == (f"line {len(lines) - 1}", "the end")
+    assert breaches("card", card=text + "more") == [
+        (f"line {len(lines)}", "more", "'', by the record")
     ]
-    assert breaches("card", card="\r\n".join(lines)) == []
+    for ending in ("\r\n", "\x0b", "\u2028"):
+        assert len(breaches("card", card=ending.join(lines))) == 1
     assert breaches("card", card=None) == []
+
+
+def test_the_card_of_a_record_of_version_1_may_be_an_older_harness_s() -> None:
+    first = put("schema_version", 1)
+    assert breaches("card", first, card="# Mine\n") == []
+    assert len(breaches("older-card", first, card="# Mine\n")) == 1
+    assert breaches("older-card", card="# Mine\n") == []
+    assert breaches("older-card", first) == []
 
 
 def test_the_plot_s_fault_is_told() -> None:
@@ -856,11 +866,14 @@ def test_the_place_is_the_challenge_s_folder_under_a_plain_name() -> None:
     what = "a folder name of a-z, 0-9, dot, underscore and hyphen"
     for name in ("Mine", "a b", "-x", ".x"):
         assert breaches("place", folder=folder.parent / name) == [("", name, what)]
-    other = folder.parent.parent / "medical" / "mine"
-    assert breaches("place", folder=other) == [("", "submissions/medical", "submissions/finance")]
-    assert breaches("place", folder=other, is_submission=False) == []
-    elsewhere = folder.parent.parent.parent / "mine" / "medical" / "mine"
-    assert breaches("place", folder=elsewhere) == []
+    other = ("medical", "mine")
+    assert breaches("place", filed=other) == [("", "submissions/medical", "submissions/finance")]
+    assert breaches("place", filed=other, is_submission=False) == []
+    assert breaches("place", filed=None) == []
+    what = "submissions/finance/<name>, neither above nor below"
+    for filed in ((), ("mine",), ("finance", "a", "mine")):
+        place = "/".join(("submissions", *filed))
+        assert breaches("place", filed=filed) == [("", place, what)]
     assert list(BY_ID["place"].check(of(folder=None))) == []
 
 

@@ -70,6 +70,10 @@ def total_bytes(s: Submission, value: int) -> None:
     s.record["communication"]["bytes_total"] = value
 
 
+def prompt(s: Submission, value: str) -> None:
+    s.respec(lambda spec: spec["train"].update(prompt={"system": value}))
+
+
 limit("length of a string", "readable", platform, "x" * 8192, "x" * 8193)
 limit("length of a key", "readable", lambda s, n: s.record["timing"].update({"k" * n: 1.0}),
       8192, 8193, alone=False)  # fmt: skip
@@ -85,7 +89,7 @@ for _name, _char in {
     "a paragraph separator": "\u2029",
 }.items():  # fmt: skip
     # The joiner of emoji families re-orders nothing and hides nothing.
-    limit(_name, "readable", platform, "a\u200db\n\tc é 漢", f"a{_char}b")
+    limit(_name, "readable", prompt, "a\u200db\n\tc é 漢", f"a{_char}b")
 
 
 # Losses, rates and times.
@@ -424,7 +428,7 @@ limit("rungs of a ladder", "readable", rungs, 100, 101, alone=False)
 
 
 def png(width: int, height: int) -> bytes:
-    """Return a PNG whose header says so; nobody decodes its picture."""
+    """Return a PNG of so many black pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -432,8 +436,8 @@ def png(width: int, height: int) -> bytes:
         )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    signature = b"\x89PNG\r\n\x1a\n"
-    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    signature, pixels = b"\x89PNG\r\n\x1a\n", zlib.compress(bytes(height * (1 + width)))
+    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 def plotted(s: Submission, size: tuple[int, int]) -> None:
@@ -543,7 +547,7 @@ def test_names_of_generations_and_evidence_have_40_characters_at_most(
 
 def test_the_name_of_a_submission_has_64_characters_at_most(tmp_path: Path) -> None:
     for length, expected in ((64, set()), (65, {"place"})):
-        folder = tmp_path / "submissions" / "finance" / ("a" * length)
+        folder = tmp_path / str(length) / "submissions" / "finance" / ("a" * length)
         assert broken_by(Submission().write(folder)) == expected
 
 

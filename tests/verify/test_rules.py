@@ -512,6 +512,29 @@ def _(s: Submission) -> None:
     s.record["data"] = [item for item in s.record["data"] if item["kind"] != "model"]
 
 
+@fixture("canonical")
+def _a_number_as_text(s: Submission) -> None:
+    s.record["communication"]["limit_bytes"] = str(s.record["communication"]["limit_bytes"])
+
+
+@fixture("identifiers")
+def _a_cyrillic_letter(s: Submission) -> None:
+    s.record["spec"]["model"]["licence"] = "apache-2.0\nextra: yes"
+    s.respec(lambda spec: None)
+
+
+@fixture("components")
+def _a_component_that_does_not_exist(s: Submission) -> None:
+    s.respec(lambda spec: spec["strategy"].update(name="standard/fedbest"))
+
+
+@fixture("older-card")
+def _an_older_card(s: Submission) -> None:
+    s.record["schema_version"] = 1
+    del s.record["environment"]["harness"], s.record["environment"]["foreign_modules"]
+    s.card = s._card() + "More.\n"
+
+
 @fixture("whole-run")
 def _a_part_of_the_rows(s: Submission) -> None:
     s.respec(lambda spec: spec.update(evaluation_rows=100_000))
@@ -692,8 +715,14 @@ def test_partial_messages_are_for_strategies_that_are_not_known_to_move_all(
 def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path) -> None:
     """Old results stay valid: digests are of the document as it was written."""
     submission = Submission()
+    submission.record["schema_version"] = 1
     spec = submission.record["spec"]
-    del spec["train"]["max_grad_norm"], spec["smoke"]
+    del submission.record["environment"]["harness"]
+    del submission.record["environment"]["foreign_modules"]
+    for name in ("data", "step_schedule", "warmup_steps"):
+        del spec["train"][name]
+    for name in ("style", "system", "user"):
+        del spec["train"]["prompt"][name]
     submission.record["spec_digest"] = sha256_text(canonical_json(spec))
     submission.rename()
     previous = "0" * 64
@@ -705,3 +734,8 @@ def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path
         item["digest"] = previous = sha256_text(canonical_json(body))
     folder = submission.write(tmp_path / FOLDER)
     assert verify([folder]).findings == ()
+    # No harness ever left out one of these fields and wrote the others.
+    spec["train"]["warmup_steps"] = 0
+    submission.record["spec_digest"] = sha256_text(canonical_json(spec))
+    submission.rename()
+    assert broken_by(submission.write(tmp_path / "partly" / FOLDER)) == {"canonical"}

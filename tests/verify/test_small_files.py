@@ -139,7 +139,8 @@ def header(width: int = 3, height: int = 2) -> bytes:
     return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
 
 
-PICTURE, END = chunk(b"IDAT", b"picture"), chunk(b"IEND")
+PICTURE, END = chunk(b"IDAT", zlib.compress(bytes(2 * 4))), chunk(b"IEND")
+DOTS = bytes.fromhex("000012740000127401")
 CUT = "that is cut or has a wrong checksum"
 
 
@@ -147,7 +148,26 @@ CUT = "that is cut or has a wrong checksum"
     ("data", "fault"),
     [
         (SIGNATURE + header() + PICTURE + END, None),
-        (SIGNATURE + header() + chunk(b"tEXt", b"x") + PICTURE + PICTURE + END, None),
+        (SIGNATURE + header() + chunk(b"pHYs", DOTS) + PICTURE + chunk(b"IDAT", b"") + END, None),
+        *(
+            (
+                SIGNATURE + header() + chunk(kind, b"x") + PICTURE + END,
+                f"a chunk {kind!r} of 1 bytes, which is no part of the picture",
+            )
+            for kind in (b"tEXt", b"iTXt", b"zTXt", b"eXIf", b"pHYs", b"iCCP")
+        ),
+        (
+            SIGNATURE + header() + chunk(b"IDAT", zlib.compress(bytes(9))) + END,
+            "9 bytes of pixels or more; 3 x 2 have 8",
+        ),
+        (
+            SIGNATURE + header() + chunk(b"IDAT", zlib.compress(bytes(7))) + END,
+            "7 bytes of pixels or more; 3 x 2 have 8",
+        ),
+        (
+            SIGNATURE + header() + chunk(b"IDAT", zlib.compress(bytes(8)) + b"more") + END,
+            "8 bytes of pixels or more; 3 x 2 have 8",
+        ),
         (b"<html>  and so on", "a file that begins with b'<html>  '"),
         (b"", "a file that begins with b''"),
         (SIGNATURE, "no picture, or no end of it"),
@@ -162,7 +182,10 @@ CUT = "that is cut or has a wrong checksum"
         (SIGNATURE + header() + PICTURE[:-1] + b"x" + END, f"a chunk at byte 33 {CUT}"),
         (SIGNATURE + header()[:-2], f"a chunk at byte 8 {CUT}"),
         (SIGNATURE + header() + b"\x00", f"a chunk at byte 33 {CUT}"),
-        (SIGNATURE + header() + PICTURE + END[:-4] + b"xxxx", f"a chunk at byte 52 {CUT}"),
+        (
+            SIGNATURE + header() + PICTURE + END[:-4] + b"xxxx",
+            f"a chunk at byte {33 + len(PICTURE)} {CUT}",
+        ),
         (SIGNATURE + header() + struct.pack(">I", 2**31) + b"IDATx", f"a chunk at byte 33 {CUT}"),
     ],
 )

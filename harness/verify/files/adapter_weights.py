@@ -30,6 +30,8 @@ class AdapterWeights:
     one type in the order of their names, and in one pass there is no going back.
     Source: `harness.federation.wire.tensors.digest_arrays`; a test holds the two together."""
     fault: str | None = None
+    finite: bool = True
+    """Whether no float32 is a NaN, an infinity or beyond 2^127, which no training leaves."""
 
 
 class _Digesting:
@@ -69,7 +71,8 @@ def read_adapter_weights(file: BinaryIO, size: int, name: str) -> tuple[str, Ada
         found = AdapterWeights({}, frozenset(), None, str(error))
     else:
         dtypes = frozenset(item.dtype for item in header.tensors.values())
-        found = AdapterWeights(header.shapes, dtypes, _tensors_digest(stream, header))
+        tensors, finite = _tensors_digest(stream, header)
+        found = AdapterWeights(header.shapes, dtypes, tensors, finite=finite)
     while stream.read(CHUNK_BYTES):
         pass
     if stream.count != size:
@@ -77,17 +80,29 @@ def read_adapter_weights(file: BinaryIO, size: int, name: str) -> tuple[str, Ada
     return stream.digest.hexdigest(), found
 
 
-def _tensors_digest(stream: _Digesting, header: Header) -> str | None:
+def _tensors_digest(stream: _Digesting, header: Header) -> tuple[str | None, bool]:
+    """Return the digest of the tensors, and whether their values are finite."""
     in_order = sorted(header.tensors.items(), key=lambda item: (item[1].begin, item[1].end))
     if {item.dtype for item in header.tensors.values()} - {"F32"}:
-        return None
+        return None, True
     if [name for name, _ in in_order] != sorted(header.tensors):
-        return None
-    digest = hashlib.sha256()
+        return None, True
+    digest, finite = hashlib.sha256(), True
     for name, item in in_order:
         digest.update(f"{name} <f4 {'x'.join(map(str, item.shape))}\n".encode())
         left = item.end - item.begin
         while left and (data := stream.read(min(left, CHUNK_BYTES))):
             digest.update(data)
             left -= len(data)
-    return digest.hexdigest()
+            finite = finite and _all_finite(data)
+    return digest.hexdigest(), finite
+
+
+def _all_finite(data: bytes) -> bool:
+    """Whether no little-endian float32 is a NaN, an infinity or 2^127 and more.
+
+    The last byte of each holds the sign and all of its exponent but one bit: 0x7f and 0xff are
+    exponents of 254 and 255.
+    """
+    last = data[3::4]
+    return b"\x7f" not in last and b"\xff" not in last

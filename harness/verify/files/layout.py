@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.document import parse_document
+from harness.document.exact import parse_exactly
 from harness.document.reading import STRANGER, decode, parse_json
 from harness.document.units import MIB
 from harness.errors import RecordError
@@ -122,7 +123,7 @@ def _about(data: bytes, name: str) -> About:
 
 
 def _evidence(data: bytes, name: str) -> Evidence:
-    item = parse_document(Evidence, _value(data, name), name)
+    item = parse_exactly(Evidence, _value(data, name), name)
     if name != f"evidence/{item.level}.json":
         raise RecordError(f"{name}: of level {item.level}; expected the level it is named for")
     return item

@@ -52,7 +52,8 @@ def record_of(strategy: str, method: str, rounds: int = 3) -> Submission:
 
     def change(value: dict[str, Any]) -> None:
         value["peft"] = {"name": f"standard/{method}", "params": params.model_dump(mode="json")}
-        value["strategy"] = {"name": f"standard/{strategy}", "params": {}}
+        rest = chosen.params().model_dump(mode="json")
+        value["strategy"] = {"name": f"standard/{strategy}", "params": rest}
 
     s.respec(change)
     _fill(s, shapes)

@@ -41,7 +41,7 @@ def _found_the_same(submission: Submission, item: Evidence) -> Iterator[Breach]:
     for name, found in item.compared.items():
         if name not in expected:
             yield name, name, f"one of {', '.join(expected)[:120]}"
-        elif item.tolerance is None and found != expected[name]:
+        elif found != expected[name] and not (item.tolerance is not None and _of_tensors(name)):
             yield name, found, expected[name]
     missing = [name for name in needed(submission, item) if name not in item.compared]
     if missing:
@@ -56,6 +56,11 @@ def _found_the_same(submission: Submission, item: Evidence) -> Iterator[Breach]:
         yield "tolerance", item.tolerance, "null: answers are equal or not"
     if item.difference is None or not 0 <= item.difference <= item.tolerance:
         yield "difference", item.difference, f"0..{item.tolerance}: as measured"
+
+
+def _of_tensors(name: str) -> bool:
+    """Whether a comparison is of tensors, which another machine may give in other last digits."""
+    return name == "adapter" or name.startswith("round ")
 
 
 def expectations(submission: Submission, item: Evidence) -> dict[str, str]:

@@ -92,6 +92,8 @@ def weights(submission: Submission) -> Iterator[Breach]:
         yield "", f"{len(found.shapes)} tensors", f"the {len(adapter.tensors)} of adapter.tensors"
     elif found.tensors_sha256 is None:
         yield "", "tensors in another order", "the order of their names, as safetensors writes them"
+    elif not found.finite:
+        yield "", "a weight that is no finite number, or 2^127 and more", "weights of a training"
     elif submission.record.federation.rounds:
         last = submission.record.federation.rounds[-1].aggregate_sha256
         if found.tensors_sha256 != last:

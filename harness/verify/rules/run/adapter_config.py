@@ -88,10 +88,10 @@ def config(submission: Submission) -> Iterator[Breach]:
 
 
 def _same(found: object, expected: object) -> bool:
-    """Compare settings; an absent flag is false, and `true` is no number."""
+    """Compare settings with their types; an absent flag is false, and 8.0 is no rank."""
     if isinstance(expected, bool):
         return (found or False) is expected
-    return found == expected and not isinstance(found, bool)
+    return type(found) is type(expected) and found == expected
 
 
 def _targets(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> Iterator[Breach]:

@@ -10,7 +10,7 @@ from math import isclose
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
-UTC_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|\+00:00)")
+UTC_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|\+00:00)", re.ASCII)
 
 CLOCK_SKEW = timedelta(days=1)
 STAGES = ("federate", "evaluate")

@@ -1,0 +1,18 @@
+"""Older forms of records: which fields each lacks that were added since."""
+
+from __future__ import annotations
+
+RECORD_FORMS: dict[int, tuple[frozenset[str], ...]] = {}
+"""Version of a record -> the sets of places that records of it lack; see `harness.document.exact`.
+Tests read a record of every form: `tests/historic`."""
+
+_HARNESS = frozenset({"environment.harness", "environment.foreign_modules"})
+_PROMPTS = frozenset(
+    {
+        "spec.train.data", "spec.train.prompt.style", "spec.train.prompt.system",
+        "spec.train.prompt.user", "spec.train.step_schedule", "spec.train.warmup_steps",
+    }
+)  # fmt: skip
+_PARTS = frozenset({"federation.rounds.message_bytes_down", "federation.rounds.message_bytes_up"})
+
+RECORD_FORMS[1] = (_HARNESS, _HARNESS | _PROMPTS, _HARNESS | _PROMPTS | _PARTS)

@@ -1,0 +1,121 @@
+"""Rules on the form of a record: one form for one content, identifiers that name one thing, lines.
+
+A record is shown in tables, cards and terminals, and its spec is known by a digest. So what looks
+alike is alike: names are ASCII, texts are single lines, and a value is written in one way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from harness.document.exact import inexact
+from harness.record.forms import RECORD_FORMS
+from harness.verify.independent.known_components import KNOWN, fault_of_params
+from harness.verify.rule import Breach, Rule
+from harness.verify.submission import Submission
+
+NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+PLAIN_NAME = "a name of a-z, 0-9, dot, underscore and hyphen"
+TENSOR = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,299}"
+IDENTIFIERS: dict[str, tuple[re.Pattern[str], str]] = {
+    place: (re.compile(pattern), expected)
+    for places, pattern, expected in (
+        (("spec.plugin", "spec.recipe", "spec.model.name", "spec.plugins.name", "plugins.name"),
+         NAME, PLAIN_NAME),
+        (("spec.peft.name", "spec.strategy.name"), f"{NAME}/{NAME}", "plugin/component"),
+        (("spec.model.hub_id",),
+         r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?",
+         "owner/name as on the hub: letters, digits, dot, underscore, hyphen"),
+        (("spec.model.revision",), r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", "a branch or a commit"),
+        (("spec.model.licence",), r"([A-Za-z0-9][A-Za-z0-9.+ ()-]{0,99})?",
+         "a licence in letters, digits, dot, plus and hyphen"),
+        (("spec.plugins.version", "plugins.version", "environment.harness.version",
+          "environment.python"), r"[0-9][0-9A-Za-z.+!-]{0,99}", "a version"),
+        (("adapter.tensors.name", "spec.peft.params.target_modules",
+          "spec.peft.params.feedforward_modules", "environment.foreign_modules"),
+         TENSOR, "a path of names with dots between"),
+    )
+    for place in places
+}  # fmt: skip
+"""Place of an identifier -> (what it is made of, in words)."""
+
+FREE_LINES = re.compile(
+    r"environment\.(platform|device\.name|device\.note)|data\.notes|ineligible_because"
+)
+"""Places of single lines in whatever script."""
+FREE_TEXTS = re.compile(r"spec\.train\.(prompt|data)\..*")
+"""Places of texts that may have several lines."""
+
+
+def canonical(submission: Submission) -> Iterator[Breach]:
+    """The record is written as the harness writes it: no other types, nothing left out."""
+    record = submission.record
+    forms = RECORD_FORMS.get(record.schema_version, ())
+    for place, found, expected in inexact(dict(submission.raw), record.to_json(), forms):
+        yield place, _typed(found), _typed(expected)
+
+
+def _typed(value: object) -> str:
+    """Return a value so that `5`, `5.0` and `'5'` look different."""
+    return value if isinstance(value, str) and " " in value else repr(value)
+
+
+def identifiers(submission: Submission) -> Iterator[Breach]:
+    """Names are ASCII of a known form; what else is text is one printable line."""
+    pending: list[tuple[str, Any]] = [("", submission.raw)]
+    while pending:
+        place, value = pending.pop()
+        if isinstance(value, dict):
+            for key, item in value.items():
+                below = f"{place}.{key}" if place else key
+                if not FREE_TEXTS.fullmatch(below) and not (key.isascii() and key.isprintable()):
+                    yield place, key, "a key of printable ASCII"
+                pending.append((below, item))
+        elif isinstance(value, list):
+            pending += [(place, item) for item in value]
+        elif isinstance(value, str):
+            expected = _fault_of_text(place, value)
+            if expected:
+                yield place, value, expected
+
+
+def _fault_of_text(place: str, text: str) -> str | None:
+    """Say what a text should be instead, or None."""
+    if place in IDENTIFIERS:
+        pattern, expected = IDENTIFIERS[place]
+        return None if pattern.fullmatch(text) else expected
+    if FREE_TEXTS.fullmatch(place):
+        return None
+    if FREE_LINES.fullmatch(place):
+        plain = text.isprintable() and text == text.strip()
+        return None if plain else "one printable line"
+    return None if text.isascii() and text.isprintable() else "one line of printable ASCII"
+
+
+def components(submission: Submission) -> Iterator[Breach]:
+    """A component of a plugin that is known here exists and has its parameters."""
+    spec = submission.record.spec
+    for kind, choice in (("peft", spec.peft), ("strategy", spec.strategy)):
+        plugin, _, name = choice.name.rpartition("/")
+        known = KNOWN.get(plugin, {}).get(kind)
+        if known is None:
+            continue
+        if name not in known:
+            yield f"spec.{kind}.name", choice.name, f"one of {plugin}'s: {', '.join(known)}"
+            continue
+        params = submission.raw["spec"][kind]["params"]
+        fault = fault_of_params(params, known[name])
+        if fault is not None:
+            found, _, expected = fault.partition("; expected ")
+            yield f"spec.{kind}.params", found, f"{expected}, of {choice.name}"
+
+
+RULES = (
+    Rule("canonical", "A value is written in one way, and none is left out",
+         "harness record format", canonical),
+    Rule("identifiers", "Names are ASCII of a known form, texts single lines",
+         "harness record format", identifiers),
+    Rule("components", "A component exists and has its parameters", "plugin standard", components),
+)  # fmt: skip
