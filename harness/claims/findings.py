@@ -242,7 +242,11 @@ def _same(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
         return set(named_targets(claim, one)) == set(named_targets(claim, other))
     if name == "model":
         return str(one).rsplit("/", 1)[-1].lower() == str(other).rsplit("/", 1)[-1].lower()
-    if name in ("optimizer", "strategy"):
+    if name == "optimizer":
+        # A README says more: "Paged AdamW 8-bit for efficiency".
+        short, long = sorted((re.sub(r"\W|_", "", item).lower() for item in (one, other)), key=len)
+        return long.startswith(short)
+    if name == "strategy":
         return re.sub(r"\W|_", "", one).lower() == re.sub(r"\W|_", "", other).lower()
     if isinstance(one, float) or isinstance(other, float):
         return isclose(one, other)

@@ -473,6 +473,15 @@ def test_one_of_several_apps_is_chosen_by_its_folder_s_name_or_its_board(tmp_pat
     assert percents(claim) == ["68.23", "60.86", "67.50"]
 
 
+def test_an_optimizer_with_words_behind_its_name_is_the_same(tmp_path: Path) -> None:
+    more = 'train.training-arguments.optim = "paged_adamw_8bit"'
+    files = {
+        "pyproject.toml": config(more=more),
+        "README.md": "- **Optimizer**: Paged AdamW 8-bit for effective optimization\n",
+    }
+    assert contradictions(import_project(project(tmp_path, files))) == {}
+
+
 def test_a_setting_that_a_readme_states_twice_is_named_and_not_guessed(tmp_path: Path) -> None:
     claim = import_project(project(tmp_path, {"README.md": "- Rank: 8\n\n- Rank: 16\n"}))
     assert any("rank is 8 and 16" in text for text in claim.unread)
