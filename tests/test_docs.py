@@ -37,6 +37,8 @@ ELSEWHERE = {
     r"harness (run|plan) my\.toml.*|harness plugins \S+ --toml > my\.toml": (
         "planning/test_recipe_files.py"
     ),
+    r"harness (runs|compare .*)": "side_by_side/test_comparing.py",
+    r"harness doctor.*": "machine/test_doctor.py",
     r"harness model .*": "sources/test_hub_model.py",
     r"harness publish .*": "submissions/test_submit.py",
     r"harness pull-request .*": "pull_request/test_judge.py",

@@ -59,6 +59,10 @@ HELD = {
     "claims MAX_TEXT_BYTES": f"{CLAIMS}test_a_text_of_2_mib_is_read_and_one_byte_more_is_not",
     "claims MAX_PUBLISHED_BYTES":
         f"{CLAIMS}test_generations_of_64_mib_are_counted_and_one_byte_more_are_not",
+    "machine ENOUGH_DISK_BYTES":
+        "tests/machine/test_doctor.py::test_a_disk_is_enough_from_10_gib_on",
+    "machine ENOUGH_MEMORY_BYTES":
+        "tests/machine/test_doctor.py::test_memory_is_enough_from_4_gib_on",
     "claims MAX_BUNDLE_BYTES":
         "tests/claims/test_as_recipe.py::test_a_bundle_is_unpacked_up_to_its_limit",
     "document MAX_KEY_PARTS":
@@ -188,6 +192,7 @@ LINUX = "a number of the kernel's interface, without which tests/boards/executio
 FREE = {
     **dict.fromkeys(
         (
+            "machine HUB", "machine HUB_TIMEOUT_S",
             "claims TEMPLATE_DROPOUT", "claims TEMPLATE_RANK", "claims TEMPLATE_ALPHA",
             "boards FOLDER_BYTES", "boards FOLDER_FILES", "boards MEMORY_BYTES",
             "boards PIPE_BYTES", "boards DRAIN_BYTES_PER_S", "boards PRINTED_CHARACTERS",

@@ -20,6 +20,8 @@ from harness.processes.import_paths import keep_to_environment
 
 SUMMARIES = {
     "challenges": "List the challenges and their fixed values.",
+    "compare": "Tell finished runs apart: settings, paired test, bytes, seconds.",
+    "doctor": "Look whether this machine is ready for a run.",
     "evaluate": "Evaluate, or finish evaluating, a run directory.",
     "export": "Write a recipe as a stand-alone Flower App.",
     "import": "Read an existing FlowerTune project as a claimed record.",
@@ -33,6 +35,7 @@ SUMMARIES = {
     "reproduce": "Run a result, or one round of it, again and compare.",
     "rescore": "Recompute a score from a generations file alone.",
     "run": "Federate, evaluate and write the standardised result.",
+    "runs": "List the runs in a folder and how far each has come.",
     "submit": "Write a run directory as a submission folder.",
     "verify": "Check results and submissions from their files alone.",
 }

@@ -1,0 +1,44 @@
+"""`harness runs`: the runs in a folder and how far each has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.document import pretty_json
+from harness.document.units import MIB
+from harness.progress import format_duration
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default="runs")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+def command(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER, `runs/` where none is named, newest first.
+
+    Example: harness runs
+    """
+    from tabulate import tabulate
+
+    from harness.side_by_side.listing import list_runs
+
+    runs = list_runs(folder)
+    if as_json:
+        click.echo(pretty_json([run.to_json() for run in runs]), nl=False)
+        return
+    if not runs:
+        click.echo(f"no runs in {folder}; start one: harness run --plugin smollm2-dora --smoke")
+        return
+    rows = [
+        (
+            run.path,
+            run.recipe + (", smoke" if run.smoke else ""),
+            run.state,
+            "" if run.average is None else f"{100 * run.average:.2f}",
+            "" if run.bytes_total is None else f"{run.bytes_total / MIB:,.0f}",
+            "" if run.seconds is None else format_duration(run.seconds),
+        )
+        for run in runs
+    ]
+    click.echo(tabulate(rows, ("run", "recipe", "state", "mean %", "MiB", "time"), "simple"))

@@ -1,0 +1,104 @@
+"""`harness doctor` says what a run would lack, and what to do, before it is started."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.machine import doctor
+from harness.machine.doctor import examine
+from harness.machine.machine import Machine
+
+
+def machine(memory_gib: float = 16, gpu: str | None = None) -> Callable[[], Machine]:
+    return lambda: Machine(2, int(memory_gib * 2**30), 256, gpu, 2**30 if gpu else 0)
+
+
+def verdict(name: str, mirror: Path | None = None) -> str:
+    [look] = [item for item in examine(mirror) if item.name == name]
+    assert look.verdict == "good" or look.advice
+    return look.verdict
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Let no test ask the network, and a hub answer unless one says otherwise."""
+    state: dict[str, Any] = {"answers": True}
+
+    class Connection:
+        def __enter__(self) -> Connection:
+            return self
+
+        def __exit__(self, *exit_: object) -> None:
+            pass
+
+    def connect(address: tuple[str, int], timeout: float) -> Connection:
+        if not state["answers"]:
+            raise socket.gaierror(-3, "Temporary failure in name resolution")
+        return Connection()
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    return state
+
+
+def test_a_package_that_a_run_needs_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: object() for name in doctor.RUN_PACKAGES}
+    monkeypatch.setattr(importlib.util, "find_spec", known.get)
+    assert verdict("packages") == "good"
+    del known["peft"]
+    assert verdict("packages") == "lacking"
+
+
+@pytest.mark.parametrize(("gib", "found"), [(4, "good"), (3.99, "lacking")])
+def test_memory_is_enough_from_4_gib_on(
+    gib: float, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "this_machine", machine(gib))
+    assert verdict("memory") == found
+
+
+@pytest.mark.parametrize(("gpu", "found"), [("NVIDIA A", "good"), (None, "absent")])
+def test_a_run_goes_on_without_a_gpu(
+    gpu: str | None, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "this_machine", machine(gpu=gpu))
+    assert verdict("gpu") == found
+
+
+@pytest.mark.parametrize(("gib", "found"), [(10, "good"), (9.99, "lacking")])
+def test_a_disk_is_enough_from_10_gib_on(
+    gib: float, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = (0, 0, int(gib * 2**30))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("U", (), {"free": usage[2]}))
+    assert verdict("disk") == found
+
+
+def test_a_mirror_stands_in_for_the_hub(hub: dict[str, Any], tmp_path: Path) -> None:
+    assert verdict("hub") == "good"
+    hub["answers"] = False
+    assert verdict("hub") == "lacking"
+    (tmp_path / "models").mkdir()
+    assert verdict("hub", tmp_path) == "absent"
+    assert verdict("mirror", tmp_path) == "good"
+    assert verdict("mirror", tmp_path / "models") == "lacking"
+    assert verdict("mirror", tmp_path / "none") == "lacking"
+
+
+def test_what_is_lacking_is_the_exit_code(hub: dict[str, Any]) -> None:
+    hub["answers"] = False
+    done = CliRunner().invoke(cli, ["doctor", "--json"])
+    looks = json.loads(done.stdout)
+    assert {"name", "verdict", "found", "advice"} == looks[0].keys()
+    assert "not ready for a run" in str(done.exception)
+    offline = CliRunner().invoke(cli, ["doctor", "--offline"])
+    assert "hub" not in offline.stdout

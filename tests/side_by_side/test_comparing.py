@@ -1,0 +1,64 @@
+"""`harness compare` says what differs between runs, and whether chance alone would do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from clean_submission import Submission
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.errors import UsageError
+from harness.side_by_side.comparing import compare_runs
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return three submissions: two of one seed and skill, and a better one of another rank."""
+    folder = tmp_path_factory.mktemp("tree") / "submissions" / "finance"
+    made = (Submission(seed=1), Submission(seed=1), Submission(seed=2, skill=0.9, rank=8))
+    return [item.write(folder / name) for item, name in zip(made, "abc", strict=True)]
+
+
+def test_the_same_run_twice_is_told_apart_by_nothing(runs: list[Path]) -> None:
+    (first, second), settings = compare_runs(runs[:2])
+    assert (first.p, second.p) == (None, 1.0)
+    assert set(second.differing_rows.values()) == {0}
+    assert settings == []
+
+
+def test_a_better_run_is_told_apart_and_what_differs_is_named(runs: list[Path]) -> None:
+    (_, other), settings = compare_runs([runs[0], runs[2]])
+    assert other.p is not None
+    assert other.p < 0.001
+    assert sum(other.differing_rows.values()) > 100
+    assert {"seed", "peft.params.r"} <= {item.name for item in settings}
+    text = CliRunner().invoke(cli, ["compare", str(runs[0]), str(runs[2])]).output
+    assert "apart from A by more than chance (p < 0.05): B" in text
+    assert "peft.params.r" in text
+
+
+def test_the_value_has_every_number_of_the_table(runs: list[Path], tmp_path: Path) -> None:
+    plot = tmp_path / "new" / "losses.svg"
+    arguments = ["compare", *map(str, runs), "--json"]
+    pytest.importorskip("matplotlib")
+    value = json.loads(CliRunner().invoke(cli, [*arguments, "--plot", str(plot)]).output)
+    assert [run["p"] is None for run in value["runs"]] == [True, False, False]
+    assert all(len(run["losses"]) > 1 for run in value["runs"])
+    assert plot.read_text().startswith("<?xml")
+
+
+def test_runs_whose_scores_mean_different_things_are_refused(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="name two or more"):
+        compare_runs(runs[:1])
+    with pytest.raises(UsageError, match="name one run directory"):
+        compare_runs([runs[0], runs[0].parent])
+    broken = Submission(seed=3).write(tmp_path / "submissions" / "finance" / "broken")
+    text = (broken / "result.json").read_text()
+    (broken / "result.json").write_text(text.replace('"examples": 304', '"examples": 303'))
+    with pytest.raises(UsageError, match="verify finds an error"):
+        compare_runs([runs[0], broken])
