@@ -103,8 +103,10 @@ HELD = {
     "leaderboard CURVE_POINTS": f"{SHOWN}test_a_curve_has_60_points_and_always_its_last",
     "leaderboard SAMPLES": f"{SHOWN}test_three_right_and_three_wrong_answers_of_each_set_are_shown",
     "leaderboard OUTPUT_CHARACTERS": f"{SHOWN}test_160_characters_of_an_answer_are_shown",
-    "leaderboard LABEL_CHARACTERS": f"{SHOWN}test_a_label_has_26_characters_at_most",
-    "leaderboard MANY_POINTS": f"{SHOWN}test_with_more_than_60_points_only_the_front_is_labelled",
+    "leaderboard TEXT_CHARACTERS":
+        f"{SHOWN}test_a_text_of_a_recipe_is_shown_up_to_4000_characters",
+    "leaderboard STATIC_ROWS":
+        f"{SHOWN}test_50_rows_stand_in_the_html_and_the_rest_in_the_data",
     "new_plugin LONGEST_NAME":
         "tests/new_plugin/test_new_plugin.py"
         "::test_a_name_of_60_characters_fits_and_one_of_61_does_not",
@@ -246,9 +248,9 @@ FREE = {
     "federation LONGEST_HEADER_BYTES": "thirty times what a header takes",
     "federation ERROR_RAISED": "any number that Flower does not use",
     "federation APP_NAME_CHARACTERS": "Flower's own limit; tests/federation/superlink asks Flower",
-    "leaderboard CHARACTER": DRAWING, "leaderboard LINE": DRAWING, "leaderboard LEFT": DRAWING,
-    "leaderboard RIGHT": DRAWING, "leaderboard TOP": DRAWING, "leaderboard BOTTOM": DRAWING,
-    "leaderboard SIZES": DRAWING,
+    "leaderboard WIDTH": DRAWING, "leaderboard HEIGHT": DRAWING,
+    "leaderboard DIGITS": "more decimals than a table shows",
+    "leaderboard MOST_KEPT": "how much a cache keeps: no result depends on it",
     "evaluation BLOCK_SIZE": "tests/evaluation/model compares every weight with bitsandbytes'",
     "evaluation CHECK_TOKENS": "how many tokens a model is tried with",
     "evaluation CHECK_TOLERANCE": "a thousand times what rounding gives; a wrong model is far off",

@@ -1,4 +1,4 @@
-"""`leaderboard.json`: everything that the page shows, for programs."""
+"""`leaderboard.json`: everything that the tables show, for programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.boards.board import Board
 from harness.leaderboard.columns import Ranked
 
 LEADERBOARD_SCHEMA = "flowertune-harness/leaderboard"
-LEADERBOARD_VERSION = 3
+LEADERBOARD_VERSION = 4
 
 
 def board_value(

@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from harness.boards.board import Board
 from harness.leaderboard.columns import Ranked, cells, headings
+from harness.leaderboard.entries.entry import Entry
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula."""
@@ -35,6 +36,27 @@ What projects elsewhere say of themselves. Nothing of it was run by this harness
 rank.
 
 """
+
+
+MORE = (
+    "Base weights", "Family", "Method", "Strategy", "Hours", "Author", "Licence", "Isolation",
+    "Date",
+)  # fmt: skip
+"""What the CSV table holds beside the columns of the Markdown table."""
+
+
+def _more(entry: Entry) -> list[str]:
+    return [
+        "" if entry.base_parameters is None else str(entry.base_parameters),
+        entry.family,
+        entry.peft,
+        entry.strategy,
+        "" if entry.seconds is None else f"{entry.seconds / 3600:.3f}",
+        entry.author,
+        entry.licence,
+        entry.isolation,
+        (entry.submitted or entry.created)[:10],
+    ]
 
 
 def markdown_cell(text: str) -> str:
@@ -76,7 +98,8 @@ def comma_separated(items: Sequence[Ranked], board: Board) -> str:
     """Return the CSV table of one challenge."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(headings(board))
+    writer.writerow([*headings(board), *MORE])
     for item in items:
-        writer.writerow([csv_cell(cell.replace("–", "")) for cell in cells(item, board)])
+        row = [*cells(item, board), *_more(item.entry)]
+        writer.writerow([csv_cell(cell.replace("–", "")) for cell in row])
     return out.getvalue()

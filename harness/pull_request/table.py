@@ -18,7 +18,7 @@ def table_lines(submissions: Path) -> list[str]:
         targets = list(find_targets(submissions))
     except RecordError:
         return []
-    entries, _ = entries_of(targets)
+    entries = [item.entry for item in entries_of(targets)[0]]
     lines = []
     for name in board_names():
         board = load_board(name)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from harness.leaderboard.compare import Rows, p_value, rank_groups
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.figures import counted, mean_of
 from harness.leaderboard.entries.references import reference_entries
-from harness.leaderboard.page.page import inline_json
-from harness.leaderboard.page.plot import make_plots, pareto_front
+from harness.leaderboard.entries.verdict_store import cache_file
+from harness.leaderboard.page.history import best_over_time, sparkline
+from harness.leaderboard.page.site import inline_json
 from harness.leaderboard.tables import csv_cell, markdown_cell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +63,26 @@ def test_check_finds_a_stale_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, [*arguments, "--check"])
     assert result.exit_code == 1
     assert "index.html" in result.output
+
+
+def test_an_entry_that_left_leaves_no_page(tmp_path: Path) -> None:
+    root = board(tmp_path, ("one", Submission(1)), ("two", Submission(2)))
+    out = tmp_path / "out"
+    write(build(root)[0], out)
+    assert (out / "finance/entries/two.js").is_file()
+    shutil.rmtree(root / "finance" / "two")
+    files, _ = build(root)
+    assert "finance/entries/two.js" in stale(files, out)
+    write(files, out)
+    assert not (out / "finance/entries/two.js").exists()
+    assert stale(files, out) == []
+
+
+def test_a_damaged_cache_costs_time_and_nothing_else(tmp_path: Path) -> None:
+    root = board(tmp_path, ("one", Submission(1)))
+    first, _ = build(root)
+    cache_file().write_bytes(b"not a database")
+    assert build(root)[0] == first
 
 
 def test_the_same_submissions_give_the_same_bytes_with_and_without_the_cache(
@@ -144,9 +166,7 @@ def test_a_claim_of_every_row_right_ranks_nowhere_and_stands_above_nothing() -> 
     items, claims = ranked([invented, barred, honest]), claimed([invented, barred, honest])
     assert [(item.entry.name, item.group) for item in items] == [("honest", 1), ("barred", None)]
     assert [(item.entry.name, item.group) for item in claims] == [("invented", None)]
-    for plot in make_plots(items, 200_000):
-        assert [point.name for point in plot.points if point.front] == ["honest"]
-    assert all(plot.front == "" for plot in make_plots(ranked([barred]), 200_000))
+    assert [best.name for best in best_over_time([honest])] == ["honest"]
 
 
 def test_references_are_the_published_ones() -> None:
@@ -158,9 +178,21 @@ def test_references_are_the_published_ones() -> None:
     assert round(100 * (rows["upstream-baseline"].average or 0), 2) == 45.27
 
 
-def test_the_pareto_front_keeps_what_nothing_beats() -> None:
-    points = [("cheap", 1.0, 0.5), ("worse", 2.0, 0.4), ("best", 3.0, 0.9), ("dear", 4.0, 0.9)]
-    assert pareto_front(points) == ["cheap", "best"]
+def test_the_best_of_its_time_is_better_than_all_before_it() -> None:
+    dated = [
+        entry(name, t=bits).with_values(created=f"{date}T12:00:00+00:00")
+        for name, bits, date in (
+            ("first", "1000", "2026-05-01"), ("worse", "0000", "2026-05-02"),
+            ("same-day", "1100", "2026-05-03"), ("best", "1110", "2026-05-03"),
+            ("late", "1110", "2026-05-04"),
+        )
+    ]  # fmt: skip
+    history = best_over_time(dated)
+    assert [(best.name, best.date) for best in history] == [
+        ("first", "2026-05-01"), ("best", "2026-05-03"),
+    ]  # fmt: skip
+    assert sparkline(history).startswith("M0.0 42")
+    assert sparkline(history[:1]) == ""
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
@@ -188,9 +220,10 @@ def test_markup_in_every_string_of_a_submission_stays_text(tmp_path: Path) -> No
     submission.respec(lambda spec: spec.update(recipe=evil))
     files, refused = build(board(tmp_path, ("evil", submission)))
     assert refused == []
-    html = files["finance/index.html"]
-    assert html.count("<script") == 2
-    assert "alert(1)</script>" not in html
+    for name, text in files.items():
+        if name.endswith((".html", ".js")):
+            assert "alert(1)</script>" not in text
+            assert text.count("<script") == (name.endswith(".html") and name != "index.html")
     rows = list(csv.reader(io.StringIO(files["finance/leaderboard.csv"])))
     assert all(not cell.startswith("=") for row in rows for cell in row)
 

@@ -1,20 +1,32 @@
-"""The page in a real browser: sort, filter, open an entry, keyboard, phone width, no errors."""
+"""The pages in a real browser: tables, filters, plots, entries, comparison, keyboard, widths."""
 
 from __future__ import annotations
 
+import functools
+import http.server
+import json
+import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from clean_submission import Submission
+from clean_submission import Submission, about_json
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.chrome.service import Service
 
 from harness.leaderboard.build import build, write
+from harness.leaderboard.compare import Rows, p_value
+from harness.leaderboard.entries.verdicts import entries_of
+from harness.verify.targets import find_targets
 
 pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -23,27 +35,37 @@ FLAGS = [
 ]  # fmt: skip
 
 EVIL = '<img src=x onerror="window.owned=1">"><script>window.owned=1</script>'
+LONG = "a-name-of-the-sixty-four-characters-that-a-folder-may-have-00001"
+CLAIM = "submissions/finance/ethicalabs-smollm2-1.7b/claim.json"
 
 Page = tuple[webdriver.Chrome, str]
-"""A browser, and the address of what it is to show."""
+"""A browser, and the address of the folder of pages."""
 
-NAMES = "return [...document.querySelectorAll('#board tbody tr:not([hidden]) .name')]"
+BOARD = "finance/index.html"
+NAMES = "return [...document.querySelectorAll('#board-table tbody .name')]"
 NAMES += ".map((item) => item.textContent.trim())"
+HEADING = "return document.querySelector('#entry h2')?.textContent"
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """Yield a browser and the address of a page with three runs, one of them hostile."""
+    """Yield a browser and pages of four runs, one of them hostile, and a claim."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         pytest.skip("no chromium and chromedriver (Debian: chromium, chromium-driver)")
     root = tmp_path_factory.mktemp("board")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_CACHE", str(root / "cache"))
-        for name, skill, device in (("good", 0.9, "A"), ("poor", 0.4, "B"), ("evil", 0.6, EVIL)):
+        for name, skill, device in (
+            ("good", 0.9, "A"), ("poor", 0.4, "B"), ("evil", 0.6, EVIL), (LONG, 0.5, "C"),
+        ):  # fmt: skip
             submission = Submission(seed=len(name) + ord(name[0]), skill=skill)
             submission.record["environment"]["device"]["name"] = device
+            author = {"handle": name[:39].strip("-"), "affiliation": EVIL[:100].strip()}
+            submission.extra["about.json"] = about_json(author=author, licence="MIT")
             submission.write(root / "submissions" / "finance" / name)
+        (root / CLAIM).parent.mkdir(parents=True)
+        shutil.copyfile(ROOT / CLAIM, root / CLAIM)
         files, refused = build(root / "submissions")
     assert refused == []
     write(files, root / "leaderboard")
@@ -53,12 +75,25 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options=options, service=Service(driver)) as session:
-        yield session, (root / "leaderboard/finance/index.html").as_uri()
+        yield session, (root / "leaderboard").as_uri()
+
+
+def show(page: Page, place: str = BOARD, width: int = 1360, height: int = 900) -> webdriver.Chrome:
+    """Open a page anew, in a window of this size, and wait for its script."""
+    session, url = page
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    session.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    session.get("about:blank")
+    session.get(f"{url}/{place}")
+    if BOARD in place:
+        done = "'#entry h2, #board-table tbody .pick, #board-table .none'"
+        eventually(session, f"return document.querySelector({done}) !== null", True)
+    return session
 
 
 def eventually(session: webdriver.Chrome, script: str, expected: object) -> None:
-    """Wait for what follows a change of address, which browsers announce when they get to it."""
-    deadline = time.monotonic() + 10
+    """Wait for what follows an event, which browsers announce when they get to it."""
+    deadline = time.monotonic() + 20
     while (found := session.execute_script(script)) != expected and time.monotonic() < deadline:
         time.sleep(0.05)
     assert found == expected
@@ -66,6 +101,13 @@ def eventually(session: webdriver.Chrome, script: str, expected: object) -> None
 
 def click(session: webdriver.Chrome, css: str) -> None:
     session.find_element("css selector", css).click()
+
+
+def choose(session: webdriver.Chrome, css: str, value: str) -> None:
+    session.execute_script(
+        "const item = document.querySelector(arguments[0]); item.value = arguments[1];"
+        "item.dispatchEvent(new Event('change', {bubbles: true}));", css, value,
+    )  # fmt: skip
 
 
 def press(session: webdriver.Chrome, key: str) -> None:
@@ -78,76 +120,189 @@ def errors(session: webdriver.Chrome) -> list[str]:
     return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "ERROR")]
 
 
-def test_sort_filter_open_and_return(page: Page) -> None:
-    session, url = page
-    session.set_window_size(1360, 900)
-    session.get(url)
+def test_sort_search_open_and_return_and_the_address_says_so(page: Page) -> None:
+    session = show(page)
     everything = session.execute_script(NAMES)
     assert everything[0] == "good"
-    assert len(everything) == 6  # three runs, three references
-
+    assert len(everything) == 7  # four runs, three references
     click(session, "th[data-key=name] button")
-    assert session.execute_script(NAMES)[0] == "Best constant answer"
-    click(session, "th[data-key=s2] button")
+    assert session.execute_script(NAMES)[0] == LONG
+    click(session, "#board-table th[data-key=s1] button")
     assert session.execute_script(NAMES)[0] == "good"
-    click(session, "th[data-key=s2] button")
-    assert (
-        session.execute_script("return document.querySelector('th[data-key=s2]').ariaSort")
-        == "ascending"
-    )
-
+    click(session, "#board-table th[data-key=s1] button")
+    sort = "return document.querySelector('#board-table th[data-key=s1]').ariaSort"
+    assert session.execute_script(sort) == "ascending"
     press(session, "/")
-    session.find_element("css selector", "#filter").send_keys("evil")
+    session.find_element("css selector", "#query").send_keys("evil")
     assert session.execute_script(NAMES) == ["evil"]
-    assert (
-        session.execute_script("return document.getElementById('count').textContent")
-        == "1 of 6 rows"
-    )
+    assert session.find_element("css selector", "#count").text == "1 of 4 runs"
+    address = session.execute_script("return location.hash")
+    assert "q=evil" in address
+    assert "sort=s1" in address
 
-    click(session, "#board tbody tr:not([hidden]) a.name")
-    eventually(session, "return document.querySelector('#entry h2')?.textContent", "evil")
+    click(session, "#board-table tbody a.name")
+    eventually(session, HEADING, "evil")
     eventually(session, "return document.activeElement.tagName", "H2")
-    assert session.execute_script("return document.querySelectorAll('#entry .curve').length") == 1
     shown = session.execute_script("return document.getElementById('entry').textContent")
     assert EVIL in shown
-    assert "Raw output" in shown
-
+    assert "harness reproduce submissions/finance/evil --round 1 --write" in shown
+    assert session.execute_script("return document.querySelectorAll('#entry .curve').length") == 1
     press(session, Keys.ESCAPE)
     eventually(session, "return document.getElementById('entry').hidden", True)
     eventually(session, "return document.activeElement.textContent.trim()", "evil")
+    assert session.execute_script("return location.hash") == address
+    assert session.execute_script(NAMES) == ["evil"]
     assert session.execute_script("return window.owned === undefined") is True
     assert errors(session) == []
 
 
-def test_an_entry_has_its_own_address(page: Page) -> None:
-    session, url = page
-    session.get("about:blank")
-    session.get(url + "#/entry/poor")
-    eventually(session, "return document.title.startsWith('poor · ')", True)
-    session.get("about:blank")
-    session.get(url + "#/entry/%E0%A4%A")
+def test_an_address_shows_the_same_to_everybody(page: Page) -> None:
+    session = show(page, f"{BOARD}#/?sort=average&cols=average,author&licence=MIT&page=99")
+    assert session.execute_script(NAMES) == ["poor", LONG, "evil", "good"]
+    heads = "return [...document.querySelectorAll('#board-table thead th')]"
+    assert session.execute_script(f"{heads}.map((item) => item.dataset.key)") == [
+        "name", "average", "author",
+    ]  # fmt: skip
+    session = show(page, f"{BOARD}#/?sort=constructor&page=-1&from=soon&cols=%3Cscript%3E")
+    assert len(session.execute_script(NAMES)) == 7
+    assert errors(session) == []
+
+
+def test_a_filter_that_nothing_meets_says_so_and_is_cleared(page: Page) -> None:
+    session = show(page, f"{BOARD}#/?licence=Apache-2.0")
+    assert session.execute_script(NAMES) == []
+    assert "No entry is like that" in session.find_element("css selector", "#board-table").text
+    assert "Nothing to draw" in session.find_element("css selector", "#plot").text
+    click(session, "#board-table [data-reset]")
+    assert len(session.execute_script(NAMES)) == 7
+    session = show(page, "medical/index.html")
+    eventually(session, "return document.querySelector('.table-tools').hidden", False)
+    assert "Yours would be the first" not in session.find_element("css selector", "#plot").text
+    assert errors(session) == []
+
+
+@pytest.mark.parametrize("place", ["entry/nobody", "compare/good/nobody", "entry/%3Cimg%3E"])
+def test_an_entry_that_is_not_there_is_said_to_be_missing(page: Page, place: str) -> None:
+    session = show(page, f"{BOARD}#/{place}")
+    eventually(session, HEADING, "No such entry")
+    assert session.execute_script("return document.querySelectorAll('#entry img').length") == 0
+    assert errors(session) == []
+
+
+@pytest.mark.parametrize("place", ["entry/%E0%A4%A", "compare/good", "entry/", "elsewhere"])
+def test_an_address_of_no_form_shows_the_table(page: Page, place: str) -> None:
+    session = show(page, f"{BOARD}#/{place}")
     assert session.execute_script("return document.getElementById('overview').hidden") is False
     assert errors(session) == []
 
 
-def test_nothing_is_cut_off_at_phone_width(page: Page) -> None:
-    session, url = page
-    session.set_window_size(500, 900)
-    for place in ("#/", "#/entry/evil"):
-        session.get("about:blank")
-        session.get(url + place)
-        width = session.execute_script(
-            "return document.documentElement.scrollWidth - window.innerWidth"
-        )
-        assert width <= 0
+def test_two_entries_are_compared_as_the_table_s_groups_are(page: Page) -> None:
+    session = show(page)
+    for name in ("good", "poor"):
+        click(session, f"input.pick[value={name}]")
+    click(session, "#compare-link")
+    eventually(session, HEADING, "good and poor")
+    root = Path(page[1].removeprefix("file://")).parent
+    found = {item.entry.name: item.entry for item in entries_of([
+        target for name in ("good", "poor")
+        for target in find_targets(root / "submissions/finance" / name)
+    ])[0]}  # fmt: skip
+    good, poor = found["good"], found["poor"]
+    cells = "return [...document.querySelectorAll('#entry .compare tbody tr')]"
+    rows = session.execute_script(
+        f"{cells}.map((row) => [...row.cells].map((item) => item.textContent))"
+    )
+    for row, task in zip(rows, good.scores, strict=False):
+        pairs = list(zip(good.scores[task].bits or "", poor.scores[task].bits or "", strict=True))
+        assert row[4:6] == [str(pairs.count(("1", "0"))), str(pairs.count(("0", "1")))]
+    assert p_value(good, poor, Rows.of(good), Rows.of(poor)) < 1e-4
+    assert rows[-1][-1] == "< 0.0001"
+    show(page, f"{BOARD}#/compare/evil/{LONG}")
+    eventually(session, HEADING, f"evil and {LONG}")
+    a, b = (
+        entries_of(list(find_targets(root / "submissions/finance" / name)))[0][0].entry
+        for name in ("evil", LONG)
+    )
+    shown = session.execute_script(f"{cells}.at(-1).cells[6].textContent")
+    assert float(shown.replace("< ", "")) == pytest.approx(
+        max(p_value(a, b, Rows.of(a), Rows.of(b)), 1e-4), abs=6e-5
+    )
     assert errors(session) == []
 
 
-def test_the_page_loads_nothing(page: Page) -> None:
-    session, url = page
-    session.get("about:blank")
-    session.get(url)
-    assert session.execute_script("return performance.getEntriesByType('resource').length") == 0
+def test_the_plot_follows_the_filter_and_is_one_tab_stop(page: Page) -> None:
+    session = show(page)
+    points = "return document.querySelectorAll('#plot .point').length"
+    stops = "return document.querySelectorAll('#plot .point[tabindex=\"0\"]').length"
+    assert session.execute_script(points) == 4
+    assert session.execute_script(stops) == 1
+    session.execute_script("document.querySelector('#plot .point[tabindex=\"0\"]').focus()")
+    first = session.execute_script("return document.activeElement.getAttribute('aria-label')")
+    press(session, Keys.ARROW_RIGHT)
+    second = session.execute_script("return document.activeElement.getAttribute('aria-label')")
+    assert first != second
+    assert session.execute_script(stops) == 1
+    session.find_element("css selector", "#query").send_keys("good")
+    assert session.execute_script(points) == 1
+    assert errors(session) == []
+
+
+def test_head_and_first_column_stay_while_the_table_scrolls(page: Page) -> None:
+    session = show(page, f"{BOARD}#/?cols={','.join(ALL_COLUMNS)}", height=500)
+    where = """
+      const box = document.querySelector('#overview .scroll');
+      const at = (css) => document.querySelector('#board-table ' + css).getBoundingClientRect();
+      box.scrollTo(0, 0);
+      const before = [at('thead th').top - box.getBoundingClientRect().top, at('tbody th').left];
+      box.scrollTo(200, 150);
+      const after = [at('thead th').top - box.getBoundingClientRect().top, at('tbody th').left];
+      return [box.scrollLeft, box.scrollTop, before, after];
+    """
+    left, top, before, after = session.execute_script(where)
+    assert left > 100
+    assert top > 100
+    assert after == pytest.approx(before, abs=1)
+
+
+ALL_COLUMNS = [
+    "group", "average", "s0", "s1", "s2", "clean", "second", "bytes", "parameters", "rounds",
+    "level", "size", "family", "peft", "strategy", "hours", "author", "licence", "date",
+]  # fmt: skip
+
+
+def test_columns_are_chosen(page: Page) -> None:
+    session = show(page)
+    click(session, ".chooser summary")
+    click(session, "#columns input[value=author]")
+    heads = "return [...document.querySelectorAll('#board-table thead th')]"
+    assert "author" in session.execute_script(f"{heads}.map((item) => item.dataset.key)")
+    assert "author" in session.execute_script("return location.hash")
+
+
+@pytest.mark.parametrize(
+    "place", ["index.html", BOARD, f"{BOARD}#/entry/evil", f"{BOARD}#/entry/{LONG}",
+              f"{BOARD}#/compare/good/{LONG}"]
+)  # fmt: skip
+def test_nothing_is_cut_off_on_a_phone(page: Page, place: str) -> None:
+    session = show(page, place, width=360, height=740)
+    width = "return document.documentElement.scrollWidth - window.innerWidth"
+    assert session.execute_script(width) <= 0
+    if place == BOARD:
+        group = """
+          const box = document.querySelector('#board-table td.group').getBoundingClientRect();
+          window.scrollTo(0, box.top - 100);
+          const [x, y] = [box.left + box.width / 2, 100 + box.height / 2];
+          return document.elementFromPoint(x, y).className;
+        """
+        assert session.execute_script(group) == "badge-group"
+    assert errors(session) == []
+
+
+def test_nothing_comes_from_elsewhere_and_nothing_foreign_takes_effect(page: Page) -> None:
+    session = show(page, f"{BOARD}#/entry/good")
+    eventually(session, HEADING, "good")
+    loaded = "return performance.getEntriesByType('resource').map((item) => item.name)"
+    assert all(name.startswith(f"{page[1]}/finance/") for name in session.execute_script(loaded))
     blocked = """
       const style = document.createElement("style");
       style.textContent = "body { color: rgb(1, 2, 3) }";
@@ -156,3 +311,53 @@ def test_the_page_loads_nothing(page: Page) -> None:
     """
     assert session.execute_script(blocked) != "rgb(1, 2, 3)"
     errors(session)  # The refusal that this test provoked.
+
+
+def test_a_page_that_is_served_works_as_one_that_is_opened(page: Page) -> None:
+    folder = page[1].removeprefix("file://")
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        session = show((page[0], f"http://127.0.0.1:{server.server_port}"), f"{BOARD}#/entry/poor")
+        eventually(session, HEADING, "poor")
+        assert errors(session) == []
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server that says nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Leave it out."""
+
+
+def axe() -> str:
+    """Return axe-core's script, or skip."""
+    places = [os.environ.get("HARNESS_AXE"), ROOT / "node_modules/axe-core/axe.min.js"]
+    for place in places:
+        if place and Path(place).is_file():
+            return Path(place).read_text()
+    pytest.skip("no axe-core: npm install axe-core, or HARNESS_AXE names its axe.min.js")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "place", ["index.html", BOARD, f"{BOARD}#/entry/evil", f"{BOARD}#/compare/good/poor"]
+)
+def test_axe_finds_nothing(page: Page, place: str, scheme: str) -> None:
+    script = axe()
+    session = page[0]
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    session.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    show(page, place)
+    if "#/" in place:
+        eventually(session, f"{HEADING} !== undefined && !document.querySelector('#entry .hint')"
+                   "?.textContent.startsWith('Loading')", True)  # fmt: skip
+    session.execute_script(script)
+    found = session.execute_async_script(
+        "axe.run(document).then((result) => arguments[0](result.violations))"
+    )
+    session.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    told = [(item["id"], [node["html"][:120] for node in item["nodes"]][:3]) for item in found]
+    assert told == [], json.dumps(told, indent=1)
+    errors(session)  # axe's own style is refused by the page.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clean_submission import Submission
+from clean_submission import COMMAND, Submission, about_json
 
 from harness.boards.board import ShownMeasure, load_board
+from harness.boards.challenge import load_challenge
 from harness.leaderboard.build import build, ranked
 from harness.leaderboard.columns import cells, headings
 from harness.leaderboard.data import board_value
 from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import mean_of
-from harness.leaderboard.page.page import page
-from harness.leaderboard.page.point_names import Point, labelled
+from harness.leaderboard.page.columns import page_data
+from harness.leaderboard.page.site import STATIC_ROWS, BoardView, board_page
+from harness.record.card import card
+from harness.record.result import ResultRecord
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +34,12 @@ def shown(tmp_path: Path, submission: Submission) -> dict[str, Any]:
     submission.write(root / "finance" / "one")
     files, refused = build(root)
     assert refused == []
-    value = json.loads(files["finance/leaderboard.json"])
-    [entry] = [item for item in value["entries"] if item["name"] == "one"]
-    return entry
+    name, text = re.fullmatch(
+        r'leaderboardEntry\("(.*?)", (.*)\);\n', files["finance/entries/one.js"]
+    ).groups()  # type: ignore[union-attr]
+    assert name == "one"
+    value: dict[str, Any] = json.loads(text)
+    return value
 
 
 @pytest.mark.parametrize(
@@ -84,8 +91,8 @@ def test_a_page_shows_the_measures_of_its_board_and_no_others() -> None:
     assert value["claims"] == []
     assert value["measures"] == [{"name": "solved", "heading": "solved at once"}]
     assert value["entries"][0]["scores"]["fpb"]["measures"] == {"solved": 0.25}
-    html = page([item], board, value)
-    table = html[html.index('<table id="board">') : html.index("</table>")]
+    html = board_page(BoardView(board, [item], [], runnable=True))
+    table = html[html.index('<table id="board-table"') : html.index("</table>")]
     head, body = table.split("</thead>")
     assert head.count("<th ") == body.count("<th ") + body.count("<td ")
     assert "likelihood" not in html.split("<script")[0].lower()
@@ -106,17 +113,55 @@ def test_the_interval_of_an_average_is_196_standard_errors_to_each_side() -> Non
     assert mean_of({}) == (None, None, None)
 
 
-def test_a_label_has_26_characters_at_most() -> None:
-    points = [
-        Point(name, 100, y, "eligible", False, name)
-        for name, y in (("a" * 26, 50), ("b" * 27, 100))
+def many(count: int) -> list[Entry]:
+    score = EntryScore(value=0.5, examples=4, low=0.1, high=0.9, stderr=0.2)
+    return [
+        Entry(
+            key=f"finance/e{n:03d}", name=f"e{n:03d}", kind="run", title="t", model="m", method="m",
+            eligible=True, scores={"fpb": score}, average=0.5, low=0.1, high=0.9, level="rescored",
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_50_rows_stand_in_the_html_and_the_rest_in_the_data(more: int) -> None:
+    board, items = load_board("finance"), ranked(many(STATIC_ROWS + more))
+    html = board_page(BoardView(board, items, [], runnable=True))
+    assert html.count('<tr class="run">') == 50
+    assert (f"50 of {50 + more} rows" in html) is bool(more)
+    assert len(page_data(items, [], board)["rows"]) == 50 + more
+
+
+def test_a_text_of_a_recipe_is_shown_up_to_4000_characters(tmp_path: Path) -> None:
+    s = Submission()
+    template = "x" * 3_984 + "### Response: {output}"
+
+    def change(spec: dict[str, Any]) -> None:
+        spec["train"]["prompt"]["template"] = template
+
+    s.respec(change)
+    assert shown(tmp_path, s)["texts"]["prompt template"] == template[:4_000]
+
+
+def test_an_entry_says_what_to_type_and_how_long_it_takes(tmp_path: Path) -> None:
+    s = Submission()
+    s.extra["about.json"] = about_json(
+        command=COMMAND, author={"handle": "someone"}, licence="MIT", code="https://example.org/x"
+    )
+    s.card = card(ResultRecord.model_validate(s.record), load_challenge("finance"), COMMAND)
+    page = shown(tmp_path, s)
+    place = "submissions/finance/one"
+    steps = {item["earns"]: item for item in page["repetitions"]}
+    assert list(steps) == ["rescored", "re-evaluated", "round-replayed", "re-run"]
+    assert f"harness reproduce {place} --round 1 --write" == steps["round-replayed"]["command"]
+    assert steps["round-replayed"]["seconds"] == s.record["federation"]["rounds"][0]["duration_s"]
+    assert steps["re-run"]["seconds"] == sum(s.record["timing"].values())
+    assert "--adapter DIR" in steps["re-evaluated"]["command"]
+    assert page["command"].startswith("harness run --plugin pretend/small")
+    assert page["author"] == {"handle": "someone"}
+    assert page["links"] == [
+        {"what": "code", "text": "https://example.org/x", "url": "https://example.org/x"}
     ]
-    whole, cut = labelled(points, 0, 1000, [])
-    assert whole.label == "a" * 26
-    assert cut.label == "b" * 25 + "…"
-
-
-@pytest.mark.parametrize(("count", "labels"), [(60, 60), (61, 1)])
-def test_with_more_than_60_points_only_the_front_is_labelled(count: int, labels: int) -> None:
-    points = [Point("x", 100, 40 * n, "eligible", n == 0, "x") for n in range(count)]
-    assert sum(bool(item.label) for item in labelled(points, 0, 1000, [])) == labels
+    assert set(page["files"]) >= {"result.json", "about.json", "generations/fpb.jsonl"}
+    assert "prompt template" in page["texts"]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable
 
 from harness.boards.board import load_board
 from harness.claims.figures import number
 from harness.claims.record import ClaimedSet, ClaimRecord
 from harness.claims.traffic import UNITS_MIB, derive_traffic
+from harness.document import pretty_json
 from harness.document.units import MIB
+from harness.leaderboard.entries.details import EntryDetails, Repetition
 from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryScore
 from harness.leaderboard.entries.figures import counted, mean_of
-from harness.verify.report import Finding
+from harness.record.file_names import CLAIM
+from harness.verify.report import Finding, shown
 
 
 def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
@@ -25,11 +30,6 @@ def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
     complete = len(scores) == len(board.rows)
     average, low, high = mean_of(scores) if complete else (None, None, None)
     traffic = derive_traffic(claim, board)
-    config = {
-        key.replace("_", " "): ", ".join(value) if isinstance(value, tuple) else str(value)
-        for key, value in claim.config.model_dump().items()
-        if value is not None
-    }
     model = claim.stated.model or claim.config.model or "unknown"
     adapter = "DoRA" if claim.config.dora else "LoRA"
     rank = "" if claim.config.rank is None else f", rank {claim.config.rank}"
@@ -54,11 +54,42 @@ def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
             EntryFinding(severity=f.severity, text=f"{f.found}; expected {f.expected}")
             for f in findings
         ),
-        config=config,
-        digests={item.task: item.recount.sha256 for item in claim.sets if item.recount is not None},
         created=claim.imported,
-        source=claim.source if claim.source.startswith("https://") else "",
+        base_parameters=_base_parameters(model),
+        peft=adapter.lower(),
     )
+
+
+def claim_details(claim: ClaimRecord) -> EntryDetails:
+    """Return what the page of a claim shows beyond its line of the table."""
+    config = {
+        key.replace("_", " "): ", ".join(value) if isinstance(value, tuple) else str(value)
+        for key, value in claim.config.model_dump().items()
+        if value is not None
+    }
+    place = f"submissions/{claim.challenge}/{claim.name}"
+    verify = Repetition(
+        what="recount",
+        earns="claimed",
+        command=f"harness verify {shlex.quote(place)}",
+        seconds=1.0,
+        note="nothing of a claim was run; its own files are compared with what it says",
+    )
+    return EntryDetails(
+        config={key: shown(value, 300) for key, value in config.items()},
+        digests={item.task: item.recount.sha256 for item in claim.sets if item.recount is not None},
+        source=claim.source if claim.source.startswith("https://") else "",
+        repetitions=(verify,),
+        files={CLAIM: len(pretty_json(claim.to_json()).encode())},
+    )
+
+
+def _base_parameters(model: str) -> int | None:
+    """Return the size that a model's name states: `Qwen2.5-0.5B-Instruct` -> 500,000,000."""
+    found = re.search(r"(?<![a-z0-9.])(\d{1,4}(?:\.\d{1,3})?)([bm])(?![a-z0-9])", model.lower())
+    if found is None:
+        return None
+    return round(float(found[1]) * (10**9 if found[2] == "b" else 10**6))
 
 
 def _claimed_bytes(claim: ClaimRecord) -> int | None:

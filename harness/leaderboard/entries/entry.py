@@ -1,4 +1,4 @@
-"""One line of the leaderboard: a run, a claim or a reference, reduced to what is shown."""
+"""One line of the leaderboard: a run, a claim or a reference, reduced to what the tables show."""
 
 from __future__ import annotations
 
@@ -27,29 +27,6 @@ class EntryScore(Document):
     """What was measured beside the accuracy, by name."""
     bits: str | None = Field(None, exclude=True)
     """A `1` for each row that is answered right, else a `0`; kept out of what is published."""
-
-
-class Sample(Document):
-    """One answered row; the evaluation sets' licences keep their text out."""
-
-    task: str
-    index: int
-    row: str
-    """Digest of the row."""
-    target: str
-    answer: str
-    """As the official script reads the output."""
-    output: str
-    """The beginning of the raw text."""
-
-
-class EntryRung(Document):
-    """One earned level of the ladder."""
-
-    level: str
-    date: str
-    command: str
-    digest: str
 
 
 class EntryFinding(Document):
@@ -84,13 +61,23 @@ class Entry(Document):
     parameters: int | None = None
     rounds: int | None = None
     level: str
-    rungs: tuple[EntryRung, ...] = ()
     findings: tuple[EntryFinding, ...] = ()
-    losses: tuple[tuple[int, float], ...] = ()
-    """(round, mean training loss), thinned."""
-    config: dict[str, str] = {}
-    environment: dict[str, str] = {}
-    digests: dict[str, str] = {}
-    samples: tuple[Sample, ...] = ()
     created: str = ""
-    source: str = ""
+    """Date and time of the run, or of the claim's import."""
+    submitted: str = ""
+    """When it was filed; empty for what says nothing of it."""
+    base_parameters: int | None = None
+    """Weights of the base model."""
+    family: str = ""
+    peft: str = ""
+    """PEFT method without its plugin: `dora`."""
+    strategy: str = ""
+    """Strategy without its plugin: `fedavg`."""
+    licence: str = ""
+    """Of the adapter where it is stated, as SPDX writes it."""
+    author: str = ""
+    """Account of who filed it."""
+    seconds: float | None = None
+    """All stages of the run together."""
+    isolation: str = ""
+    """How the code of the entry was kept apart while it ran; empty where nothing is known."""

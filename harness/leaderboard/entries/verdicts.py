@@ -13,28 +13,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from harness.claims.check import MAX_CLAIM_BYTES, other_files
-from harness.document import canonical_json, sha256_file, sha256_text, write_atomic
+from harness.document import canonical_json, sha256_file, sha256_text
 from harness.document.file_digests import sha256_of_set
 from harness.document.reading import STRANGER, read_bytes
 from harness.errors import RecordError
-from harness.leaderboard.entries.claim_entry import claim_entry
+from harness.leaderboard.entries.claim_entry import claim_details, claim_entry
+from harness.leaderboard.entries.details import EntryDetails
 from harness.leaderboard.entries.entry import Entry
+from harness.leaderboard.entries.run_details import run_details
 from harness.leaderboard.entries.run_entry import run_entry
-from harness.machine.cache_folder import cache_folder
+from harness.leaderboard.entries.verdict_store import KeptVerdict, keep, kept
 from harness.record.file_names import CLAIM
 from harness.submissions.check import Checked, check, filed_twice
 from harness.submissions.once import Filed
 from harness.submissions.parallel import each
 from harness.verify.read_submission import read_files
 from harness.verify.targets import Target
-
-
-def cache_file() -> Path:
-    """Return where verdicts are kept, in the cache folder."""
-    return cache_folder() / "verdicts.json"
 
 
 @cache
@@ -83,86 +79,75 @@ def key_of(target: Target, listing: Listing) -> str:
     return sha256_text(canonical_json(parts))
 
 
-def judged(target: Target) -> tuple[dict[str, Any], Mapping[str, tuple[int, str]]]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An entry that is on a board."""
+
+    entry: Entry
+    details: str
+    """What its page shows beyond that, as JSON; empty for a reference."""
+
+
+def judged(target: Target) -> tuple[KeptVerdict, Mapping[str, tuple[int, str]]]:
     """Check one target.
 
     Returns:
-        Its entry, bits included, or what refuses it; and the digests of what was read for that.
+        Its entry, rows included, or what refuses it; and the digests of what was read for that.
     """
     result = check(target)
-    entry, filed = entry_of(result), result.filed
-    verdict: dict[str, Any] = {}
-    if filed is not None:
-        verdict["filed"] = {"created": filed.created, "marks": dict(filed.marks)}
-    if entry is None:
+    filed = result.filed
+    known = "" if filed is None else canonical_json([filed.created, dict(filed.marks)])
+    if not result.clean:
         rules = sorted({item.rule for item in result.findings if item.severity == "error"})
-        return verdict | {"refused": f"{target.name}: {', '.join(rules)}"}, result.digests
-    bits = {task: score.bits for task, score in entry.scores.items()}
-    return verdict | {"entry": entry.model_dump(mode="json"), "bits": bits}, result.digests
+        return KeptVerdict("", "", known, ", ".join(rules)), result.digests
+    entry, details = entry_of(result)
+    value = entry.model_dump(mode="json")
+    for task, score in entry.scores.items():
+        value["scores"][task]["bits"] = score.bits
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return KeptVerdict(text, details.model_dump_json(), known, ""), result.digests
 
 
-def entry_of(item: Checked) -> Entry | None:
-    """Return the entry of a submission, or None when a rule rejects it."""
-    if not item.clean:
-        return None
+def entry_of(item: Checked) -> tuple[Entry, EntryDetails]:
+    """Return the line and the page of a submission or claim that is clean."""
     if item.claim is not None:
-        return claim_entry(item.claim, item.findings)
-    return None if item.submission is None else run_entry(item.submission, item.findings)
+        return claim_entry(item.claim, item.findings), claim_details(item.claim)
+    assert item.submission is not None
+    return run_entry(item.submission, item.findings), run_details(item.submission)
 
 
-def entries_of(targets: Sequence[Target]) -> tuple[list[Entry], list[str]]:
+def entries_of(targets: Sequence[Target]) -> tuple[list[Shown], list[str]]:
     """Return the entries of all targets, and one sentence for each that is refused."""
-    known = _load()
     listings = [list_target(target) for target in targets]
     keys = [key_of(*pair) for pair in zip(targets, listings, strict=True)]
+    known = kept(keys)
     fresh = [index for index, key in enumerate(keys) if key not in known]
-    # A file that changed between listing and checking would be kept under the key of other bytes.
-    changed = set()
+    new = {}
     verdicts = each(judged, [targets[index] for index in fresh])
     for index, (verdict, read) in zip(fresh, verdicts, strict=True):
         known[keys[index]] = verdict
-        if dict(read) != listings[index].digests:
-            changed.add(keys[index])
-    kept = {key: known[key] for key in keys}
-    if fresh or len(kept) != len(known):
-        _save({key: verdict for key, verdict in kept.items() if key not in changed})
+        # A file that changed between listing and checking would be kept under the key of other
+        # bytes.
+        if dict(read) == listings[index].digests:
+            new[keys[index]] = verdict
+    if new:
+        keep(new, keys)
     found, refused = [], []
-    filed = [_filed(target, kept[key]) for key, target in zip(keys, targets, strict=True)]
+    filed = [_filed(target, known[key]) for key, target in zip(keys, targets, strict=True)]
     twice = filed_twice(targets, filed)
     for key, target in zip(keys, targets, strict=True):
-        if "entry" in kept[key] and target.name in twice:
+        verdict = known[key]
+        if verdict.refused or not verdict.entry:
+            refused.append(f"{target.name}: {verdict.refused}")
+        elif target.name in twice:
             refused.append(f"{target.name}: {twice[target.name][0].found}")
-        elif "entry" in kept[key]:
-            found.append(_restore(kept[key]))
         else:
-            refused.append(f"{target.name}: {kept[key]['refused'].rsplit(': ', 1)[-1]}")
+            found.append(Shown(Entry.model_validate_json(verdict.entry), verdict.details))
     return found, refused
 
 
-def _filed(target: Target, verdict: dict[str, Any]) -> Filed | None:
-    known = verdict.get("filed")
-    if known is None or target.folder is None:
+def _filed(target: Target, verdict: KeptVerdict) -> Filed | None:
+    if not verdict.filed or target.folder is None:
         return None
-    return Filed(target.folder.resolve(), target.name, known["created"], known["marks"])
-
-
-def _restore(verdict: dict[str, Any]) -> Entry:
-    value = verdict["entry"]
-    for task, bits in verdict["bits"].items():
-        value["scores"][task]["bits"] = bits
-    return Entry.model_validate(value)
-
-
-def _load() -> dict[str, Any]:
-    try:
-        value = json.loads(cache_file().read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _save(verdicts: dict[str, Any]) -> None:
-    try:
-        write_atomic(cache_file(), json.dumps(verdicts))
-    except RecordError:
-        return  # A cache that cannot be written costs time, not correctness.
+    created, marks = json.loads(verdict.filed)
+    return Filed(target.folder.resolve(), target.name, created, marks)

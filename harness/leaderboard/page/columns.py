@@ -1,0 +1,167 @@
+"""The columns of a board's page: their order, what they are called, which are shown at first.
+
+The page and its script take them from here, so that what is written into the HTML and what the
+script draws afterwards cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from harness.boards.board import Board
+from harness.document import Document
+from harness.leaderboard.columns import Ranked, capitalised, gib, millions, percent
+from harness.record.ladder import LEVELS
+
+Form = Literal["percent", "gib", "millions", "count", "hours", "level", "text"]
+
+Value = str | float | int | bool | None
+
+DIGITS = 6
+"""Decimals of a fraction in the page's data; tables show percent with two."""
+
+
+class Column(Document):
+    """One column of a board's tables."""
+
+    key: str
+    label: str
+    form: Form
+    about: str = ""
+    """What stands in the heading's title, where the label is not enough."""
+    best: Literal["high", "low", "text"] = "text"
+    """What a first click on the heading brings to the top."""
+    shown: bool = True
+    """Whether it is shown before anybody chooses columns."""
+    claims: bool = False
+    """Whether the table of claims has it too."""
+
+
+def columns_of(board: Board) -> list[Column]:
+    """Return the columns after the entry's own, in their order."""
+    second = board.second
+    found = [
+        Column(key="group", label="Group", form="count", best="low",
+               about="Entries of one group cannot be told apart"),
+        Column(key="average", label="Average %", form="percent", best="high", claims=True),
+        *(
+            Column(key=f"s{index}", label=f"{item.heading} %", form="percent", best="high",
+                   claims=True)
+            for index, item in enumerate(board.sets)
+        ),
+        Column(key="clean", label="No leak %", form="percent", best="high",
+               about="Without evaluation rows whose text is in the training data"),
+    ]  # fmt: skip
+    if second is not None:
+        label = f"{capitalised(second.heading)} %"
+        found.append(
+            Column(
+                key="second",
+                label=label,
+                form="percent",
+                best="high",
+                about=capitalised(second.about),
+                shown=False,
+            )
+        )
+    return [
+        *found,
+        Column(key="bytes", label="GiB", form="gib", best="low", claims=True,
+               about="All train messages, both directions, 2^30 bytes"),
+        Column(key="parameters", label="Adapter M", form="millions", best="low",
+               about="Trainable weights, millions"),
+        Column(key="rounds", label="Rounds", form="count", best="low", claims=True),
+        Column(key="level", label="Verified", form="level", best="high"),
+        Column(key="size", label="Base M", form="millions", best="low", shown=False,
+               about="Weights of the base model, millions", claims=True),
+        Column(key="family", label="Family", form="text", shown=False),
+        Column(key="peft", label="Method", form="text", shown=False, claims=True),
+        Column(key="strategy", label="Strategy", form="text", shown=False),
+        Column(key="hours", label="Hours", form="hours", best="low", shown=False,
+               about="All stages of the run, on its own machine"),
+        Column(key="author", label="Author", form="text", shown=False),
+        Column(key="licence", label="Licence", form="text", shown=False),
+        Column(key="isolation", label="Isolation", form="text", shown=False),
+        Column(key="date", label="Date", form="text", best="high", claims=True, shown=False),
+    ]  # fmt: skip
+
+
+PLAIN = ("name", "kind", "title", "model", "eligible", "low", "high", "warnings", "stderr")
+"""What the page's data holds of an entry beside the columns."""
+
+
+def values_of(item: Ranked, board: Board) -> dict[str, Value]:
+    """Return what the page's data holds of one entry."""
+    entry = item.entry
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "title": entry.title,
+        "model": entry.model,
+        "eligible": entry.eligible,
+        "low": _short(entry.low),
+        "high": _short(entry.high),
+        "warnings": sum(finding.severity == "warning" for finding in entry.findings),
+        "group": item.group,
+        "average": _short(entry.average),
+        **{
+            f"s{index}": _short(entry.scores[task].value) if task in entry.scores else None
+            for index, task in enumerate(board.rows)
+        },
+        "clean": _short(entry.clean_average),
+        "second": _short(entry.second_average),
+        "bytes": entry.bytes_total,
+        "parameters": entry.parameters,
+        "rounds": entry.rounds,
+        "level": LEVELS.index(entry.level) if entry.level in LEVELS else None,
+        "size": entry.base_parameters,
+        "family": entry.family,
+        "peft": entry.peft,
+        "strategy": entry.strategy,
+        "hours": None if entry.seconds is None else round(entry.seconds / 3600, 3),
+        "author": entry.author,
+        "licence": entry.licence,
+        "isolation": entry.isolation,
+        "date": (entry.submitted or entry.created)[:10],
+    }
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+def page_data(items: Iterable[Ranked], claims: Iterable[Ranked], board: Board) -> dict[str, Any]:
+    """Return everything that the page's script reads before an entry is opened."""
+    rows = [values_of(item, board) for item in (*items, *claims)]
+    fields = list(rows[0]) if rows else []
+    return {
+        "board": board.id,
+        "title": board.title,
+        "metric": board.metric,
+        "limit_mib": board.limit_mib,
+        "sets": [{"task": s.task, "title": s.heading, "rows": s.rows} for s in board.sets],
+        "measures": [{"name": m.name, "heading": m.heading} for m in board.measures],
+        "second": None if board.second is None else board.second.heading,
+        "levels": LEVELS,
+        "columns": [column.model_dump() for column in columns_of(board)],
+        "fields": fields,
+        "rows": [[row[field] for field in fields] for row in rows],
+    }
+
+
+def shown_value(column: Column, value: Value) -> str:
+    """Return a value as the page writes it."""
+    if value is None or value == "":
+        return "–"
+    if column.form == "text" or isinstance(value, str):
+        return str(value)
+    if column.form == "percent":
+        return percent(value)
+    if column.form == "gib":
+        return gib(int(value))
+    if column.form == "millions":
+        return millions(int(value))
+    if column.form == "level":
+        return LEVELS[int(value)]
+    return f"{value:.2f}" if column.form == "hours" else f"{value:,}"

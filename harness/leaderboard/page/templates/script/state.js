@@ -1,0 +1,97 @@
+// What is shown, as it stands in the address: `#/?q=llama&family=llama&sort=-average&page=2`. A link to it
+// shows the same to everybody, and the browser's back button goes back.
+const SIZES = [["below 500 M", 0, 5e8], ["500 M to 1 B", 5e8, 1e9], ["1 to 3 B", 1e9, 3e9], ["3 to 8 B", 3e9, 8e9],
+  ["above 8 B", 8e9, Infinity]];
+const sizeOf = (entry) => (entry.size === null ? "" : SIZES.find(([, low, high]) => entry.size >= low && entry.size < high)[0]);
+const statusOf = (entry) => (entry.kind !== "run" ? entry.kind : entry.eligible ? "eligible" : "not eligible");
+
+const FACETS = [
+  { key: "status", label: "Status", of: statusOf },
+  { key: "model", label: "Model", of: (entry) => entry.model },
+  { key: "size", label: "Size", of: sizeOf, order: SIZES.map(([name]) => name) },
+  { key: "family", label: "Family", of: (entry) => entry.family },
+  { key: "peft", label: "Method", of: (entry) => entry.peft },
+  { key: "strategy", label: "Strategy", of: (entry) => entry.strategy },
+  { key: "level", label: "Verified", of: (entry) => (entry.level === null ? "" : index.levels[entry.level]) },
+  { key: "isolation", label: "Isolation", of: (entry) => entry.isolation },
+  { key: "licence", label: "Licence", of: (entry) => entry.licence },
+];
+
+const state = {};
+const PLAIN_STATE = { q: "", sort: "", page: 1, cpage: 1, cols: "", from: "", to: "" };
+
+function readState(query) {
+  const given = new URLSearchParams(query);
+  for (const [key, value] of Object.entries(PLAIN_STATE)) state[key] = given.get(key) ?? value;
+  for (const { key } of FACETS) state[key] = given.get(key) ?? "";
+  for (const key of ["page", "cpage"]) state[key] = Math.max(1, Number.parseInt(state[key], 10) || 1);
+  for (const key of ["from", "to"]) if (!/^\d{4}-\d{2}-\d{2}$/.test(state[key])) state[key] = "";
+}
+
+function writeState() {
+  const kept = new URLSearchParams();
+  for (const [key, value] of Object.entries(state)) {
+    if (String(value) !== String(PLAIN_STATE[key] ?? "")) kept.set(key, value);
+  }
+  const text = kept.toString();
+  const hash = text ? `#/?${text}` : "#/";
+  lastList = hash;
+  if (location.hash !== hash && !(hash === "#/" && location.hash === "")) history.replaceState(null, "", hash);
+}
+
+function matches(entry, but = null) {
+  for (const facet of FACETS) {
+    if (facet.key !== but && state[facet.key] && facet.of(entry) !== state[facet.key]) return false;
+  }
+  if ((state.from && entry.date < state.from) || (state.to && entry.date > state.to)) return false;
+  return words.every((word) => entry.text.includes(word));
+}
+
+let words = [];
+const filtering = () => FACETS.some(({ key }) => state[key]) || state.q || state.from || state.to;
+
+// Entries in the table's own order unless a column is chosen; those without a value come last.
+const collator = new Intl.Collator("en", { numeric: true });
+function ordered(list, sort) {
+  if (!sort) return list;
+  const descending = sort.startsWith("-");
+  const key = descending ? sort.slice(1) : sort;
+  const numeric = list.some((entry) => typeof entry[key] === "number");
+  const empty = (value) => value === null || value === undefined || value === "";
+  return [...list].sort((a, b) => {
+    const [x, y] = [a[key], b[key]];
+    if (empty(x) || empty(y)) return (empty(x) - empty(y)) || a.place - b.place;
+    const order = numeric ? x - y : collator.compare(x, y);
+    return (descending ? -order : order) || a.place - b.place;
+  });
+}
+
+function fillFacets(list) {
+  const box = byId("facets");
+  for (const facet of FACETS) {
+    const label = box.querySelector(`[data-facet="${facet.key}"]`);
+    const counts = new Map();
+    for (const entry of list) {
+      const value = facet.of(entry);
+      if (value && matches(entry, facet.key)) counts.set(value, (counts.get(value) || 0) + 1);
+    }
+    if (state[facet.key] && !counts.has(state[facet.key])) counts.set(state[facet.key], 0);
+    const names = [...counts.keys()].sort((a, b) => (facet.order ? facet.order.indexOf(a) - facet.order.indexOf(b) : collator.compare(a, b)));
+    const select = label.querySelector("select");
+    const signature = names.map((name) => `${name} ${counts.get(name)}`).join("\n");
+    if (select.dataset.signature !== signature) {
+      select.dataset.signature = signature;
+      select.replaceChildren(el("option", { value: "" }, "any"),
+        ...names.map((name) => el("option", { value: name }, `${name.length > 48 ? `${name.slice(0, 47)}…` : name} (${counts.get(name)})`)));
+    }
+    select.value = state[facet.key];
+    label.hidden = names.length < 2 && !state[facet.key];
+  }
+}
+
+function makeFacets() {
+  byId("facets").append(
+    ...FACETS.map((facet) => el("label", { "data-facet": facet.key }, facet.label, el("select", { name: facet.key }))),
+    el("label", {}, "From", el("input", { type: "date", name: "from" })),
+    el("label", {}, "To", el("input", { type: "date", name: "to" })));
+}
