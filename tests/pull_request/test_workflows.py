@@ -77,6 +77,7 @@ def test_the_lock_has_every_dependency_of_the_light_core_by_digest() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     for line in [*project["project"]["dependencies"], *project["build-system"]["requires"]]:
         requirement = Requirement(line)
+        assert requirement.name in locked, f"{line}: lock it, as .github/requirements.txt says how"
         assert requirement.specifier.contains(locked[requirement.name]), line
     constraints = dict(
         line.split("==")
