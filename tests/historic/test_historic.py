@@ -137,7 +137,7 @@ def test_the_board_shows_what_verifies_and_refuses_what_does_not(
     assert [item["name"] for item in value["claims"]] == ["ethicalabs-smollm2-1.7b"]
     assert round(100 * shown["smollm2-135m-dora"]["average"], 2) == 76.04
     assert len(refused) == 4
-    assert all(name in files["finance/index.html"] for name in shown)
+    assert all(name in files["finance/entries.js"] for name in shown)
 
 
 def test_an_older_record_lacks_what_came_later_and_nothing_else() -> None:
