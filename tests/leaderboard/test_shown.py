@@ -161,7 +161,7 @@ def test_an_entry_says_what_to_type_and_how_long_it_takes(tmp_path: Path) -> Non
     assert page["command"].startswith("harness run --plugin pretend/small")
     assert page["author"] == {"handle": "someone"}
     assert page["links"] == [
-        {"what": "code", "text": "https://example.org/x", "url": "https://example.org/x"}
+        {"what": "sources", "text": "https://example.org/x", "url": "https://example.org/x"}
     ]
     assert set(page["files"]) >= {"result.json", "about.json", "generations/fpb.jsonl"}
     assert "prompt template" in page["texts"]

@@ -69,7 +69,7 @@ def _links(about: About) -> Iterator[EntryLink]:
             f" sha256 {adapter.sha256[:16]}",
             url=f"{HUB}/{adapter.repository}/tree/{adapter.revision}",
         )
-    for what, url in (("code", about.code), ("paper", about.paper)):
+    for what, url in (("sources", about.code), ("paper", about.paper)):
         if url is not None:
             yield EntryLink(what=what, text=url, url=url)
 

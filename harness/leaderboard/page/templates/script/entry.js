@@ -51,7 +51,7 @@ function repeatBox(found) {
   for (const item of found.repetitions) steps.set(item.what, [...(steps.get(item.what) || []), item]);
   const step = ([what, items]) => el("li", {}, el("h4", {}, capitalised(what),
     el("span", { class: "time" }, [duration(items[0].seconds), `earns ${items[0].earns}`].filter(Boolean).join(" · "))),
-  el("pre", { class: "commands", tabindex: "0" }, el("code", {}, items.map((item) => item.command).join("\n"))),
+  el("pre", { class: "commands", tabindex: "0" }, el("samp", {}, items.map((item) => item.command).join("\n"))),
   items.map((item) => (item.note ? el("p", { class: "hint" }, item.note) : null)));
   const machine = found.machine ? ` Times are the record's, on ${found.machine}.` : "";
   return el("section", { class: "repeat", "aria-labelledby": "repeat-title" }, el("h3", { id: "repeat-title" }, "Repeat it"),
@@ -124,7 +124,7 @@ function entryView(entry, found) {
     found.reasons.length ? el("div", { class: "reasons" }, found.reasons.map((text) => el("p", {}, `Not eligible: ${text}`))) : null,
     links.length ? [heading("Links"), list(links)] : null,
     repeatBox(found),
-    found.command ? [heading("What was typed"), el("pre", { class: "commands", tabindex: "0" }, el("code", {}, found.command))] : null,
+    found.command ? [heading("What was typed"), el("pre", { class: "commands", tabindex: "0" }, el("samp", {}, found.command))] : null,
     heading("Scores"), scoreTable(found), comparePicker(entry),
     entry.kind === "run" ? [heading("Verified"), ladder(entry, found)] : null,
     found.findings.length ? [heading("Findings"), el("ul", { class: "findings" }, found.findings.map((item) => el("li", { class: item.severity }, item.text)))] : null,
