@@ -1,7 +1,9 @@
 """Finished rows on disk: appended one line at a time, so that a kill loses none and repeats none.
 
 While a set is being evaluated its rows stand in `<name>.partial.jsonl` in the order in which they
-finished; when it is complete they become `<name>.jsonl` in the official order, in one step.
+finished, each with its proof; when it is complete they become `<name>.jsonl` in the official order,
+in one step, and `<name>.proof` holds the proof of that file. What has none was written by somebody
+else: it is set aside, and its rows are generated again.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.document import parse_json, write_atomic
+from harness.document import write_atomic
 from harness.errors import EvaluationError, RecordError
+from harness.evaluation.proof import Proof
+from harness.progress import say
 
 SYNC_INTERVAL_S = 2.0
 """Seconds between two flushes to the disk itself; a killed process loses nothing, a power cut
@@ -26,29 +30,27 @@ loses at most these seconds of work."""
 class Journal:
     """The rows of one measure of one evaluation set."""
 
-    def __init__(self, folder: Path, name: str, contexts: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, name: str, contexts: tuple[str, ...], proof: Proof) -> None:
         """Read what an earlier session left.
 
         Args:
             folder: `RUN_DIR/generations`.
             name: `fpb`, or `fpb.loglikelihood`.
             contexts: prompt of every row that is to be evaluated, in order.
+            proof: of the rows that an evaluation of this run has kept.
 
-        Raises:
-            EvaluationError: a line is not JSON, of another prompt, or of a row that was there.
-            RecordError: the disk refused it.
         """
         self.final = folder / f"{name}.jsonl"
         self.partial = folder / f"{name}.partial.jsonl"
-        self.contexts = contexts
+        self.proven = folder / f"{name}.proof"
+        self.contexts, self.proof = contexts, proof
         self.rows: dict[int, dict[str, Any]] = {}
         self._synced = time.monotonic()
         self._handle: int | None = None
-        if self.final.is_file():
-            self._read(self.final)
-        elif self.partial.is_file():
+        self._read_final()
+        if not self.rows and self.partial.is_file():
             cut_torn_line(self.partial)
-            self._read(self.partial)
+            self._read_partial()
 
     @property
     def missing(self) -> list[int]:
@@ -62,7 +64,8 @@ class Journal:
             RecordError: the disk refused it; the file is left with whole lines only.
         """
         line = {"row": row, "context": self.contexts[row], **value}
-        data = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        text = json.dumps(line, ensure_ascii=False, allow_nan=False)
+        data = (self.proof.sealed(self.partial.name, text) + "\n").encode()
         try:
             if self._handle is None:
                 self.partial.parent.mkdir(parents=True, exist_ok=True)
@@ -90,8 +93,8 @@ class Journal:
         while data:
             data = data[os.write(handle, data) :]
 
-    def finish(self) -> Path:
-        """Write the rows in order to the final file, drop the partial one, return the final.
+    def finish(self) -> str:
+        """Write the rows in order to the final file, drop the partial one, return the final's text.
 
         Raises:
             EvaluationError: rows are missing.
@@ -105,33 +108,48 @@ class Journal:
         self.close()
         ordered = [self.rows[row] for row in range(len(self.contexts))]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in ordered)
-        if not self.final.is_file():
+        if not self.final.is_file() or self.final.read_bytes() != text.encode():
             write_atomic(self.final, text)
+        write_atomic(self.proven, self.proof.of(self.final.name, text))
         self.partial.unlink(missing_ok=True)
-        return self.final
+        return text
 
-    def _read(self, path: Path) -> None:
-        for number, text in enumerate(path.read_text("utf-8").split("\n"), 1):
-            if not text:
-                continue
-            where = f"{path}: line {number}"
-            try:
-                line = parse_json(text, where)
-            except RecordError as error:
-                raise EvaluationError(f"{error}; delete the file to evaluate again") from None
-            row = line.get("row") if isinstance(line, dict) else None
-            if type(row) is not int or not 0 <= row < len(self.contexts):
-                raise EvaluationError(
-                    f"{where}: row {row!r}; expected 0 to {len(self.contexts) - 1};"
-                    " delete the file to evaluate again"
-                )
-            if row in self.rows:
-                raise EvaluationError(f"{where}: row {row} a second time; delete one of the lines")
-            if line.get("context") != self.contexts[row]:
-                raise EvaluationError(
-                    f"{where}: its prompt is not row {row}'s; delete the file to evaluate again"
-                )
-            self.rows[row] = line
+    def _read_final(self) -> None:
+        """Read the final file where it is proven; where rows are still partial it waits for them."""
+        if not self.final.is_file():
+            return
+        text = self.final.read_bytes().decode(errors="replace")
+        code = self.proven.read_text("ascii", "replace") if self.proven.is_file() else ""
+        if self.proof.holds(self.final.name, text, code):
+            self._take(self.final, text.split("\n")[:-1])
+        elif not self.partial.is_file():
+            self._set_aside(self.final)
+
+    def _read_partial(self) -> None:
+        lines = self.partial.read_bytes().decode(errors="replace").split("\n")
+        found = [self.proof.opened(self.partial.name, line) for line in lines if line]
+        if None in found:
+            self._set_aside(self.partial)
+        else:
+            self._take(self.partial, [line for line in found if line])
+
+    def _take(self, path: Path, lines: list[str]) -> None:
+        """Take lines that are proven to be ours; other prompts than now set the file aside too."""
+        rows = {line["row"]: line for line in map(json.loads, lines)}
+        contexts = dict(enumerate(self.contexts))
+        if all(contexts.get(row) == line["context"] for row, line in rows.items()):
+            self.rows = rows
+        else:
+            self._set_aside(path)
+
+    @staticmethod
+    def _set_aside(path: Path) -> None:
+        other = path.with_name(f"{path.name}.unproven")
+        path.replace(other)
+        say(
+            f"{path}: not written by an evaluation of these rows; it is called {other.name} now,"
+            " and its rows are generated again"
+        )
 
     def close(self) -> None:
         """Flush to the disk and close the file."""

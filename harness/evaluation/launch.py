@@ -3,33 +3,65 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.document import write_atomic
+from harness.document import parse_document, parse_json, read_document, read_json, write_atomic
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
+from harness.evaluation.order import Order
+from harness.evaluation.proof import kept_key, new_key
+from harness.machine.machine import cores
+from harness.processes import surroundings
 from harness.processes.carried_error import CarriedError
-from harness.processes.import_paths import isolated
 from harness.processes.lifetime import Guardian
-from harness.record.file_names import ASSETS, SPEC
+from harness.record.file_names import ASSETS, RESULT, SPEC
+from harness.record.score import Scores
+from harness.sources.assets import Assets
+from harness.spec import RunSpec
 
 UNTRAINED = "untrained"
 """Folder of a run directory: what the base model answers without the adapter."""
 
 ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "LC_ALL": "C.UTF-8",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/wsl/lib",
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
 }
-"""Every file was found and checked before, so no network is needed; progress is ours; and threads
-that wait give their processor to others (a spinning wait is 20 times slower on a busy machine)."""
+"""All variables of the evaluating process, beside those of `sealed_environment`. Every file was
+found and checked before, so no network is needed; progress is ours; threads that wait give their
+processor to others (a spinning wait is 20 times slower on a busy machine). What a shell or a plugin
+has set leads to no code and changes no sum: neither LD_PRELOAD, nor MKL's and oneDNN's variables,
+nor the caches of compiled kernels in a home folder."""
+
+GPUS = re.compile(r"[A-Za-z0-9,/:.-]{1,400}")
+"""A list of GPUs, the one variable that is taken over: it chooses and changes nothing else."""
+
+START = Path(__file__).with_name("start.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation gave."""
+
+    folder: Path
+    """With `generations/` and `scores.json`."""
+    scores: Scores
+    """From the evaluating process itself, not from a file."""
 
 
 def evaluate_run(
@@ -38,7 +70,9 @@ def evaluate_run(
     threads: int | None = None,
     untrained: bool = False,
     quiet: bool = False,
-) -> Path:
+    adapter_sha256: str | None = None,
+    fresh: bool = False,
+) -> Evaluated:
     """Evaluate a run directory, or what is missing of it, in a process of its own.
 
     Writes `generations/*.jsonl` and `scores.json`. Killed at any moment, it goes on from the last
@@ -51,50 +85,95 @@ def evaluate_run(
         untrained: evaluate the base model without the adapter, in `run_dir/untrained`: the run's
             own answers stay.
         quiet: print no progress.
-
-    Returns:
-        The folder that holds `generations/` and `scores.json`.
+        adapter_sha256: of the weights that the run made; None: what `result.json` says, if it is
+            there.
+        fresh: take no row that lies there: the federation has only just ended, so none is ours.
 
     Raises:
         MissingExtraError: lm-eval or torch is not installed.
         HarnessError: whatever the evaluating process met, of its own kind.
-        EvaluationError: it ended without a word; finished rows are kept.
+        EvaluationError: what Python runs by itself changed since this command began; or the process
+            ended without a word; finished rows are kept.
     """
     for package in ("torch", "lm_eval"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(
                 f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
             )
+    found = surroundings.here()
+    found.refuse_changes()
     folder = _untrained_folder(run_dir) if untrained else run_dir
-    command = [sys.executable, "-I", "-m", "harness.evaluation", str(folder)]
-    command += ["--device", device] if device else []
-    command += ["--threads", str(threads)] if threads else []
-    command += ["--untrained"] if untrained else []
-    command += ["--quiet"] if quiet else []
-    code, output = _guarded(command)
+    order = Order(
+        run_dir=str(folder.absolute()),
+        spec=read_document(RunSpec, folder / SPEC),
+        assets=read_document(Assets, folder / ASSETS),
+        device=device,
+        threads=threads or cores(),
+        untrained=untrained,
+        quiet=quiet,
+        adapter_sha256=None if untrained else adapter_sha256 or _recorded_adapter(folder),
+        key=new_key(folder) if fresh else kept_key(folder),
+        surroundings=found,
+    )
+    code, output = _guarded(order)
     if code:
         raise _error(code, output, run_dir)
-    return folder
+    found.refuse_changes()
+    line = (output.splitlines() or [""])[-1]
+    return Evaluated(folder, parse_document(Scores, parse_json(line, "the scores"), "the scores"))
 
 
-def _guarded(command: list[str]) -> tuple[int, str]:
-    """Run a command that ends when this process does; return its exit code and its stdout."""
+def sealed_environment(environ: Mapping[str, str], scratch: str, threads: int) -> dict[str, str]:
+    """Return all environment variables of the evaluating process.
+
+    Args:
+        environ: of this process; the choice of GPUs is taken from it, if it is one.
+        scratch: an empty folder for whatever a library writes into a home folder.
+        threads: torch threads.
+    """
+    gpus = environ.get("CUDA_VISIBLE_DEVICES", "")
+    chosen = {"CUDA_VISIBLE_DEVICES": gpus} if GPUS.fullmatch(gpus) else {}
+    own = {"HOME": scratch, "TMPDIR": scratch, "HF_HOME": scratch, "OMP_NUM_THREADS": str(threads)}
+    return ENVIRONMENT | chosen | own
+
+
+def _guarded(order: Order) -> tuple[int, str]:
+    """Have an order carried out by a process that ends when this one does.
+
+    Returns:
+        Its exit code and its stdout.
+    """
+    scratch = tempfile.mkdtemp()
+    command = [sys.executable, "-I", "-S", "-X", "utf8", str(START)]
     with (
-        Guardian(all_children=False) as guardian,
+        Guardian(scratch, all_children=False) as guardian,
         subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=isolated(os.environ) | ENVIRONMENT,
+            cwd=scratch,
+            env=sealed_environment(os.environ, scratch, order.threads),
         ) as process,
     ):
         guardian.guard(process.pid)
+        assert process.stdin is not None
         assert process.stdout is not None
         try:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(json.dumps(order.model_dump(mode="json")).encode() + b"\n")
             output = process.stdout.read()
             return process.wait(), output.decode(errors="replace")
         finally:
             process.kill()
+
+
+def _recorded_adapter(run_dir: Path) -> str | None:
+    """Return the digest of the weights that a finished run's record names, where there is one."""
+    if not (run_dir / RESULT).is_file():
+        return None
+    value = read_json(run_dir / RESULT)
+    found = value.get("adapter", {}).get("sha256") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _untrained_folder(run_dir: Path) -> Path:

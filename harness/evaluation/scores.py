@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from harness.boards.protocol import BoardProtocol, Reading
-from harness.document import sha256_file
 from harness.errors import EvaluationError
 from harness.record.score import Leak, Score
 from harness.scoring.leak import LeakCount
@@ -29,7 +27,8 @@ class Measure:
     protocol: str
     rows: Sequence[Mapping[str, Any]]
     """Lines of the generations file in order."""
-    file: Path
+    generations_sha256: str
+    """Of the generations file as this process wrote it."""
     reported: Mapping[str, Any]
     """lm-eval's results for the task."""
 
@@ -62,7 +61,7 @@ def score(protocol: BoardProtocol, measure: Measure, leak: LeakCount | None) -> 
         leak=None if leak is None else _leak(leak, right),
         references=protocol.constants(measure.task, targets),
         protocol=measure.protocol,
-        generations_sha256=sha256_file(measure.file),
+        generations_sha256=measure.generations_sha256,
     )
 
 

@@ -14,10 +14,19 @@ from harness.boards.challenge import Challenge, load_challenge
 from harness.boards.protocol import OFFICIAL_TASK, SECOND_TASK, BoardProtocol
 from harness.boards.registry import protocol_of
 from harness.boards.rows import Example, OfficialSet
-from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
+from harness.document import (
+    digest_of,
+    pretty_json,
+    read_document,
+    sha256_file,
+    sha256_text,
+    write_atomic,
+)
 from harness.errors import EvaluationError
+from harness.evaluation.inputs import refuse_other_inputs
 from harness.evaluation.journal import Journal
 from harness.evaluation.model.merged_adapter import check_files
+from harness.evaluation.proof import Proof
 from harness.evaluation.result_key import (
     DECODER_VERSION,
     ResultKey,
@@ -107,6 +116,24 @@ def read_run(run_dir: Path, device: str | None, untrained: bool) -> EvaluatedRun
     """
     spec = read_document(RunSpec, run_dir / SPEC)
     assets = read_document(Assets, run_dir / ASSETS)
+    return opened(run_dir, spec, assets, device, untrained)
+
+
+def opened(
+    run_dir: Path, spec: RunSpec, assets: Assets, device: str | None, untrained: bool
+) -> EvaluatedRun:
+    """Return a run whose documents are known; see `read_run`.
+
+    Args:
+        run_dir: with `adapter/`.
+        spec: the run's.
+        assets: the run's.
+        device: `cpu` or `cuda`; None: the spec's.
+        untrained: leave the adapter out.
+
+    Raises:
+        EvaluationError: the adapter is missing or a pickle, or the rules have changed.
+    """
     challenge = load_challenge(spec.challenge.id)
     if digest_of(challenge) != spec.challenge.digest:
         raise EvaluationError(
@@ -119,28 +146,40 @@ def read_run(run_dir: Path, device: str | None, untrained: bool) -> EvaluatedRun
     return EvaluatedRun(run_dir, spec, assets, challenge, adapter, device or spec.compute.device)
 
 
-def evaluate(run: EvaluatedRun, quiet: bool = False, threads: int = 1) -> Scores:
+def evaluate(
+    run: EvaluatedRun,
+    key: str,
+    quiet: bool = False,
+    threads: int = 1,
+    adapter_sha256: str | None = None,
+) -> Scores:
     """Evaluate what is still missing, write `scores.json` and return it.
 
     Args:
         run: as `read_run` returns it.
+        key: of the proofs by which kept rows are known, in hex; see `harness.evaluation.proof`.
         quiet: print no progress.
         threads: processors to use.
+        adapter_sha256: of the weights that the run made; None where nothing says so.
 
     Raises:
-        EvaluationError: model, adapter, data or kept rows cannot be used.
+        EvaluationError: model, adapter or data are not the run's or cannot be used.
         RecordError: the disk refused a row.
         UsageError: another process is at it.
     """
     begin = time.monotonic()
     with evaluation_lock(run.run_dir), ExitStack() as stack:
-        key = run.key()
-        folder = open_generations(run.run_dir, key)
+        refuse_other_inputs(run.spec, run.challenge, run.assets, run.adapter_dir, adapter_sha256)
+        wanted = run.key()
+        folder = open_generations(run.run_dir, wanted)
+        proof = Proof(key, digest_of(wanted))
         sets = official_sets(run)
         limit = run.spec.evaluation_rows
         journals = {
             (task, suffix): stack.enter_context(
-                Journal(folder, task + suffix, tuple(row.context for row in official.rows[:limit]))
+                Journal(
+                    folder, task + suffix, tuple(row.context for row in official.rows[:limit]), proof
+                )
             )
             for task, official in sets.items()
             for suffix in (measure.suffix for measure in measures(run.protocol))
@@ -151,9 +190,9 @@ def evaluate(run: EvaluatedRun, quiet: bool = False, threads: int = 1) -> Scores
             elapsed = _add_elapsed(folder, time.monotonic() - begin)
         scores = Scores(
             scores=_scores(run, sets, journals, results),
-            model_sha256=key.model_sha256,
-            adapter_sha256=key.adapter_sha256,
-            packages=key.packages,
+            model_sha256=wanted.model_sha256,
+            adapter_sha256=wanted.adapter_sha256,
+            packages=wanted.packages,
             duration_s=elapsed,
             trust_remote_code=run.spec.model.trust_remote_code,
         )
@@ -247,7 +286,7 @@ def _scores(
                 protocol=(
                     run.protocol.id if kind is OFFICIAL else f"{name}/{results['versions'][name]}"
                 ),
-                file=journal.finish(),
+                generations_sha256=sha256_text(journal.finish()),
                 rows=[journal.rows[row] for row in range(len(journal.contexts))],
                 reported=results["results"][name],
             )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import run_directory
 from harness.boards.challenge import load_challenge
-from harness.document import digest_of, pretty_json, read_document, write_atomic
+from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError
 from harness.evaluation.launch import evaluate_run
 from harness.federation.engine import federate
@@ -26,11 +26,18 @@ from harness.pipeline.loss_plot import plot_loss
 from harness.planning.devices import refuse_hopeless_device
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.rules import refuse
+from harness.processes import surroundings
 from harness.progress import say
 from harness.record.card import card
-from harness.record.file_names import ASSETS, CARD, LOSS_PLOT, RESULT, SCORES
+from harness.record.file_names import (
+    ADAPTER,
+    ADAPTER_WEIGHTS,
+    ASSETS,
+    CARD,
+    LOSS_PLOT,
+    RESULT,
+)
 from harness.record.result import ResultRecord
-from harness.record.score import Scores
 from harness.sources.assets import Assets, locate
 from harness.sources.hub_model import hub_model
 
@@ -55,6 +62,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
         HarnessError: see `harness.errors` for the stage and the exit code.
     """
     require_run_extra()
+    surroundings.here()  # before the first plugin is loaded
     resolved = _resolved(request, settings)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
@@ -84,6 +92,7 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
         PluginError: a plugin changed since.
     """
     require_run_extra()
+    surroundings.here()  # before the first plugin is loaded
     spec = run_directory.read_spec(out)
     if request is not None:
         run_directory.refuse_other_spec(out, _resolved(request, settings).spec)
@@ -121,9 +130,14 @@ def _finish(out: Path, job: Job, settings: Settings) -> ResultRecord:
     with _timed(out, "federate", settings.quiet):
         outcome = federate(job, out, settings.federation)
     with _timed(out, "evaluate", settings.quiet):
-        evaluate_run(out, device=job.spec.compute.device, quiet=settings.quiet)
-    scores = read_document(Scores, out / SCORES)
-    record = compose(job, outcome, scores, out)
+        evaluated = evaluate_run(
+            out,
+            device=job.spec.compute.device,
+            quiet=settings.quiet,
+            adapter_sha256=sha256_file(out / ADAPTER / ADAPTER_WEIGHTS),
+            fresh=outcome.duration_s > 0,
+        )
+    record = compose(job, outcome, evaluated.scores, out)
     plot_loss(record, out / LOSS_PLOT)
     write_atomic(out / CARD, card(record, job.challenge, run_directory.read_command(out)))
     write_atomic(out / RESULT, pretty_json(record.to_json()))

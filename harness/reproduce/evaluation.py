@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import run_directory
-from harness.document import read_document, sha256_file
+from harness.document import sha256_file
 from harness.document.reading import STRANGER, read_bytes
 from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
 from harness.machine.versions import require_run_extra
-from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST, SCORES
+from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST
 from harness.record.result import ResultRecord
-from harness.record.score import Score, Scores
+from harness.record.score import Score
 from harness.reproduce.comparison import NO_SCORE, Comparison, Reproduction, compare_score
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.repeat import reproduction
@@ -69,8 +69,15 @@ def reevaluate(
     # The configuration that was submitted, and checked, not the one that lies beside the weights.
     shutil.copyfile(original.folder / ADAPTER / ADAPTER_CONFIG, work_dir / ADAPTER / ADAPTER_CONFIG)
     run_directory.create(work_dir, original.spec, assets)
-    evaluate_run(work_dir, original.spec.compute.device, threads, quiet=quiet)
-    again = read_document(Scores, work_dir / SCORES).scores
+    evaluated = evaluate_run(
+        work_dir,
+        original.spec.compute.device,
+        threads,
+        quiet=quiet,
+        adapter_sha256=record.adapter.sha256,
+        fresh=True,
+    )
+    again = evaluated.scores.scores
     items = [item for score in record.scores for item in _compare(score, again, work_dir, before)]
     return reproduction("re-evaluated", "the evaluation", original, challenge, items)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness import run_directory
 from harness.boards.challenge import Challenge
-from harness.document import digest_of, read_document, sha256_file
+from harness.document import digest_of, sha256_file
 from harness.errors import RecordError
 from harness.federation.engine import federate
 from harness.federation.job import Job
@@ -21,10 +21,9 @@ from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
 from harness.machine.versions import package_versions, require_run_extra
 from harness.plugins import load_components
-from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, SCORES
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS
 from harness.record.ladder import Level
 from harness.record.result import ResultRecord
-from harness.record.score import Scores
 from harness.reproduce.comparison import (
     Comparison,
     Reproduction,
@@ -108,9 +107,8 @@ def _scores(
 ) -> list[Comparison]:
     from harness.evaluation.launch import evaluate_run
 
-    evaluate_run(work_dir, device=spec.compute.device, quiet=options.quiet)
-    again = read_document(Scores, work_dir / SCORES).scores
-    return [compare_score(score, again) for score in record.scores]
+    found = evaluate_run(work_dir, device=spec.compute.device, quiet=options.quiet, fresh=True)
+    return [compare_score(score, found.scores.scores) for score in record.scores]
 
 
 def _round(

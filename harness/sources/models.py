@@ -17,6 +17,9 @@ from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
 MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """Files of a model that may be loaded; pickled weights are not among them."""
 
+CODE_PATTERN = "*.py"
+"""Files of a model that run where its spec asks for code of its own."""
+
 
 def locate_model(
     model: ModelSpec, mirror: Path | None, offline: bool, prefer_wheel: bool
@@ -42,18 +45,17 @@ def locate_model(
         "model",
         model.hub_id,
         model.revision,
-        MODEL_PATTERNS,
+        (*MODEL_PATTERNS, CODE_PATTERN) if model.trust_remote_code else MODEL_PATTERNS,
         missing_model_files,
         mirror,
         offline,
         **{"before_hub" if prefer_wheel else "after_hub": wheel},
     )
-    files = {}
-    for path in sorted(found.folder.iterdir()):
-        if path.is_file() and any(path.match(pattern) for pattern in MODEL_PATTERNS):
-            if path.suffix == ".safetensors":
-                check_safetensors(path)
-            files[path.name] = sha256_file(path)
+    names = model_files(found.folder, model.trust_remote_code)
+    for name in names:
+        if name.endswith(".safetensors"):
+            check_safetensors(found.folder / name)
+    files = {name: sha256_file(found.folder / name) for name in names}
     record = DataRecord(
         name=model.hub_id,
         kind="model",
@@ -64,6 +66,23 @@ def locate_model(
         notes=(WHEEL_NOTE,) if found.source == "wheel" else (),
     )
     return found.folder, record
+
+
+def model_files(folder: Path, with_code: bool) -> list[str]:
+    """Return the names of a model's files that may be loaded, sorted.
+
+    Args:
+        folder: the model's.
+        with_code: the code that the model brings too, wherever in the folder it lies.
+    """
+    names = [
+        path.name
+        for path in folder.iterdir()
+        if path.is_file() and any(path.match(pattern) for pattern in MODEL_PATTERNS)
+    ]
+    if with_code:
+        names += [path.relative_to(folder).as_posix() for path in folder.rglob(CODE_PATTERN)]
+    return sorted(names)
 
 
 def missing_model_files(folder: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from clean_submission import Submission
 from click.testing import CliRunner
+from tiny_run import EVALUATION_KEY
 
 from harness.cli.execute.reproduce import command
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
@@ -26,7 +27,7 @@ WEIGHTS = "adapter/adapter_model.safetensors"
 @pytest.fixture
 def finished(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An evaluated run directory with its record, and sources that find the tiny model again."""
-    scores = evaluate(read_run(run_dir, None, untrained=False), quiet=True)
+    scores = evaluate(read_run(run_dir, None, untrained=False), EVALUATION_KEY, quiet=True)
     assets = read_document(Assets, run_dir / "assets.json")
     spec = read_document(RunSpec, run_dir / "spec.json")
     value = Submission().record

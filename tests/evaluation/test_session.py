@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 from environment import environment_with
+from tiny_run import EVALUATION_KEY
 
 from harness.cli.execute.evaluate import gains
 from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
 from harness.errors import EvaluationError, RecordError, UsageError
 from harness.evaluation.journal import Journal
-from harness.evaluation.launch import evaluate_run
+from harness.evaluation.launch import START, evaluate_run
 from harness.evaluation.result_key import evaluation_lock
 from harness.evaluation.session import EvaluatedRun, evaluate, read_run
 from harness.record.score import Scores
@@ -41,8 +42,9 @@ def append(self, row, value):
     if count == {KILL_AFTER}:
         os.kill(os.getpid(), signal.SIGKILL)
 journal.Journal.append = append
-from harness.evaluation.__main__ import main
-sys.exit(main([sys.argv[1], "--threads", "1", "--quiet"]))
+from pathlib import Path
+from harness.evaluation.session import evaluate, read_run
+evaluate(read_run(Path(sys.argv[1]), None, False), sys.argv[2], quiet=True)
 """
 
 
@@ -70,7 +72,7 @@ def appended(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
 
 
 def test_both_measures_of_every_set_are_scored(run_dir: Path) -> None:
-    scores = evaluate(subject(run_dir), quiet=True)
+    scores = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert read_document(Scores, run_dir / "scores.json") == scores
     assert [(item.metric, item.task) for item in scores.scores] == [
         (metric, task) for metric in ("accuracy", "loglikelihood_accuracy") for task in TASKS
@@ -93,7 +95,7 @@ def test_both_measures_of_every_set_are_scored(run_dir: Path) -> None:
 def test_a_killed_evaluation_goes_on_where_it_stopped(
     run_dir: Path, appended: Counter[tuple[str, int]]
 ) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, str(run_dir)], check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(run_dir), EVALUATION_KEY], check=False)
     assert done.returncode == -signal.SIGKILL
     kept = {
         (task, row["row"]): row
@@ -102,7 +104,8 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(
         for row in lines(run_dir, f"{task}.partial")
     }
     assert len(kept) == KILL_AFTER
-    evaluate(subject(run_dir), quiet=True)
+    assert all(row.pop("proof") for row in kept.values())
+    evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     final = {(task, row["row"]): row for task in TASKS for row in lines(run_dir, task)}
     assert len(final) == ROWS * len(TASKS)
     assert {key: final[key] for key in kept} == kept
@@ -117,11 +120,11 @@ def test_what_is_there_is_not_generated_again(
     def load(*arguments: object) -> None:
         raise AssertionError("a model was loaded")
 
-    first = evaluate(subject(run_dir), quiet=True)
+    first = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     appended.clear()
     monkeypatch.setattr("harness.evaluation.engine.load_engine", load)
     (run_dir / "scores.json").unlink()
-    again = evaluate(subject(run_dir), quiet=True)
+    again = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert not appended
     assert again.scores == first.scores
 
@@ -129,15 +132,15 @@ def test_what_is_there_is_not_generated_again(
 def test_another_adapter_gets_rows_of_its_own(
     run_dir: Path, save_adapter: Callable[..., Path]
 ) -> None:
-    first = evaluate(subject(run_dir), quiet=True)
+    first = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     before = lines(run_dir, "fpb")
     config = (run_dir / "adapter" / "adapter_model.safetensors").read_bytes()
     save_adapter(run_dir / "adapter", seed=9)
-    second = evaluate(subject(run_dir), quiet=True)
+    second = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert second.adapter_sha256 != first.adapter_sha256
     assert lines(run_dir, "fpb") != before
     (run_dir / "adapter" / "adapter_model.safetensors").write_bytes(config)
-    third = evaluate(subject(run_dir), quiet=True)
+    third = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert third.scores == first.scores
     assert lines(run_dir, "fpb") == before
 
@@ -145,21 +148,21 @@ def test_another_adapter_gets_rows_of_its_own(
 def test_other_versions_do_not_mix(
     run_dir: Path, appended: Counter[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate(subject(run_dir), quiet=True)
+    evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     appended.clear()
     monkeypatch.setattr("harness.evaluation.session.deciding_versions", lambda: {"torch": "0.0"})
-    evaluate(subject(run_dir), quiet=True)
+    evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert len(appended) == 2 * ROWS * len(TASKS)
     assert len(list(run_dir.glob("generations.*"))) == 1
 
 
-def test_an_edited_kept_row_is_refused(run_dir: Path) -> None:
-    evaluate(subject(run_dir), quiet=True)
+def test_an_edited_kept_row_is_generated_again(run_dir: Path) -> None:
+    first = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     file = run_dir / "generations" / "fpb.jsonl"
-    text = file.read_text().replace("Input: ", "Input: x", 1)
-    file.write_text(text)
-    with pytest.raises(EvaluationError, match=r"fpb\.jsonl: line 1: its prompt is not row 0's"):
-        evaluate(subject(run_dir), quiet=True)
+    honest = file.read_bytes()
+    file.write_bytes(honest.replace(b'"output": "', b'"output": "positive ', 1))
+    assert evaluate(subject(run_dir), EVALUATION_KEY, quiet=True).scores == first.scores
+    assert file.read_bytes() == honest
 
 
 def test_two_evaluations_of_one_run_do_not_meet(run_dir: Path) -> None:
@@ -167,7 +170,7 @@ def test_two_evaluations_of_one_run_do_not_meet(run_dir: Path) -> None:
         evaluation_lock(run_dir),
         pytest.raises(UsageError, match="is being evaluated by another process"),
     ):
-        evaluate(subject(run_dir), quiet=True)
+        evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
 
 
 def test_a_run_under_other_rules_is_refused(run_dir: Path) -> None:
@@ -228,7 +231,7 @@ def test_the_evaluating_process_ends_with_the_one_that_asked(run_dir: Path) -> N
     while not (run_dir / ".evaluation.lock").exists() and time.monotonic() < end:
         time.sleep(0.05)
     children = psutil.Process(asking.pid).children()
-    assert "harness.evaluation" in [word for child in children for word in child.cmdline()]
+    assert str(START) in [word for child in children for word in child.cmdline()]
     asking.kill()
     asking.wait()
     assert psutil.wait_procs(children, 10)[1] == []
@@ -244,9 +247,10 @@ def test_a_failure_crosses_the_process_border_as_itself(run_dir: Path) -> None:
 
 
 def test_a_process_that_dies_is_one_sentence(
-    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    (tmp_path / "start.py").write_text("raise SystemExit(1)")
+    monkeypatch.setattr("harness.evaluation.launch.START", tmp_path / "start.py")
     with pytest.raises(EvaluationError, match="ended with code 1; finished rows are kept"):
         evaluate_run(run_dir, quiet=True)
 
@@ -254,7 +258,7 @@ def test_a_process_that_dies_is_one_sentence(
 def test_the_untrained_model_answers_beside_the_run_and_not_over_it(run_dir: Path) -> None:
     evaluate_run(run_dir, threads=1, quiet=True)
     kept = {path: path.read_bytes() for path in (run_dir / "generations").iterdir()}
-    folder = evaluate_run(run_dir, threads=1, untrained=True, quiet=True)
+    folder = evaluate_run(run_dir, threads=1, untrained=True, quiet=True).folder
     assert {path: path.read_bytes() for path in (run_dir / "generations").iterdir()} == kept
     trained, untrained = (read_document(Scores, path / "scores.json") for path in (run_dir, folder))
     assert untrained.adapter_sha256 is None

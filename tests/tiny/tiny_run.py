@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.boards.challenge import Challenge, load_challenge
-from harness.document import sha256_text
+from harness.document import sha256_file
+from harness.document.file_digests import sha256_of_set
 from harness.federation.job import Job
 from harness.plugins import find_peft_method, find_strategy, load, validated_params
 from harness.recipe import Choice
 from harness.record.data import DataRecord
 from harness.sources.assets import Assets
+from harness.sources.models import model_files
 from harness.spec import ChallengeRef, Compute, RunSpec
+
+EVALUATION_KEY = "0" * 64
+"""Of the proofs of rows that a test evaluates in its own process."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,14 @@ def tiny_run(
         compute=Compute(device="cpu", threads=1),
         smoke=True,
     )
+    files = {name: sha256_file(model_dir / name) for name in model_files(model_dir, False)}
     data = DataRecord(
         name="tests/tiny",
         kind="model",
         source="synthetic",
         revision="tests",
-        sha256=sha256_text("tiny"),
+        sha256=sha256_of_set(files),
+        files=files,
     )
     assets = Assets(model_dir=str(model_dir), training_file=None, evaluation_files={}, data=(data,))
     return TinyRun(spec, challenge, assets)

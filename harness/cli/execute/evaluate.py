@@ -32,8 +32,7 @@ def command(
     from harness.document import pretty_json, read_document
     from harness.evaluation.launch import evaluate_run
 
-    folder = evaluate_run(run_dir, device, threads, untrained)
-    scores = read_document(Scores, folder / SCORES)
+    scores = evaluate_run(run_dir, device, threads, untrained).scores
     if as_json:
         click.echo(pretty_json(scores.model_dump(mode="json")), nl=False)
         return

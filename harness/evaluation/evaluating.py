@@ -1,0 +1,52 @@
+"""The evaluating process: it loads no plugin. `start` is its first line, `launch` starts it.
+
+Progress goes to stderr. The last line of stdout is one JSON object: the scores, or the failure,
+which `launch` turns into the same error in the process that asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+from harness.document import parse_document, parse_json
+from harness.errors import HarnessError
+from harness.evaluation.order import Order
+from harness.machine.machine import this_machine
+from harness.planning.devices import refuse_absent_gpu
+from harness.processes.carried_error import CarriedError
+
+
+def main(text: str) -> int:
+    """Evaluate what the order `text` names; return the exit code."""
+    try:
+        order = parse_document(Order, parse_json(text, "the order"), "the order")
+        order.surroundings.refuse_changes()
+        from harness.evaluation.session import evaluate, opened
+
+        run = opened(
+            Path(order.run_dir), order.spec, order.assets, order.device, order.untrained
+        )
+        refuse_absent_gpu(run.device, this_machine())
+        _settle(order.threads)
+        scores = evaluate(run, order.key, order.quiet, order.threads, order.adapter_sha256)
+    except HarnessError as error:
+        print(CarriedError.of(error).text())
+        return error.exit_code
+    print(scores.with_values(startup_sha256=order.surroundings.startup_sha256).canonical_json())
+    return 0
+
+
+def _settle(threads: int) -> None:
+    """Set torch's threads and silence what the libraries say about themselves."""
+    warnings.filterwarnings("ignore", message="The PEFT config's `base_model_name_or_path`")
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft's
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    for name in ("lm_eval", "lm-eval", "bitsandbytes", "datasets"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,29 @@
+"""The order of an evaluation: everything that the evaluating process is told, through a pipe."""
+
+from __future__ import annotations
+
+from harness.document import Document
+from harness.processes.surroundings import Surroundings
+from harness.sources.assets import Assets
+from harness.spec import RunSpec
+
+
+class Order(Document):
+    """What is to be evaluated, and what must be found there."""
+
+    run_dir: str
+    """Absolute."""
+    spec: RunSpec
+    assets: Assets
+    device: str | None
+    """None: the spec's."""
+    threads: int
+    untrained: bool
+    """Leave the adapter out."""
+    quiet: bool
+    adapter_sha256: str | None
+    """Of the weights that the run made; None where nothing says so."""
+    key: str
+    """Of the rows' proofs, in hex."""
+    surroundings: Surroundings
+    """As the command found them when it began."""
