@@ -243,6 +243,8 @@ FREE = {
     "pull_request MAX_COMMENT": "less than what GitHub takes",
     "federation STACK_CHARACTERS": "how much of a stack a message shows",
     "evaluation LISTED": "how many names a message lists",
+    "evaluation KEY_BYTES": "the length of the hash that it is used with",
+    "evaluation PR_SET_DUMPABLE": LINUX,
     "federation MOST_LOOKS": "any number ends the waiting; tests/federation/test_strategy_parts.py",
     "library_internals LONGEST_PARENT": "leaves a margin below the longest path of a socket",
     "federation LONGEST_HEADER_BYTES": "thirty times what a header takes",

@@ -25,9 +25,7 @@ def main(text: str) -> int:
         order.surroundings.refuse_changes()
         from harness.evaluation.session import evaluate, opened
 
-        run = opened(
-            Path(order.run_dir), order.spec, order.assets, order.device, order.untrained
-        )
+        run = opened(Path(order.run_dir), order.spec, order.assets, order.device, order.untrained)
         refuse_absent_gpu(run.device, this_machine())
         _settle(order.threads)
         scores = evaluate(run, order.key, order.quiet, order.threads, order.adapter_sha256)

@@ -115,7 +115,7 @@ class Journal:
         return text
 
     def _read_final(self) -> None:
-        """Read the final file where it is proven; where rows are still partial it waits for them."""
+        """Read the final file where it is proven; else the rows that are still partial count."""
         if not self.final.is_file():
             return
         text = self.final.read_bytes().decode(errors="replace")

@@ -177,9 +177,7 @@ def evaluate(
         limit = run.spec.evaluation_rows
         journals = {
             (task, suffix): stack.enter_context(
-                Journal(
-                    folder, task + suffix, tuple(row.context for row in official.rows[:limit]), proof
-                )
+                Journal(folder, task + suffix, _contexts(official, limit), proof)
             )
             for task, official in sets.items()
             for suffix in (measure.suffix for measure in measures(run.protocol))
@@ -198,6 +196,10 @@ def evaluate(
         )
         write_atomic(run.run_dir / SCORES, pretty_json(scores.model_dump(mode="json")))
         return scores
+
+
+def _contexts(official: OfficialSet, limit: int | None) -> tuple[str, ...]:
+    return tuple(row.context for row in official.rows[:limit])
 
 
 def official_sets(run: EvaluatedRun) -> dict[str, OfficialSet]:

@@ -69,12 +69,15 @@ def harness_code() -> HarnessCode:
     return HarnessCode(version=version_of_code(harness.__version__, digest), digest=digest)
 
 
-def environment(device: Device, foreign: Iterable[str] = ()) -> Environment:
+def environment(
+    device: Device, foreign: Iterable[str] = (), startup_sha256: str | None = None
+) -> Environment:
     """Return the environment of this process with the device that trained.
 
     Args:
         device: what trained.
         foreign: names of modules that were imported from elsewhere.
+        startup_sha256: digest of what Python runs by itself here.
     """
     return Environment(
         python=platform.python_version(),
@@ -84,6 +87,7 @@ def environment(device: Device, foreign: Iterable[str] = ()) -> Environment:
         git=git_state(Path(__file__).resolve().parent.parent.parent),
         harness=harness_code(),
         foreign_modules=tuple(sorted(foreign)),
+        startup_sha256=startup_sha256,
     )
 
 

@@ -46,7 +46,7 @@ def compose(job: Job, outcome: FederationOutcome, scores: Scores, run_dir: Path)
             f" {adapter.sha256[:12]}; run: harness evaluate {shlex.quote(str(run_dir))}"
         )
     whole = {item.name: item.shape for item in adapter.tensors}
-    env = environment(outcome.device, foreign_modules())
+    env = environment(outcome.device, foreign_modules(), scores.startup_sha256)
     reasons = ineligible_because(spec, challenge, assets.data, env)
     timing = read_timing(run_dir)
     now = datetime.now(UTC)

@@ -43,6 +43,11 @@ def ineligible_because(
             f" now at {challenge.revision}"
         )
     reasons += [f"{item.name}: {note}" for item in data for note in item.notes]
+    if environment.foreign_modules:
+        reasons.append(
+            "modules from outside of the Python environment were imported:"
+            f" {', '.join(environment.foreign_modules)}"
+        )
     if environment.git is not None and environment.git.dirty:
         reasons.append("the harness was changed after the commit that it reports")
     return tuple(reasons)

@@ -168,7 +168,8 @@ def resolve(
     )
     plans = _round_plans(strategy.name, components, context, refused=objections[0] is not None)
     expected = forecast(spec, challenge, shapes, machine, plans)
-    case = Case(spec, recipe, challenge, expected, objections, overrides.static)
+    asked = overrides.values.get(f"{FIELDS}trust_remote_code") is True
+    case = Case(spec, recipe, challenge, expected, objections, overrides.static, asked)
     replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
     broken = violations(case)
     return Resolved(spec, recipe, challenge, components, expected, broken, replaced, left_behind)

@@ -31,6 +31,8 @@ class Case:
     """Why the strategy is not valid for the PEFT method, and why not for the training, or None."""
     static_attempts: tuple[tuple[str, str], ...]
     """`--set` options that aim at fixed values; see `harness.planning.settings.overrides`."""
+    code_asked_for: bool = False
+    """Whether `--set` allows code out of the model's folder to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,12 @@ def own_code(case: Case) -> Iterator[Fault]:
             f"{model.hub_id} is a model of {model.architecture}, whose code lies in its folder",
             "model.trust_remote_code=true, which lets that code run and makes the run ineligible,"
             " or another model",
+        )
+    elif model.trust_remote_code and not case.code_asked_for:
+        yield (
+            f"{model.hub_id} is to run code out of its folder, and only a plugin asks for that",
+            "--set model.trust_remote_code=true typed by whoever runs it, since that code has all"
+            " of your rights; or another model",
         )
 
 

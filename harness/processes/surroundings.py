@@ -119,7 +119,7 @@ def startup_files(
         files += [item for item in _listed(folder) if item.name.endswith(".pth")]
     for folder in dict.fromkeys([*path, *sites]):
         files += [item for item in _listed(folder) if item.name.split(".")[0] in BY_ITSELF]
-    found = {}
+    found: dict[str, str] = {}
     for file in files:
         if file.is_dir():
             found |= {str(file / name): sha for name, sha in code_digests(file, file).items()}

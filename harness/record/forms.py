@@ -6,7 +6,8 @@ RECORD_FORMS: dict[int, tuple[frozenset[str], ...]] = {}
 """Version of a record -> the sets of places that records of it lack; see `harness.document.exact`.
 Tests read a record of every form: `tests/historic`."""
 
-_HARNESS = frozenset({"environment.harness", "environment.foreign_modules"})
+_STARTUP = frozenset({"environment.startup_sha256"})
+_HARNESS = _STARTUP | {"environment.harness", "environment.foreign_modules"}
 _PROMPTS = frozenset(
     {
         "spec.train.data", "spec.train.prompt.style", "spec.train.prompt.system",
@@ -15,4 +16,5 @@ _PROMPTS = frozenset(
 )  # fmt: skip
 _PARTS = frozenset({"federation.rounds.message_bytes_down", "federation.rounds.message_bytes_up"})
 
+RECORD_FORMS[2] = (_STARTUP,)
 RECORD_FORMS[1] = (_HARNESS, _HARNESS | _PROMPTS, _HARNESS | _PROMPTS | _PARTS)

@@ -48,3 +48,7 @@ class Environment(Document):
     foreign_modules: tuple[str, ...] = ()
     """What the process that wrote the record had imported from outside of its Python environment,
     sorted; a command refuses to start with any. See `harness.processes.import_paths`."""
+    startup_sha256: str | None = None
+    """Digest of what Python runs by itself: interpreter, `pyvenv.cfg`, `.pth` files, sitecustomize
+    and usercustomize, as command and evaluating process both found them. None in records of before
+    it was measured. See `harness.processes.surroundings`."""

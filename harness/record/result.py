@@ -99,7 +99,7 @@ def migrate(value: Any, where: str) -> Any:
             f" ({RECORD_VERSION}); install a newer flowertune-harness"
         )
     environment = value.get("environment")
-    later = {"harness", "foreign_modules"} & set(
+    later = {"harness", "foreign_modules", "startup_sha256"} & set(
         environment if isinstance(environment, dict) else ()
     )
     if version == 1 and later:

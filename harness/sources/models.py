@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.components import ModelSpec
-from harness.document import sha256_file
+from harness.document import canonical_json, read_json, sha256_file
 from harness.document.file_digests import sha256_of_set
 from harness.document.safetensors_header import read_header
 from harness.errors import RecordError, SourceError
@@ -52,6 +52,8 @@ def locate_model(
         **{"before_hub" if prefer_wheel else "after_hub": wheel},
     )
     names = model_files(found.folder, model.trust_remote_code)
+    if model.trust_remote_code:
+        refuse_code_elsewhere(found.folder)
     for name in names:
         if name.endswith(".safetensors"):
             check_safetensors(found.folder / name)
@@ -83,6 +85,22 @@ def model_files(folder: Path, with_code: bool) -> list[str]:
     if with_code:
         names += [path.relative_to(folder).as_posix() for path in folder.rglob(CODE_PATTERN)]
     return sorted(names)
+
+
+def refuse_code_elsewhere(folder: Path) -> None:
+    """Check that the code which a model asks for lies in its own folder, where it is digested.
+
+    Raises:
+        SourceError: `auto_map` names a class of another repository (`org/name--module.Class`).
+    """
+    for path in sorted(folder.glob("*.json")):
+        value = read_json(path)
+        classes = value.get("auto_map") if isinstance(value, dict) else None
+        if "--" in canonical_json(classes):
+            raise SourceError(
+                f"{path}: auto_map names code of another repository ({classes!s:.100}), which"
+                " no digest would cover; take a revision that holds its code itself"
+            )
 
 
 def missing_model_files(folder: Path) -> str:

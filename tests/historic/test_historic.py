@@ -50,10 +50,12 @@ PUBLISHED = "e98719dface24411dd90921a3aeef1dd191dd1f70671587b773bfb24bf6658bf"
 """sha256 of the committed submission's record."""
 CLAIM = SUBMISSIONS / "ethicalabs-smollm2-1.7b" / "claim.json"
 
-VERSION_2 = {"environment.harness", "environment.foreign_modules"}
+STARTUP = {"environment.startup_sha256"}
+VERSION_2 = {"environment.harness", "environment.foreign_modules"} | STARTUP
 
 ADDED_LATER = {
     COMMITTED: VERSION_2,
+    SUBMISSIONS / "first-form-of-2": STARTUP,
     SUBMISSIONS / "last-form-of-1": VERSION_2,
     HERE / "runs" / "smoke-seed-7": VERSION_2,
     SUBMISSIONS / "first-form": VERSION_2

@@ -14,8 +14,10 @@ from harness.document import digest_of
 from harness.errors import HarnessError, PluginError, UsageError
 from harness.machine.machine import Machine
 from harness.planning.devices import refuse_absent_gpu, refuse_hopeless_device
+from harness.planning.eligibility import ineligible_because
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.recipe import Prompt
+from harness.record.machine import Device, Environment
 
 LAPTOP = Machine(
     cores=2,
@@ -290,6 +292,38 @@ def harness_recipes():
     assert found.found == "recipe visitor/mine is made for medical"
     assert found.expected == "a recipe for finance"
     assert not resolved("smollm2-dora", challenge="finance").violations
+
+
+def test_a_plugin_alone_does_not_let_a_model_s_code_run(
+    install_plugin: Callable[..., str],
+) -> None:
+    code = """
+from harness import hookimpl
+from harness.components import ModelSpec
+from harness.recipe import Choice, Recipe, TrainSpec
+
+@hookimpl
+def harness_models():
+    return [ModelSpec(name="m", hub_id="org/coded", layers=1, hidden=8, intermediate=8, heads=2,
+                      kv_heads=1, vocab=64, trust_remote_code=True)]
+
+@hookimpl
+def harness_recipes():
+    return [Recipe(name="r", title="x", model="m", peft=Choice(name="standard/lora"),
+                   strategy=Choice(name="standard/fedavg"), train=TrainSpec())]
+"""
+    install_plugin("coded", code)
+    [found] = resolved("coded").violations
+    assert (found.rule, found.found) == (
+        "own-code", "org/coded is to run code out of its folder, and only a plugin asks for that"
+    )  # fmt: skip
+    asked = resolved("coded", "model.trust_remote_code=true")
+    assert not asked.violations
+    device = Device(kind="cpu", name="x", threads=1, actors=1, dtype="float32", deterministic=True)
+    here = Environment(python="3.11", platform="x", packages={}, device=device, git=None)
+    assert ineligible_because(asked.spec, asked.challenge, (), here) == (
+        "org/coded: code out of the model's folder was allowed to run",
+    )
 
 
 def test_a_recipe_for_any_board_trains_on_the_board_s_text(

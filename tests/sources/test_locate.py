@@ -85,6 +85,28 @@ def test_model_in_the_mirror_is_recorded_by_the_digest_of_each_file(tmp_path: Pa
     assert locate_model(MODEL, tmp_path, True, False)[1].sha256 != record.sha256
 
 
+def test_the_code_of_a_model_is_on_the_record_where_it_may_run(tmp_path: Path) -> None:
+    folder = write_model(tmp_path)
+    (folder / "deeper").mkdir()
+    for name in ("modeling_x.py", "deeper/ops.py"):
+        (folder / name).write_text("print('code')")
+    assert "modeling_x.py" not in locate_model(MODEL, tmp_path, True, False)[1].files
+    coded = MODEL.with_values(trust_remote_code=True)
+    files = locate_model(coded, tmp_path, True, False)[1].files
+    assert files["modeling_x.py"] == files["deeper/ops.py"] == sha256_file(folder / "modeling_x.py")
+
+
+def test_code_that_lies_in_another_repository_is_refused(tmp_path: Path) -> None:
+    coded = MODEL.with_values(trust_remote_code=True)
+    config = write_model(tmp_path) / "config.json"
+    config.write_text('{"auto_map": {"AutoModel": "modeling_x.X"}}')
+    locate_model(coded, tmp_path, True, False)
+    config.write_text('{"auto_map": {"AutoModel": "other/repo--modeling_x.X"}}')
+    with pytest.raises(SourceError, match="auto_map names code of another repository"):
+        locate_model(coded, tmp_path, True, False)
+    locate_model(MODEL, tmp_path, True, False)
+
+
 def test_an_incomplete_mirror_is_not_passed_over(tmp_path: Path) -> None:
     (write_model(tmp_path) / "model.safetensors").unlink()
     with pytest.raises(SourceError, match=r"incomplete: no model\.safetensors"):

@@ -12,6 +12,7 @@ from test_breaches import BY_ID, Change, breaches, clean, of, put, rounds
 
 from harness.boards.leaks import pinned_leaks
 from harness.boards.rows import pinned_digests
+from harness.document.file_digests import sha256_of_set
 from harness.record.ladder import Evidence, Rung
 from harness.verify.files.generations import Generations
 
@@ -603,6 +604,31 @@ def test_the_model_is_the_revision_that_the_spec_pins() -> None:
     assert data(1, put("spec.model.revision", own)) == []
     assert data(1, put("spec.model.revision", "main")) == []
     assert data(0, pinned, revision="c" * 40)[0][0].startswith("data: pretend")
+
+
+def test_the_code_that_a_model_may_run_is_among_its_files() -> None:
+    allowed = put("spec.model.trust_remote_code", True)
+    told = [(": files", "no .py file", "the code that was allowed to run, by digest")]
+    assert data(1, allowed) == told
+    files = {**clean().raw["data"][1]["files"], "modeling_x.py": "a" * 64}
+    whole = sha256_of_set(files)
+    assert data(1, allowed, files=files, sha256=whole) == []
+    assert data(1) == []
+
+
+def test_what_was_imported_from_elsewhere_is_named_and_startup_has_a_digest() -> None:
+    none = "none: no digest of the record covers its code"
+    assert breaches("installed-code", put("environment.foreign_modules", ["evil"])) == [
+        ("environment.foreign_modules", "evil", none)
+    ]
+    for name in ("a" * 101, "a b", "a\u202eb", ""):
+        assert breaches("installed-code", put("environment.foreign_modules", [name])) == [
+            ("environment.foreign_modules", "a name that no module has", none)
+        ]
+    for digest, right in (("a" * 64, True), (None, True), ("a" * 63, False), ("A" * 64, False)):
+        told = [("environment.startup_sha256", digest, "64 lower-case hex digits")]
+        found = breaches("installed-code", put("environment.startup_sha256", digest))
+        assert found == ([] if right else told)
 
 
 def test_files_are_listed_by_plain_names_and_digests() -> None:

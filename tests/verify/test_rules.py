@@ -507,6 +507,13 @@ def _(s: Submission) -> None:
     s.record["environment"]["git"] = {"commit": "main", "dirty": False}
 
 
+@fixture("installed-code")
+def _a_module_from_elsewhere(s: Submission) -> None:
+    s.record["environment"]["foreign_modules"] = ["evil"]
+    reason = "modules from outside of the Python environment were imported: evil"
+    s.record["eligible"], s.record["ineligible_because"] = False, [reason]
+
+
 @fixture("data")
 def _(s: Submission) -> None:
     s.record["data"] = [item for item in s.record["data"] if item["kind"] != "model"]
@@ -531,7 +538,8 @@ def _a_component_that_does_not_exist(s: Submission) -> None:
 @fixture("older-card")
 def _an_older_card(s: Submission) -> None:
     s.record["schema_version"] = 1
-    del s.record["environment"]["harness"], s.record["environment"]["foreign_modules"]
+    for name in ("harness", "foreign_modules", "startup_sha256"):
+        del s.record["environment"][name]
     s.card = s._card() + "More.\n"
 
 
@@ -719,6 +727,7 @@ def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path
     spec = submission.record["spec"]
     del submission.record["environment"]["harness"]
     del submission.record["environment"]["foreign_modules"]
+    del submission.record["environment"]["startup_sha256"]
     for name in ("data", "step_schedule", "warmup_steps"):
         del spec["train"][name]
     for name in ("style", "system", "user"):

@@ -16,7 +16,7 @@ from harness.evaluation import engine
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.row_state import Decoded
 from harness.evaluation.journal import Journal
-from harness.evaluation.session import evaluate, read_run
+from harness.evaluation.session import EvaluatedRun, evaluate, read_run
 
 NAMES = ("fpb", "fiqa", "tfns")
 
@@ -27,6 +27,10 @@ def small_crews(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(engine, "MAX_LINES", {"cpu": 8})
     yield
     assert not [thread for thread in threading.enumerate() if thread.name == "decoder"]
+
+
+def subject(run_dir: Path) -> EvaluatedRun:
+    return read_run(run_dir, None, untrained=False)
 
 
 def journals(run_dir: Path) -> dict[str, str]:
@@ -44,7 +48,7 @@ def test_labels_do_not_depend_on_the_number_of_decoders_nor_bits_on_their_speed(
 ) -> None:
     files = []
     for attempt, threads in enumerate((1, 2, 2)):
-        evaluate(read_run(run_dir, None, untrained=False), EVALUATION_KEY, quiet=True, threads=threads)
+        evaluate(subject(run_dir), EVALUATION_KEY, quiet=True, threads=threads)
         files.append(journals(run_dir))
         (run_dir / "generations").rename(run_dir / f"attempt-{attempt}")
     one, two, again = files
@@ -79,7 +83,7 @@ def test_an_error_in_one_decoder_ends_the_evaluation_and_loses_no_finished_row(
 
     monkeypatch.setattr(Decoder, "decode", failing(counted, after=2))
     with pytest.raises(EvaluationError, match="the third row is cursed"):
-        evaluate(read_run(run_dir, None, untrained=False), EVALUATION_KEY, quiet=True, threads=2)
+        evaluate(subject(run_dir), EVALUATION_KEY, quiet=True, threads=2)
     kept = sum(
         len((run_dir / "generations" / f"{name}.partial.jsonl").read_text().splitlines())
         for name in NAMES
@@ -88,7 +92,7 @@ def test_an_error_in_one_decoder_ends_the_evaluation_and_loses_no_finished_row(
     # The row at which the decoder failed was decoded, and not handed on.
     assert kept == len(finished) - 1 >= 2
     monkeypatch.setattr(Decoder, "decode", real)
-    scores = evaluate(read_run(run_dir, None, untrained=False), EVALUATION_KEY, quiet=True, threads=2)
+    scores = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True, threads=2)
     assert [item.examples for item in scores.scores] == [8] * 6
 
 
@@ -100,4 +104,4 @@ def test_a_row_that_cannot_be_written_stops_the_decoders(
 
     monkeypatch.setattr(Journal, "append", refuse)
     with pytest.raises(RecordError, match="the disk is full"):
-        evaluate(read_run(run_dir, None, untrained=False), EVALUATION_KEY, quiet=True, threads=2)
+        evaluate(subject(run_dir), EVALUATION_KEY, quiet=True, threads=2)

@@ -12,7 +12,7 @@ from harness.verify.rules.run.digests import HEX
 from harness.verify.submission import Submission
 
 HUB_COMMIT = re.compile(r"[0-9a-f]{40}")
-FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
+FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 REVISIONS = {
     "hub": HUB_COMMIT,
     "cache": HUB_COMMIT,
@@ -74,6 +74,9 @@ def _origin(submission: Submission, item: DataRecord) -> Iterator[Breach]:
     fetched = item.kind == "model" and item.source in ("hub", "cache")
     if fetched and HUB_COMMIT.fullmatch(wanted) and item.revision != wanted:
         yield ": revision", item.revision, f"{wanted}, by spec.model.revision"
+    own_code = item.kind == "model" and submission.record.spec.model.trust_remote_code
+    if own_code and not any(name.endswith(".py") for name in item.files):
+        yield ": files", "no .py file", "the code that was allowed to run, by digest"
     if item.source != "synthetic" and not item.files:
         yield ": files", "none", "name and digest of each file"
     for name, digest in item.files.items():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from packaging.version import InvalidVersion, Version
 
 from harness.verify.rule import Breach, Rule
+from harness.verify.rules.run.digests import HEX
 from harness.verify.submission import Submission
 
 NEEDED_PACKAGES = (
@@ -20,6 +21,8 @@ PACKAGE = re.compile(r"[a-z0-9]([a-z0-9._-]{0,60}[a-z0-9])?")
 """Source: PyPA, names and normalization."""
 OLDEST_PYTHON = Version("3.11")
 """Source: `requires-python` of the harness."""
+MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+"""Names that are shown; a stranger's may be longer."""
 GIT_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 DTYPES = ("float32", "bfloat16", "float16")
 MAX_ACTORS = 1_024
@@ -74,6 +77,17 @@ def commit(submission: Submission) -> Iterator[Breach]:
         yield "environment.git.commit", git.commit, "40 lower-case hex digits"
 
 
+def installed_code(submission: Submission) -> Iterator[Breach]:
+    """Only installed code ran, and what Python runs by itself has a digest."""
+    environment = submission.record.environment
+    for name in environment.foreign_modules:
+        found = name if MODULE.fullmatch(name) else "a name that no module has"
+        yield "environment.foreign_modules", found, "none: no digest of the record covers its code"
+    startup = environment.startup_sha256
+    if startup is not None and not HEX.fullmatch(startup):
+        yield "environment.startup_sha256", startup, "64 lower-case hex digits"
+
+
 def attempts(submission: Submission) -> Iterator[Breach]:
     """A client was asked a number of times that can be."""
     for item in submission.record.federation.rounds:
@@ -88,5 +102,7 @@ RULES = (
          versions),
     Rule("device", "The device is the spec's", "harness record format", device),
     Rule("commit", "The commit is one", "git", commit),
+    Rule("installed-code", "Nothing ran but installed code", "harness record format",
+         installed_code),
     Rule("attempts", "A client is asked finitely often", "harness record format", attempts),
 )  # fmt: skip
