@@ -58,6 +58,8 @@ class PublishedRow(NamedTuple):
     """Raw text; None where the file holds only the stated answer."""
     subset: str | None = None
     """Part of the set that the row belongs to, where the file says so."""
+    row: str | None = None
+    """Digest of the row, where a submission's file names it in place of its prompt."""
 
 
 class Decoding(Document):

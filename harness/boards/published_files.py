@@ -3,6 +3,7 @@
 An error names the place in the file. There are two forms:
 
 - lines: JSON lines with `context`, `new_target`, `new_out`; ours hold `output`, the raw text, too;
+  those of a submission have `row`, `target`, `label`, `output`, for prompts are not passed on;
 - arrays: one JSON array with `prompt`, `gold`, `output`, and perhaps `subset`.
 """
 
@@ -40,6 +41,9 @@ def parse_lines(text: str, name: str) -> list[PublishedRow]:
                 f"{where}: has `prompt`, `gold`, `output`; expected `context`, `new_target`,"
                 " `new_out`: name the task that the file is of"
             )
+        if "row" in value and "context" not in value:
+            rows.append(_submitted(value, place, where))
+            continue
         rows.append(
             PublishedRow(
                 where=place,
@@ -51,6 +55,27 @@ def parse_lines(text: str, name: str) -> list[PublishedRow]:
             )
         )
     return _filled(rows, name)
+
+
+def is_lines(text: str) -> bool:
+    """Whether a text is lines as this harness writes them, in a run or a submission."""
+    return text.lstrip()[:1] == "{" and ('"new_out"' in text or '"label"' in text)
+
+
+def _submitted(value: dict[str, Any], place: str, where: str) -> PublishedRow:
+    """Return a row of a submission's file; a second measure has no text to read."""
+    if "loglikelihoods" in value:
+        raise EvaluationError(
+            f"{where}: log-likelihoods; name the file without .loglikelihood, whose texts are read"
+        )
+    return PublishedRow(
+        where=place,
+        prompt="",
+        target=_text(value, "target", where),
+        stated=_text(value, "label", where),
+        output=None if value.get("output", "") is None else _text(value, "output", where),
+        row=_text(value, "row", where),
+    )
 
 
 def parse_array(text: str, name: str) -> list[PublishedRow]:

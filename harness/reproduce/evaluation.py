@@ -11,18 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import run_directory
-from harness.document import sha256_file
+from harness.document import parse_document, read_json, sha256_file
 from harness.document.reading import STRANGER, read_bytes
 from harness.errors import RecordError, UsageError
 from harness.evaluation.launch import evaluate_run
 from harness.machine.versions import require_run_extra
-from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST
-from harness.record.result import ResultRecord
+from harness.record.about import About, HubAdapter
+from harness.record.file_names import ABOUT, ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST
 from harness.record.score import Score
 from harness.reproduce.comparison import NO_SCORE, Comparison, Reproduction, compare_score
-from harness.reproduce.original import Original, read_original
+from harness.reproduce.original import read_original
 from harness.reproduce.repeat import reproduction
 from harness.reproduce.start import refuse_used
+from harness.sources.adapters import locate_adapter
 from harness.sources.assets import locate
 from harness.verify.files.generations import parse_generations
 from harness.verify.files.layout import MAX_BYTES, MAX_RUN_GENERATIONS_BYTES
@@ -60,7 +61,7 @@ def reevaluate(
         raise UsageError(f"{path}: no result.json; finish the run, or give a submission folder")
     refuse_used(work_dir)
     challenge = original.challenge()
-    weights = _weights(original, record, adapter)
+    weights = find_weights(original.folder, record.adapter.sha256, adapter, mirror)
     before = {source(score): _labels(original.folder, score) for score in record.scores}
     assets = locate(original.spec, challenge, mirror)
     original.refuse_other_data(assets)
@@ -82,22 +83,45 @@ def reevaluate(
     return reproduction("re-evaluated", "the evaluation", original, challenge, items)
 
 
-def _weights(original: Original, record: ResultRecord, adapter: Path | None) -> Path:
-    folder = adapter or original.folder / ADAPTER
-    path, expected = folder / ADAPTER_WEIGHTS, record.adapter.sha256
+def find_weights(folder: Path, expected: str, chosen: Path | None, mirror: Path | None) -> Path:
+    """Return the file of an adapter's weights: beside the record, or from where `about.json` says.
+
+    Args:
+        folder: submission folder or run directory.
+        expected: digest that the weights must have.
+        chosen: folder that the caller names, which is then the only one; or None.
+        mirror: folder in which the hub's repositories are looked for first, or None.
+
+    Raises:
+        UsageError: they are nowhere, or the folder has no configuration for them.
+        RecordError: weights with another digest.
+        SourceError: none of the sources has the repository that is named.
+    """
+    path = (chosen or folder / ADAPTER) / ADAPTER_WEIGHTS
+    if chosen is None and not path.is_file() and (hub := _on_the_hub(folder)) is not None:
+        path = locate_adapter(hub.repository, hub.revision, mirror)
     if not path.is_file():
         raise UsageError(
-            f"{folder}: no {ADAPTER_WEIGHTS}; fetch the adapter with sha256 {expected[:12]} and"
+            f"{path.parent}: no {ADAPTER_WEIGHTS}; fetch the adapter of sha256 {expected[:12]} and"
             " name its folder with --adapter"
         )
-    if not (original.folder / ADAPTER / ADAPTER_CONFIG).is_file():
-        raise UsageError(f"{original.folder}: no {ADAPTER}/{ADAPTER_CONFIG}; give the whole folder")
+    if not (folder / ADAPTER / ADAPTER_CONFIG).is_file():
+        raise UsageError(f"{folder}: no {ADAPTER}/{ADAPTER_CONFIG}; give the whole folder")
     found = sha256_file(path)
     if found != expected:
         raise RecordError(
             f"{path}: sha256 {found[:12]}, the record's adapter has {expected[:12]}; fetch that one"
         )
     return path
+
+
+def _on_the_hub(folder: Path) -> HubAdapter | None:
+    """Return the repository that a submission names; a stranger's file is read as one."""
+    path = folder / ABOUT
+    if not path.is_file():
+        return None
+    value = read_json(path, MAX_BYTES["about"], STRANGER)
+    return parse_document(About, value, str(path)).adapter
 
 
 def _labels(folder: Path, score: Score) -> Sequence[str]:

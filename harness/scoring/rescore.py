@@ -10,7 +10,14 @@ from typing import Any
 from harness.boards.challenge import challenge_names, load_challenge
 from harness.boards.protocol import PublishedRow, Reader, Reading
 from harness.boards.registry import board_of_task, reader_of
-from harness.boards.rows import Row, check_rows
+from harness.boards.rows import (
+    CONTEXT_CHARS,
+    Row,
+    bind_target,
+    check_rows,
+    pinned_digests,
+    refuse,
+)
 from harness.document import sha256_file
 from harness.errors import EvaluationError
 from harness.scoring.statistics import summarize
@@ -21,7 +28,7 @@ def rescore(task: str, path: Path) -> dict[str, Any]:
 
     Args:
         task: an evaluation set of any board.
-        path: upstream's file or ours.
+        path: upstream's file, ours, or the folder of a run or a submission.
 
     Returns:
         task, examples, correct, accuracy, stderr, interval, the board's measures (macro_f1, mcc),
@@ -36,12 +43,40 @@ def rescore(task: str, path: Path) -> dict[str, Any]:
     """
     board = board_of_task(task)
     reader = reader_of(board.id)
+    path = file_of(task, path)
     rows = reader.published(path)
     official = board.id in challenge_names()
     if official:
-        found = [Row(each.prompt, each.target) for each in rows]
-        check_rows(load_challenge(board.id), task, found, str(path))
+        _refuse_other_rows(board.id, task, rows, str(path))
     return score_rows(reader, task, rows, path) | {"rows": "official" if official else "unpinned"}
+
+
+def file_of(task: str, path: Path) -> Path:
+    """Return a task's generations in the folder of a run or a submission; another path as it is."""
+    return path / "generations" / f"{task}.jsonl" if path.is_dir() else path
+
+
+def _refuse_other_rows(board_id: str, task: str, rows: Sequence[PublishedRow], where: str) -> None:
+    """Check that rows are the official ones, by their prompts or by the digests in their place.
+
+    Raises:
+        EvaluationError: they are not; the first wrong one is named.
+    """
+    named = [each.row for each in rows if each.row is not None]
+    if not named:
+        found = [Row(each.prompt, each.target) for each in rows]
+        check_rows(load_challenge(board_id), task, found, where)
+        return
+    pinned = pinned_digests(board_id)
+    if task in pinned and tuple(named) != tuple(pinned[task]):
+        refuse(pinned, task, named, where)
+    for each in rows:
+        row = each.row or ""
+        if bind_target(row[:CONTEXT_CHARS], each.target) != row:
+            raise EvaluationError(
+                f"{where}: {each.where}: its right answer {each.target!r:.40} is not the one that"
+                " the row's digest binds; the row was edited: submit again"
+            )
 
 
 def score_rows(

@@ -15,7 +15,7 @@ from harness.boards.board import Board
 from harness.boards.protocol import PublishedRow, Reading
 from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
-from harness.boards.published_files import parse_array, parse_lines
+from harness.boards.published_files import is_lines, parse_array, parse_lines
 from harness.document import read_text
 
 ANSWERS = frozenset({"a", "b", "c", "d", "e", "yes", "no"})
@@ -101,6 +101,5 @@ class ChoiceReader(AccuracyFiles):
         A worked answer is cut out of the right choice, and it is in lower case.
         """
         text = read_text(path)
-        ours = text.lstrip()[:1] == "{" and '"new_out"' in text
-        rows = (parse_lines if ours else parse_array)(text, str(path))
+        rows = (parse_lines if is_lines(text) else parse_array)(text, str(path))
         return [row._replace(target=gold_of(row.target)) for row in rows]

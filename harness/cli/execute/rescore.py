@@ -42,7 +42,8 @@ def command(
 ) -> None:
     """Recompute the score of FILE, the generations of TASK, upstream's file or ours.
 
-    Checks that rows and order are the official ones. Needs no model and no data set.
+    FILE may be the folder of a run or a submission, whose generations of TASK are read. Checks that
+    rows and order are the official ones. Needs no model and no data set.
 
     Where outputs are programs, --execute runs each with its tests, which are looked up in --mirror,
     the Hugging Face cache and the hub. Programs have no network and see no file of yours.

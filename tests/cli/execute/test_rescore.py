@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from clean_submission import Submission
 from click.testing import CliRunner
 
 from harness.cli.execute.rescore import command
@@ -105,3 +106,42 @@ def test_re_scoring_needs_no_heavy_package(golden: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_submission_s_own_generations_give_its_own_score(tmp_path: Path) -> None:
+    """By the folder or by the file: rows are named by digest, prompts left out."""
+    folder = Submission(skill=0.7).write(tmp_path / "submissions/finance/one")
+    record = json.loads((folder / "result.json").read_text())
+    scores = {item["task"]: item for item in record["scores"]}
+    for task, score in scores.items():
+        for path in (folder, folder / f"generations/{task}.jsonl"):
+            done = CliRunner().invoke(command, [task, str(path), "--json"], catch_exceptions=False)
+            found = json.loads(done.stdout)
+            assert (found["correct"], found["examples"]) == (score["correct"], score["examples"])
+            assert found["rows"] == "official"
+            assert found["invalid_rate"] is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"index": 0, "row": "', '"index": 0, "row": "0', "row 0"),
+        ('"label": "positive"', '"label": "negative"', "the row was edited"),
+        ('"target": "positive"', '"target": "negative"', "the row was edited"),
+        (
+            '"label": "positive", "output"',
+            '"label": "positive", "loglikelihoods"',
+            "log-likelihoods",
+        ),
+    ],
+)
+def test_an_edited_row_of_a_submission_is_named(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    folder = Submission(skill=1.0).write(tmp_path / "submissions/finance/one")
+    file = folder / "generations/fpb.jsonl"
+    file.write_text(file.read_text().replace(old, new, 1))
+    done = run("fpb", str(file))
+    assert done.returncode == 7
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
