@@ -226,6 +226,7 @@ FREE = {
     "evaluation BLOCK_TOKENS": SPEED,
     "evaluation PAD_POSITION": SPEED, "evaluation STEP_TOKENS": SPEED,
     "evaluation MAX_LINES": SPEED, "evaluation FEWEST_LINES": SPEED, "evaluation MIN_LINES": SPEED,
+    "evaluation UNIT_ROWS": SPEED,
     "evaluation MAX_DECODERS": SPEED, "evaluation TAIL_TOKENS": SPEED,
     "training BLOCK": SPEED, "federation STRIP_ROWS": SPEED, "submissions PARALLEL_FROM": SPEED,
     "submissions GIT_LIMIT_S": WAITING,

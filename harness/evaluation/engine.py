@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -14,7 +16,7 @@ from harness.boards.rows import Row
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.cache_memory import cache_bytes
 from harness.evaluation.decoder.decode import Decoder
-from harness.evaluation.decoder.loglikelihood import Labels, Weighed, weigh
+from harness.evaluation.decoder.loglikelihood import Labels, Weighed, units, weigh
 from harness.evaluation.decoder.prompts import RowPlan, plan_alone, plan_rows
 from harness.evaluation.decoder.row_state import Ended, Rules
 from harness.evaluation.decoder.threads import DecoderPool
@@ -64,7 +66,8 @@ class Engine:
             base: model and tokenizer; where prompts are padded, the pad token is added here, after
                 the adapter.
             protocol: the board's.
-            rows: how many rows will be asked for at most.
+            rows: how many rows the evaluation has, done or not: where a stop was made must not
+                decide how many decoders there are.
             threads: processors to use.
         """
         self.base, self.protocol = base, protocol
@@ -101,14 +104,27 @@ class Engine:
             text = self._text([*by_row[done.row].ids, *done.ids])
             yield Text(done.row, text, self._text(done.ids), done.ended, len(done.ids))
 
-    def weights(self, rows: Sequence[Labels]) -> Generator[Weighed, None, None]:
-        """Yield the log-likelihoods of every row, in the order in which they are known."""
-        ordered = sorted(rows, key=lambda item: (item.prompt, item.row))
+    def weights(
+        self, rows: Sequence[Labels], missing: Container[int]
+    ) -> Generator[Weighed, None, None]:
+        """Yield the log-likelihoods of the missing rows, in the order in which they are known.
+
+        Args:
+            rows: all rows of the evaluation: they decide which of them are weighed together.
+            missing: numbers of those that are wanted.
+        """
         longest = max(
             (len(row.prompt) + max(map(len, row.choices), default=0) for row in rows), default=0
         )
         pool = self._decoders(longest + 1)
-        return pool.work(ordered, lambda decoder, share: weigh(decoder.working_set, share))
+        found = pool.work(
+            units(rows, missing),
+            lambda decoder, share: chain.from_iterable(
+                weigh(decoder.working_set, unit) for unit in share
+            ),
+        )
+        with closing(found):
+            yield from (done for done in found if done.row in missing)
 
     def _decoders(self, slots: int) -> DecoderPool:
         """Return decoders for rows of so many tokens; they are made anew for longer ones only."""
@@ -167,7 +183,7 @@ def load_engine(
         model_dir: the base model's folder.
         adapter_dir: the adapter's folder, in peft's format; None: the base model alone.
         protocol: the board's.
-        rows: how many rows will be asked for at most.
+        rows: how many rows the evaluation has, done or not.
         device: `cpu` or `cuda`.
         threads: processors to use, from 1.
         trust_remote_code: whether code in the model's folder may run.

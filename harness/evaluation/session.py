@@ -234,16 +234,14 @@ def _lm_eval_results(
 
     protocol = run.protocol
     kinds = measures(protocol)
-    # The two measures are answered one after the other, so the larger of them decides how many rows
-    # are at work at a time.
-    missing = max(sum(len(journals[task, kind.suffix].missing) for task in sets) for kind in kinds)
+    rows = sum(len(journals[task, OFFICIAL.suffix].contexts) for task in sets)
 
     def load() -> Engine:
         return load_engine(
             Path(run.assets.model_dir),
             run.adapter_dir,
             protocol,
-            missing,
+            rows,
             run.device,
             threads,
             run.spec.model.trust_remote_code,

@@ -114,6 +114,23 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(
     assert not list((run_dir / "generations").glob("*.partial.jsonl"))
 
 
+def test_a_stop_among_the_log_likelihoods_changes_no_byte(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.evaluation.decoder.loglikelihood.UNIT_ROWS", 5)
+    evaluate(subject(run_dir), quiet=True)
+    generations = run_dir / "generations"
+    undisturbed = {path: path.read_bytes() for path in generations.glob("*.jsonl")}
+    for task in TASKS[1:]:  # the first set's rows are all there, the last one's are not begun
+        name = f"{task}.loglikelihood"
+        rows = (0, 3, 6) if task == TASKS[1] else ()
+        kept = [json.dumps(lines(run_dir, name)[row], ensure_ascii=False) for row in rows]
+        (generations / f"{name}.jsonl").unlink()
+        (generations / f"{name}.partial.jsonl").write_text("".join(f"{line}\n" for line in kept))
+    evaluate(subject(run_dir), quiet=True)
+    assert {path: path.read_bytes() for path in generations.glob("*.jsonl")} == undisturbed
+
+
 def test_what_is_there_is_not_generated_again(
     run_dir: Path, appended: Counter[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,14 @@
-"""Log-likelihoods of the labels after a prompt, each prompt read once."""
+"""Log-likelihoods of the labels after a prompt, each prompt read once.
+
+Which rows meet in a forward pass decides the last bits of their log-likelihoods, so it must not
+depend on where an evaluation was stopped. The rows of all sets, in the order of their prompts, are
+cut into units; a unit begins with nothing held, and one that a stop left unfinished is weighed
+again whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +17,10 @@ from torch import Tensor
 from harness.document.float_sums import sum_in_order
 from harness.evaluation.decoder.packed_step import Span
 from harness.evaluation.decoder.working_set import WorkingSet
+
+UNIT_ROWS = 64
+"""Rows of a unit: a stop loses the work of fewer rows than that for each decoder. What the prompts
+share is read once for each unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +46,29 @@ class Weighed:
     """Whether greedy decoding would write exactly this continuation."""
 
 
-def weigh(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
-    """Yield every row of `rows` once, in their order, which should bring like prompts together.
-
-    The value of a row depends on nothing but the row, up to rounding: no pads, no batch.
+def units(rows: Sequence[Labels], missing: Container[int]) -> list[Sequence[Labels]]:
+    """Return the units, by rising prompts, that hold a row which is still to be weighed.
 
     Args:
-        working_set: where they are read; its lines are free again afterwards.
+        rows: all rows of an evaluation, however many of them are done.
+        missing: numbers of those that are not.
+    """
+    ordered = sorted(rows, key=lambda item: (item.prompt, item.row))
+    cut = [ordered[begin : begin + UNIT_ROWS] for begin in range(0, len(ordered), UNIT_ROWS)]
+    return [unit for unit in cut if any(item.row in missing for item in unit)]
+
+
+def weigh(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
+    """Yield every row of a unit once, in their order, which should bring like prompts together.
+
+    The value of a row depends on nothing but its unit, and up to rounding on nothing but the row:
+    no pads, no batch.
+
+    Args:
+        working_set: where they are read; its lines are free before and again afterwards.
         rows: prompts with their labels, more than there are lines if need be.
     """
+    working_set.forget()
     begin = 0
     while begin < len(rows):
         lines: list[int] = []

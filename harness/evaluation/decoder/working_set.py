@@ -93,6 +93,10 @@ class WorkingSet:
         self._free.append(line)
         self._free.sort(reverse=True)
 
+    def forget(self) -> None:
+        """Hold nothing: what is fed next is computed from its own tokens alone."""
+        self._held = [()] * len(self._held)
+
     @torch.inference_mode()
     def feed(self, spans: Sequence[Span]) -> list[Tensor]:
         """Feed tokens to rows; a prompt's rest is fed in one span.

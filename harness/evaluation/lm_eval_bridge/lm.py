@@ -106,19 +106,22 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         groups: dict[tuple[str, int], list[Instance]] = defaultdict(list)
         for request in requests:
             groups[request.doc["task"], request.doc["row"]].append(request)
-        missing = [key for key in groups if key[1] not in self._weights[key[0]].rows]
+        keys = list(groups)
+        missing = {
+            number for number, (task, row) in enumerate(keys) if row not in self._weights[task].rows
+        }
         meter = Meter("log-likelihoods", len(groups), "rows", quiet=self._quiet)
         meter.skip(len(groups) - len(missing))
         if missing:
             items = []
-            for number, key in enumerate(missing):
+            for number, key in enumerate(keys):
                 pairs = [self._encode_pair(*request.args) for request in groups[key]]
                 items.append(
                     Labels(number, tuple(pairs[0][0]), tuple(tuple(end) for _, end in pairs))
                 )
-            with closing(self.engine.weights(items)) as found:
+            with closing(self.engine.weights(items, missing)) as found:
                 for done in found:
-                    task, row = missing[done.row]
+                    task, row = keys[done.row]
                     self._weights[task].append(row, self._weighed(groups[task, row], done))
                     meter.advance(note=f"{task} row {row}")
         place: dict[tuple[str, int], int] = defaultdict(int)
