@@ -28,6 +28,8 @@ class Original:
     rounds: tuple[RoundRecord, ...]
     record: ResultRecord | None
     """None for a run that has no result yet."""
+    result: Path | None = None
+    """The record's file."""
 
     def tensors(self, number: int) -> Path | None:
         """Return a file with the aggregate of round `number`, if one was kept."""
@@ -115,7 +117,7 @@ def read_original(path: Path) -> Original:
     if result.is_file():
         value = migrate(read_json(result), str(result))
         record = parse_document(ResultRecord, value, str(result))
-        return Original(folder, record.spec, record.federation.rounds, record)
+        return Original(folder, record.spec, record.federation.rounds, record, result)
     if (folder / SPEC).is_file():
         spec = read_document(RunSpec, folder / SPEC)
         return Original(folder, spec, tuple(Ledger(folder).rounds), None)

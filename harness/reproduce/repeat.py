@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import run_directory
 from harness.boards.challenge import Challenge
 from harness.document import digest_of, sha256_file
-from harness.errors import RecordError
+from harness.errors import PluginError, RecordError
 from harness.federation.engine import federate
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
@@ -32,6 +32,7 @@ from harness.reproduce.comparison import (
     equal_items,
 )
 from harness.reproduce.original import Original, read_original
+from harness.reproduce.recorded_versions import repeating_command
 from harness.reproduce.start import refuse_used, seed_from_checkpoint
 from harness.sources.assets import locate
 from harness.spec import RunSpec
@@ -67,7 +68,7 @@ def reproduce(
     original.refuse_impossible(number, client)
     refuse_used(work_dir)
     spec, challenge = original.spec, original.challenge()
-    load_components(spec)
+    _load(original, number, client)
     assets = locate(spec, challenge, mirror)
     original.refuse_other_data(assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
@@ -82,6 +83,15 @@ def reproduce(
         federate(job, work_dir, how.with_values(until=number - 1))
     outcome = federate(job, work_dir, how.with_values(only=client))
     return _client(original, challenge, outcome, number, client, begun)
+
+
+def _load(original: Original, number: int | None, client: int | None) -> None:
+    """Load what the record names, or say how it is repeated with what it names."""
+    try:
+        load_components(original.spec)
+    except PluginError as error:
+        again = repeating_command(original, number, client)
+        raise PluginError(f"{error}; or, {again}" if again else str(error)) from error
 
 
 def _whole(original: Original, job: Job, work_dir: Path, options: Options) -> Reproduction:

@@ -11,9 +11,10 @@ import sys
 import time
 import tomllib
 import venv
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from harness.machine.versions import installed_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS = "flowertune-harness"
@@ -22,6 +23,8 @@ DIGESTS = (
     "import json, sys; from harness.plugins import load;"
     "print(json.dumps({name: load(name).ref.digest for name in sys.argv[1:]}))"
 )
+PLACES = ("--mirror", "--out", "--adapter")
+"""Options of `harness reproduce` whose value is a path."""
 
 
 def repeat_record(path: Path, folder: Path, install: list[str], arguments: list[str]) -> int:
@@ -33,7 +36,7 @@ def repeat_record(path: Path, folder: Path, install: list[str], arguments: list[
         install: where further plugins are, as pip takes it.
         arguments: of `harness reproduce`.
     """
-    result = path / "result.json" if path.is_dir() else path
+    result = (path / "result.json" if path.is_dir() else path).absolute()
     if not result.is_file():
         raise SystemExit(f"{result}: no such file; a claim without a result cannot be repeated")
     record = json.loads(result.read_text("utf-8"))
@@ -43,7 +46,11 @@ def repeat_record(path: Path, folder: Path, install: list[str], arguments: list[
     here = ".".join(str(part) for part in sys.version_info[:3])
     say("python", here if here == python else f"{here}, recorded with {python}")
     program = Path(sys.executable)
-    if not install and has(recorded) and digests(program, plugins) == plugins:
+    if (
+        not install
+        and installed_versions(recorded) == recorded
+        and digests(program, plugins) == plugins
+    ):
         say("versions", f"this environment has all {len(recorded)} recorded ones")
     else:
         program = build(record, folder, install)
@@ -56,9 +63,25 @@ def repeat_record(path: Path, folder: Path, install: list[str], arguments: list[
                 " that made it: tox -e repro -- PATH --install WHERE"
             )
     say("plugins", ", ".join(f"{name} {digest[:12]}" for name, digest in plugins.items()))
-    command = [str(program.with_name("harness")), "reproduce", str(result), *arguments]
+    command = [str(program.with_name("harness")), "reproduce", str(result), *absolute(arguments)]
     say("running", " ".join(["harness", *command[1:]]))
-    return subprocess.run(command, check=False, env=environment()).returncode
+    # Clients of version 0.1.0 import what lies in the current folder: in a clone, another harness.
+    empty = folder / "empty"
+    empty.mkdir()
+    return subprocess.run(command, check=False, env=environment(), cwd=empty).returncode
+
+
+def absolute(arguments: list[str]) -> list[str]:
+    """Return arguments of `harness reproduce` that mean the same in every folder."""
+    given = []
+    for before, argument in zip([None, *arguments], arguments, strict=False):
+        name, equals, value = argument.partition("=")
+        if before in PLACES:
+            argument = str(Path(argument).absolute())
+        elif name in PLACES and equals:
+            argument = f"{name}={Path(value).absolute()}"
+        given.append(argument)
+    return given
 
 
 def build(record: dict[str, Any], folder: Path, install: list[str]) -> Path:
@@ -128,14 +151,6 @@ def merged(constraints: Path, pins: dict[str, str]) -> str:
     return "".join(f"{line}\n" for line in kept)
 
 
-def has(recorded: dict[str, str]) -> bool:
-    """Whether this environment has every recorded version."""
-    try:
-        return all(version(name) == text for name, text in recorded.items())
-    except PackageNotFoundError:
-        return False
-
-
 def digests(program: Path, plugins: dict[str, str]) -> dict[str, str]:
     """Return the digests of those plugins that `program` can load."""
     found: dict[str, str] = {}
@@ -151,7 +166,10 @@ def digests(program: Path, plugins: dict[str, str]) -> dict[str, str]:
 def environment() -> dict[str, str]:
     """Return this environment, but able to reach the hub: the model and the data may lie there."""
     hidden = ("HF_HUB_OFFLINE", "PYTHONPATH")
-    return {name: value for name, value in os.environ.items() if name not in hidden}
+    given = {name: value for name, value in os.environ.items() if name not in hidden}
+    if given.get("HARNESS_MIRROR"):
+        given["HARNESS_MIRROR"] = str(Path(given["HARNESS_MIRROR"]).absolute())
+    return given
 
 
 def spent(record: dict[str, Any]) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import PluginError
 from harness.plugins import load
+from harness.reproduce import reproduce
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "submissions" / "finance" / "smollm2-135m-dora" / "result.json"
@@ -67,6 +69,62 @@ def test_another_plugin_than_the_recorded_one_ends_it_before_a_run(
     monkeypatch.setattr(repeated_record, "digests", lambda *args: {name: digest})
     with pytest.raises(SystemExit, match=rf"plugin {name}: digest {digest[:12]}, .*--install"):
         repeated_record.repeat_record(path, tmp_path, [], [])
+
+
+def test_a_repetition_runs_where_nothing_can_be_imported_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Clients of version 0.1.0 import `harness` from the current folder: a clone's newer one."""
+    program = tmp_path / "env" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(sys.executable)
+    script = program.with_name("harness")
+    script.write_text(
+        f"#!{sys.executable}\nimport os, sys\nprint(*os.listdir('.'), '|', *sys.argv[1:])\n"
+        "print(os.environ['HARNESS_MIRROR'])\n"
+    )
+    script.chmod(0o755)
+    plugins = {ref["name"]: ref["digest"] for ref in json.loads(RESULT.read_text())["plugins"]}
+    monkeypatch.setattr(repeated_record, "build", lambda *args: program)
+    monkeypatch.setattr(repeated_record, "digests", lambda *args: plugins)
+    monkeypatch.setenv("HARNESS_MIRROR", "../hub")
+    monkeypatch.chdir(ROOT)
+    asked = ["--round", "1", "--mirror", "hub", "--out=there"]
+    code = repeated_record.repeat_record(RESULT.relative_to(ROOT), tmp_path, [], asked)
+    assert code == 0
+    here = Path.cwd()
+    assert capfd.readouterr().out.splitlines()[-2:] == [
+        f"| reproduce {RESULT} --round 1 --mirror {here / 'hub'} --out={here / 'there'}",
+        str(here / "../hub"),
+    ]
+
+
+def test_the_committed_record_s_commit_holds_the_plugins_that_it_names(tmp_path: Path) -> None:
+    """The first half of the documented command; the second needs the mirror and minutes."""
+    record = json.loads(RESULT.read_text())
+    source = repeated_record.source_of(record["environment"]["git"], tmp_path / "source")
+    if source == ROOT:
+        pytest.skip("a shallow clone: the recorded commit is not here")
+    folders = repeated_record.own_plugins(source)
+    for ref in record["plugins"]:
+        module = ref["name"].replace("-", "_")
+        code = (
+            f"import sys; sys.path[:0] = [{str(source)!r}, {str(folders[ref['name']])!r}];"
+            f"from harness.plugins import content_digest; print(content_digest({module!r}, ''))"
+        )
+        done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+        assert done.stdout.strip() == ref["digest"], done.stderr
+
+
+def test_another_version_is_answered_with_the_command_that_repeats_it(tmp_path: Path) -> None:
+    result = RESULT.parent.joinpath("result.json")
+    with pytest.raises(PluginError) as caught:
+        reproduce(RESULT.parent, tmp_path / "out", number=1, client=6)
+    commit = json.loads(RESULT.read_text())["environment"]["git"]["commit"]
+    assert str(caught.value).endswith(
+        f"in a clone of the harness that holds commit {commit}:"
+        f" tox -e repro -- {result} --round 1 --client 6"
+    )
 
 
 def test_a_difference_names_the_round_that_it_begins_in() -> None:

@@ -53,7 +53,7 @@ def command(
 
     require_run_extra()
     from harness.federation.options import Options
-    from harness.reproduce import read_original, reevaluate, reproduce
+    from harness.reproduce import read_original, reevaluate, repeating_command, reproduce
 
     if write:
         _refuse_to_write(read_original(path), path, client)
@@ -67,11 +67,17 @@ def command(
     finally:
         if out is None:
             shutil.rmtree(work_dir, ignore_errors=True)
+    again = None
+    if found.other_versions:
+        again = repeating_command(read_original(path), number, client, evaluation)
     if as_json:
         verdict = {"equal": found.equal, "within_tolerance": found.within_tolerance}
+        verdict |= {"with_recorded_versions": again}
         click.echo(pretty_json(verdict | found.model_dump(mode="json")), nl=False)
     else:
         click.echo("\n".join(found.lines()))
+        if again:
+            click.echo(f"with the recorded versions, {again}")
     reproduced = found.equal or (tolerance and found.within_tolerance)
     if write and reproduced:
         _write(read_original(path), found, tolerance)
