@@ -107,9 +107,9 @@ def test_the_committed_record_s_commit_holds_the_plugins_that_it_names(tmp_path:
         pytest.skip("a shallow clone: the recorded commit is not here")
     folders = repeated_record.own_plugins(source)
     for ref in record["plugins"]:
-        module = ref["name"].replace("-", "_")
+        module = next((folders[ref["name"]] / "src").iterdir()).name
         code = (
-            f"import sys; sys.path[:0] = [{str(source)!r}, {str(folders[ref['name']])!r}];"
+            f"import sys; sys.path[:0] = [{str(source)!r}, {str(folders[ref['name']] / 'src')!r}];"
             f"from harness.plugins import content_digest; print(content_digest({module!r}, ''))"
         )
         done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
