@@ -117,18 +117,27 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(
 def test_a_stop_among_the_log_likelihoods_changes_no_byte(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Ended between the 7th and the 8th of 24 rows, in the middle of a unit."""
     monkeypatch.setattr("harness.evaluation.decoder.loglikelihood.UNIT_ROWS", 5)
-    evaluate(subject(run_dir), quiet=True)
-    generations = run_dir / "generations"
-    undisturbed = {path: path.read_bytes() for path in generations.glob("*.jsonl")}
-    for task in TASKS[1:]:  # the first set's rows are all there, the last one's are not begun
-        name = f"{task}.loglikelihood"
-        rows = (0, 3, 6) if task == TASKS[1] else ()
-        kept = [json.dumps(lines(run_dir, name)[row], ensure_ascii=False) for row in rows]
-        (generations / f"{name}.jsonl").unlink()
-        (generations / f"{name}.partial.jsonl").write_text("".join(f"{line}\n" for line in kept))
-    evaluate(subject(run_dir), quiet=True)
-    assert {path: path.read_bytes() for path in generations.glob("*.jsonl")} == undisturbed
+    generations, real = run_dir / "generations", Journal.append
+    evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
+    undisturbed = {path.name: path.read_bytes() for path in generations.glob("*.jsonl")}
+    generations.rename(run_dir / "undisturbed")
+    left = ROWS * len(TASKS) + 7
+
+    def append(self: Journal, row: int, value: dict[str, object]) -> None:
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        real(self, row, value)
+
+    monkeypatch.setattr(Journal, "append", append)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
+    monkeypatch.setattr(Journal, "append", real)
+    evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
+    assert {path.name: path.read_bytes() for path in generations.glob("*.jsonl")} == undisturbed
 
 
 def test_what_is_there_is_not_generated_again(
