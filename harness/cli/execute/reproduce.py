@@ -71,8 +71,11 @@ def command(
     if found.other_versions:
         again = repeating_command(read_original(path), number, client, evaluation)
     if as_json:
-        verdict = {"equal": found.equal, "within_tolerance": found.within_tolerance}
-        verdict |= {"with_recorded_versions": again}
+        verdict = {
+            "equal": found.equal,
+            "within_tolerance": found.within_tolerance,
+            "with_recorded_versions": again,
+        }
         click.echo(pretty_json(verdict | found.model_dump(mode="json")), nl=False)
     else:
         click.echo("\n".join(found.lines()))
