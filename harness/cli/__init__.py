@@ -100,7 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if arguments is None:  # a process of its own, not a call in somebody else's
             keep_to_environment()
-        code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+        # What commands are told as `obj`: whether this process is theirs alone.
+        own = arguments is None
+        code = cli.main(args=arguments, prog_name="harness", standalone_mode=False, obj=own)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except HarnessError as error:

@@ -22,7 +22,7 @@ def main(text: str) -> int:
     """Evaluate what the order `text` names; return the exit code."""
     try:
         order = parse_document(Order, parse_json(text, "the order"), "the order")
-        order.surroundings.refuse_changes()
+        order.startup.refuse_changes()
         from harness.evaluation.session import evaluate, opened
 
         run = opened(Path(order.run_dir), order.spec, order.assets, order.device, order.untrained)
@@ -32,7 +32,7 @@ def main(text: str) -> int:
     except HarnessError as error:
         print(CarriedError.of(error).text())
         return error.exit_code
-    print(scores.with_values(startup_sha256=order.surroundings.startup_sha256).canonical_json())
+    print(scores.with_values(startup_sha256=order.startup.sha256).canonical_json())
     return 0
 
 

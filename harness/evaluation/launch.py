@@ -20,7 +20,7 @@ from harness.errors import EvaluationError, HarnessError, MissingExtraError, Rec
 from harness.evaluation.order import Order
 from harness.evaluation.proof import kept_key, new_key
 from harness.machine.machine import cores
-from harness.processes import surroundings
+from harness.processes import startup
 from harness.processes.carried_error import CarriedError
 from harness.processes.lifetime import Guardian
 from harness.record.file_names import ASSETS, RESULT, SPEC
@@ -100,7 +100,7 @@ def evaluate_run(
             raise MissingExtraError(
                 f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
             )
-    found = surroundings.here()
+    found = startup.here()
     found.refuse_changes()
     folder = _untrained_folder(run_dir) if untrained else run_dir
     order = Order(
@@ -113,7 +113,7 @@ def evaluate_run(
         quiet=quiet,
         adapter_sha256=None if untrained else adapter_sha256 or _recorded_adapter(folder),
         key=new_key(folder) if fresh else kept_key(folder),
-        surroundings=found,
+        startup=found,
     )
     code, output = _guarded(order)
     if code:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.document import Document
-from harness.processes.surroundings import Surroundings
+from harness.processes.startup import Startup
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -25,5 +25,5 @@ class Order(Document):
     """Of the weights that the run made; None where nothing says so."""
     key: str
     """Of the rows' proofs, in hex."""
-    surroundings: Surroundings
+    startup: Startup
     """As the command found them when it began."""

@@ -18,7 +18,7 @@ nor trace it."""
 def begin() -> int:
     """Read the order, take its path and evaluate; return the exit code."""
     text = sys.stdin.readline()
-    found = json.loads(text)["surroundings"]
+    found = json.loads(text)["startup"]
     sys.path[:] = found["path"]
     sys.prefix, sys.exec_prefix = found["prefix"], found["exec_prefix"]
     if sys.platform == "linux":

@@ -26,7 +26,7 @@ from harness.pipeline.loss_plot import plot_loss
 from harness.planning.devices import refuse_hopeless_device
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.rules import refuse
-from harness.processes import surroundings
+from harness.processes import startup
 from harness.progress import say
 from harness.record.card import card
 from harness.record.file_names import (
@@ -62,7 +62,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
         HarnessError: see `harness.errors` for the stage and the exit code.
     """
     require_run_extra()
-    surroundings.here()  # before the first plugin is loaded
+    startup.here()  # before the first plugin is loaded
     resolved = _resolved(request, settings)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
@@ -92,7 +92,7 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
         PluginError: a plugin changed since.
     """
     require_run_extra()
-    surroundings.here()  # before the first plugin is loaded
+    startup.here()  # before the first plugin is loaded
     spec = run_directory.read_spec(out)
     if request is not None:
         run_directory.refuse_other_spec(out, _resolved(request, settings).spec)

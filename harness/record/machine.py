@@ -51,4 +51,4 @@ class Environment(Document):
     startup_sha256: str | None = None
     """Digest of what Python runs by itself: interpreter, `pyvenv.cfg`, `.pth` files, sitecustomize
     and usercustomize, as command and evaluating process both found them. None in records of before
-    it was measured. See `harness.processes.surroundings`."""
+    it was measured. See `harness.processes.startup`."""

@@ -64,7 +64,7 @@ class Scores(Document):
     trust_remote_code: bool = False
     startup_sha256: str | None = None
     """Digest of what Python runs by itself in this environment, as the evaluating process found it;
-    see `harness.processes.surroundings`. None in files of before it was recorded."""
+    see `harness.processes.startup`. None in files of before it was recorded."""
 
 
 def average(scores: tuple[Score, ...]) -> float:

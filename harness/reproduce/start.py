@@ -48,9 +48,7 @@ def seed_from_checkpoint(folder: Path, work_dir: Path, number: int) -> int:
         shutil.copyfile(checkpoint.path_of(folder, candidate), target)
         lines = (folder / ROUNDS).read_text("utf-8").splitlines(keepends=True)[:candidate]
         write_atomic(work_dir / ROUNDS, "".join(lines))
-        if (folder / client_state.CLIENT_STATES).is_dir():
-            shutil.copytree(
-                folder / client_state.CLIENT_STATES, work_dir / client_state.CLIENT_STATES
-            )
+        states = client_state.CLIENT_STATES
+        client_state.copy(folder / states, work_dir / states, candidate)
         return candidate
     return 0

@@ -15,7 +15,7 @@ from tiny_run import EVALUATION_KEY, tiny_run
 from harness.errors import EvaluationError
 from harness.evaluation import launch
 from harness.evaluation.order import Order
-from harness.processes.surroundings import Surroundings, surroundings
+from harness.processes.startup import Startup, found_by
 
 HOSTILE = {
     "PYTHONPATH": "/evil", "PYTHONHOME": "/evil", "PYTHONSTARTUP": "/evil.py", "PYTHONUTF8": "0",
@@ -31,7 +31,7 @@ PROBE = """
 import json, os, sys
 told = {"environment": dict(os.environ), "path": sys.path, "cwd": os.getcwd(),
         "arguments": sys.orig_argv, "modules": sorted(sys.modules), "isolated": sys.flags.isolated,
-        "listed": os.listdir(), "order": json.loads(sys.stdin.readline())["surroundings"]["path"]}
+        "listed": os.listdir(), "order": json.loads(sys.stdin.readline())["startup"]["path"]}
 print(json.dumps(told))
 """
 
@@ -45,7 +45,7 @@ def order(model_dir: Path, tmp_path: Path) -> Order:
     return Order(
         run_dir=str(tmp_path), spec=run.spec, assets=run.assets, device=None, threads=3,
         untrained=False, quiet=True, adapter_sha256=None, key=EVALUATION_KEY,
-        surroundings=surroundings(sys.executable),
+        startup=found_by(sys.executable),
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_environment_path_and_arguments_are_the_same_whatever_is_set(
         assert "site" not in found["modules"]
         assert found["arguments"][1:5] == ["-I", "-S", "-X", "utf8"]
         assert EVALUATION_KEY not in json.dumps([found["arguments"], found["environment"]])
-        assert found["order"] == list(order.surroundings.path)
+        assert found["order"] == list(order.startup.path)
         assert not Path(scratch).exists()
     assert plain["path"] == hostile["path"]
 
@@ -102,7 +102,7 @@ def site_of(python: Path) -> Path:
 def test_what_python_would_run_by_itself_and_came_later_ends_the_run_by_name(
     name: str, python: Path
 ) -> None:
-    before = surroundings(str(python))
+    before = found_by(str(python))
     before.refuse_changes()
     file = site_of(python) / name
     file.write_text("import os\n")
@@ -113,7 +113,7 @@ def test_what_python_would_run_by_itself_and_came_later_ends_the_run_by_name(
 
 
 def test_a_changed_or_vanished_file_is_named_too(python: Path) -> None:
-    before = surroundings(str(python))
+    before = found_by(str(python))
     file = site_of(python) / "tests.pth"
     text = file.read_text()
     file.write_text(f"{text}/elsewhere\n")
@@ -130,9 +130,9 @@ def test_a_changed_or_vanished_file_is_named_too(python: Path) -> None:
 
 
 def test_a_module_of_the_harness_that_changed_is_named() -> None:
-    found = surroundings(sys.executable)
+    found = found_by(sys.executable)
     name = next(name for name in found.harness if name.endswith("evaluation/scores.py"))
-    other: Surroundings = found.with_values(harness=found.harness | {name: "0" * 64})
+    other: Startup = found.with_values(harness=found.harness | {name: "0" * 64})
     with pytest.raises(EvaluationError, match=r"evaluation/scores\.py changed after"):
         other.refuse_changes()
 
@@ -140,15 +140,15 @@ def test_a_module_of_the_harness_that_changed_is_named() -> None:
 def test_what_was_there_from_the_start_is_recorded_and_still_not_run(
     python: Path, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = surroundings(str(python)).startup_sha256
+    plain = found_by(str(python)).sha256
     marker = tmp_path / "marker"
     for name in ("tools.pth", "sitecustomize.py"):
         (site_of(python) / name).write_text(CODE_AT_THE_START.format(marker=str(marker)))
-    surroundings.cache_clear()
-    found = surroundings(str(python))
-    assert found.startup_sha256 != plain
+    found_by.cache_clear()
+    found = found_by(str(python))
+    assert found.sha256 != plain
     monkeypatch.setattr(sys, "executable", str(python))
-    told = seen(order.with_values(surroundings=found), tmp_path, monkeypatch)
+    told = seen(order.with_values(startup=found), tmp_path, monkeypatch)
     started = marker.read_text().splitlines()
     assert any("json.dumps" in line for line in started)  # the question after the path ran it
     assert not any(str(launch.START) in line for line in started)

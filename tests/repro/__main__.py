@@ -29,10 +29,12 @@ def main() -> int:
     chosen, rest = parser.parse_known_args()
     if chosen.path is None and (rest or chosen.install):
         parser.error("name the result.json first; without one, a small federation is repeated")
-    with tempfile.TemporaryDirectory(prefix="repro-") as name:
+    with tempfile.TemporaryDirectory() as name:
         if chosen.path is None:
             return repeat_federation(Path(name))
-        return repeat_record(chosen.path, Path(name), chosen.install, rest)
+        from harness.processes.plain_looks import take_plain_looks
+
+        return repeat_record(chosen.path, Path(name), chosen.install, rest, take_plain_looks)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 import venv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,20 @@ DIGESTS = (
     "import json, sys; from harness.plugins import load;"
     "print(json.dumps({name: load(name).ref.digest for name in sys.argv[1:]}))"
 )
+Hide = Callable[[list[str], Path, list[str]], None]
+"""(command of a plain run, where it stands, what no variable may name); see
+`harness.processes.plain_looks.take_plain_looks`."""
 PLACES = ("--mirror", "--out", "--adapter")
 """Options of `harness reproduce` whose value is a path."""
 
 
-def repeat_record(path: Path, folder: Path, install: list[str], arguments: list[str]) -> int:
+def repeat_record(
+    path: Path,
+    folder: Path,
+    install: list[str],
+    arguments: list[str],
+    hide: Hide = lambda command, folder, hidden: None,
+) -> int:
     """Repeat the record at `path`; return the exit code of `harness reproduce`.
 
     Args:
@@ -35,6 +45,7 @@ def repeat_record(path: Path, folder: Path, install: list[str], arguments: list[
         folder: for the environment; the caller deletes it.
         install: where further plugins are, as pip takes it.
         arguments: of `harness reproduce`.
+        hide: called before the plugins that are repeated could see this process.
     """
     result = (path / "result.json" if path.is_dir() else path).absolute()
     if not result.is_file():
@@ -68,6 +79,8 @@ def repeat_record(path: Path, folder: Path, install: list[str], arguments: list[
     # Clients of version 0.1.0 import what lies in the current folder: in a clone, another harness.
     empty = folder / "empty"
     empty.mkdir()
+    sys.stdout.flush()
+    hide([str(program.with_name("harness")), "run"], empty, [str(result.parent)])
     return subprocess.run(command, check=False, env=environment(), cwd=empty).returncode
 
 

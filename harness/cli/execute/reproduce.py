@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +34,12 @@ if TYPE_CHECKING:
 @click.option("--write", is_flag=True, help="Write the earned rung into the submission folder.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON on stdout.")
+@click.pass_context
 @answering_signals(interrupt)
 def command(
-    path: Path, number: int | None, client: int | None, evaluation: bool, adapter: Path | None,
-    mirror: Path | None, out: Path | None, actors: int | None, tolerance: bool, write: bool,
-    quiet: bool, as_json: bool,
+    context: click.Context, path: Path, number: int | None, client: int | None, evaluation: bool,
+    adapter: Path | None, mirror: Path | None, out: Path | None, actors: int | None,
+    tolerance: bool, write: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Repeat a result, its evaluation, or one round or client of it, and compare.
 
@@ -53,23 +52,26 @@ def command(
 
     require_run_extra()
     from harness.federation.options import Options
+    from harness.processes import startup
     from harness.reproduce import read_original, reevaluate, repeating_command, reproduce
+    from harness.reproduce.scratch import scratch
 
+    startup.here()  # before the first plugin is loaded
+    typed = shlex.join(["harness", "reproduce", *sys.argv[2:]])
+    path = path.absolute()
+    adapter, mirror, out = (item and item.absolute() for item in (adapter, mirror, out))
+    original = read_original(path)
     if write:
-        _refuse_to_write(read_original(path), path, client)
-    work_dir = out or Path(tempfile.mkdtemp(prefix="harness-reproduce-"))
-    try:
+        _refuse_to_write(original, path, client)
+    with scratch(original, out, context.obj is True) as work_dir:
         if evaluation:
             found = reevaluate(path, work_dir, adapter, mirror, quiet=quiet)
         else:
             options = Options(actors=actors, quiet=quiet)
             found = reproduce(path, work_dir, number, client, mirror, options)
-    finally:
-        if out is None:
-            shutil.rmtree(work_dir, ignore_errors=True)
     again = None
     if found.other_versions:
-        again = repeating_command(read_original(path), number, client, evaluation)
+        again = repeating_command(original, number, client, evaluation)
     if as_json:
         verdict = {
             "equal": found.equal,
@@ -83,7 +85,7 @@ def command(
             click.echo(f"with the recorded versions, {again}")
     reproduced = found.equal or (tolerance and found.within_tolerance)
     if write and reproduced:
-        _write(read_original(path), found, tolerance)
+        _write(read_original(path), found, tolerance, typed)
     if not reproduced:
         raise SystemExit(1)
 
@@ -110,10 +112,9 @@ def _refuse_to_write(original: Original, path: Path, client: int | None) -> None
         raise UsageError("--write with --client: one client earns no rung; repeat a whole round")
 
 
-def _write(original: Original, found: Reproduction, tolerated: bool) -> None:
+def _write(original: Original, found: Reproduction, tolerated: bool, typed: str) -> None:
     from harness.reproduce.rung import write_rung
 
     assert original.record is not None
-    typed = shlex.join(["harness", "reproduce", *sys.argv[2:]])
     target = write_rung(original.folder, found, original.record.adapter.sha256, typed, tolerated)
     click.echo(f"rung {found.level} written: {target}", err=True)

@@ -7,6 +7,7 @@ older round finds what the client had then.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -67,12 +68,24 @@ def load(folder: Path, partition: int, number: int) -> dict[str, np.ndarray]:
     return arrays
 
 
+def copy(folder: Path, target: Path, newest: int) -> None:
+    """Copy what clients kept up to the round `newest`, and nothing of later rounds."""
+    for path in folder.glob("partition-*-round-*.safetensors"):
+        if _round_of(path) <= newest:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / path.name)
+
+
+def _round_of(path: Path) -> int:
+    return int(path.stem.rsplit("-", 1)[1])
+
+
 def prune(folder: Path, oldest: int) -> None:
     """Delete what no resumed run would read: all but the newest of the files up to round `oldest`,
     per partition."""
     by_partition: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("partition-*-round-*.safetensors")):
-        if int(path.stem.rsplit("-", 1)[1]) <= oldest:
+        if _round_of(path) <= oldest:
             by_partition.setdefault(path.name.split("-round-")[0], []).append(path)
     for paths in by_partition.values():
         for path in paths[:-1]:

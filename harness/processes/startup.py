@@ -31,7 +31,7 @@ BY_ITSELF = ("sitecustomize", "usercustomize")
 """Modules that Python imports by itself. Source: the documentation of its module `site`."""
 
 
-class Surroundings(Document):
+class Startup(Document):
     """A Python, the path that it has in isolated mode, and the files that it runs by itself."""
 
     executable: str
@@ -40,15 +40,15 @@ class Surroundings(Document):
     path: tuple[str, ...]
     sites: tuple[str, ...]
     """Site folders: those whose `.pth` files Python reads."""
-    startup: dict[str, str]
+    files: dict[str, str]
     """File -> sha256: the interpreter, `pyvenv.cfg`, `.pth` files, sitecustomize, usercustomize."""
     harness: dict[str, str]
     """File -> sha256 of the harness's code."""
 
     @property
-    def startup_sha256(self) -> str:
+    def sha256(self) -> str:
         """Digest of the set of `.pth` files, sitecustomize and usercustomize, for the record."""
-        return sha256_of_set(self.startup)
+        return sha256_of_set(self.files)
 
     def refuse_changes(self) -> None:
         """Look at the files again, in this process.
@@ -60,7 +60,7 @@ class Surroundings(Document):
             **startup_files(self.executable, self.prefix, self.path, self.sites),
             **harness_files(),
         }
-        before = {**self.startup, **self.harness}
+        before = {**self.files, **self.harness}
         for name in sorted(now.keys() | before.keys()):
             if now.get(name) == before.get(name):
                 continue
@@ -74,7 +74,7 @@ class Surroundings(Document):
 
 
 @cache
-def surroundings(executable: str) -> Surroundings:
+def found_by(executable: str) -> Startup:
     """Return what an isolated Python of this executable finds; asked once in a process.
 
     Raises:
@@ -87,20 +87,20 @@ def surroundings(executable: str) -> Surroundings:
     if done.returncode:
         raise UsageError(f"{executable}: no Python that answers; reinstall the environment")
     prefix, exec_prefix, path, sites = json.loads(done.stdout)
-    return Surroundings(
+    return Startup(
         executable=executable,
         prefix=prefix,
         exec_prefix=exec_prefix,
         path=tuple(path),
         sites=tuple(sites),
-        startup=startup_files(executable, prefix, path, sites),
+        files=startup_files(executable, prefix, path, sites),
         harness=harness_files(),
     )
 
 
-def here() -> Surroundings:
-    """Return the surroundings of this process's own Python."""
-    return surroundings(sys.executable)
+def here() -> Startup:
+    """Return what this process's own Python finds."""
+    return found_by(sys.executable)
 
 
 def startup_files(
