@@ -76,6 +76,12 @@ class RunSpec(Document):
     """Synthetic data and a small model: shows that everything works, ranks nowhere."""
 
     @property
+    def needed_plugins(self) -> tuple[PluginRef, ...]:
+        """The plugins whose code the processes of the run load: those of its components."""
+        owners = {item.name.partition("/")[0] for item in (self.peft, self.strategy)}
+        return tuple(ref for ref in self.plugins if ref.name in owners)
+
+    @property
     def label(self) -> str:
         """`plugin/recipe`, as on the command line; `file/recipe` where it came out of a file."""
         return f"{self.plugin}/{self.recipe}"

@@ -95,6 +95,15 @@ HELD = {
     "federation ROUNDING":
         "tests/federation/serverapp/test_aggregation_error.py"
         "::test_an_error_below_a_millionth_is_rounding",
+    "federation SMALLEST_DISTANCE":
+        "tests/federation/dependence/test_check_round.py"
+        "::test_a_change_of_a_ten_thousandth_is_rounding_and_more_is_not",
+    "federation MOST_MOVED":
+        "tests/federation/dependence/test_check_round.py"
+        "::test_of_more_than_eight_clients_eight_are_moved",
+    "record TOLERANCE": f"{LIMITS}[a distance from the formula]",
+    "record LEAST_INFLUENCE": f"{LIMITS}[an aggregate that follows replies]",
+    "record MOST_UNMOVED": f"{LIMITS}[an aggregate when nobody has moved]",
     "leaderboard LEVEL":
         "tests/leaderboard/test_build.py"
         "::test_entries_that_chance_would_part_once_in_twenty_times_share_a_group",
@@ -211,6 +220,8 @@ FREE = {
     "boards NEGATIVE_BELOW": "the pinned labels follow from it, and each is compared",
     "boards NEUTRAL_BELOW": "the pinned labels follow from it, and each is compared",
     "federation CHECKPOINT_VERSION": VERSION,
+    "federation NEAR_TIE": "ten times what float32 loses; a wrong choice is far off",
+    "training SMALLEST_MOVE": "any move shows whether something follows it",
     "document MIB": UNIT, "document GIB": UNIT,
     "verify CHUNK_BYTES": SPEED, "verify STEP_BYTES": SPEED,
     "verify CHANNELS": "PNG's own table; plots of ours are of one colour type",

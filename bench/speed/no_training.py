@@ -64,6 +64,7 @@ class Trainer:
             step_losses=[1.0],
             learning_rate=learning_rate(self.spec.train, round),
             dtype="float32",
+            trained_influence=1.0,
         )
 
     def peft_config(self) -> str:

@@ -23,6 +23,7 @@ from harness.federation.wire.names import (
     LEARNING_RATE,
     LOSS,
     METRICS_RECORD,
+    TRAINED_INFLUENCE,
 )
 from harness.federation.wire.shared_memory import outgoing
 from harness.federation.wire.tensors import to_tensors
@@ -43,7 +44,7 @@ _worker: Worker | None = None
 _sent: list[ArrayRecord] = []
 """What was sent last. Its receiver has read it once there is another message to answer."""
 
-Answer = tuple[RecordDict, dict[str, str]]
+Answer = tuple[RecordDict, dict[str, str | float]]
 """Records of a reply, and what its harness record says besides."""
 
 
@@ -89,7 +90,7 @@ def _train(message: Message, partition: int, worker: Worker) -> Answer:
         ARRAYS_RECORD: _outgoing(update.arrays),
         METRICS_RECORD: MetricRecord(metrics),
     }
-    return RecordDict(content), {}
+    return RecordDict(content), {TRAINED_INFLUENCE: update.trained_influence}
 
 
 def _outgoing(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
@@ -128,7 +129,7 @@ def _answered(
 
 
 def _reply(
-    message: Message, context: Context, content: RecordDict, notes: Mapping[str, str]
+    message: Message, context: Context, content: RecordDict, notes: Mapping[str, str | float]
 ) -> Message:
     partition = int(context.node_config["partition-id"])
     content[HARNESS_RECORD] = ConfigRecord({"partition": partition, **notes})

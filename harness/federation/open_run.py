@@ -56,6 +56,14 @@ class OpenRun:
         Raises:
             PluginError: see `build_strategy`.
         """
+        return self.build_strategy()
+
+    def build_strategy(self) -> Strategy:
+        """Return another Flower strategy, as it is before its first round.
+
+        Raises:
+            PluginError: see `harness.federation.strategy_parts.build_strategy`.
+        """
         parts = self.components
         return build_strategy(
             self.spec.strategy.name, parts.strategy, parts.strategy_params, self.context

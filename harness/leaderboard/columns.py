@@ -61,7 +61,7 @@ def headings(board: Board) -> list[str]:
     return [
         "Group", "Entry", "Model", "Average %", *[f"{item.heading} %" for item in board.sets],
         "Without leak %", *second, "GiB", "Adapter M", "Rounds", "Status",
-        "Level", "Findings",
+        "Code", "Level", "Findings",
     ]  # fmt: skip
 
 
@@ -85,6 +85,7 @@ def cells(item: Ranked, board: Board) -> list[str]:
         millions(entry.parameters),
         "–" if entry.rounds is None else str(entry.rounds),
         item.status,
+        entry.code or "–",
         entry.level,
         f"{contradictions} contradictions" if contradictions else "–",
     ]

@@ -15,6 +15,7 @@ from harness.federation.options import FederationOutcome
 from harness.machine.versions import environment
 from harness.planning.eligibility import ineligible_because
 from harness.planning.forecast import message_bytes, message_bytes_legacy
+from harness.planning.whose_code import own_code
 from harness.processes.import_paths import foreign_modules
 from harness.recipe import Price
 from harness.record.federation import CommunicationRecord, Federation
@@ -76,6 +77,7 @@ def compose(job: Job, outcome: FederationOutcome, scores: Scores, run_dir: Path)
         cost=cost(spec.price, timing),
         environment=env,
         plugins=spec.plugins,
+        own_code=own_code(spec),
         data=assets.data,
     )
 

@@ -151,12 +151,15 @@ def _error(by_user: bool) -> type[HarnessError]:
 
 
 def load_components(spec: RunSpec) -> Components:
-    """Load, in this process, the code that `spec` names.
+    """Load, in this process, the code that `spec` needs: the plugins of its components.
+
+    A plugin that gave the recipe or the model is not loaded and need not be installed: both are in
+    the spec, as data.
 
     Raises:
         PluginError: a plugin is not the one that the spec was resolved with, or cannot be loaded.
     """
-    for ref in spec.plugins:
+    for ref in spec.needed_plugins:
         here = load(ref.name).ref
         if here.digest != ref.digest or here.version != ref.version:
             raise PluginError(

@@ -119,6 +119,7 @@ def _method(record: ResultRecord, challenge: Challenge) -> str:
                           f" {train.round_schedule} over rounds"),
         ("trainable parameters", f"{record.adapter.parameters:,}"),
         ("seed", str(spec.seed)),
+        *([] if record.own_code is None else [("code that ran", record.code)]),
     ]  # fmt: skip
     return tabulate(rows, headers=["", "value"], tablefmt="github", disable_numparse=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from harness.document import Document, canonical_json, sha256_text
+from harness.record.dependence import Dependence
 
 GENESIS = "0" * 64
 """`previous_digest` of round 1."""
@@ -22,6 +23,12 @@ class ClientRecord(Document):
     """Digest of the tensors it returned; see `harness.federation.wire.tensors.digest_arrays`."""
     bytes_up: int = Field(ge=0)
     attempts: int = Field(1, ge=1)
+    trained_influence: float | None = Field(None, ge=0)
+    """|change of its reply| / |change of the tensors that it trained|, as the client measured it;
+    1.0 where the harness itself returns them. None: not measured."""
+    influence: float | None = Field(None, ge=0)
+    """|change of the aggregate| / |change of its reply|, where the harness does not know the
+    strategy's formula. None: not measured."""
 
 
 class RoundRecord(Document):
@@ -44,16 +51,24 @@ class RoundRecord(Document):
     """Digest of the aggregated tensors."""
     aggregation_error: float | None = None
     """||mean(BA) - mean(B)mean(A)|| / ||mean(BA)|| for low-rank methods, else None."""
+    dependence: Dependence | None = None
+    """What shows that the aggregate is made of the replies. None: not measured, in rounds of
+    before."""
     duration_s: float = Field(ge=0)
     previous_digest: str
     digest: str
-    """`chain_digest` of this round: everything above but `duration_s` and `attempts`."""
+    """`chain_digest` of this round: everything above but `duration_s` and `attempts`; of a
+    round of before, without `dependence` and the clients' influences."""
 
     def chain_digest(self) -> str:
         """Recompute the digest of this round from its other fields."""
         body = self.model_dump(mode="json", exclude={"duration_s", "digest"})
         for client in body["clients"]:
             del client["attempts"]
+        if self.dependence is None:  # a round of before, whose digest was taken without
+            del body["dependence"]
+            for client in body["clients"]:
+                del client["trained_influence"], client["influence"]
         return sha256_text(canonical_json(body))
 
 

@@ -16,5 +16,14 @@ _PROMPTS = frozenset(
 )  # fmt: skip
 _PARTS = frozenset({"federation.rounds.message_bytes_down", "federation.rounds.message_bytes_up"})
 
-RECORD_FORMS[2] = (_STARTUP,)
-RECORD_FORMS[1] = (_HARNESS, _HARNESS | _PROMPTS, _HARNESS | _PROMPTS | _PARTS)
+_DEPENDENCE = frozenset(
+    {
+        "federation.rounds.dependence", "federation.rounds.clients.influence",
+        "federation.rounds.clients.trained_influence", "own_code",
+    }
+)  # fmt: skip
+
+RECORD_FORMS[1] = tuple(
+    _DEPENDENCE | _HARNESS | more for more in (frozenset(), _PROMPTS, _PROMPTS | _PARTS)
+)
+RECORD_FORMS[2] = (_DEPENDENCE | _STARTUP, _DEPENDENCE)

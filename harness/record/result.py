@@ -17,6 +17,9 @@ from harness.spec import ChallengeRef, PluginRef, RunSpec
 RECORD_SCHEMA = "flowertune-harness/result"
 RECORD_VERSION = 2
 
+DECLARED = "declared"
+"""What a run of audited components and data alone is called."""
+
 
 class TensorShape(Document):
     """One tensor of the adapter."""
@@ -73,7 +76,18 @@ class ResultRecord(Document):
     cost: Cost | None = None
     environment: Environment
     plugins: tuple[PluginRef, ...]
+    own_code: tuple[str, ...] | None = None
+    """Whose code the run's processes loaded beside the harness and audited plugins: names of
+    plugins, sorted, and `model <hub id>` for a model that brings code. Empty: the run is
+    `declared`, audited components and data alone. None: not stated, in records of before."""
     data: tuple[DataRecord, ...]
+
+    @property
+    def code(self) -> str:
+        """The code that ran, in words: `declared`, `own code: ...` or `not stated`."""
+        if self.own_code is None:
+            return "not stated"
+        return f"own code: {', '.join(self.own_code)}" if self.own_code else DECLARED
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value, with `schema` for `schema_name`."""

@@ -28,6 +28,7 @@ def verdict_of(submission: Submission, target: Target, clean: bool) -> Verdict:
         average=record.average,
         eligible=record.eligible and clean,
         reasons=tuple(shown(reason) for reason in record.ineligible_because),
+        code=shown(record.code),
         next=_next(record.spec, target, clean),
     )
 

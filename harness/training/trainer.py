@@ -30,10 +30,11 @@ from harness.training.fast.norms import speed_up_norms
 from harness.training.fast.packing import pack
 from harness.training.fast.step import packed_loss
 from harness.training.history import history_added
-from harness.training.local_round import finished_values, pick, start_values
 from harness.training.optimizers import make_optimizer
 from harness.training.partitions import Partitions
 from harness.training.prompt import check_prompt
+from harness.training.reply.local_round import pick, start_values
+from harness.training.reply.reply_influence import Asked, reply_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class Update:
     step_losses: list[float]
     learning_rate: float
     dtype: str
+    trained_influence: float
+    """|change of `arrays`| / |change of the trained tensors|; see
+    `ReplyTrial`."""
 
 
 class Trainer:
@@ -182,15 +186,24 @@ class Trainer:
             learning_rate=rate,
             config=config or {},
         )
-        after = finished_values(held, self._objective, done)
+        could_move = any(rate * step_factor(train, step) > 0 for step in range(train.max_steps))
+        after, reply, influence = reply_of(
+            held,
+            self._objective,
+            done,
+            self._travelling if plan is None else plan.train,
+            arrays if plan is None else plan.up,
+            Asked(self.spec.strategy.name, round, partition, self.spec.seed, could_move),
+        )
         return Update(
-            arrays=pick(after, arrays if plan is None else plan.up, "return"),
+            arrays=reply,
             kept=pick(after, {} if plan is None else plan.keep, "keep"),
             examples=self._weights[partition],
             train_loss=sum_in_order(losses) / len(losses),
             step_losses=losses,
             learning_rate=rate,
             dtype=str(self._dtype).removeprefix("torch."),
+            trained_influence=influence,
         )
 
     def peft_config(self) -> str:

@@ -35,6 +35,8 @@ class Verdict(Document):
     eligible: bool
     reasons: tuple[str, ...]
     """Why it is not eligible, all of them."""
+    code: str
+    """Whose code ran: `declared`, `own code: ...` or `not stated`."""
     next: str
     """What to do now, one line."""
 
@@ -44,6 +46,7 @@ class Verdict(Document):
         return [
             f"{self.path}: average {100 * self.average:.2f} %, {rank}",
             *(f"  not eligible: {reason}" for reason in self.reasons),
+            f"  code that ran: {self.code}",
             f"  next: {self.next}",
         ]
 

@@ -40,6 +40,7 @@ FINDINGS: dict[Path, dict[str, int]] = {
     COMMITTED: {},
     SUBMISSIONS / "last-form-of-1": SMALL_FORM,
     SUBMISSIONS / "first-form-of-2": SMALL_FORM,
+    SUBMISSIONS / "second-form-of-2": SMALL_FORM,
     HERE / "runs" / "smoke-seed-7": {},
     SUBMISSIONS / "ethicalabs-smollm2-1.7b": {"claim": 5},
 }
@@ -51,11 +52,15 @@ PUBLISHED = "e98719dface24411dd90921a3aeef1dd191dd1f70671587b773bfb24bf6658bf"
 CLAIM = SUBMISSIONS / "ethicalabs-smollm2-1.7b" / "claim.json"
 
 STARTUP = {"environment.startup_sha256"}
-VERSION_2 = {"environment.harness", "environment.foreign_modules"} | STARTUP
+DEPENDENCE_AND_CODE = {
+    "federation.rounds.dependence", "federation.rounds.clients.influence",
+    "federation.rounds.clients.trained_influence", "own_code",
+}  # fmt: skip
+VERSION_2 = {"environment.harness", "environment.foreign_modules"} | STARTUP | DEPENDENCE_AND_CODE
 
 ADDED_LATER = {
     COMMITTED: VERSION_2,
-    SUBMISSIONS / "first-form-of-2": STARTUP,
+    SUBMISSIONS / "first-form-of-2": STARTUP | DEPENDENCE_AND_CODE,
     SUBMISSIONS / "last-form-of-1": VERSION_2,
     HERE / "runs" / "smoke-seed-7": VERSION_2,
     SUBMISSIONS / "first-form": VERSION_2
@@ -138,7 +143,7 @@ def test_the_board_shows_what_verifies_and_refuses_what_does_not(
     assert "smollm2-135m-dora-3-rounds" not in shown
     assert [item["name"] for item in value["claims"]] == ["ethicalabs-smollm2-1.7b"]
     assert round(100 * shown["smollm2-135m-dora"]["average"], 2) == 76.04
-    assert len(refused) == 4
+    assert len(refused) == 5
     assert all(name in files["finance/entries.js"] for name in shown)
 
 

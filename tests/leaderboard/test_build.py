@@ -100,7 +100,7 @@ def test_a_changed_submission_is_checked_again_and_refused(tmp_path: Path) -> No
     card = root / "finance/one/README.md"
     card.write_text(card.read_text() + "changed")
     files, refused = build(root)
-    assert refused == [f"{root}/finance/one: manifest"]
+    assert refused == [f"{root}/finance/one: card, manifest"]
     names = [e["name"] for e in json.loads(files["finance/leaderboard.json"])["entries"]]
     assert "one" not in names
 

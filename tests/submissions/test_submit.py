@@ -96,7 +96,8 @@ def test_a_smoke_run_is_refused_with_average_eligibility_every_reason_and_next_s
     assert not (tmp_path / "submissions").exists()
     [said] = verify([run]).verdicts
     assert refused.value.verdict == said
-    first, *reasons, last = said.lines()
+    first, *reasons, code, last = said.lines()
+    assert code == "  code that ran: not stated"
     assert "average 100.00 %, not eligible" in first
     assert len(reasons) == len(said.reasons) == 6
     assert last == (

@@ -674,3 +674,79 @@ def test_each_method_has_its_type_of_peft(method: str, kind: str) -> None:
     found = dict(clean().adapter_config or {}) | {"peft_type": "OTHER"}
     told = breaches("adapter-config", peft(f"standard/{method}"), adapter_config=found)
     assert ("peft_type", "OTHER", kind) in told
+
+
+# What an aggregate depends on.
+
+
+def measured(known: bool = True, **other: Any) -> Change:
+    """Say of every round that it was measured."""
+
+    def change(record: dict[str, Any]) -> None:
+        for item in rounds(record):
+            item["dependence"] = {
+                "start": 0.0, "derived": 0.0 if known else None,
+                "together": None if known else 1.0, "unmoved": None if known else 0.0,
+            }  # fmt: skip
+            item["dependence"] |= other
+            for client in item["clients"]:
+                client["trained_influence"] = 1.0
+                client["influence"] = None if known else 0.2
+
+    return change
+
+
+def theirs(**other: Any) -> Change:
+    def change(record: dict[str, Any]) -> None:
+        strategy("pretend/own")(record)
+        measured(known=False, **other)(record)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (measured(start=0.1), 3),
+        (measured(derived=None), 3),
+        (measured(together=1.0), 3),
+        (put("federation.rounds.0.clients.0.influence", 0.1), 1),
+        (put("federation.rounds.0.clients.0.trained_influence", 1.0), 1),
+        (theirs(derived=0.0), 3),
+        (theirs(start=0.1), 0),
+        (theirs(together=None, unmoved=None), 0),
+    ],
+    ids=str,
+)
+def test_what_was_measured_of_a_round_is_what_its_strategy_lets_be_measured(
+    change: Change, found: int
+) -> None:
+    assert len(breaches("dependence", change)) == found
+    follows = put("federation.rounds.1.clients.2.trained_influence", 0.5)
+    assert len(breaches("dependence", measured(), follows)) == 1
+    assert breaches("dependence", measured(), strategy("standard/scaffold"), follows) == []
+    assert breaches("dependence", measured()) == []
+
+
+def test_an_aggregate_that_comes_from_elsewhere_is_named() -> None:
+    def one_client(record: dict[str, Any]) -> None:
+        for item in rounds(record):
+            for client in item["clients"][1:]:
+                client["influence"] = 0.0
+
+    def nothing(record: dict[str, Any]) -> None:
+        for item in rounds(record):
+            item["dependence"]["together"] = None
+            for client in item["clients"]:
+                client["influence"] = None
+
+    def said(*changes: Change) -> list[str]:
+        return [found for _, found, _ in breaches("other-sources", *changes)]
+
+    assert said(theirs()) == said(measured(unmoved=1.0)) == said() == []
+    assert said(theirs(unmoved=1.0)) == 3 * [
+        "the aggregate goes 100 % of its way when no client moved"
+    ]
+    assert said(theirs(start=0.1)) == 3 * ["clients were sent arrays 0.1 off"]
+    assert said(theirs(), nothing) == 3 * ["no influence of a reply could be measured"]
+    assert said(theirs(), one_client) == ["one client alone moves the aggregate, in every round"]

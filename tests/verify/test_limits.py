@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from clean_submission import Submission, generation_lines
 from clean_submission import score_of as counted_score
+from test_rules import another_strategy, measure, rounds_of
 
 from harness.boards.challenge import load_challenge
 from harness.document import sha256_text
@@ -122,6 +123,47 @@ limit("a round's loss, too low", "train-loss", first_loss, 1 - 0.9e-9, 1 - 1.1e-
 limit("a round's loss, too high", "train-loss", first_loss, 1 + 0.9e-9, 1 + 1.1e-9)
 limit("a learning rate, too low", "learning-rate", first_rate, 1 - 0.9e-12, 1 - 1.1e-12)
 limit("a learning rate, too high", "learning-rate", first_rate, 1 + 0.9e-12, 1 + 1.1e-12)
+
+
+def derived(s: Submission, value: float) -> None:
+    measure(s)
+    rounds_of(s)[2]["dependence"]["derived"] = value
+    s.rechain()
+
+
+def trained(s: Submission, value: float) -> None:
+    s.respec(lambda spec: another_strategy(spec, "pretend/own"))
+    measure(s, known=False)
+    rounds_of(s)[0]["clients"][1]["trained_influence"] = value
+    s.rechain()
+
+
+def of_another_strategy(s: Submission, field: str, value: float, clients: float = 0.2) -> None:
+    s.respec(lambda spec: another_strategy(spec, "pretend/own"))
+    measure(s, known=False)
+    rounds_of(s)[0]["dependence"][field] = value
+    for client in rounds_of(s)[0]["clients"]:
+        client["influence"] = clients
+    s.rechain()
+
+
+def together(s: Submission, value: float) -> None:
+    of_another_strategy(s, "together", value, clients=0.0)
+
+
+def unmoved(s: Submission, value: float) -> None:
+    of_another_strategy(s, "unmoved", value)
+
+
+def sent(s: Submission, value: float) -> None:
+    of_another_strategy(s, "start", value)
+
+
+limit("a distance from the formula", "dependence", derived, 1e-4, 1.01e-4)
+limit("a reply that follows training", "dependence", trained, 1e-6, 0.99e-6)
+limit("an aggregate that follows replies", "dependence", together, 1e-6, 0.99e-6)
+limit("an aggregate when nobody has moved", "other-sources", unmoved, 0.5, 0.501)
+limit("what clients of others start from", "other-sources", sent, 1e-4, 1.01e-4)
 # Three rounds of 12.5 s: a hundredth of a second and a millionth may be missing.
 limit("seconds of the rounds", "timing", federate_seconds, 37.489963, 37.489962)
 # From the challenge's day, 2026-03-29, to 2026-04-01 12:00, and a day that clocks may differ.

@@ -48,6 +48,30 @@ def test_a_ladder_with_evidence_is_clean(tmp_path: Path) -> None:
     assert verify([folder]).findings == ()
 
 
+def measure(submission: Submission, known: bool = True) -> None:
+    """Say of each round how its aggregate depends on its clients, as an honest run does."""
+    for item in rounds_of(submission):
+        item["dependence"] = {
+            "start": 0.0,
+            "derived": 0.0 if known else None,
+            "together": None if known else 1.0,
+            "unmoved": None if known else 0.0,
+        }
+        for client in item["clients"]:
+            client["trained_influence"] = 1.0
+            client["influence"] = None if known else 0.2
+    submission.rechain()
+
+
+def unmeasured(submission: Submission) -> None:
+    """Leave out what older records lack: dependence, and whose code ran."""
+    del submission.record["own_code"]
+    for item in rounds_of(submission):
+        del item["dependence"]
+        for client in item["clients"]:
+            del client["influence"], client["trained_influence"]
+
+
 def rounds_of(submission: Submission) -> list[dict[str, Any]]:
     rounds: list[dict[str, Any]] = submission.record["federation"]["rounds"]
     return rounds
@@ -317,6 +341,26 @@ def _(s: Submission) -> None:
     s.rechain()
 
 
+@fixture("dependence")
+def _(s: Submission) -> None:
+    measure(s)
+    rounds_of(s)[1]["dependence"]["derived"] = 0.3
+    s.rechain()
+
+
+@fixture("other-sources")
+def _(s: Submission) -> None:
+    s.respec(lambda spec: another_strategy(spec, "pretend/own"))
+    measure(s, known=False)
+    rounds_of(s)[1]["dependence"]["unmoved"] = 1.0
+    s.rechain()
+
+
+@fixture("own-code")
+def _(s: Submission) -> None:
+    s.record["own_code"] = []  # a plugin named `standard` whose digest nobody has audited
+
+
 @fixture("attempts")
 def _(s: Submission) -> None:
     rounds_of(s)[0]["clients"][0]["attempts"] = 10**9
@@ -540,6 +584,7 @@ def _an_older_card(s: Submission) -> None:
     s.record["schema_version"] = 1
     for name in ("harness", "foreign_modules", "startup_sha256"):
         del s.record["environment"][name]
+    unmeasured(s)
     s.card = s._card() + "More.\n"
 
 
@@ -728,6 +773,7 @@ def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path
     del submission.record["environment"]["harness"]
     del submission.record["environment"]["foreign_modules"]
     del submission.record["environment"]["startup_sha256"]
+    unmeasured(submission)
     for name in ("data", "step_schedule", "warmup_steps"):
         del spec["train"][name]
     for name in ("style", "system", "user"):

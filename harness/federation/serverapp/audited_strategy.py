@@ -17,6 +17,8 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from harness.errors import FederationError, PluginError
+from harness.federation.dependence.known_strategies import RULES
+from harness.federation.dependence.trial import MidRound
 from harness.federation.open_run import OpenRun
 from harness.federation.serverapp.grid import AuditedGrid
 from harness.federation.serverapp.round_record import Exchange
@@ -82,6 +84,10 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
             raise FederationError(
                 f"round {number} sampled no client; the strategy must train in every round"
             )
+        replies = list(replies)
+        held = None
+        if self.run.spec.strategy.name not in RULES:
+            held = MidRound.of(number, self.inner, self.run.build_strategy, replies)
         seed_draws(self.run.spec.seed, "aggregation", number)
         with calling_plugin(f"{self.name}: aggregate_train() of round {number}"):
             arrays, metrics = self.inner.aggregate_train(number, replies)
@@ -95,7 +101,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
                 f"aggregate of round {number} by {type(self.inner).__name__}: {problem};"
                 " lower the learning rate or mend the strategy"
             )
-        exchange = replace(grid.last, rest=self._rest(number))
+        exchange = replace(grid.last, rest=self._rest(number), before=self.sent, held=held)
         self.round_done(exchange, ordered, time.monotonic() - self.begin)
         return to_record(ordered), metrics
 

@@ -63,9 +63,7 @@ class Coordinator:
         roster = ask_roster(self.transport, run.job.challenge.num_supernodes)
         requests = ClientRequests(run, self.transport, roster, self.run_dir, self.options)
         roster_sha256 = roster_digest(roster)
-        writer = RoundWriter(
-            run, self.run_dir, self.ledger, roster_sha256, self.options.keep_checkpoints
-        )
+        writer = RoundWriter(run, self.run_dir, self.ledger, roster, self.options.keep_checkpoints)
         requests.meanwhile = writer.settle
         requests.on_reply = self._on_reply
         position = find_position(self.run_dir, run.job, self.ledger)
@@ -74,6 +72,7 @@ class Coordinator:
             writer.begin(position)
         else:
             strategy_state.restore(strategy, position.state, position.state_tensors)
+            writer.resume(position)
         requests.last_rounds = self.ledger.last_rounds()
         self.meter.skip(position.round * self.steps_per_round)
         writer.keep_adapter(position)

@@ -18,6 +18,8 @@ from harness.federation.serverapp.client_requests import ClientRequests
 from harness.federation.serverapp.message_checks import check_messages, count_bytes
 from harness.federation.serverapp.reply_checks import Reply
 from harness.federation.serverapp.round_record import Exchange
+from harness.federation.wire.names import ARRAYS_RECORD
+from harness.federation.wire.tensors import to_tensors
 
 MOST_LOOKS = 10
 """How often a strategy may ask for the nodes in one round. Flower's asks once when enough are
@@ -138,7 +140,9 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
         up = sum(reply.bytes_up for reply in replies)
         self._check_limit(self.bytes_total + down + up)
         self.bytes_total += down + up
-        self.last = Exchange(self.round, tuple(replies), down, up)
+        records = {id(r): r for r in (content[ARRAYS_RECORD] for content in wanted.values())}
+        sent = tuple(to_tensors(record) for record in records.values())
+        self.last = Exchange(self.round, tuple(replies), down, up, sent)
         return [reply.message for reply in replies]
 
     def _check_limit(self, total: int) -> None:

@@ -19,6 +19,7 @@ from harness.federation.wire.names import (
     LEARNING_RATE,
     LOSS,
     METRICS_RECORD,
+    TRAINED_INFLUENCE,
 )
 from harness.federation.wire.tensors import Shape, difference, digest_arrays, to_tensors
 from harness.processes.carried_error import CarriedError
@@ -40,6 +41,8 @@ class Reply:
     update_sha256: str
     attempts: int
     message: Message
+    trained_influence: float
+    """How what it returned follows what it trained; see `ClientRecord`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,9 @@ def check_reply(
         return Fault(f"metric {EXAMPLES} is {metrics[EXAMPLES]!r}; expected a whole number >= 1")
     if notes.get("partition") != partition:
         return Fault(f"reply says partition {notes.get('partition')!r}; expected {partition}")
+    follows = notes.get(TRAINED_INFLUENCE)
+    if not isinstance(follows, float) or not (math.isfinite(follows) and follows >= 0):
+        return Fault(f"note {TRAINED_INFLUENCE} is {follows!r}; expected a number of 0 or more")
     try:
         device = read_device(notes)
     except RecordError as error:
@@ -104,6 +110,7 @@ def check_reply(
         update_sha256=digest_arrays(arrays),
         attempts=attempts,
         message=message,
+        trained_influence=follows,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flwr.app import RecordDict
 
 from harness.document import canonical_json, sha256_text
@@ -63,6 +65,6 @@ def ask_roster(
     return dict(sorted(partitions.items()))
 
 
-def roster_digest(roster: dict[int, int]) -> str:
+def roster_digest(roster: Mapping[int, int]) -> str:
     """Return the digest of the partition ids, ascending. Node ids are Flower's and not in it."""
     return sha256_text(canonical_json(sorted(roster)))

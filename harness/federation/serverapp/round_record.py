@@ -9,10 +9,13 @@ import numpy as np
 
 from harness.document.float_sums import sum_in_order
 from harness.errors import FederationError
+from harness.federation.dependence.influence import Influence
+from harness.federation.dependence.trial import MidRound
 from harness.federation.serverapp.aggregation_error import aggregation_error
 from harness.federation.serverapp.reply_checks import Reply
 from harness.federation.wire.tensors import digest_arrays
 from harness.planning.forecast import message_bytes
+from harness.record.dependence import Dependence
 from harness.record.federation import ClientRecord, RoundRecord
 
 
@@ -25,12 +28,18 @@ class Exchange:
     """In partition order."""
     bytes_down: int
     bytes_up: int
+    sent: tuple[Mapping[str, np.ndarray], ...] = ()
+    """The arrays of the messages; of one that went to many, once."""
     rest: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Tensors of the adapter that every client held and nobody returned."""
+    before: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The whole adapter that the round began with."""
+    held: MidRound | None = None
+    """The strategy in the middle of the round, where the harness does not know its formula."""
 
 
-def client_record(reply: Reply) -> ClientRecord:
-    """Return what one client did."""
+def client_record(reply: Reply, influence: float | None = None) -> ClientRecord:
+    """Return what one client did, and what influence its reply had where that was measured."""
     return ClientRecord(
         partition=reply.partition,
         examples=reply.examples,
@@ -38,11 +47,18 @@ def client_record(reply: Reply) -> ClientRecord:
         update_sha256=reply.update_sha256,
         bytes_up=reply.bytes_up,
         attempts=reply.attempts,
+        trained_influence=reply.trained_influence,
+        influence=influence,
     )
 
 
 def round_record(
-    exchange: Exchange, aggregate: Mapping[str, np.ndarray], previous: str, took_s: float
+    exchange: Exchange,
+    aggregate: Mapping[str, np.ndarray],
+    previous: str,
+    took_s: float,
+    dependence: Dependence | None = None,
+    influence: Influence | None = None,
 ) -> RoundRecord:
     """Return the record of a round, linked to the digest of the round before it.
 
@@ -51,6 +67,8 @@ def round_record(
         aggregate: the adapter after the round, float32, by tensor name.
         previous: digest of the round before, or that of no round.
         took_s: how long the round took, in seconds.
+        dependence: what shows that the aggregate is made of the replies.
+        influence: of each client, where it was measured.
 
     Raises:
         FederationError: the clients trained with different learning rates.
@@ -80,9 +98,13 @@ def round_record(
         message_bytes_up=None if one_up == whole else one_up,
         train_loss=weighted,
         learning_rate=rates[0],
-        clients=tuple(client_record(reply) for reply in replies),
+        clients=tuple(
+            client_record(reply, influence.clients.get(place) if influence else None)
+            for place, reply in enumerate(replies)
+        ),
         aggregate_sha256=digest_arrays(aggregate),
         aggregation_error=aggregation_error(factors, examples),
+        dependence=dependence,
         duration_s=took_s,
         previous_digest=previous,
         digest="",

@@ -24,6 +24,9 @@ round, limits and folders. A reply's says the partition, the device and peft's c
 ERROR_RAISED = 600
 """Flower error code of a reply whose client raised; its reason is a `CarriedError`."""
 
+TRAINED_INFLUENCE = "trained-influence"
+"""What the harness's record of a train reply says besides; see `ClientRecord.trained_influence`."""
+
 QUERY_ROSTER = "query"
 QUERY_INITIAL = "query.initial"
 TRAIN = "train"

@@ -60,6 +60,8 @@ class Entry(Document):
     bytes_total: int | None = None
     parameters: int | None = None
     rounds: int | None = None
+    code: str = ""
+    """Whose code ran: `declared`, `own code: ...`, or nothing where it is not stated."""
     level: str
     findings: tuple[EntryFinding, ...] = ()
     created: str = ""

@@ -50,6 +50,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         bytes_total=record.communication.bytes_total,
         parameters=record.adapter.parameters,
         rounds=len(record.federation.rounds),
+        code="" if record.own_code is None else record.code,
         level=_level(submission),
         findings=tuple(
             EntryFinding(severity=f.severity, text=f"[{f.rule}] {f.found}; expected {f.expected}")

@@ -83,6 +83,8 @@ def columns_of(board: Board) -> list[Column]:
         Column(key="author", label="Author", form="text", shown=False),
         Column(key="licence", label="Licence", form="text", shown=False),
         Column(key="isolation", label="Isolation", form="text", shown=False),
+        Column(key="ran", label="Code", form="text", shown=False,
+               about="declared: audited components and data alone"),
         Column(key="date", label="Date", form="text", best="high", claims=True, shown=False),
     ]  # fmt: skip
 
@@ -123,6 +125,7 @@ def values_of(item: Ranked, board: Board) -> dict[str, Value]:
         "author": entry.author,
         "licence": entry.licence,
         "isolation": entry.isolation,
+        "ran": entry.code,
         "date": (entry.submitted or entry.created)[:10],
     }
 

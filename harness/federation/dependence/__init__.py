@@ -1,0 +1,1 @@
+"""What shows that a round's aggregate is made of its clients' replies."""
