@@ -17,10 +17,10 @@ ADAPTER_NAME = "default"
 
 @dataclass(frozen=True, slots=True)
 class LoraLayer:
-    """One layer y = c (W x + s B A d(x)), as peft holds it; d is dropout."""
+    """One layer y = c (W x + s B A d(x)) + v, as peft holds it; d is dropout, v the bias."""
 
     base: torch.nn.Module
-    """Holds W, (out, in), in full or in 4 bits; it has no bias."""
+    """Holds W, (out, in), in full or in 4 bits, and the frozen v, (out,), or None."""
     a: torch.nn.Parameter
     """(r, in)"""
     b: torch.nn.Parameter
@@ -34,8 +34,8 @@ class LoraLayer:
 def plain_lora_layer(layer: Any) -> LoraLayer | None:
     """Return what a LoRA or DoRA layer is made of, or None where there is more to it than that.
 
-    None is returned for other methods and variants, for more than one adapter, for a bias anywhere,
-    and for a base that is neither `torch.nn.Linear` nor 4-bit.
+    None is returned for other methods and variants, for more than one adapter, for biases of the
+    factors, and for a base that is neither `torch.nn.Linear` nor 4-bit.
     """
     from peft.tuners.lora.bnb import Linear4bit
     from peft.tuners.lora.layer import Linear
@@ -48,7 +48,7 @@ def plain_lora_layer(layer: Any) -> LoraLayer | None:
     variant = layer.lora_variant.get(ADAPTER_NAME)
     plain = (
         (type(layer) is Linear4bit or type(base) is torch.nn.Linear)
-        and base.bias is None
+        and not (base.bias is not None and base.bias.requires_grad)
         and list(layer.lora_A) == [ADAPTER_NAME]
         and layer.lora_A[ADAPTER_NAME].bias is None
         and layer.lora_B[ADAPTER_NAME].bias is None

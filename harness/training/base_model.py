@@ -50,7 +50,7 @@ def load_tokenizer(model: ModelSpec, model_dir: str) -> Any:
         raise SourceError(f"{model_dir}: no tokenizer can be loaded ({reason})") from None
 
 
-def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
+def load_base(model: ModelSpec, model_dir: str, device: str, packed: bool = True) -> Any:
     """Load and quantize the base model; all its weights are frozen.
 
     As the template does it: weights are read in the model's type, linear layers are quantized from
@@ -61,9 +61,10 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
         model: quantization and types.
         model_dir: folder with safetensors and config.
         device: "cpu" or "cuda".
+        packed: whether attention is the harness's, over packed batches, or the model's own.
 
     Returns:
-        The transformers model, set to packed attention; linear layers that are not quantized are in
+        The transformers model; linear layers that are not quantized are in
         the type that they compute in.
 
     Raises:
@@ -86,7 +87,7 @@ def load_base(model: ModelSpec, model_dir: str, device: str) -> Any:
             model_dir,
             dtype=getattr(torch, model.dtype),
             quantization_config=_quantization(model, dtype),
-            attn_implementation=attention.PACKED_ATTENTION,
+            attn_implementation=attention.PACKED_ATTENTION if packed else None,
             device_map={"": device},
             local_files_only=True,
             trust_remote_code=model.trust_remote_code,

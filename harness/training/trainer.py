@@ -31,6 +31,7 @@ from harness.training.fast.packing import pack
 from harness.training.fast.step import packed_loss
 from harness.training.history import history_added
 from harness.training.optimizers import make_optimizer
+from harness.training.padded_batch import padded_loss, padded_tokens
 from harness.training.partitions import Partitions
 from harness.training.prompt import check_prompt
 from harness.training.reply.local_round import pick, start_values
@@ -100,12 +101,15 @@ class Trainer:
         # Before anything is computed: dequantising and the first adapter are sums too.
         be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
-        self.model = load_base(spec.model, assets.model_dir, self._device)
+        self._packed = not (spec.train.exact_peft or spec.model.family.own_code)
+        self.model = load_base(spec.model, assets.model_dir, self._device, self._packed)
         # All clients make the same first adapter, whatever they have drawn until now.
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
         self.adapter = Adapter(self.model, spec.model, method, params)
-        speed_up_norms(self.model)
-        speed_up(self.model, self._dtype)
+        self._fast_layers = 0
+        if not spec.train.exact_peft:
+            speed_up_norms(self.model)
+            self._fast_layers = speed_up(self.model, self._dtype)
         self._initial = self.adapter.values()
         self._travelling = frozenset(travelling_shapes(spec.peft.name, method, self.adapter.shapes))
 
@@ -214,7 +218,8 @@ class Trainer:
         """Return what computes here; the number of actors is the caller's to fill in."""
         gpu = self._device == "cuda"
         doubtful = doubts(self.spec)
-        in_float32 = not gpu and self.spec.model.dtype != "float32"
+        notes = ["a CPU computes in float32"] * (not gpu and self.spec.model.dtype != "float32")
+        notes += self._computed()
         return Device(
             kind=self._device,
             name=torch.cuda.get_device_name() if gpu else _processor(),
@@ -222,8 +227,25 @@ class Trainer:
             actors=1,
             dtype=str(self._dtype).removeprefix("torch."),
             deterministic=not doubtful,
-            note="; ".join(["a CPU computes in float32"] * in_float32 + doubtful),
+            note="; ".join(notes + doubtful),
         )
+
+    def _computed(self) -> list[str]:
+        """Return, for the record, what of the layers is peft's and what is the harness's own."""
+        if self.spec.train.exact_peft:
+            return ["peft's own layers on padded batches"]
+        notes = []
+        if not self._packed:
+            notes.append("the model's own attention on padded batches: its code is its own")
+        params = self.spec.peft.params
+        if params.get("dropout") and self._fast_layers and self._is_dora():
+            notes.append(
+                "DoRA's dropout is on the low-rank path alone; train.exact_peft gives peft's"
+            )
+        return notes
+
+    def _is_dora(self) -> bool:
+        return bool(getattr(self.adapter.config, "use_dora", False))
 
     def _backward(self, chosen: list[Example], received: Mapping[str, torch.Tensor]) -> float:
         """Accumulate the gradients of one optimizer step; return its loss on the data."""
@@ -233,17 +255,22 @@ class Trainer:
         labels = sum(len(example.ids) - example.response_start for example in chosen)
         total = 0.0
         for start in range(0, len(chosen), size):
-            packed = pack(chosen[start : start + size], self._device)
-            tokens = packed.ids.shape[1]
-            checkpoint_if_needed(self.model, self.spec.model, tokens, self._device)
-            with torch.autocast(self._device, torch.bfloat16, self._dtype == torch.bfloat16):
-                loss = packed_loss(self.model, packed, labels)
+            loss = self._loss(chosen[start : start + size], labels)
             total += float(loss.detach())
             torch.autograd.backward(loss)
         # Once for a step, whatever it accumulates: the term is about the adapter, not about rows.
         if self._objective is not None and self._objective.loss is not None:
             torch.autograd.backward(self._objective.loss(self.adapter.trained(), received))
         return total
+
+    def _loss(self, batch: list[Example], labels: int) -> torch.Tensor:
+        packed = pack(batch, self._device) if self._packed else None
+        tokens = padded_tokens(batch) if packed is None else packed.ids.shape[1]
+        checkpoint_if_needed(self.model, self.spec.model, tokens, self._device)
+        with torch.autocast(self._device, torch.bfloat16, self._dtype == torch.bfloat16):
+            if packed is None:
+                return padded_loss(self.model, batch, labels, self._device)
+            return packed_loss(self.model, packed, labels)
 
     @property
     def _has_loss(self) -> bool:

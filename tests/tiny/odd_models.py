@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from harness.components import ModelSpec, spec_of_config
@@ -74,3 +76,13 @@ def odd_model(kind: str, device: str = "cpu") -> Any:
             if parameter.ndim == 1:  # transformers starts norms at one and biases at zero
                 torch.nn.init.normal_(parameter, 0.5 if "norm" in name else 0.0, 0.3)
     return model
+
+
+def make_odd_model(kind: str, tokenizer_of: Path, folder: Path) -> Path:
+    """Write a family's small model, with the tokenizer of another folder, as a mirror has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in tokenizer_of.iterdir():
+        if path.name.startswith(("tokenizer", "special_tokens", "chat_template")):
+            shutil.copy(path, folder)
+    odd_model(kind).save_pretrained(folder)
+    return folder

@@ -40,12 +40,35 @@ def test_first_20_losses_are_the_plain_loops(
     assert max(theirs) - min(theirs) > 0.2, "the losses must move for this to say something"
 
 
-@pytest.mark.parametrize("dora", [False, True])
-def test_layer_has_pefts_output_and_gradients(dora: bool) -> None:
+@pytest.mark.parametrize("bias", [False, True])
+def test_dropout_of_dora_is_on_the_low_rank_path_alone(bias: bool) -> None:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(3)
-    model = torch.nn.Sequential(torch.nn.Linear(24, 40, bias=False))
+    base = torch.nn.Linear(24, 40, bias=bias)
+    config = LoraConfig(r=4, lora_alpha=12, lora_dropout=0.5, use_dora=True, target_modules=["0"])
+    adapted = get_peft_model(torch.nn.Sequential(base), config).train()
+    layer: Any = adapted.base_model.model[0]
+    a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    torch.nn.init.normal_(b)
+    assert speed_up(adapted, torch.float32) == 1
+    x = torch.randn(64, 24)
+    torch.manual_seed(9)
+    found = adapted(x)
+    torch.manual_seed(9)
+    dropped = x * keep_mask(x, 0.5) / kept_share(0.5)
+    factor = layer.lora_magnitude_vector["default"].weight / (base.weight + 3 * b @ a).norm(dim=1)
+    expected = factor * (x @ base.weight.T + 3 * dropped @ a.T @ b.T)
+    torch.testing.assert_close(found, expected + (base.bias if bias else 0), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("dora", [False, True])
+def test_layer_has_pefts_output_and_gradients(dora: bool, bias: bool) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(3)
+    model = torch.nn.Sequential(torch.nn.Linear(24, 40, bias=bias))
     config = LoraConfig(r=4, lora_alpha=12, use_dora=dora, target_modules=["0"])
     adapted = get_peft_model(model, config).train()
     for parameter in adapted.parameters():

@@ -27,12 +27,16 @@ first block's mask, over the slots 0 to 3 of each line:
 
 So it is by slots, not by positions, that a token sees. What stands in a line beyond them, wrong
 guesses of the last pass or an earlier row's tokens, is seen by nobody until it is written over.
+
+A sliding window counts places of the official batch, where pads stand between a prompt and its
+continuation. With 2 pads behind a prompt of 3 tokens, slot 3 is place 5: a window of 4 shows it the
+places 2 to 5, that is its own slot and the slot 2. The pad query is the last pad, place 4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -58,6 +62,9 @@ class Span:
     pad_query: bool = False
     """Whether the last token is a pad off which the first new token is read: it stands at
     `PAD_POSITION` and does not attend to itself."""
+    prompt: int = 0
+    """Slots of the prompt; what follows is, in the official batch, `pads` places further on."""
+    pads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,26 @@ class Block:
     mask: Tensor
     """float32 (rows, 1, group * tokens, slots): 0 where a token attends, minus infinity elsewhere;
     `group` query heads share each head of keys."""
+    spans: tuple[Span, ...] = ()
+    """What each line is fed."""
+    windows: dict[int, Tensor] = field(default_factory=dict)
+    """Sliding window -> the mask of it, as layers have asked for it."""
+
+    def mask_within(self, window: int | None) -> Tensor:
+        """Return the mask, with what is `window` places or more before a token hidden too.
+
+        Args:
+            window: how many places of the official batch a token sees, its own included, or None.
+        """
+        longest = max(span.slot + len(span.tokens) + span.pads for span in self.spans)
+        if window is None or window >= longest:
+            return self.mask
+        if window not in self.windows:
+            before = _before(self.spans, self.tokens, self.mask.shape[-1], window)
+            group = self.mask.shape[2] // self.tokens
+            before = before.to(self.mask.device).repeat(1, 1, group, 1)
+            self.windows[window] = self.mask.masked_fill(before, -torch.inf)
+        return self.windows[window]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +157,7 @@ def _blocks(spans: Sequence[Span], group: int, device: torch.device) -> Iterator
     for rows in _neighbours(spans):
         tokens = len(rows[0].tokens)
         mask = _mask(rows, tokens).to(device).repeat(1, 1, group, 1)
-        yield Block(token, rows[0].line, len(rows), tokens, mask)
+        yield Block(token, rows[0].line, len(rows), tokens, mask, tuple(rows))
         token += len(rows) * tokens
 
 
@@ -159,3 +186,18 @@ def _mask(spans: Sequence[Span], tokens: int) -> Tensor:
     width = int(seen.max())
     hidden = torch.arange(width) >= seen[:, :, None]
     return torch.zeros(hidden.shape).masked_fill_(hidden, -torch.inf)[:, None]
+
+
+def _before(spans: Sequence[Span], tokens: int, slots: int, window: int) -> Tensor:
+    """Return which slots lie `window` places or more before a token: (rows, 1, tokens, slots)."""
+    first = torch.tensor([span.slot for span in spans])[:, None]
+    prompt = torch.tensor([span.prompt for span in spans])[:, None]
+    pads = torch.tensor([span.pads for span in spans])[:, None]
+
+    def place(slot: Tensor) -> Tensor:
+        return slot + pads * (slot >= prompt)
+
+    asking = place(first + torch.arange(tokens))
+    asking[:, -1] -= torch.tensor([int(span.pad_query) for span in spans])
+    held = place(torch.arange(slots)[None])
+    return (held[:, None] <= asking[:, :, None] - window)[:, None]

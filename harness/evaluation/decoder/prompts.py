@@ -4,7 +4,8 @@ In transformers 4.x a greedy decode of a padded batch depends, row by row, on
 - the row's own tokens, at positions 0, 1, 2 ... (pads are masked and take no position);
 - whether the row is padded on the right: then its first new token is read off a pad, which sits at
   position 1 and attends to the real tokens but not to itself;
-- how long the batch is padded, because prompt, pads and continuation share one maximum length.
+- how long the batch is padded, because prompt, pads and continuation share one maximum length, and
+  because a sliding window counts places of the batch, pads included.
 Nothing else crosses from one row to another, so rows may be decoded in any order and company.
 """
 
@@ -33,6 +34,8 @@ class RowPlan:
     """New tokens until the batch reaches its maximum length; at least 1."""
     task: str = ""
     """Evaluation set of the row: when its text is settled may depend on it."""
+    pads: int = 0
+    """Pads between the prompt and its continuation in the official batch."""
 
 
 def plan_rows(
@@ -61,10 +64,9 @@ def plan_rows(
                 f"rows {first}..{first + len(batch) - 1}: the longest prompt has {width} tokens;"
                 f" fewer than {max_length} are needed; this tokenizer cannot be evaluated"
             )
-        plans += [
-            RowPlan(tuple(row), right and len(row) < width, max_length - width, task)
-            for row in batch
-        ]
+        for row in batch:
+            pads = width - len(row) if right else 0
+            plans.append(RowPlan(tuple(row), pads > 0, max_length - width, task, pads))
     return plans
 
 

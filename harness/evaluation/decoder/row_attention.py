@@ -24,7 +24,7 @@ from harness.evaluation.decoder.row_cache import RowCache
 ROW_ATTENTION = "harness_rows"
 """The name under which transformers finds `attend_rows`."""
 
-UNSUPPORTED = ("softcap", "s_aux", "position_bias")
+UNSUPPORTED = ("s_aux", "position_bias")
 """Arguments by which some models change attention scores in ways that this function does not."""
 
 
@@ -43,6 +43,7 @@ def attend_rows(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
+    softcap: float | None = None,
     step: PackedStep | None = None,
     row_cache: RowCache | None = None,
     **others: Any,
@@ -58,7 +59,8 @@ def attend_rows(
         value: as `key`.
         attention_mask: None; the step holds the masks.
         scaling: factor of the scores; None: one over the root of head_dim.
-        sliding_window: how many slots a token sees at most, or None.
+        sliding_window: how many places of the official batch a token sees at most, or None.
+        softcap: bound c of the scores s, which become c tanh(s / c), or None. Gemma 2's.
         step: the forward pass.
         row_cache: where keys and values are.
         others: what this model passes besides.
@@ -75,35 +77,65 @@ def attend_rows(
             " the harness cannot decode this model"
         )
     asked = [name for name in UNSUPPORTED if others.get(name) is not None]
-    width = max(block.mask.shape[-1] for block in step.blocks)
-    if sliding_window is not None and sliding_window < width:
-        asked.append(f"a window of {sliding_window} tokens over a row of {width}")
     if asked:
         raise EvaluationError(
             f"{type(module).__name__} asks for {', '.join(asked)}, which the decoder does not"
             " compute; this model cannot be evaluated"
         )
     keys, values = row_cache.keys[module.layer_idx], row_cache.values[module.layer_idx]
-    parts = [_attend(query[0], keys, values, block, scaling) for block in step.blocks]
+    parts = [
+        _attend(query[0], keys, values, block, (scaling, sliding_window, softcap))
+        for block in step.blocks
+    ]
     return torch.cat(parts)[None], None
 
 
 def _attend(
-    query: Tensor, keys: Tensor, values: Tensor, block: Block, scaling: float | None
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    block: Block,
+    asked: tuple[float | None, int | None, float | None],
 ) -> Tensor:
-    """Return (rows * tokens, heads, head_dim) of one block."""
+    """Return (rows * tokens, heads, head_dim) of one block.
+
+    `asked` is the factor of the scores, the window and the bound of the scores.
+    """
+    scaling, window, softcap = asked
     rows, tokens, width = block.rows, block.tokens, block.mask.shape[-1]
     (heads, _, dim), kv_heads = query.shape, keys.shape[2]
     group = heads // kv_heads
     own = query[:, block.first_token : block.first_token + rows * tokens]
     folded = own.view(kv_heads, group, rows, tokens, dim).permute(2, 0, 1, 3, 4)
     lines = slice(block.first_line, block.first_line + rows)
-    found = scaled_dot_product_attention(
+    parts = (
         folded.reshape(rows, kv_heads, group * tokens, dim),
         keys[lines, :width].transpose(1, 2),
         values[lines, :width].transpose(1, 2),
-        attn_mask=block.mask,
-        scale=scaling,
     )
+    mask = block.mask_within(window)
+    if softcap is None:
+        found = scaled_dot_product_attention(*parts, attn_mask=mask, scale=scaling)
+    else:
+        found = _capped(*parts, mask, dim**-0.5 if scaling is None else scaling, softcap)
     unfolded = found.view(rows, kv_heads, group, tokens, -1).permute(0, 3, 1, 2, 4)
     return unfolded.reshape(rows * tokens, heads, -1)
+
+
+def _capped(
+    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, scaling: float, softcap: float
+) -> Tensor:
+    """Return attention whose scores are bounded before they are masked.
+
+    Source: transformers 5.24, `models/gemma2/modeling_gemma2.py`, `eager_attention_forward`.
+
+    Raises:
+        EvaluationError: a token sees nothing; that code would then average over what is hidden.
+    """
+    if bool(torch.isinf(mask).all(-1).any()):
+        raise EvaluationError(
+            "a pad stands farther from its prompt than the model's sliding window reaches, in a"
+            " model that bounds its scores; upstream's answer would be made of pads"
+        )
+    scores = torch.tanh((query @ keys.transpose(-1, -2)) * scaling / softcap) * softcap + mask
+    return torch.softmax(scores, dim=-1) @ values

@@ -73,13 +73,14 @@ class ActiveRow:
         if not self.ids:
             pad = [rules.pad_id] if self.plan.pad_query else []
             tokens = [*self.plan.ids[self._held :], *pad]
-            return Span(self.line, self._held, tokens, 1, self.plan.pad_query)
+            return Span(self.line, self._held, tokens, 1, self.plan.pad_query, real, self.plan.pads)
         # A pass writes one token more than it is fed guesses, and slots end with the budget.
         room = self.plan.budget_tokens - len(self.ids) - 1
         self._guesses = self._guess(min(sure_tokens, room), min(spare_tokens, room))
         # The first new token takes the slot right behind the prompt, where a pad query stood.
         tokens = [self.ids[-1], *self._guesses]
-        return Span(self.line, real + len(self.ids) - 1, tokens, len(tokens))
+        slot, pads = real + len(self.ids) - 1, self.plan.pads
+        return Span(self.line, slot, tokens, len(tokens), prompt=real, pads=pads)
 
     def _guess(self, sure_tokens: int, spare_tokens: int) -> list[int]:
         # A row that has repeated itself for 8 tokens is trusted with 8 more, not yet with 63.

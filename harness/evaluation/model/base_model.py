@@ -73,7 +73,7 @@ def load_base(
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
-            attn_implementation="sdpa",
+            attn_implementation=_attention(folder, trust_remote_code),
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
@@ -95,6 +95,16 @@ def load_base(
     model.to(device)
     quantize_once(model)
     return Base(model, tokenizer, int(tokenizer.eos_token_id))
+
+
+def _attention(folder: Path, trust_remote_code: bool) -> str:
+    """Return whose attention a model is loaded with: torch's, which cannot bound its scores."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=trust_remote_code
+    )
+    return "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
 
 
 def quantize_once(model: Any) -> None:

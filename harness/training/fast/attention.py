@@ -14,10 +14,14 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from harness.training.fast.packing import Packed
+from harness.errors import PluginError
+from harness.training.fast.packing import BLOCK, Packed
 
 PACKED_ATTENTION = "harness_packed"
 """The name under which transformers finds `packed_attention`."""
+
+UNKNOWN = ("s_aux", "position_bias")
+"""Arguments by which some models change attention scores in ways that are not computed here."""
 
 
 def register() -> None:
@@ -36,7 +40,9 @@ def packed_attention(
     packed: Packed,
     scaling: float,
     dropout: float = 0.0,
-    **_: Any,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Return what every token attends to, causally and within its example.
 
@@ -52,10 +58,21 @@ def packed_attention(
         packed: which token is where.
         scaling: factor of the scores.
         dropout: rate of the dropout of attention weights, in [0, 1); 0 in the models we know.
+        sliding_window: how many tokens a token sees at most, itself included; None: all before it.
+        softcap: bound c of the scores s, which become c tanh(s / c); None: none. Gemma 2's.
+        others: what this model passes besides.
 
     Returns:
         (1, T, heads, head_dim), and None for the weights.
+
+    Raises:
+        PluginError: the model asks for attention that this function does not compute.
     """
+    if asked := [name for name in UNKNOWN if others.get(name) is not None]:
+        raise PluginError(
+            f"{type(module).__name__} asks for {', '.join(asked)}, which packed attention does not"
+            " compute; train this model with train.exact_peft=true"
+        )
 
     def spread(tensor: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Return (R, heads, places of a block, head_dim) of (1, heads, T, head_dim)."""
@@ -64,21 +81,64 @@ def packed_attention(
         return rows.view(len(packed.mask), -1, heads, size).transpose(1, 2)
 
     grouped = query.shape[1] != key.shape[1]
-    if grouped and query.is_cuda:
+    if grouped and (query.is_cuda or softcap is not None):
         key, value = (_for_each_query_head(item, query.shape[1]) for item in (key, value))
         grouped = False
-    result = scaled_dot_product_attention(
-        spread(query, packed.queries),
-        spread(key, packed.keys),
-        spread(value, packed.keys),
-        attn_mask=packed.mask.to(query.dtype),
-        dropout_p=dropout,
-        scale=scaling,
-        enable_gqa=grouped,
-    )
+    mask = _within(packed, sliding_window).to(query.dtype)
+    parts = (
+        spread(query, packed.queries), spread(key, packed.keys), spread(value, packed.keys)
+    )  # fmt: skip
+    if softcap is None:
+        result = scaled_dot_product_attention(
+            *parts, attn_mask=mask, dropout_p=dropout, scale=scaling, enable_gqa=grouped
+        )
+    else:
+        result = capped_attention(*parts, mask, scaling, softcap, dropout)
     rows = result.transpose(1, 2).reshape(-1, result.shape[1] * result.shape[3])
     collected = rows.index_select(0, packed.collect)
     return collected.view(1, -1, result.shape[1], result.shape[3]), None
+
+
+def _within(packed: Packed, window: int | None) -> torch.Tensor:
+    """Return the batch's mask, with what is `window` tokens or more before a query hidden too.
+
+    Key j of a block is the token at position j of its example; see `packing`.
+    """
+    length = packed.mask.shape[-1]
+    if window is None or window >= length:
+        return packed.mask
+    place = packed.positions[0][packed.queries].view(-1, 1, BLOCK, 1)
+    before = torch.arange(length, device=place.device) <= place - window
+    return packed.mask.masked_fill(before, float("-inf"))
+
+
+def capped_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    scaling: float,
+    softcap: float,
+    dropout: float = 0.0,
+) -> torch.Tensor:
+    """Return attention whose scores are bounded before they are masked; torch has no kernel of it.
+
+    Args:
+        query: (rows, heads, queries, head_dim), of the type of the result.
+        key: (rows, heads, keys, head_dim).
+        value: as `key`.
+        mask: (rows, 1, queries, keys), 0 or minus infinity.
+        scaling: factor of the scores.
+        softcap: the bound c: c tanh(s / c).
+        dropout: rate of the dropout of attention weights.
+
+    Source: transformers 5.24, `models/gemma2/modeling_gemma2.py`, `eager_attention_forward`.
+    """
+    scores = (query @ key.transpose(-1, -2)) * scaling
+    scores = torch.tanh(scores / softcap) * softcap + mask
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    result: torch.Tensor = torch.nn.functional.dropout(weights, dropout) @ value
+    return result
 
 
 def _for_each_query_head(tensor: torch.Tensor, heads: int) -> torch.Tensor:

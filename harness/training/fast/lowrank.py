@@ -1,9 +1,10 @@
 """LoRA and DoRA layers as one step of autograd each, over a base in full or in 4 bits.
 
-LoRA   y = W x + s B A d(x)
-DoRA   y = c (W x + s B A d(x)),  c = m / ||W + s B A||          https://arxiv.org/abs/2402.09353
+LoRA   y = W x + s B A d(x) + v
+DoRA   y = c (W x + s B A d(x)) + v,  c = m / ||W + s B A||      https://arxiv.org/abs/2402.09353
 
-x is (tokens, in), W (out, in), A (r, in), B (out, r), m (out,), and d is dropout.
+x is (tokens, in), W (out, in), A (r, in), B (out, r), m (out,), v the bias of a layer that has one,
+and d is dropout.
 
 **The norm.** It is taken over each row of W + s B A, one number for each output. (The paper says
 columns: its W is transposed. Norms over torch's columns would be another method.) It is a constant
@@ -17,12 +18,12 @@ layer's type: bfloat16's 8 bits would round each norm, and with it c, by up to 0
 
 **Dropout.** One thing differs from peft. With dropout, peft's DoRA computes
 
-    y = W x + (c - 1) W d(x) + c s B A d(x)                 peft 0.21, `DoraLinearLayer.forward`
+    y = W x + v + (c - 1) W d(x) + c s B A d(x)             peft 0.21, `DoraLinearLayer.forward`
 
 for which it multiplies by W twice. Here dropout is on the low-rank path alone, as in the second
 formula above: the mean of peft's over dropout masks on W's input, since the mean of d(x) is x, at
 half the work. Without dropout the two are equal; with it, a run's figures are not those of peft's
-layer.
+layer. `train.exact_peft` trains with peft's.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def _fast_forward(
     # of A, B and m into these tensors (`copy_`); a tensor in their place would not be seen.
     source = _weight_source(parts.base, dtype)
     a, b, magnitude, norms = parts.a, parts.b, parts.magnitude, None
+    bias: Any = parts.base.bias
     if magnitude is not None:
         norms = torch.linalg.vecdot(source().float(), source().float())
 
@@ -84,6 +86,9 @@ def _fast_forward(
             result: torch.Tensor = _LowRank.apply(  # type: ignore[no-untyped-call]  # torch's own
                 x, weight, source, a, b, parts.scaling, p, factor
             )
+            # Outside of the step: DoRA's factor scales the products alone, and the bias is frozen.
+            if bias is not None:
+                result = result + bias.to(dtype)
         return result
 
     return forward

@@ -10,6 +10,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from harness.errors import EvaluationError
 from harness.evaluation.decoder import row_attention
+from harness.evaluation.decoder.packed_step import Span
+from harness.evaluation.decoder.row_attention import attend_rows
+from harness.evaluation.decoder.working_set import WorkingSet
 from harness.evaluation.model.base_model import Base
 from harness.evaluation.model.model_form import prepare
 
@@ -62,20 +65,29 @@ def test_models_of_many_kinds_decode(kind: str, config: dict[str, Any]) -> None:
     prepare(small(kind, **config))
 
 
-def test_a_window_shorter_than_a_row_is_refused() -> None:
-    with pytest.raises(EvaluationError, match=r"a window of 3 tokens over a row of \d"):
-        prepare(small("mistral", sliding_window=3))
+def test_a_window_shorter_than_a_row_and_bounded_scores_are_computed() -> None:
+    prepare(small("mistral", sliding_window=3))
+    prepare(small("gemma2", "eager", head_dim=16, sliding_window=3, attn_logit_softcapping=0.5))
 
 
-def test_capped_scores_are_refused() -> None:
-    with pytest.raises(EvaluationError, match="asks for softcap"):
-        prepare(small("gemma2", "eager", head_dim=16))
+def test_scores_that_are_changed_in_another_way_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="asks for s_aux"):
+        attend_rows(None, *[torch.zeros(1, 1, 1, 4)] * 3, None, step=(), row_cache=(), s_aux=1)  # type: ignore[arg-type]
+
+
+def test_a_pad_beyond_the_window_of_bounded_scores_is_refused() -> None:
+    base = small("gemma2", "eager", head_dim=16, sliding_window=3)
+    prepare(base)
+    working_set = WorkingSet(base.model, base.cache_shape(12), 1)
+    working_set.admit((5, 6))
+    with pytest.raises(EvaluationError, match="a pad stands farther from its prompt"):
+        working_set.feed([Span(0, 0, (5, 6, 0), 1, pad_query=True, prompt=2, pads=4)])
 
 
 def test_a_model_that_computes_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     real = row_attention._attend
     monkeypatch.setattr(
-        row_attention, "_attend", lambda *items: real(*items[:-1], scaling=0.9 * items[-1])
+        row_attention, "_attend", lambda *items: real(*items[:-1], (0.9 * items[-1][0], None, None))
     )
     with pytest.raises(
         EvaluationError, match=r"logits differ by .* this model cannot be evaluated"
