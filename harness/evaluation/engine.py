@@ -176,6 +176,7 @@ def load_engine(
     device: str,
     threads: int,
     trust_remote_code: bool = False,
+    noted: bool = False,
 ) -> Engine:
     """Load a base model, merge an adapter into it and return the engine.
 
@@ -187,6 +188,7 @@ def load_engine(
         device: `cpu` or `cuda`.
         threads: processors to use, from 1.
         trust_remote_code: whether code in the model's folder may run.
+        noted: whether the record says that the model asks for something else than greedy decoding.
 
     Raises:
         EvaluationError: the model cannot be evaluated, or the adapter does not fit it.
@@ -196,7 +198,7 @@ def load_engine(
         torch.backends.cuda.matmul.allow_tf32 = False
     decoding = protocol.decoding
     told_greedy = decoding.max_length_tokens is None
-    base = load_base(model_dir, device, decoding.seed, trust_remote_code, told_greedy)
+    base = load_base(model_dir, device, decoding.seed, trust_remote_code, told_greedy, noted)
     if adapter_dir is not None:
         merge_adapter(base, adapter_dir)
     return Engine(base, protocol, rows, threads)

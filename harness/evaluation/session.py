@@ -36,10 +36,12 @@ from harness.evaluation.result_key import (
     protocol_digest,
 )
 from harness.evaluation.scores import Measure, score
+from harness.record.data import DataRecord
 from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, ASSETS, SCORES, SPEC
 from harness.record.score import Score, Scores
 from harness.scoring.leak import LeakCount, count_leak
 from harness.sources.assets import Assets
+from harness.sources.generation_config import GREEDY_NOTE
 from harness.spec import RunSpec
 
 ELAPSED = "elapsed.json"
@@ -82,9 +84,9 @@ class EvaluatedRun:
         return protocol_of(self.challenge)
 
     @property
-    def model_sha256(self) -> str:
-        """Digest of the base model's files."""
-        return next(item.sha256 for item in self.assets.data if item.kind == "model")
+    def model(self) -> DataRecord:
+        """The base model's files, for the record."""
+        return next(item for item in self.assets.data if item.kind == "model")
 
     def key(self) -> ResultKey:
         """Return what the rows of this evaluation depend on."""
@@ -92,7 +94,7 @@ class EvaluatedRun:
         return ResultKey(
             adapter_sha256=None if folder is None else sha256_file(folder / ADAPTER_WEIGHTS),
             adapter_config_sha256=None if folder is None else sha256_file(folder / ADAPTER_CONFIG),
-            model_sha256=self.model_sha256,
+            model_sha256=self.model.sha256,
             protocol=protocol_digest(self.challenge),
             decoder_version=DECODER_VERSION,
             rows=self.spec.evaluation_rows,
@@ -245,6 +247,7 @@ def _lm_eval_results(
             run.device,
             threads,
             run.spec.model.trust_remote_code,
+            any(note.startswith(GREEDY_NOTE) for note in run.model.notes),
         )
 
     lm = JournaledLM(

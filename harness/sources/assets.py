@@ -62,7 +62,8 @@ def locate(
             paths, record = locate_evaluation_set(challenge, item.task, folder, offline)
             evaluation_files[item.task] = tuple(str(each) for each in paths)
             data.append(record)
-    model_dir, model_record = locate_model(spec.model, folder, offline, prefer_wheel=spec.smoke)
+    told_greedy = protocol_of(challenge).decoding.max_length_tokens is None
+    model_dir, model_record = locate_model(spec.model, folder, offline, spec.smoke, told_greedy)
     return Assets(
         model_dir=str(model_dir),
         training_file=training_file,

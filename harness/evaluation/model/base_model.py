@@ -16,6 +16,7 @@ from torch import nn
 
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.row_cache import CacheShape
+from harness.sources.generation_config import PLAIN, not_greedy
 
 PAD_TOKEN = "[PAD]"
 """The token added when a tokenizer has no pad token or pads with EOS. Source: upstream eval.py."""
@@ -50,7 +51,12 @@ class Base:
 
 
 def load_base(
-    folder: Path, device: str, seed: int, trust_remote_code: bool = False, told_greedy: bool = False
+    folder: Path,
+    device: str,
+    seed: int,
+    trust_remote_code: bool = False,
+    told_greedy: bool = False,
+    noted: bool = False,
 ) -> Base:
     """Load a base model and its tokenizer from local files.
 
@@ -60,11 +66,12 @@ def load_base(
         seed: torch's seed, set before loading, as upstream does.
         trust_remote_code: whether code in the folder may run; only when the model's spec says so.
         told_greedy: see `check_greedy`.
+        noted: whether the record says that the model asks for something else than greedy decoding.
 
     Raises:
         EvaluationError: transformers cannot load the model with torch's attention, the tokenizer
             has no EOS, or the model's generation config asks for something other than greedy
-            decoding.
+            decoding and the record does not say so.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -90,7 +97,8 @@ def load_base(
         raise EvaluationError(
             f"{folder}: the tokenizer has no EOS token; upstream's script needs one"
         )
-    check_greedy(model.generation_config, str(folder), told_greedy)
+    if not noted:
+        check_greedy(model.generation_config, str(folder), told_greedy)
     model.eval().requires_grad_(False)
     model.to(device)
     quantize_once(model)
@@ -151,42 +159,17 @@ def check_greedy(config: Any, where: str, told_greedy: bool = False) -> None:
     Args:
         config: transformers generation config of the model.
         where: the model's folder, for the message.
-        told_greedy: whether upstream's script itself asks for greedy decoding and a number of new
-            tokens, so that what the model says of these two does not matter. Its penalties do: the
-            script follows them, and the decoder here has none.
+        told_greedy: whether upstream's script itself asks for greedy decoding.
 
     Raises:
-        EvaluationError: a setting would sample or change scores; each is named. Upstream would
-            follow it, and a sampled label depends on the device's random stream.
+        EvaluationError: a setting would sample or change scores; each is named.
     """
-    plain: dict[str, tuple[object, ...]] = {
-        "do_sample": (None, False),
-        "num_beams": (None, 1),
-        "repetition_penalty": (None, 1, 1.0),
-        "no_repeat_ngram_size": (None, 0),
-        "encoder_repetition_penalty": (None, 1, 1.0),
-        "bad_words_ids": (None, []),
-        "suppress_tokens": (None, []),
-        "begin_suppress_tokens": (None, []),
-        "forced_bos_token_id": (None,),
-        "forced_eos_token_id": (None,),
-        "min_length": (None, 0),
-        "min_new_tokens": (None, 0),
-        "max_new_tokens": (None,),
-        "penalty_alpha": (None, 0, 0.0),
-        "sequence_bias": (None,),
-    }
-    told = ("do_sample", "max_new_tokens") if told_greedy else ()
-    found = [
-        f"{name}={value!r}"
-        for name, allowed in plain.items()
-        if name not in told
-        if (value := getattr(config, name, None)) not in allowed
-    ]
+    found = not_greedy({name: getattr(config, name, None) for name in PLAIN}, told_greedy)
     if found:
         raise EvaluationError(
             f"{where}: the model's generation config sets {', '.join(found)}; only greedy decoding"
-            " gives one answer on every machine; publish a revision without it"
+            " gives one answer on every machine, and this run's record does not say that it"
+            " differs; start the run again"
         )
 
 
