@@ -76,6 +76,9 @@ HELD = {
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
     "components LARGEST_SIZE":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
+    "sources PLAIN":
+        "tests/sources/test_locate.py"
+        "::test_a_model_that_asks_for_sampling_is_decoded_greedily_and_its_record_says_so",
     "sources MAX_CONFIG_BYTES":
         "tests/sources/test_hub_model.py"
         "::test_a_config_of_a_mebibyte_is_read_and_one_byte_more_is_not",
