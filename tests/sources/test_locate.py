@@ -116,10 +116,10 @@ def test_the_code_of_a_model_is_on_the_record_where_it_may_run(tmp_path: Path) -
 
 def test_code_that_lies_in_another_repository_is_refused(tmp_path: Path) -> None:
     coded = MODEL.with_values(trust_remote_code=True)
-    config = write_model(tmp_path) / "config.json"
-    config.write_text('{"auto_map": {"AutoModel": "modeling_x.X"}}')
+    folder = write_model(tmp_path)
+    rewrite(folder, auto_map={"AutoModel": "modeling_x.X"})
     locate_model(coded, tmp_path, True, False)
-    config.write_text('{"auto_map": {"AutoModel": "other/repo--modeling_x.X"}}')
+    rewrite(folder, auto_map={"AutoModel": "other/repo--modeling_x.X"})
     with pytest.raises(SourceError, match="auto_map names code of another repository"):
         locate_model(coded, tmp_path, True, False)
     locate_model(MODEL, tmp_path, True, False)
