@@ -38,6 +38,7 @@ def reevaluate(
     mirror: Path | None = None,
     threads: int | None = None,
     quiet: bool = False,
+    trust_remote_code: bool = False,
 ) -> Reproduction:
     """Evaluate again and compare every answer with the recorded one.
 
@@ -48,6 +49,7 @@ def reevaluate(
         mirror: where models and data lie.
         threads: torch threads; None: every processor.
         quiet: print no progress.
+        trust_remote_code: whether code out of the model's folder may run, if the record's did.
 
     Raises:
         UsageError: no result there, no weights, or `work_dir` is in use.
@@ -59,6 +61,7 @@ def reevaluate(
     record = original.record
     if record is None:
         raise UsageError(f"{path}: no result.json; finish the run, or give a submission folder")
+    original.refuse_unasked_code(trust_remote_code)
     refuse_used(work_dir)
     challenge = original.challenge()
     weights = find_weights(original.folder, record.adapter.sha256, adapter, mirror)

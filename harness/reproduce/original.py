@@ -74,6 +74,18 @@ class Original:
                     " in a mirror for example"
                 )
 
+    def refuse_unasked_code(self, asked: bool) -> None:
+        """Check that code out of the model's folder runs only where whoever repeats asks for it.
+
+        Raises:
+            UsageError: it would run, and nobody asked.
+        """
+        if self.spec.model.trust_remote_code and not asked:
+            raise UsageError(
+                f"{self.spec.model.hub_id} runs code out of its folder, here with all of your"
+                " rights; read it, and allow it with --trust-remote-code"
+            )
+
     def refuse_impossible(self, number: int | None, client: int | None) -> None:
         """Check that there is such a round and such a client, and a device to train on.
 

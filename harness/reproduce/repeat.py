@@ -45,6 +45,7 @@ def reproduce(
     client: int | None = None,
     mirror: Path | None = None,
     options: Options | None = None,
+    trust_remote_code: bool = False,
 ) -> Reproduction:
     """Repeat and compare.
 
@@ -56,6 +57,7 @@ def reproduce(
         client: repeat this partition of that round only.
         mirror: where models and data lie.
         options: how to run.
+        trust_remote_code: whether code out of the model's folder may run, if the record's did.
 
     Raises:
         UsageError: no such round or client, or `work_dir` is in use.
@@ -66,6 +68,7 @@ def reproduce(
     require_run_extra()
     original = read_original(path)
     original.refuse_impossible(number, client)
+    original.refuse_unasked_code(trust_remote_code)
     refuse_used(work_dir)
     spec, challenge = original.spec, original.challenge()
     _load(original, number, client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,26 @@ def test_a_client_with_another_plugin_refuses_to_train_and_names_both(small: Tin
     both = rf"\({ref.digest[:12]}\) here, the run was resolved with {ref.version} \(e{{12}}\)"
     with pytest.raises(PluginError, match=both):
         Worker(text, sha256_text(text))
+
+
+def test_a_client_that_imports_what_no_digest_covers_is_refused(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = small.job.canonical_json()
+    worker = Worker(text, sha256_text(text))
+    (tmp_path / "brought_along.py").write_text("")
+
+    def train(*arguments: Any) -> str:
+        import_module("colorsys")
+        return "an update"
+
+    def train_with_more(*arguments: Any) -> str:
+        monkeypatch.syspath_prepend(str(tmp_path))
+        import_module("brought_along")
+        return "an update"
+
+    monkeypatch.setattr(worker.trainer, "train", train)
+    assert worker.train({}, 1, 0, {}, 0, tmp_path) == "an update"
+    monkeypatch.setattr(worker.trainer, "train", train_with_more)
+    with pytest.raises(PluginError, match=rf"module brought_along was imported from {tmp_path}"):
+        worker.train({}, 1, 0, {}, 0, tmp_path)

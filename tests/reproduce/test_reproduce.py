@@ -180,6 +180,19 @@ def test_a_rung_that_could_not_be_written_is_refused_before_the_run(
     assert "--write needs a result.json" in str(found.exception)
 
 
+def test_a_model_s_own_code_runs_again_only_where_that_is_asked_for(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = json.loads((original / "spec.json").read_text())
+    spec["model"]["trust_remote_code"] = True
+    (original / "spec.json").write_text(json.dumps(spec))
+    with pytest.raises(UsageError, match="tests/tiny runs code out of its folder"):
+        reproduce(original, tmp_path / "again")
+    monkeypatch.setattr(module, "locate", lambda *args: pytest.fail("asked for"))
+    with pytest.raises(pytest.fail.Exception, match="asked for"):
+        reproduce(original, tmp_path / "again", trust_remote_code=True)
+
+
 def test_other_data_are_refused(
     original: Path, small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Accept tensors that differ by no more than the challenge's tolerance.",
 )
+@click.option("--trust-remote-code", is_flag=True, help="Let the model's own code run here.")
 @click.option("--write", is_flag=True, help="Write the earned rung into the submission folder.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON on stdout.")
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 def command(
     context: click.Context, path: Path, number: int | None, client: int | None, evaluation: bool,
     adapter: Path | None, mirror: Path | None, out: Path | None, actors: int | None,
-    tolerance: bool, write: bool, quiet: bool, as_json: bool,
+    tolerance: bool, trust_remote_code: bool, write: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Repeat a result, its evaluation, or one round or client of it, and compare.
 
@@ -65,10 +66,12 @@ def command(
         _refuse_to_write(original, path, client)
     with scratch(original, out, context.obj is True) as work_dir:
         if evaluation:
-            found = reevaluate(path, work_dir, adapter, mirror, quiet=quiet)
+            found = reevaluate(
+                path, work_dir, adapter, mirror, quiet=quiet, trust_remote_code=trust_remote_code
+            )
         else:
             options = Options(actors=actors, quiet=quiet)
-            found = reproduce(path, work_dir, number, client, mirror, options)
+            found = reproduce(path, work_dir, number, client, mirror, options, trust_remote_code)
     again = None
     if found.other_versions:
         again = repeating_command(original, number, client, evaluation)

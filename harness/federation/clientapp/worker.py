@@ -18,7 +18,12 @@ from harness.errors import PluginError
 from harness.federation.clientapp import client_state
 from harness.federation.job import Job
 from harness.federation.open_run import OpenRun
+from harness.processes.import_paths import foreign_modules
 from harness.training.trainer import Trainer, Update
+
+MODEL_CODE = "transformers_modules"
+"""Package in which transformers puts the code of models that may run theirs; it is on the record.
+Source: transformers `utils.hub.TRANSFORMERS_DYNAMIC_MODULE_NAME`."""
 
 
 class Worker:
@@ -34,6 +39,7 @@ class Worker:
         if sha256_text(job_text) != job_digest:
             raise PluginError("the job arrived altered; its digest is not the server's")
         job = parse_document(Job, parse_json(job_text, "job"), "job")
+        self._foreign = foreign_modules()  # of the process before it loads a plugin
         self.digest = job_digest
         self.run = OpenRun(job)
         self.trainer = Trainer(
@@ -67,6 +73,23 @@ class Worker:
         plan = self.run.plan(number)
         had = client_state.load(folder, partition, last) if plan.keep and last else {}
         update = self.trainer.train(arrays, number, partition, config, plan, had)
+        self._refuse_foreign_modules()
         if plan.keep:
             client_state.save(folder, partition, number, update.kept)
         return update
+
+    def _refuse_foreign_modules(self) -> None:
+        """Check that nothing was imported that no digest covers.
+
+        Raises:
+            PluginError: a module was, from outside of the Python environment; it is named.
+        """
+        known = set(self._foreign)
+        if self.run.spec.model.trust_remote_code:
+            known.add(MODEL_CODE)
+        for name, folder in foreign_modules().items():
+            if name not in known:
+                raise PluginError(
+                    f"module {name} was imported from {folder}, which no digest of a plugin covers;"
+                    " make it a part of the plugin's distribution"
+                )
