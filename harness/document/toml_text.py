@@ -72,7 +72,7 @@ def _table(
     for key, value in tree.items():
         if key not in tables and value is not None:
             yield from _comment((*path, key), comments)
-            yield f"{_key(key)} = {_inline(value)}"
+            yield f"{_key(key)} = {toml_value(value)}"
     depth, prefix = len(path) + 1, "".join(f"{part}." for part in path)
     for name in comments:  # What is not there is said where it would stand.
         if (
@@ -100,10 +100,13 @@ def _key(key: str) -> str:
     )
 
 
-def _inline(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return one value as TOML writes it on one line; a table becomes an inline one."""
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(k)} = {_inline(v)}" for k, v in value.items() if v is not None)
+        inside = ", ".join(
+            f"{_key(k)} = {toml_value(v)}" for k, v in value.items() if v is not None
+        )
         return f"{{ {inside} }}" if inside else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_inline, value))}]"
+        return f"[{', '.join(map(toml_value, value))}]"
     return tomli_w.dumps({"x": value})[len("x = ") : -1]

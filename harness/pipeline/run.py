@@ -5,6 +5,7 @@ A run directory holds everything, so a stage that an earlier session finished is
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +21,15 @@ from harness.evaluation.launch import evaluate_run
 from harness.federation.engine import federate
 from harness.federation.job import Job
 from harness.federation.options import Options
+from harness.federation.storage.ledger import ROUNDS
 from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
+from harness.pipeline.events import Events, Observer, told
 from harness.pipeline.loss_plot import plot_loss
 from harness.planning.devices import refuse_hopeless_device
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.rules import refuse
 from harness.processes import startup
-from harness.progress import say
 from harness.record.card import card
 from harness.record.file_names import (
     ADAPTER,
@@ -50,6 +52,12 @@ class Settings:
     mirror: Path | None = None
     quiet: bool = False
     federation: Options = field(default_factory=lambda: Options())
+    observers: tuple[Observer, ...] = ()
+    """Told every event of the run, besides the console."""
+
+    def events(self) -> Events:
+        """Return the events of a session that begins now."""
+        return Events(self.observers if self.quiet else (told, *self.observers))
 
 
 def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
@@ -66,18 +74,22 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     resolved = _resolved(request, settings)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
-    if resolved.replaced and not settings.quiet:
-        say(f"--smoke replaces {', '.join(resolved.replaced)}")
     out = settings.out or run_directory.default_run_dir(resolved.spec)
     run_directory.refuse_existing(out)
     run_directory.refuse_unwritable(out)
+    events = settings.events()
+    events.run_dir = out
+    events.step(f"run directory: {out}")
+    if resolved.replaced:
+        events.step(f"--smoke replaces {', '.join(resolved.replaced)}")
+    events.step(f"{resolved.spec.label} for {resolved.challenge.id}: looking for model and data")
     assets = locate(resolved.spec, resolved.challenge, settings.mirror)
     job = Job(spec=resolved.spec, challenge=resolved.challenge, assets=assets)
     with run_directory.run_lock(out):
         run_directory.refuse_existing(out)  # another process may have been quicker
         run_directory.create(out, resolved.spec, assets)
         run_directory.keep_command(out, request.command(resolved.spec))
-        return out, _finish(out, job, settings)
+        return out, _finish(out, job, settings, events)
 
 
 def resume(out: Path, request: Request | None, settings: Settings) -> ResultRecord:
@@ -102,13 +114,16 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
             f"{out}: run under {spec.challenge.id} {spec.challenge.digest[:12]}, this harness has"
             f" {digest_of(challenge)[:12]}; resume with the harness version that started it"
         )
+    events = settings.events()
+    events.run_dir = out
+    events.step(f"run directory: {out}, resumed")
     assets = locate(spec, challenge, settings.mirror)
     if (out / ASSETS).is_file():
         _refuse_other_data(out, read_document(Assets, out / ASSETS), assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
     with run_directory.run_lock(out):
         run_directory.create(out, spec, assets)
-        return _finish(out, job, settings)
+        return _finish(out, job, settings, events)
 
 
 def _resolved(request: Request, settings: Settings) -> Resolved:
@@ -125,11 +140,27 @@ def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
             )
 
 
-def _finish(out: Path, job: Job, settings: Settings) -> ResultRecord:
-    """Run the stages from the federation on; what an earlier session finished is not repeated."""
-    with _timed(out, "federate", settings.quiet):
+def _finish(out: Path, job: Job, settings: Settings, events: Events) -> ResultRecord:
+    """Run the stages from the federation on, and say how to go on where one of them stops."""
+    try:
+        return _stages(out, job, settings, events)
+    except BaseException:
+        events.step(f"stopped; go on with: harness run --resume {shlex.quote(str(out))}")
+        raise
+
+
+def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRecord:
+    """Run the stages; what an earlier session finished is not repeated."""
+    train, supernodes = job.spec.train, job.challenge.num_supernodes
+    clients = job.challenge.clients_per_round(train.fraction)
+    events.step(
+        f"federate: {train.rounds} rounds of {clients} clients of {supernodes} supernodes,"
+        f" {train.max_steps} steps each; starting Flower"
+    )
+    with _timed(out, "federate"), events.rounds(out / ROUNDS, train.rounds):
         outcome = federate(job, out, settings.federation)
-    with _timed(out, "evaluate", settings.quiet):
+    events.step(f"evaluate: {', '.join(item.task for item in job.challenge.evaluation)}")
+    with _timed(out, "evaluate"):
         evaluated = evaluate_run(
             out,
             device=job.spec.compute.device,
@@ -141,15 +172,14 @@ def _finish(out: Path, job: Job, settings: Settings) -> ResultRecord:
     plot_loss(record, out / LOSS_PLOT)
     write_atomic(out / CARD, card(record, job.challenge, run_directory.read_command(out)))
     write_atomic(out / RESULT, pretty_json(record.to_json()))
+    events.finished(record)
     return record
 
 
 @contextmanager
-def _timed(out: Path, name: str, quiet: bool) -> Iterator[None]:
-    """Time a stage into `timing.json`, also when it fails, and announce it."""
+def _timed(out: Path, name: str) -> Iterator[None]:
+    """Time a stage into `timing.json`, also when it fails."""
     begin = time.monotonic()
-    if not quiet:
-        say(f"[{name}]")
     try:
         yield
     finally:

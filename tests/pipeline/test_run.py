@@ -86,8 +86,7 @@ def test_a_smoke_run_is_not_eligible_and_says_why(
 ) -> None:
     assert not record.eligible
     assert any("smoke" in reason for reason in record.ineligible_because)
-    for reason in record.ineligible_because:
-        assert reason in smoke[1]
+    assert "a smoke run: it shows that everything works, and ranks nowhere" in smoke[1]
 
 
 def test_the_bytes_on_the_record_are_those_of_the_forecast(record: ResultRecord) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.machine.versions import require_run_extra
 from harness.processes.signals import answering_signals, interrupt
+from harness.record.file_names import RESULT
 from harness.record.result import ResultRecord
 
 
@@ -103,13 +105,22 @@ def _refuse_ignored(options: dict[str, Any]) -> None:
 
 def summary(folder: Path, record: ResultRecord) -> str:
     """Return the last lines for people: scores, communication, eligibility, where it all is."""
-    lines = [
-        f"{score.task:<6} {100 * score.value:6.2f} %  +/- {100 * score.stderr:.2f}"
-        for score in record.scores
-        if score.metric == "accuracy"
+    official = [score for score in record.scores if score.metric == "accuracy"]
+    width = max(len("mean"), *(len(score.task) for score in official))
+    lines = [f"{'set':<{width}}  accuracy  +/- one standard error, over the rows evaluated"]
+    lines += [
+        f"{score.task:<{width}}  {100 * score.value:6.2f} %  +/- {100 * score.stderr:.2f},"
+        f" {score.examples:,} rows"
+        for score in official
     ]
-    lines.append(f"{'mean':<6} {100 * record.average:6.2f} %")
+    lines.append(f"{'mean':<{width}}  {100 * record.average:6.2f} %")
     lines.append(f"{record.communication.bytes_total / MIB:,.2f} MiB communicated")
-    lines += [f"not eligible: {reason}" for reason in record.ineligible_because]
-    lines.append(f"result: {folder / 'result.json'}")
+    if record.spec.smoke:
+        lines.append("a smoke run: it shows that everything works, and ranks nowhere")
+    else:
+        lines += [f"not eligible: {reason}" for reason in record.ineligible_because]
+    place = shlex.quote(str(folder))
+    lines.append(f"result: {folder / RESULT}; check it: harness verify {place}")
+    if record.eligible:
+        lines.append(f"file it: harness submit {place}")
     return "\n".join(lines)
