@@ -46,13 +46,20 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
 )
 @click.option("--retries", type=click.IntRange(0), help="Retries of a failed client.")
 @click.option("--keep-checkpoints", type=click.IntRange(1), help="Newest checkpoints that stay.")
+@click.option(
+    "--track",
+    "tracks",
+    multiple=True,
+    type=click.Choice(["tensorboard", "trackio", "wandb"]),
+    help="Tell an experiment tracker every round; repeatable.",
+)
 @click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @answering_signals(interrupt)
 def command(
     out: Path | None, resume: Path | None, mirror: Path | None, quiet: bool, as_json: bool,
-    plugin: str | None, file: Path | None, **options: Any,
+    plugin: str | None, file: Path | None, tracks: tuple[str, ...], **options: Any,
 ) -> None:  # fmt: skip
     """Federate a recipe in Flower, evaluate its adapter and write result.json.
 
@@ -63,12 +70,14 @@ def command(
     require_run_extra()
     from harness.federation.options import Options
     from harness.pipeline import run
+    from harness.pipeline.trackers import tracker
 
     names = ("actors", "client_timeout", "retries", "keep_checkpoints", "superlink")
     chosen = {name: options.pop(name) for name in names}
     chosen["client_timeout_s"] = chosen.pop("client_timeout")
     given = {name: value for name, value in chosen.items() if value is not None}
-    settings = run.Settings(out, mirror, quiet, Options(quiet=quiet, **given))
+    observers = tuple(map(tracker, dict.fromkeys(tracks)))
+    settings = run.Settings(out, mirror, quiet, Options(quiet=quiet, **given), observers)
     if resume is not None:
         if out is not None:
             raise UsageError("--out and --resume exclude each other; a resumed run stays in place")
