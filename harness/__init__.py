@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
-
-if TYPE_CHECKING:
-    from harness.interface import Plan, Run, load, plan, resume, run
 
 __all__ = ["Plan", "Run", "__version__", "hookimpl", "load", "plan", "resume", "run"]
 __version__ = "0.2.0.dev0"

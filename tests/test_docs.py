@@ -38,6 +38,7 @@ ELSEWHERE = {
         "planning/test_recipe_files.py"
     ),
     r"harness (runs|compare .*)": "side_by_side/test_comparing.py",
+    r"harness sweep .*": "side_by_side/test_sweep.py",
     r"harness doctor.*": "machine/test_doctor.py",
     r"harness model .*": "sources/test_hub_model.py",
     r"harness publish .*": "submissions/test_submit.py",

@@ -59,6 +59,8 @@ HELD = {
     "claims MAX_TEXT_BYTES": f"{CLAIMS}test_a_text_of_2_mib_is_read_and_one_byte_more_is_not",
     "claims MAX_PUBLISHED_BYTES":
         f"{CLAIMS}test_generations_of_64_mib_are_counted_and_one_byte_more_are_not",
+    "side_by_side MAX_CELLS":
+        "tests/side_by_side/test_sweep.py::test_a_sweep_has_1000_cells_at_most",
     "machine ENOUGH_DISK_BYTES":
         "tests/machine/test_doctor.py::test_a_disk_is_enough_from_10_gib_on",
     "machine ENOUGH_MEMORY_BYTES":
@@ -206,7 +208,7 @@ LINUX = "a number of the kernel's interface, without which tests/boards/executio
 FREE = {
     **dict.fromkeys(
         (
-            "machine HUB", "machine HUB_TIMEOUT_S",
+            "machine HUB", "machine HUB_TIMEOUT_S", "pipeline POLL_S",
             "claims TEMPLATE_DROPOUT", "claims TEMPLATE_RANK", "claims TEMPLATE_ALPHA",
             "boards FOLDER_BYTES", "boards FOLDER_FILES", "boards MEMORY_BYTES",
             "boards PIPE_BYTES", "boards DRAIN_BYTES_PER_S", "boards PRINTED_CHARACTERS",

@@ -37,6 +37,7 @@ SUMMARIES = {
     "run": "Federate, evaluate and write the standardised result.",
     "runs": "List the runs in a folder and how far each has come.",
     "submit": "Write a run directory as a submission folder.",
+    "sweep": "Run one recipe over a grid of settings and seeds.",
     "verify": "Check results and submissions from their files alone.",
 }
 """Name -> one line of help, so that `harness --help` imports no sub-command."""

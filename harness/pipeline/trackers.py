@@ -27,7 +27,7 @@ Values = Mapping[str, float]
 
 
 class Sink(Protocol):
-    """Where a tracker puts numbers."""
+    """A place where a tracker puts numbers."""
 
     def log(self, values: Values, step: int) -> None:
         """Keep values of a round."""

@@ -1,0 +1,154 @@
+"""A sweep runs every cell once, goes on where it stopped, and shows mean and spread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import stdev
+
+import pytest
+from clean_submission import Submission
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.document import pretty_json
+from harness.errors import UsageError
+from harness.side_by_side.sweep import (
+    MAX_CELLS,
+    Cell,
+    CellResult,
+    cells_of,
+    groups_of,
+    harness_run,
+    read_sweep,
+    run_sweep,
+)
+
+SWEEP = """
+recipe = "smollm2-dora/135m"
+smoke = true
+device = "cpu"
+settings = { "peft.r" = 4 }
+[grid]
+strategy = ["standard/fedavg", "standard/fedprox"]
+seed = [1, 2, 3]
+"""
+
+
+def write(folder: Path, text: str = SWEEP) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "sweep.toml"
+    path.write_text(text)
+    return path
+
+
+def cells(folder: Path, text: str = SWEEP) -> list[Cell]:
+    return cells_of(read_sweep(write(folder, text)), folder)
+
+
+class Starts:
+    """Stands for the command `harness`: writes a result, or fails where it is told to."""
+
+    def __init__(self, failing: str = "no cell") -> None:
+        self.failing = failing
+        self.calls: list[Sequence[str]] = []
+
+    def __call__(self, arguments: Sequence[str]) -> tuple[int, str]:
+        self.calls.append(arguments)
+        folder = Path(
+            arguments[arguments.index("--resume" if "--resume" in arguments else "--out") + 1]
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        made = Submission(seed=1 + len(self.calls))
+        (folder / "spec.json").write_text(pretty_json(made.record["spec"]))
+        if self.failing in folder.name:
+            return 6, "error: a client failed; resume the run"
+        (folder / "result.json").write_text(pretty_json(made.record))
+        return 0, ""
+
+
+def test_a_grid_is_every_combination_and_each_a_command(tmp_path: Path) -> None:
+    found = cells(tmp_path)
+    assert len(found) == 6
+    assert found[0].arguments == (
+        "--plugin", "smollm2-dora/135m", "--smoke", "--device", "cpu", "--set", "peft.r=4",
+        "--set", 'strategy="standard/fedavg"', "--seed", "1",
+    )  # fmt: skip
+    assert len({cell.name for cell in found}) == 6
+    listed = CliRunner().invoke(cli, ["sweep", str(tmp_path / "sweep.toml"), "--dry-run"])
+    assert listed.output.count("harness run --plugin smollm2-dora/135m") == 6
+
+
+def test_every_cell_of_a_sweep_is_a_run_that_can_be_planned(tmp_path: Path) -> None:
+    """What `harness run` is given is what `harness plan` takes."""
+    for cell in cells(tmp_path)[::3]:
+        done = CliRunner().invoke(cli, ["plan", *cell.arguments])
+        assert done.exit_code == 0, done.output
+
+
+def test_a_list_has_the_cells_that_it_names(tmp_path: Path) -> None:
+    text = 'recipe = "mine.toml"\n[[runs]]\nrounds = 1\n[[runs]]\nrounds = 2\nlr = 1e-3\n'
+    first, second = cells(tmp_path, text)
+    assert first.arguments[0] == str(tmp_path / "mine.toml")
+    assert second.name == "rounds-2_lr-0.001"
+
+
+def test_finished_cells_are_left_and_begun_ones_resumed(tmp_path: Path) -> None:
+    found = cells(tmp_path)
+    failing = Starts(found[1].name)
+    results = run_sweep(found, tmp_path / "out", start=failing)
+    assert [item.record is None for item in results] == [False, True, False, False, False, False]
+    assert results[1].problem == "exit 6: error: a client failed; resume the run"
+    again = Starts()
+    results = run_sweep(found, tmp_path / "out", start=again)
+    assert all(item.record is not None for item in results)
+    assert again.calls == [["run", "--resume", str(tmp_path / "out" / found[1].name)]]
+
+
+def test_seeds_are_gathered_with_their_mean_and_spread(tmp_path: Path) -> None:
+    results = run_sweep(cells(tmp_path), tmp_path / "out", start=Starts(), jobs=2)
+    groups = groups_of([*results[:5], CellResult(results[5].cell, None, "gone")])
+    assert {len(group.averages) for group in groups} == {2, 3}
+    whole = next(group for group in groups if len(group.averages) == 3)
+    assert whole.spread == pytest.approx(stdev(whole.averages))
+    assert {group.missing for group in groups} == {0, 1}
+    assert [group.mean for group in groups] == sorted((g.mean for g in groups), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SWEEP.replace("[1, 2, 3]", "[1, 2, 1]"), "cells 1 and 3 are equal"),
+        ('recipe = "a"\n', "a [grid] or [[runs]]"),
+        (SWEEP + "[[runs]]\nrounds = 1\n", "one of the two"),
+        (SWEEP.replace("[1, 2, 3]", "[]"), "grid"),
+        (SWEEP.replace("recipe", "recipee"), "recipe"),
+        (SWEEP.replace('"cpu"', "nan"), "no finite number"),
+        ("[", "not TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_sweep_is_said(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        cells(tmp_path, text)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("count", "refused"), [(MAX_CELLS, False), (MAX_CELLS + 1, True)])
+def test_a_sweep_has_1000_cells_at_most(count: int, refused: bool, tmp_path: Path) -> None:
+    text = f'recipe = "a"\n[grid]\nseed = {list(range(count))}\n'
+    if refused:
+        with pytest.raises(UsageError, match="1000 at most"):
+            cells(tmp_path, text)
+    else:
+        assert len(cells(tmp_path, text)) == count
+
+
+def test_a_cell_that_cannot_start_is_its_last_line_and_the_exit_code(tmp_path: Path) -> None:
+    code, line = harness_run(["run", "--plugin", "nothing"])
+    assert code in (3, 4)
+    assert line.startswith("error: ")
+    path = write(tmp_path, 'recipe = "nothing"\n[grid]\nseed = [1]\n')
+    done = CliRunner().invoke(cli, ["sweep", str(path), "--out", str(tmp_path / "out"), "--json"])
+    assert "1 of 1 cells have no result" in str(done.exception)
+    assert json.loads(done.stdout)[0]["missing"] == 1
