@@ -119,6 +119,8 @@ HELD = {
     "leaderboard OUTPUT_CHARACTERS": f"{SHOWN}test_160_characters_of_an_answer_are_shown",
     "leaderboard TEXT_CHARACTERS":
         f"{SHOWN}test_a_text_of_a_recipe_is_shown_up_to_4000_characters",
+    "leaderboard MARKDOWN_ROWS":
+        f"{SHOWN}test_200_rows_stand_in_the_markdown_and_the_rest_is_counted",
     "leaderboard STATIC_ROWS":
         f"{SHOWN}test_50_rows_stand_in_the_html_and_the_rest_in_the_data",
     "new_plugin LONGEST_NAME":
@@ -270,6 +272,7 @@ FREE = {
     "federation APP_NAME_CHARACTERS": "Flower's own limit; tests/federation/superlink asks Flower",
     "leaderboard WIDTH": DRAWING, "leaderboard HEIGHT": DRAWING,
     "leaderboard DIGITS": "more decimals than a table shows",
+    "leaderboard SETTLED_S": WAITING,
     "leaderboard MOST_KEPT": "how much a cache keeps: no result depends on it",
     "evaluation BLOCK_SIZE": "tests/evaluation/model compares every weight with bitsandbytes'",
     "evaluation CHECK_TOKENS": "how many tokens a model is tried with",

@@ -11,7 +11,7 @@ from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError
 from harness.leaderboard.columns import Ranked
 from harness.leaderboard.compare import rank_groups
-from harness.leaderboard.data import board_value
+from harness.leaderboard.data import board_text, board_value
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.entries.verdicts import Shown, entries_of
@@ -69,7 +69,7 @@ def _board_files(view: BoardView, ours: Sequence[Shown], out: Sequence[str]) -> 
         "README.md": markdown(items, board, claims),
         "leaderboard.csv": comma_separated(items, board),
         "claims.csv": comma_separated(claims, board),
-        "leaderboard.json": pretty_json(board_value(items, board, out, claims)),
+        "leaderboard.json": board_text(board_value(items, board, out, claims)),
         "index.html": board_page(view),
         "entries.js": data_script("leaderboardIndex", inline_json(page_data(items, claims, board))),
     }

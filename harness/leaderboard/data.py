@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,3 +46,16 @@ def _entry(item: Ranked) -> dict[str, Any]:
         "status": item.status,
         **item.entry.model_dump(mode="json"),
     }
+
+
+def board_text(value: dict[str, Any]) -> str:
+    """Return the JSON text of a board, a line for each entry."""
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, list) and key in ("entries", "claims"):
+            rows = ",\n".join(f"    {json.dumps(row, ensure_ascii=False)}" for row in item)
+            text = f"[\n{rows}\n  ]" if rows else "[]"
+        else:
+            text = json.dumps(item, ensure_ascii=False)
+        lines.append(f"  {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"

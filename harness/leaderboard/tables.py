@@ -39,9 +39,12 @@ rank.
 """
 
 
+MARKDOWN_ROWS = 200
+"""Rows of a Markdown table; the CSV table has all."""
+
 MORE = (
-    "Base weights", "Family", "Method", "Strategy", "Hours", "Author", "Licence", "Isolation",
-    "Date",
+    "Base weights", "Family", "Method", "Strategy", "Hours", "Author", "Licence", "Whose code",
+    "Isolation", "Date",
 )  # fmt: skip
 """What the CSV table holds beside the columns of the Markdown table."""
 
@@ -55,6 +58,7 @@ def _more(entry: Entry) -> list[str]:
         "" if entry.seconds is None else f"{entry.seconds / 3600:.3f}",
         entry.author,
         entry.licence,
+        entry.whose_code,
         entry.isolation,
         (entry.submitted or entry.created)[:10],
     ]
@@ -74,13 +78,13 @@ def markdown(items: Sequence[Ranked], board: Board, claims: Sequence[Ranked] = (
     """Return the Markdown page of one challenge: the ranked table, the claims, the findings."""
     notes = [
         f"- **{markdown_cell(item.entry.name)}** is not eligible: {markdown_cell(reason)}"
-        for item in items
+        for item in items[:MARKDOWN_ROWS]
         if item.entry.kind == "run"
         for reason in item.entry.reasons
     ]
     notes += [
         f"- **{markdown_cell(item.entry.name)}**: {markdown_cell(finding.text)}"
-        for item in (*items, *claims)
+        for item in (*items[:MARKDOWN_ROWS], *claims[:MARKDOWN_ROWS])
         for finding in item.entry.findings
         if finding.severity == "warning"
     ]
@@ -91,8 +95,11 @@ def markdown(items: Sequence[Ranked], board: Board, claims: Sequence[Ranked] = (
 
 
 def _table(items: Sequence[Ranked], board: Board) -> str:
-    rows = [[markdown_cell(cell) for cell in cells(item, board)] for item in items]
-    return tabulate(rows, headings(board), tablefmt="pipe", disable_numparse=True)
+    first = items[:MARKDOWN_ROWS]
+    rows = [[markdown_cell(cell) for cell in cells(item, board)] for item in first]
+    table = tabulate(rows, headings(board), tablefmt="pipe", disable_numparse=True)
+    more = len(items) - len(first)
+    return table + (f"\n\nand {more:,} more, in the CSV file beside this one" if more else "")
 
 
 def comma_separated(items: Sequence[Ranked], board: Board) -> str:

@@ -8,7 +8,16 @@ from pathlib import Path
 
 from harness.claims.check import CLAIM_RULES, check_claim
 from harness.claims.record import ClaimRecord
-from harness.submissions.once import ONCE, Filed, copied, copies, neighbours, of_claim, of_run
+from harness.submissions.once import (
+    ONCE,
+    Filed,
+    copied,
+    copies,
+    folders_of,
+    neighbours,
+    of_claim,
+    of_run,
+)
 from harness.submissions.parallel import each
 from harness.submissions.strays import STRAYS, strays
 from harness.submissions.verdict import verdict_of
@@ -117,12 +126,9 @@ def filed_twice(
 
 def _others(tree: Path, entries: Mapping[Path, Filed]) -> list[Filed]:
     """Return the entries of a tree that were not checked and share something with one that was."""
-    folders = {
-        folder for entry in entries.values() for folder in neighbours(entry, tree, list(entries))
-    }
     return [
         item.filed
-        for folder in sorted(folders)
+        for folder in neighbours(list(entries.values()), folders_of(tree, entries.keys()))
         for item in map(check, find_targets(folder))
         if item.filed is not None
     ]
@@ -136,7 +142,7 @@ def twins_of(entry: Filed, tree: Path) -> list[Finding]:
         tree: the folder `submissions/`.
     """
     found = []
-    for folder in neighbours(entry, tree, []):
+    for folder in neighbours([entry], folders_of(tree, {entry.folder})):
         for other in (item.filed for item in map(check, find_targets(folder))):
             same = (
                 []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,25 +142,42 @@ def copied(name: str, what: Sequence[str], first: str, why: str) -> Finding:
     return ONCE.finding(name, found, f"an entry of its own; {place} was first, {why}")
 
 
-def neighbours(entry: Filed, tree: Path, known: Sequence[Path]) -> Iterator[Path]:
-    """Yield the folders of a tree whose files name a mark of `entry`: what must be read to be sure.
+def folders_of(tree: Path, known: Collection[Path]) -> list[Path]:
+    """Return the folders of a tree that may hold an entry, but for those that are known.
 
     Args:
-        entry: the one that is looked for.
         tree: the folder `submissions/`.
         known: folders that need not be looked into.
     """
-    values = [value.encode() for what, value in entry.marks.items() if what != "answers"]
-    skipped = {*known, entry.folder}
-    own_bits = _bits_in(entry.folder)
-    for folder in sorted(tree.resolve().glob("*/*")):
-        if folder in skipped or folder.is_symlink():
-            continue
+    found = (folder for folder in tree.resolve().glob("*/*") if folder not in known)
+    return sorted(folder for folder in found if not folder.is_symlink())
+
+
+def neighbours(entries: Sequence[Filed], folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield the folders whose files name a mark of an entry: what must be read to be sure.
+
+    Each folder is looked into once, however many entries there are.
+
+    Args:
+        entries: those that are looked for.
+        folders: where to look.
+    """
+    if not folders:
+        return
+    values = [
+        value.encode()
+        for each in entries
+        for what, value in each.marks.items()
+        if what != "answers"
+    ]
+    contents = any("content" in each.marks for each in entries)
+    known_bits = {tuple(bits) for each in entries if (bits := _bits_in(each.folder))}
+    for folder in folders:
         claim = _content(folder / CLAIM)
         data = claim + _content(folder / RESULT)
         # The digest of a claim's content stands in no file: every claim must be looked at.
-        seen = any(value in data for value in values) or (claim and "content" in entry.marks)
-        if seen or (own_bits and own_bits == _bits_in(folder)):
+        seen = any(value in data for value in values) or (claim and contents)
+        if seen or tuple(_bits_in(folder)) in known_bits:
             yield folder
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from clean_submission import Submission
+from clean_submission import Submission, about_json
 from click.testing import CliRunner
 
 from harness.cli.entries.leaderboard import command
 from harness.leaderboard.build import build, claimed, ranked, stale, write
 from harness.leaderboard.compare import Rows, p_value, rank_groups
+from harness.leaderboard.entries import verdict_store, verdicts
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.figures import counted, mean_of
 from harness.leaderboard.entries.references import reference_entries
@@ -25,6 +26,7 @@ from harness.leaderboard.entries.verdict_store import cache_file
 from harness.leaderboard.page.history import best_over_time, sparkline
 from harness.leaderboard.page.site import inline_json
 from harness.leaderboard.tables import csv_cell, markdown_cell
+from harness.verify.targets import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,6 +65,37 @@ def test_check_finds_a_stale_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, [*arguments, "--check"])
     assert result.exit_code == 1
     assert "index.html" in result.output
+
+
+def test_files_that_nothing_touched_are_not_read_again_and_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = board(tmp_path, ("one", Submission(1)), ("two", Submission(2)))
+    monkeypatch.setattr(verdicts, "SETTLED_S", -1.0)
+    first, _ = build(root)
+    read: list[str] = []
+    real = verdicts.list_target
+
+    def counted_listing(target: Target) -> verdicts.Listing:
+        read.append(target.name)
+        return real(target)
+
+    monkeypatch.setattr(verdicts, "list_target", counted_listing)
+    assert build(root)[0] == first
+    assert read == []
+    plot = root / "finance/two/README.md"
+    plot.write_text(plot.read_text().replace("\n", "\r", 1)[: plot.stat().st_size])
+    assert build(root)[1] != []
+    assert [Path(name).name for name in read] == ["two"]
+
+
+def test_a_file_written_a_moment_ago_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time may stay what it is when it changes once more."""
+    root = board(tmp_path, ("one", Submission(1)))
+    build(root)
+    assert verdict_store.seen_folders([str(root / "finance/one")]) == {}
 
 
 def test_an_entry_that_left_leaves_no_page(tmp_path: Path) -> None:
@@ -217,7 +250,8 @@ def test_markup_in_every_string_of_a_submission_stays_text(tmp_path: Path) -> No
     submission = Submission()
     submission.record["environment"]["device"]["name"] = evil
     submission.record["environment"]["platform"] = evil
-    submission.respec(lambda spec: spec.update(recipe=evil))
+    author = {"handle": "someone", "name": evil, "affiliation": evil}
+    submission.extra["about.json"] = about_json(author=author)
     files, refused = build(board(tmp_path, ("evil", submission)))
     assert refused == []
     for name, text in files.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -12,13 +14,14 @@ from clean_submission import COMMAND, Submission, about_json
 
 from harness.boards.board import ShownMeasure, load_board
 from harness.boards.challenge import load_challenge
-from harness.leaderboard.build import build, ranked
+from harness.leaderboard.build import build, claimed, ranked
 from harness.leaderboard.columns import cells, headings
 from harness.leaderboard.data import board_value
 from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import mean_of
 from harness.leaderboard.page.columns import page_data
-from harness.leaderboard.page.site import STATIC_ROWS, BoardView, board_page
+from harness.leaderboard.page.site import STATIC_ROWS, BoardView, board_page, overview_page
+from harness.leaderboard.tables import comma_separated, markdown
 from harness.record.card import card
 from harness.record.result import ResultRecord
 
@@ -165,3 +168,33 @@ def test_an_entry_says_what_to_type_and_how_long_it_takes(tmp_path: Path) -> Non
     ]
     assert set(page["files"]) >= {"result.json", "about.json", "generations/fpb.jsonl"}
     assert "prompt template" in page["texts"]
+
+
+def test_an_entry_without_scores_and_one_of_long_names_are_shown_everywhere() -> None:
+    board = load_board("finance")
+    bare = Entry(
+        key="finance/bare", name="bare", kind="claim", title="", model="", method="",
+        eligible=False, scores={}, average=None, level="claimed",
+    )  # fmt: skip
+    long = bare.with_values(
+        key="finance/" + "n" * 64, name="n" * 64, kind="run", title="t" * 100, model="m" * 100,
+        author="a" * 39, created="2999-01-01T00:00:00Z", level="rescored",
+    )  # fmt: skip
+    items, claims = ranked([bare, long]), claimed([bare, long])
+    view = BoardView(board, items, claims, runnable=True)
+    for text in (board_page(view), overview_page([view]), markdown(items, board, claims)):
+        assert "None" not in text
+        assert "n" * 64 in text
+    rows = list(csv.reader(io.StringIO(comma_separated(claims, board))))
+    assert len({len(row) for row in rows}) == 1
+    assert [row[1] for row in rows] == ["Entry", "bare"]
+    data = page_data(items, claims, board)
+    assert [row[data["fields"].index("average")] for row in data["rows"]] == [None, None]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_200_rows_stand_in_the_markdown_and_the_rest_is_counted(more: int) -> None:
+    board, items = load_board("finance"), ranked(many(200 + more))
+    text = markdown(items, board, [])
+    assert len(re.findall(r"^\| 1 ", text, re.M)) == 200
+    assert ("and 1 more" in text) is bool(more)

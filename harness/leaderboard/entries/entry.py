@@ -81,5 +81,7 @@ class Entry(Document):
     """Account of who filed it."""
     seconds: float | None = None
     """All stages of the run together."""
+    whose_code: str = ""
+    """Whose code ran, in words: `declared`, `own code: ...` or `not stated`; empty for a claim."""
     isolation: str = ""
     """How the code of the entry was kept apart while it ran; empty where nothing is known."""

@@ -46,6 +46,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         strategy=_bare(spec.strategy.name),
         licence=(submission.about.licence if submission.about is not None else None) or "",
         author=_handle(submission),
+        whose_code=record.code,
         seconds=sum_in_order(record.timing.values()),
         bytes_total=record.communication.bytes_total,
         parameters=record.adapter.parameters,

@@ -1,6 +1,8 @@
 """Verdicts that were reached before, by key, in one file of this machine's cache.
 
 They are kept as text: what the page of an entry shows is written out again without being parsed.
+Beside them stand the digests of each folder's files, with what the file system said of them: as git
+does, a file whose size, times, mode and inode are as they were is not read again.
 """
 
 from __future__ import annotations
@@ -30,9 +32,42 @@ class KeptVerdict(NamedTuple):
     """What refuses it; empty for an entry."""
 
 
+class SeenFolder(NamedTuple):
+    """The files of a folder as they were digested."""
+
+    signature: str
+    """Digest of what the file system says of every file."""
+    listing: str
+    """Digests of the files, as JSON."""
+
+
 def cache_file() -> Path:
     """Return where verdicts are kept, in the cache folder."""
     return cache_folder() / "verdicts.sqlite3"
+
+
+def seen_folders(folders: Iterable[str]) -> dict[str, SeenFolder]:
+    """Return what is known of the files of some folders, by absolute path."""
+    wanted = set(folders)
+    try:
+        with closing(_open()) as store:
+            rows = store.execute("SELECT folder, signature, listing FROM seen")
+            return {folder: SeenFolder(*rest) for folder, *rest in rows if folder in wanted}
+    except (sqlite3.Error, OSError):
+        return {}
+
+
+def keep_seen(folders: Mapping[str, SeenFolder]) -> None:
+    """Add what was digested of some folders; a cache that cannot be written costs time alone."""
+    try:
+        with closing(_open()) as store, store:
+            rows = [(folder, *seen) for folder, seen in folders.items()]
+            store.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
+            (count,) = store.execute("SELECT count(*) FROM seen").fetchone()
+            if count > MOST_KEPT:
+                store.execute("DELETE FROM seen")
+    except (sqlite3.Error, OSError):
+        return
 
 
 def kept(keys: Iterable[str]) -> dict[str, KeptVerdict]:
@@ -75,5 +110,8 @@ def _open() -> sqlite3.Connection:
     store.execute(
         "CREATE TABLE IF NOT EXISTS verdict"
         " (key TEXT PRIMARY KEY, entry TEXT, details TEXT, filed TEXT, refused TEXT)"
+    )
+    store.execute(
+        "CREATE TABLE IF NOT EXISTS seen (folder TEXT PRIMARY KEY, signature TEXT, listing TEXT)"
     )
     return store

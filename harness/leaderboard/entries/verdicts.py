@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,20 +18,32 @@ from pathlib import Path
 from harness.claims.check import MAX_CLAIM_BYTES, other_files
 from harness.document import canonical_json, sha256_file, sha256_text
 from harness.document.file_digests import sha256_of_set
-from harness.document.reading import STRANGER, read_bytes
+from harness.document.reading import STRANGER, read_bytes, walk
 from harness.errors import RecordError
 from harness.leaderboard.entries.claim_entry import claim_details, claim_entry
 from harness.leaderboard.entries.details import EntryDetails
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.run_details import run_details
 from harness.leaderboard.entries.run_entry import run_entry
-from harness.leaderboard.entries.verdict_store import KeptVerdict, keep, kept
+from harness.leaderboard.entries.verdict_store import (
+    KeptVerdict,
+    SeenFolder,
+    keep,
+    keep_seen,
+    kept,
+    seen_folders,
+)
 from harness.record.file_names import CLAIM
 from harness.submissions.check import Checked, check, filed_twice
 from harness.submissions.once import Filed
 from harness.submissions.parallel import each
+from harness.verify.files.layout import MAX_FILES
 from harness.verify.read_submission import read_files
 from harness.verify.targets import Target
+
+SETTLED_S = 3.0
+"""Seconds after which a file that was written counts as settled; clocks of file systems are coarse.
+"""
 
 
 @cache
@@ -69,6 +82,50 @@ def list_target(target: Target) -> Listing:
     files = read_files(target.folder, parse=False)
     refused = [f"{item.rule.id} {item.file}: {item.found}" for item in files.refusals]
     return Listing(files.digests, refused)
+
+
+def list_targets(targets: Sequence[Target]) -> list[Listing]:
+    """Digest the files of all targets, but for those that nothing has touched since the last time.
+
+    A file that was written within the last seconds is read again: it may change once more without
+    the file system telling.
+    """
+    places = [str(target.folder) for target in targets]
+    before = seen_folders(places)
+    found, new = [], {}
+    for target, place in zip(targets, places, strict=True):
+        signature, newest_s = signature_of(target)
+        seen = before.get(place)
+        if seen is not None and signature and seen.signature == signature:
+            digests, refused = json.loads(seen.listing)
+            found.append(Listing({name: tuple(value) for name, value in digests.items()}, refused))
+            continue
+        listing = list_target(target)
+        found.append(listing)
+        if signature and newest_s < time.time() - SETTLED_S:
+            new[place] = SeenFolder(signature, json.dumps([listing.digests, listing.refused]))
+    if new:
+        keep_seen(new)
+    return found
+
+
+def signature_of(target: Target) -> tuple[str, float]:
+    """Return a digest of what the file system says of a folder, and when a file last changed.
+
+    The digest is empty for a folder that cannot be walked through.
+    """
+    assert target.folder is not None
+    said, newest_s = [], 0.0
+    try:
+        for name, entry in walk(target.folder, MAX_FILES):
+            info = entry.stat(follow_symlinks=False)
+            said.append((name, info.st_mode, info.st_size, info.st_ino, info.st_mtime_ns,
+                         info.st_ctime_ns))  # fmt: skip
+            newest_s = max(newest_s, info.st_mtime, info.st_ctime)
+    except (RecordError, OSError):
+        return "", 0.0
+    text = repr((target.kind, str(target.record.resolve()), sorted(said), rules_digest()))
+    return sha256_text(text), newest_s
 
 
 def key_of(target: Target, listing: Listing) -> str:
@@ -118,7 +175,7 @@ def entry_of(item: Checked) -> tuple[Entry, EntryDetails]:
 
 def entries_of(targets: Sequence[Target]) -> tuple[list[Shown], list[str]]:
     """Return the entries of all targets, and one sentence for each that is refused."""
-    listings = [list_target(target) for target in targets]
+    listings = list_targets(targets)
     keys = [key_of(*pair) for pair in zip(targets, listings, strict=True)]
     known = kept(keys)
     fresh = [index for index, key in enumerate(keys) if key not in known]

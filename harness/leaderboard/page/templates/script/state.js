@@ -13,6 +13,7 @@ const FACETS = [
   { key: "peft", label: "Method", of: (entry) => entry.peft },
   { key: "strategy", label: "Strategy", of: (entry) => entry.strategy },
   { key: "level", label: "Verified", of: (entry) => (entry.level === null ? "" : index.levels[entry.level]) },
+  { key: "whose", label: "Whose code", of: (entry) => entry.whose.split(":")[0] },
   { key: "isolation", label: "Isolation", of: (entry) => entry.isolation },
   { key: "licence", label: "Licence", of: (entry) => entry.licence },
 ];

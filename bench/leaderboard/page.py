@@ -1,0 +1,127 @@
+"""What a full board costs: build it, with verification and with verdicts kept, and use its page.
+
+`python bench/leaderboard/page.py TREE` takes a folder that `entries.py` wrote, of more than 50
+entries, and prints one JSON object: processor seconds of both builds, sizes, and in headless
+Chromium the first paint and the time of a filter, a sort and a page turn, each the median of five,
+from the event to the next painted frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+TURNS = 5
+
+DO = """
+const done = arguments[arguments.length - 1];
+const [css, kind, value] = arguments;
+const item = document.querySelector(css);
+const begin = performance.now();
+if (kind === "click") item.click();
+else { item.value = value; item.dispatchEvent(new Event(kind, { bubbles: true })); }
+requestAnimationFrame(() => setTimeout(() => done(performance.now() - begin), 0));
+"""
+
+
+def build(tree: Path, out: Path, cache: Path) -> dict[str, float]:
+    """Generate the board in a process of its own and return what it cost."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.monotonic()
+    command = ["-c", "from harness.cli import main; main()", "leaderboard"]
+    subprocess.run(
+        [sys.executable, *command, "--submissions", str(tree / "submissions"), "--out", str(out)],
+        check=True, stdout=subprocess.DEVNULL, env=os.environ | {"HARNESS_CACHE": str(cache)},
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "processor_s": round(processor, 1),
+        "wall_s": round(time.monotonic() - begun, 1),
+        "peak_mib": round(after.ru_maxrss / 1024),
+    }
+
+
+def browser(profile: Path) -> webdriver.Chrome:
+    """Return a headless browser."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+
+
+def use(session: webdriver.Chrome, address: str) -> dict[str, Any]:
+    """Return milliseconds until the page is painted and usable, and of what a reader does."""
+    paints, ready = [], []
+    for _ in range(TURNS):
+        session.get("about:blank")
+        session.get(address)
+        while not session.execute_script("return document.querySelector('.pick') !== null"):
+            time.sleep(0.01)
+        paints.append(
+            session.execute_script(
+                "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            )
+        )
+        ready.append(session.execute_script("return performance.now()"))
+    steps = {
+        "search": ("#query", "input", ("one-team", "", "r16 oak", "", "beta")),
+        "facet": ("[name=licence]", "change", ("MIT", "", "CC-BY-4.0", "", "MIT")),
+        "clear": ("#reset", "click", ("",)),
+        "sort": ("#board-table th[data-key=s1] button", "click", ("",) * TURNS),
+        "page": ("[data-step='Next page']", "click", ("",) * TURNS),
+    }
+    taken = {
+        name: round(
+            statistics.median(session.execute_async_script(DO, css, kind, v) for v in values), 1
+        )
+        for name, (css, kind, values) in steps.items()
+    }
+    return {
+        "first_paint_ms": round(statistics.median(paints)),
+        "usable_ms": round(statistics.median(ready)),
+        **{f"{name}_ms": value for name, value in taken.items()},
+    }
+
+
+def main() -> None:
+    """Build, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tree", type=Path)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-board-") as name:
+        room = Path(name)
+        out = chosen.tree / "leaderboard"
+        shutil.rmtree(out, ignore_errors=True)
+        found: dict[str, Any] = {
+            "entries": sum(1 for _ in (chosen.tree / "submissions").glob("*/*/result.json")),
+            "with_verification": build(chosen.tree, out, room),
+            "verdicts_kept": build(chosen.tree, out, room),
+        }
+        board = out / "finance"
+        found["index_bytes"] = sum(
+            (board / file).stat().st_size for file in ("index.html", "entries.js")
+        )
+        pages = [path.stat().st_size for path in (board / "entries").iterdir()]
+        found["page_of_an_entry_bytes"] = round(statistics.median(pages)) if pages else 0
+        with browser(room / "profile") as session:
+            found["browser"] = use(session, (board / "index.html").resolve().as_uri())
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
