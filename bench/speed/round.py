@@ -24,9 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "tiny"))
 from environment import environment_with
 from no_training import TRAINING_S
 
-from harness.federation.engine import Job, Options, federate
+from harness.federation.job import Job
+from harness.federation.options import Options
+from harness.federation.order import FederationOrder
+from harness.federation.served import serve
 from harness.federation.storage.ledger import Ledger
+from harness.library_internals.ray import ray_folder
 from harness.planning.resolve import Request, resolve
+from harness.processes.lifetime import Guardian
 from harness.record.federation import RoundRecord
 from harness.sources import locate
 
@@ -69,7 +74,10 @@ def rounds_s(
         run_dir = Path(folder) / "run"
         run_dir.mkdir()
         job = Job(spec=resolved.spec, challenge=resolved.challenge, assets=assets)
-        federate(job, run_dir, options)
+        ray = ray_folder("harness-bench-")
+        with Guardian(ray):
+            # In this process, where the lines of the ledger can be timed as they are written.
+            serve(FederationOrder(job=job, options=options, run_dir=str(run_dir), folder=ray))
     forecast = resolved.forecast.communication
     taken = [end - begin for begin, end in pairwise(ends)]
     return taken, forecast.message_bytes / 2**20, forecast.clients_per_round

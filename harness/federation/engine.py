@@ -1,24 +1,43 @@
-"""The federation's front door: choose how many clients work at once, and the engine."""
+"""The federation's front door: a child loads the plugins and runs it, this process checks it.
+
+This process never loads a plugin. What a child writes is read by it as a stranger's files are.
+"""
 
 from __future__ import annotations
 
-import os
-from math import prod
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from harness.document import parse_document, parse_json, pretty_json, read_document, write_atomic
+from harness.errors import FederationError, UsageError
+from harness.federation.checked import check_adapter, check_rounds, expected_roster
+from harness.federation.clientapp.client_state import CLIENT_STATES
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
-from harness.machine.machine import this_machine
-from harness.planning.client_processes import client_processes
-from harness.record.file_names import LOGS
+from harness.federation.order import FederationOrder, Report
+from harness.federation.storage.checkpoint import CHECKPOINTS
+from harness.federation.storage.ledger import ROUNDS, Ledger
+from harness.federation.superlink.handover import APP, HANDOVER_FILE
+from harness.isolation import grants
+from harness.isolation.plugin_process import Enclosure, ask
+from harness.library_internals.ray import ray_folder
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ISOLATION, LOGS
+from harness.record.isolation import Held, Isolation
 
 __all__ = ["FederationOutcome", "Job", "Options", "federate"]
 
+NOTHING = Held(files="open", network="open", processes="watched", signals="open", landlock=0)
+UNKNOWN = NOTHING.with_values(missing=("the first rounds were made before isolation was noted",))
+ELSEWHERE = NOTHING.with_values(missing=("a SuperLink ran the server and the clients elsewhere",))
+
+LOCAL = "local"
+"""`--superlink local`: a simulation SuperLink that lives as long as the run."""
+
 
 def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
-    """Run the federation of a spec, or what is left of it.
-
-    Writes `rounds.jsonl`, `checkpoints/`, `adapter/`, `adapter_round_K/` and `logs/` in `run_dir`.
+    """Run the federation of a spec, or what is left of it, in a process of its own.
 
     Args:
         job: the run, its challenge, and where its model and data lie on this machine.
@@ -33,32 +52,93 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
         RecordError: the directory holds another run's checkpoints.
         RuleViolationError: the measured communication exceeded the limit.
         PluginError: a plugin changed, or contradicts itself.
+        UsageError: isolation is required, and cannot be had.
         KeyboardInterrupt: stopped by a signal; no child process is left.
     """
-    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
-    from harness.federation.open_run import OpenRun
-    from harness.federation.simulation.flower_log import flower_log
-    from harness.federation.storage.resume import finished
+    run_dir = run_dir.absolute()
+    ours = options.superlink in (None, LOCAL)
+    if options.isolation == "required" and not ours:
+        raise UsageError(
+            f"--isolation required: the SuperLink {options.superlink!r} runs the server and its"
+            " clients, and what holds them there is not known here; use --superlink local"
+        )
+    before = tuple(Ledger(run_dir).rounds)
+    finished = (run_dir / ADAPTER / ADAPTER_WEIGHTS).is_file()
+    begin = time.monotonic()
+    folder = ray_folder("harness-ray-")
+    order = FederationOrder(job=job, options=options, run_dir=str(run_dir), folder=folder)
+    with _prepared(run_dir, job, options) as parts:
+        files = [path for path in (job.assets.model_dir, job.assets.training_file) if path]
+        around = Enclosure(
+            folder=folder,
+            policy=options.isolation if ours else "off",
+            allowed=(
+                *(grants.kept(part) for part in parts),
+                *(item for path in files for item in grants.readable(path)),
+            ),
+            on_start=lambda held: _note(run_dir, options, held, bool(before)),
+        )
+        answer = ask("harness.federation", order.canonical_json(), around, FederationError)
+    report = parse_document(Report, parse_json(answer, "report"), "the report of the federation")
+    rounds = tuple(Ledger(run_dir).rounds)
+    check_rounds(job, options, rounds)
+    if options.only is None and len(rounds) == job.spec.train.rounds:
+        check_adapter(run_dir, rounds)
+    return FederationOutcome(
+        rounds=rounds,
+        roster_sha256=expected_roster(job.challenge),
+        device=report.device,
+        # Of a run that was finished, nothing was done.
+        duration_s=0.0 if finished and rounds == before else time.monotonic() - begin,
+        client=report.client,
+    )
 
-    run = OpenRun(job)
-    clients = run.context.clients_per_round
-    parameters = sum(prod(shape) for shape in run.shapes.values())
-    actors = options.actors or client_processes(job.spec, clients, parameters, this_machine())
-    actors = min(actors, clients)  # more would have nothing to do
-    done = finished(run_dir, job, actors)
-    if done is not None:
-        return done
-    with flower_log(run_dir / LOGS):  # Flower's strategies speak when they are made
-        _ = run.strategy  # made now, so that its faults come before any process is started
+
+@contextmanager
+def _prepared(run_dir: Path, job: Job, options: Options) -> Iterator[list[Path]]:
+    """Make what the child may write in, for it can make nothing else; yield that.
+
+    What is still empty at the end is removed.
+    """
+    train = job.spec.train
+    kept = range(train.save_every_rounds, train.rounds, train.save_every_rounds)
+    names = [CHECKPOINTS, CLIENT_STATES, ADAPTER, LOGS, *(f"adapter_round_{n}" for n in kept)]
+    files = [ROUNDS]
     if options.superlink is not None:
-        from harness.federation.superlink.superlink import federate_on_superlink
+        names.append(APP)
+        files.append(HANDOVER_FILE)
+    folders = [run_dir / name for name in names]
+    for path in folders:
+        path.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        (run_dir / name).touch()
+    try:
+        yield [*folders, *(run_dir / name for name in files)]
+    finally:
+        for path in folders:
+            with suppress(OSError):
+                path.rmdir()
+        for name in files:
+            with suppress(OSError):
+                if not (run_dir / name).stat().st_size:
+                    (run_dir / name).unlink()
 
-        return federate_on_superlink(job, run_dir, options, actors)
-    from harness.federation.serverapp.coordinator import Coordinator
-    from harness.federation.serverapp.transport import Transport
-    from harness.federation.simulation.simulation import simulate
 
-    def serve(transport: Transport) -> FederationOutcome:
-        return Coordinator(run, transport, run_dir, options).run()
+def _note(run_dir: Path, options: Options, held: Held, resumed: bool) -> None:
+    """Keep what holds this session, before any plugin is loaded in it.
 
-    return simulate(serve, run, actors, run_dir / LOGS)
+    Args:
+        run_dir: the run directory.
+        options: what was asked for.
+        held: what holds.
+        resumed: whether there are rounds of earlier sessions.
+    """
+    path = run_dir / ISOLATION
+    if options.superlink not in (None, LOCAL):
+        held = ELSEWHERE
+    now = Isolation(policy=options.isolation, federation=held)
+    if path.is_file():
+        now = now.with_session(read_document(Isolation, path))
+    elif resumed:
+        now = now.with_session(Isolation(policy="off", federation=UNKNOWN))
+    write_atomic(path, pretty_json(now.model_dump(mode="json")))

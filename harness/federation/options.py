@@ -8,6 +8,7 @@ from pydantic import Field
 
 from harness.document import Document
 from harness.record.federation import ClientRecord, RoundRecord
+from harness.record.isolation import Policy
 from harness.record.machine import Device
 
 
@@ -30,6 +31,8 @@ class Options(Document):
     """Stop after this round, without writing the final adapter; None: all rounds."""
     only: int | None = Field(None, ge=0)
     """Train only this partition of the first round that is due, and stop; for a replay."""
+    isolation: Policy = "auto"
+    """Whether plugin code is held back from files and network; see `harness.isolation`."""
     superlink: str | None = None
     """Name of a SuperLink connection of Flower's configuration; None: Flower in this process."""
 

@@ -7,7 +7,7 @@ import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.document import digest_of, sha256_file
+from harness.document import digest_of, read_document, sha256_file
 from harness.document.safetensors_header import read_header
 from harness.errors import RecordError
 from harness.federation.job import Job
@@ -19,7 +19,8 @@ from harness.planning.whose_code import own_code
 from harness.processes.import_paths import foreign_modules
 from harness.recipe import Price
 from harness.record.federation import CommunicationRecord, Federation
-from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ISOLATION
+from harness.record.isolation import Isolation
 from harness.record.result import AdapterRecord, Cost, ResultRecord, TensorShape
 from harness.record.score import Scores, average
 from harness.run_directory import read_timing
@@ -79,6 +80,7 @@ def compose(job: Job, outcome: FederationOutcome, scores: Scores, run_dir: Path)
         plugins=spec.plugins,
         own_code=own_code(spec),
         data=assets.data,
+        isolation=read_document(Isolation, run_dir / ISOLATION),
     )
 
 

@@ -1,6 +1,7 @@
 """The pipeline: resolve, rules, sources, federate, evaluate, compose; each stage leaves its files.
 
-A run directory holds everything, so a stage that an earlier session finished is not repeated.
+A run directory holds everything, so a stage that an earlier session finished is not repeated. The
+process that does this loads no plugin: what only plugin code can say or do is asked of children.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
 from harness.pipeline.events import Events, Observer, told
 from harness.pipeline.loss_plot import plot_loss
+from harness.planning.apart.asking import Plan, plan_apart
 from harness.planning.devices import refuse_hopeless_device
-from harness.planning.resolve import Request, Resolved, resolve
+from harness.planning.resolve import Request
 from harness.planning.rules import refuse
 from harness.processes import startup
 from harness.record.card import card
@@ -126,8 +128,9 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
         return _finish(out, job, settings, events)
 
 
-def _resolved(request: Request, settings: Settings) -> Resolved:
-    return resolve(request, hub_models=partial(hub_model, mirror=settings.mirror))
+def _resolved(request: Request, settings: Settings) -> Plan:
+    models = partial(hub_model, mirror=settings.mirror)
+    return plan_apart(request, settings.federation.isolation, models)
 
 
 def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:

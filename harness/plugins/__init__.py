@@ -10,6 +10,7 @@ from harness.plugins.lookup import (
     find_peft_method,
     find_strategy,
     load_components,
+    refuse_other_plugins,
     validated_params,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "find_strategy",
     "load",
     "load_components",
+    "refuse_other_plugins",
     "validated_params",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_origin
 
@@ -12,7 +12,7 @@ from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
 from harness.document.plain_values import why_not_plain
 from harness.errors import HarnessError, PluginError, UsageError, did_you_mean
-from harness.plugins.discovery import discover
+from harness.plugins.discovery import discover, reference
 from harness.plugins.guard import calling_plugin
 from harness.plugins.loading import Loaded, load
 from harness.recipe import Choice
@@ -150,6 +150,24 @@ def _error(by_user: bool) -> type[HarnessError]:
     return UsageError if by_user else PluginError
 
 
+def refuse_other_plugins(refs: Iterable[PluginRef]) -> None:
+    """Check that plugins are installed as a spec names them; none is loaded.
+
+    Raises:
+        PluginError: one is not there, or is another.
+    """
+    known = discover()
+    for ref in refs:
+        if ref.name not in known:
+            raise PluginError(f"unknown plugin {ref.name!r}; {did_you_mean(ref.name, known)}")
+        here = reference(known[ref.name])
+        if here.digest != ref.digest or here.version != ref.version:
+            raise PluginError(
+                f"plugin {ref.name!r} is {here.version} ({here.digest[:12]}) here, the run was"
+                f" resolved with {ref.version} ({ref.digest[:12]}); install that version"
+            )
+
+
 def load_components(spec: RunSpec) -> Components:
     """Load, in this process, the code that `spec` needs: the plugins of its components.
 
@@ -159,13 +177,9 @@ def load_components(spec: RunSpec) -> Components:
     Raises:
         PluginError: a plugin is not the one that the spec was resolved with, or cannot be loaded.
     """
+    refuse_other_plugins(spec.needed_plugins)
     for ref in spec.needed_plugins:
-        here = load(ref.name).ref
-        if here.digest != ref.digest or here.version != ref.version:
-            raise PluginError(
-                f"plugin {ref.name!r} is {here.version} ({here.digest[:12]}) here, the run was"
-                f" resolved with {ref.version} ({ref.digest[:12]}); install that version"
-            )
+        load(ref.name)
     method = find_peft_method(spec.peft.name, spec.plugin).value
     strategy = find_strategy(spec.strategy.name, spec.plugin).value
     return Components(

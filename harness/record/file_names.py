@@ -21,10 +21,11 @@ SPEC = "spec.json"
 ASSETS = "assets.json"
 TIMING = "timing.json"
 SCORES = "scores.json"
+ISOLATION = "isolation.json"
 LOGS = "logs"
 COMMAND = "command.json"
-"""These six are in run directories only; `logs` is the folder of Flower's log and of the stacks of
-clients that hung, `command.json` is what was typed."""
+"""These seven are in run directories only; `logs` is the folder of Flower's log and of the stacks
+of clients that hung, `command.json` is what was typed."""
 
 CLAIM = "claim.json"
 ROW_BITS = "rows.json"

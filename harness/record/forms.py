@@ -6,7 +6,8 @@ RECORD_FORMS: dict[int, tuple[frozenset[str], ...]] = {}
 """Version of a record -> the sets of places that records of it lack; see `harness.document.exact`.
 Tests read a record of every form: `tests/historic`."""
 
-_STARTUP = frozenset({"environment.startup_sha256"})
+_ISOLATION = frozenset({"isolation"})
+_STARTUP = _ISOLATION | {"environment.startup_sha256"}
 _HARNESS = _STARTUP | {"environment.harness", "environment.foreign_modules"}
 _PROMPTS = frozenset(
     {
@@ -16,14 +17,12 @@ _PROMPTS = frozenset(
 )  # fmt: skip
 _PARTS = frozenset({"federation.rounds.message_bytes_down", "federation.rounds.message_bytes_up"})
 
-_DEPENDENCE = frozenset(
-    {
-        "federation.rounds.dependence", "federation.rounds.clients.influence",
-        "federation.rounds.clients.trained_influence", "own_code",
-    }
-)  # fmt: skip
+_DEPENDENCE = _ISOLATION | {
+    "federation.rounds.dependence", "federation.rounds.clients.influence",
+    "federation.rounds.clients.trained_influence", "own_code",
+}  # fmt: skip
 
 RECORD_FORMS[1] = tuple(
     _DEPENDENCE | _HARNESS | more for more in (frozenset(), _PROMPTS, _PROMPTS | _PARTS)
 )
-RECORD_FORMS[2] = (_DEPENDENCE | _STARTUP, _DEPENDENCE)
+RECORD_FORMS[2] = (_DEPENDENCE | _STARTUP, _DEPENDENCE, _ISOLATION)

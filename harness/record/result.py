@@ -10,6 +10,7 @@ from harness.document import Document
 from harness.errors import RecordError
 from harness.record.data import DataRecord
 from harness.record.federation import CommunicationRecord, Federation
+from harness.record.isolation import Isolation
 from harness.record.machine import Environment
 from harness.record.score import Score
 from harness.spec import ChallengeRef, PluginRef, RunSpec
@@ -81,6 +82,8 @@ class ResultRecord(Document):
     plugins, sorted, and `model <hub id>` for a model that brings code. Empty: the run is
     `declared`, audited components and data alone. None: not stated, in records of before."""
     data: tuple[DataRecord, ...]
+    isolation: Isolation | None = None
+    """What held the processes that loaded plugins; None: not recorded, as in version 1."""
 
     @property
     def code(self) -> str:
@@ -118,6 +121,8 @@ def migrate(value: Any, where: str) -> Any:
     )
     if version == 1 and later:
         raise RecordError(f"{where}: version 1 of a record has no environment.{min(later)}")
+    if version == 1 and value.get("isolation") is not None:
+        raise RecordError(f"{where}: version 1 of a record has no isolation")
     if version > 1 and "harness" not in later:
         raise RecordError(f"{where}: environment.harness is missing; it names the code that ran")
     return value

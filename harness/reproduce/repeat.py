@@ -20,7 +20,7 @@ from harness.federation.options import FederationOutcome, Options
 from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
 from harness.machine.versions import package_versions, require_run_extra
-from harness.plugins import load_components
+from harness.plugins import refuse_other_plugins
 from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS
 from harness.record.ladder import Level
 from harness.record.result import ResultRecord
@@ -71,7 +71,7 @@ def reproduce(
     original.refuse_unasked_code(trust_remote_code)
     refuse_used(work_dir)
     spec, challenge = original.spec, original.challenge()
-    _load(original, number, client)
+    _refuse_other_plugins(original, number, client)
     assets = locate(spec, challenge, mirror)
     original.refuse_other_data(assets)
     job = Job(spec=spec, challenge=challenge, assets=assets)
@@ -88,10 +88,10 @@ def reproduce(
     return _client(original, challenge, outcome, number, client, begun)
 
 
-def _load(original: Original, number: int | None, client: int | None) -> None:
-    """Load what the record names, or say how it is repeated with what it names."""
+def _refuse_other_plugins(original: Original, number: int | None, client: int | None) -> None:
+    """Check that what the record names is here, or say how it is repeated with what it names."""
     try:
-        load_components(original.spec)
+        refuse_other_plugins(original.spec.needed_plugins)
     except PluginError as error:
         again = repeating_command(original, number, client)
         raise PluginError(f"{error}; or, {again}" if again else str(error)) from error

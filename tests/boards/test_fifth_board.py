@@ -39,10 +39,6 @@ def harness_recipes():
 
 HARNESS = """\
 import sys
-import harness.planning.resolve as resolve
-from harness_tiny import MODEL
-
-resolve.SMOKE_MODEL = MODEL
 from harness.cli import main
 
 for arguments in sys.argv[1].split(";"):
@@ -62,6 +58,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignore = shutil.ignore_patterns("__pycache__")
     package = shutil.copytree(Path(harness.__file__).parent, folder / "harness", ignore=ignore)
     shutil.copytree(BOARD, package / "boards" / "weather", ignore=ignore)
+    with open(package / "planning" / "smoke.py", "a") as file:
+        file.write("\nfrom harness_tiny import MODEL as SMOKE_MODEL\n")
     (folder / "weather_plugin.py").write_text(PLUGIN)
     info = folder / "weather_plugin-1.0.dist-info"
     info.mkdir()

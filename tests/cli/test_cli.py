@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -169,9 +170,8 @@ def test_a_run_that_cannot_be_is_refused_before_anything_heavy(
     arguments: list[str], code: int, word: str, tmp_path: Path
 ) -> None:
     script = (
-        "import sys\nfrom harness.machine import machine, versions\n"
+        "import sys\nfrom harness.machine import versions\n"
         "versions.find_spec = lambda name: name\n"
-        "machine._gpu = lambda: (None, 0)\n"
         "from harness.cli import main\n"
         "try:\n    main(['run', *sys.argv[1:]])\n"
         "finally:\n    assert 'torch' not in sys.modules and 'flwr' not in sys.modules\n"
@@ -179,6 +179,7 @@ def test_a_run_that_cannot_be_is_refused_before_anything_heavy(
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         capture_output=True, text=True, cwd=tmp_path, check=False,
+        env=os.environ | {"PATH": ""},  # no nvidia-smi
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert word in done.stderr

@@ -51,8 +51,9 @@ PUBLISHED = "e98719dface24411dd90921a3aeef1dd191dd1f70671587b773bfb24bf6658bf"
 """sha256 of the committed submission's record."""
 CLAIM = SUBMISSIONS / "ethicalabs-smollm2-1.7b" / "claim.json"
 
+ISOLATION = {"isolation"}
 STARTUP = {"environment.startup_sha256"}
-DEPENDENCE_AND_CODE = {
+DEPENDENCE_AND_CODE = ISOLATION | {
     "federation.rounds.dependence", "federation.rounds.clients.influence",
     "federation.rounds.clients.trained_influence", "own_code",
 }  # fmt: skip
@@ -61,6 +62,7 @@ VERSION_2 = {"environment.harness", "environment.foreign_modules"} | STARTUP | D
 ADDED_LATER = {
     COMMITTED: VERSION_2,
     SUBMISSIONS / "first-form-of-2": STARTUP | DEPENDENCE_AND_CODE,
+    SUBMISSIONS / "second-form-of-2": ISOLATION,
     SUBMISSIONS / "last-form-of-1": VERSION_2,
     HERE / "runs" / "smoke-seed-7": VERSION_2,
     SUBMISSIONS / "first-form": VERSION_2

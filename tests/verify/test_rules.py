@@ -585,6 +585,7 @@ def _an_older_card(s: Submission) -> None:
     for name in ("harness", "foreign_modules", "startup_sha256"):
         del s.record["environment"][name]
     unmeasured(s)
+    del s.record["isolation"]
     s.card = s._card() + "More.\n"
 
 

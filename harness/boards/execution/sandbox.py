@@ -20,6 +20,7 @@ from harness.boards.execution.languages import Language, SandboxJob
 from harness.boards.execution.verdict import Isolation
 from harness.boards.execution.view import view_of
 from harness.errors import EvaluationError
+from harness.kernel.bare import bare_python
 
 Policy = Literal["required", "auto"]
 
@@ -31,7 +32,6 @@ ENDING_S = 120.0
 
 _CANNOT = "the sandbox cannot be built: "
 _ROOM = Path(__file__).parent
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.launch import main; main()"
 
 
 class Sandbox:
@@ -169,7 +169,7 @@ class Sandbox:
         return facts.with_values(missing=(*self._why, *facts.missing)), result["steps"]
 
     def _talk(self, given: bytes, wall_s: float) -> bytes:
-        command = [sys.executable, "-I", "-S", "-c", _START, str(_ROOM)]
+        command = bare_python("inside.launch", _ROOM)
         with self._lock:
             if self._stopped:
                 raise EvaluationError("execution was stopped")

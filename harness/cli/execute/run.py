@@ -54,6 +54,12 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
     help="Tell an experiment tracker every round; repeatable.",
 )
 @click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "required", "off"]),
+    help="Hold plugin code back from files and network: as far as this machine can (the default),"
+    " or refuse a machine that cannot, or not at all.",
+)
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @answering_signals(interrupt)
@@ -72,7 +78,7 @@ def command(
     from harness.pipeline import run
     from harness.pipeline.trackers import tracker
 
-    names = ("actors", "client_timeout", "retries", "keep_checkpoints", "superlink")
+    names = ("actors", "client_timeout", "retries", "keep_checkpoints", "superlink", "isolation")
     chosen = {name: options.pop(name) for name in names}
     chosen["client_timeout_s"] = chosen.pop("client_timeout")
     given = {name: value for name, value in chosen.items() if value is not None}

@@ -16,6 +16,7 @@ QUIET: dict[str, str] = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -23,7 +24,8 @@ QUIET: dict[str, str] = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
 """Environment of the client processes: no telemetry, no network, one deterministic cuBLAS. Ray's
-memory monitor would kill clients for what other programs use; ours is a limit of its own."""
+memory monitor would kill clients for what other programs use; ours is a limit of its own. Without
+clusters Ray takes 127.0.0.1 for its address, and looks for no other."""
 
 
 def child_environment(spec: RunSpec, folder: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ def ray_session(
         actors: client processes that it must carry.
         cuda: whether they share the GPU.
         message_bytes: one train message, which sizes the object store.
-        folder: for its files; the guardian deletes it.
+        folder: for its files.
         stop: set to give up starting.
 
     Raises:
@@ -57,7 +57,7 @@ def ray_session(
         with events_sent_to(lambda line: logging.getLogger("flwr").warning("ray: %s", line)):
             yield
     finally:
-        # What it leaves, the guardian ends.
+        # What it leaves, the launcher of this process ends.
         if ray.is_initialized():
             ray.shutdown()
 

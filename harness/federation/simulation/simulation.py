@@ -17,10 +17,8 @@ from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.simulation.environment import client_environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.ray_session import ray_session
-from harness.library_internals.ray import ray_folder
 from harness.planning.client_processes import gpu_share
 from harness.planning.forecast import message_bytes
-from harness.processes.lifetime import Guardian
 from harness.processes.signals import answering_signals
 
 JOIN_LIMIT_S = 15.0
@@ -76,7 +74,7 @@ class _Flower:
             self.error = self.error or FederationError(f"Flower's simulation failed: {error}")
 
 
-def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path) -> FederationOutcome:
+def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path, folder: str) -> FederationOutcome:
     """Run the server and the challenge's supernodes in this process and its children.
 
     Args:
@@ -84,18 +82,17 @@ def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path) -> FederationO
         run: what is federated.
         actors: client processes.
         logs: folder for Flower's log.
+        folder: for Ray's files; its path is short.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; all children are gone.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the clients are gone.
         FederationError: Ray does not start, or Flower ended without a result.
         HarnessError: whatever the server raised.
     """
     stop = threading.Event()
     cuda = run.spec.compute.device == "cuda"
     flower = _Flower(serve, run.job.challenge.num_supernodes, actors, cuda, stop)
-    folder = ray_folder("harness-ray-")
     with (
-        Guardian(folder),
         client_environment(run.spec, folder),
         flower_log(logs),
         answering_signals(stop.set) as interrupted,

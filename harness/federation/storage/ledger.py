@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.document import canonical_json, parse_document, parse_json, write_atomic
+from harness.document import canonical_json, parse_document, parse_json
 from harness.errors import RecordError
 from harness.record.federation import GENESIS, RoundRecord
 
@@ -58,7 +58,16 @@ class Ledger:
         """Keep the first `count` rounds, in memory and on disk."""
         self.rounds = self.rounds[:count]
         lines = [canonical_json(item.model_dump(mode="json")) + "\n" for item in self.rounds]
-        write_atomic(self.path, "".join(lines))
+        text = "".join(lines).encode()
+        # In place: a process that is held back from its run directory may write this file, and make
+        # no other beside it. What a crash tears is cut off when it is read, like any torn line.
+        with open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+            if file.read(len(text)) != text:
+                file.seek(0)
+                file.write(text)
+            file.truncate(len(text))
+            file.flush()
+            os.fsync(file.fileno())
 
     def append(self, record: RoundRecord) -> None:
         """Add the next round and make sure that it is on the disk.

@@ -6,10 +6,11 @@ from harness.document import Document
 from harness.errors import FederationError
 from harness.federation.job import Job
 from harness.federation.options import Options
-from harness.federation.serverapp.transport import StoppedError
 from harness.processes.carried_error import CarriedError
 from harness.record.machine import Device
 
+APP = "app"
+"""Folder of the Flower App."""
 HANDOVER_FILE = "order.json"
 OUTCOME_FILE = "outcome.json"
 STOP_FILE = "stop"
@@ -36,6 +37,9 @@ class ServerOutcome(Document):
 
 def raised_again(error: CarriedError) -> BaseException:
     """Return what ended the ServerApp, of its own class where it is the harness's."""
+    # Not above: a process that runs no federation itself reads names of files here.
+    from harness.federation.serverapp.transport import StoppedError
+
     if error.name == StoppedError.__name__:
         return KeyboardInterrupt()
     kind = error.kind()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.document import pretty_json, read_document, write_atomic
+from harness.document import pretty_json, read_document
 from harness.errors import FederationError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
@@ -18,6 +18,7 @@ from harness.federation.simulation.environment import child_environment
 from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.app_directory import write_app
 from harness.federation.superlink.handover import (
+    APP,
     HANDOVER_FILE,
     OUTCOME_FILE,
     STOP_FILE,
@@ -26,9 +27,7 @@ from harness.federation.superlink.handover import (
     raised_again,
 )
 from harness.federation.superlink.local_superlink import local_superlink, program
-from harness.library_internals.ray import ray_folder
 from harness.planning.client_processes import gpu_share
-from harness.processes.lifetime import Guardian
 from harness.processes.signals import answering_signals
 from harness.progress import Meter
 from harness.record.file_names import LOGS
@@ -41,7 +40,7 @@ SERVER_STOP_LIMIT_S = 20.0
 
 
 def federate_on_superlink(
-    job: Job, run_dir: Path, options: Options, actors: int
+    job: Job, run_dir: Path, options: Options, actors: int, folder: str
 ) -> FederationOutcome:
     """Run, or go on with, a federation through a SuperLink; see `engine.federate`.
 
@@ -50,9 +49,10 @@ def federate_on_superlink(
         run_dir: must be reachable from the ServerApp under the same path.
         options: `superlink` is `local` or a connection of Flower's own configuration.
         actors: client processes of a simulation.
+        folder: for the files of a local SuperLink and of Ray.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; all children are gone.
+        KeyboardInterrupt: SIGINT or SIGTERM came.
         FederationError: the SuperLink does not start, or `flwr run` ended without a result.
         HarnessError: whatever the ServerApp raised.
     """
@@ -61,16 +61,15 @@ def federate_on_superlink(
     logs.mkdir(parents=True, exist_ok=True)
     for name in (OUTCOME_FILE, STOP_FILE):
         (logs / name).unlink(missing_ok=True)
-    app = run_dir / "app"
+    app = run_dir / APP
     shutil.rmtree(app, ignore_errors=True)
     write_app(app, job.spec, job.challenge, run_dir=str(run_dir), mirror="")
     handover = Handover(job=job, options=options.with_values(quiet=True), actors=actors)
-    write_atomic(run_dir / HANDOVER_FILE, pretty_json(handover.model_dump(mode="json")))
+    # In place: what runs this may write that file, and make no other beside it.
+    (run_dir / HANDOVER_FILE).write_text(pretty_json(handover.model_dump(mode="json")), "utf-8")
     stop = threading.Event()
-    folder = ray_folder("harness-flwr-")
     environment = child_environment(job.spec, folder)
     with (
-        Guardian(folder),
         answering_signals(stop.set) as interrupted,
         _connection(str(options.superlink), Path(folder), environment, logs, stop) as (name, env),
     ):

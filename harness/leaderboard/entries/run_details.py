@@ -175,6 +175,7 @@ def _environment(record: ResultRecord) -> dict[str, str]:
         "dtype": device.dtype,
         "python": environment.python,
         "platform": environment.platform,
+        "plugin code": record.isolation.summary if record.isolation else "isolation not recorded",
         **dict(sorted(environment.packages.items())),
         "time": ", ".join(f"{k} {v:.0f} s" for k, v in record.timing.items()),
     }

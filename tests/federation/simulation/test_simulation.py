@@ -18,6 +18,10 @@ from harness_tiny.faults import order
 from served import serve
 from tiny_run import TinyRun, tiny_run
 
+from harness.document import read_document
+from harness.kernel import landlock
+from harness.record.isolation import Isolation
+
 TINY = Path(__file__).parents[2] / "tiny"
 pytestmark = pytest.mark.slow
 
@@ -38,6 +42,7 @@ class Child:
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}
         if faults is not None:
             environment["HARNESS_TINY_FAULTS"] = str(faults)
+            options["isolation"] = "off"  # the clients write there what they have done
         self.out = out
         self.process = subprocess.Popen(
             [tiny_python(), str(TINY / "federate.py"), str(model), str(out), json.dumps(options)],
@@ -99,6 +104,9 @@ def test_one_process_gives_the_same_digests_as_none(
     assert child.end()["digests"] == expected
     assert child.left() == []
     assert not list((tmp_path / "run" / "logs").glob("hang-*"))
+    held = read_document(Isolation, tmp_path / "run" / "isolation.json")
+    assert held.policy == "auto"
+    assert held.federation.files == ("Landlock" if landlock.version() else "open")
 
 
 def test_dead_and_hanging_clients_are_replaced(

@@ -16,11 +16,15 @@ import sys
 import time
 from typing import Any
 
-from . import load, supervise
+from harness.kernel.descendants import descendants
+
+from . import supervise
 
 LINUX = sys.platform == "linux"
 if LINUX:
-    from . import kernel, namespaces, restrictions
+    from harness.kernel import calls, landlock
+
+    from . import namespaces, restrictions
 
 OWN_USERS = 1_000_000_000
 """Where user ids begin that no person has. A launcher takes this plus its process id."""
@@ -34,7 +38,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     if LINUX:
         # When the harness is killed, its programs end with it.
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        calls.prctl(calls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != job["parent"]:
             return
     try:
@@ -60,14 +64,14 @@ def _with_namespaces(job: dict[str, Any]) -> None:
     if first:
         _, status = os.waitpid(first, 0)
         os._exit(os.waitstatus_to_exitcode(status) and 1)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    calls.prctl(calls.PR_SET_PDEATHSIG, signal.SIGKILL)
     missing = namespaces.build_view(job, user, group)
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    calls.prctl(calls.PR_SET_DUMPABLE, 0)
 
     def confine() -> None:
         if root:
             _become_user(user, group)
-        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
 
     def end_all(_: int) -> None:
         while supervise.collect(wait=False):
@@ -97,8 +101,8 @@ def _without_namespaces(job: dict[str, Any]) -> None:
     rules = None
     filtered = False
     if LINUX:
-        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+        calls.prctl(calls.PR_SET_CHILD_SUBREAPER, 1)
+        calls.prctl(calls.PR_SET_DUMPABLE, 0)
         rules = restrictions.prepare_landlock(job["readable"], folder)
         filtered = restrictions.seccomp_known()
     if root:
@@ -116,13 +120,13 @@ def _without_namespaces(job: dict[str, Any]) -> None:
         if root:
             _become_user(user, user)
         if LINUX:
-            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+            calls.prctl(calls.PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != me:
                 os._exit(127)
-            kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+            calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
             if rules is not None:
-                restrictions.allow(rules, "/proc/self")
-                restrictions.enter_landlock(rules)
+                landlock.allow(rules, "/proc/self")
+                landlock.enter(rules)
             if filtered:
                 restrictions.enter_seccomp(os.getpid())
 
@@ -229,7 +233,7 @@ def _end_descendants(group: int, user: int | None) -> None:
                     os.setuid(user)
                     os.kill(-1, signal.SIGKILL)
                 os._exit(0)
-        for pid in load.descendants():
+        for pid in descendants():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if not supervise.collect(wait=False):

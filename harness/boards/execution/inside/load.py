@@ -6,6 +6,8 @@ import contextlib
 import os
 import resource
 
+from harness.kernel.descendants import descendants
+
 LOOK_EVERY_S = 0.05
 """How often memory is looked at. A program fills about 100 MiB in this time."""
 SEARCH_S = 0.2
@@ -56,18 +58,3 @@ class Load:
             return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:
             return []
-
-
-def descendants() -> list[int]:
-    """Return all processes below this one, as far as `/proc` tells."""
-    parents: dict[int, list[int]] = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
-        if name.isdigit():
-            with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat") as file:
-                parent = int(file.read().rpartition(")")[2].split()[1])
-                parents.setdefault(parent, []).append(int(name))
-    found, new = [], [os.getpid()]
-    while new:
-        new = [child for parent in new for child in parents.get(parent, [])]
-        found += new
-    return found

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import kernel
+from harness.kernel import calls
+from harness.kernel.namespaces import own_namespaces
 
 BOX = "/box"
 """The program's own folder inside the view."""
@@ -27,24 +28,13 @@ def enter(root: bool) -> None:
             allowed.
     """
     flags = (
-        kernel.CLONE_NEWNET
-        | kernel.CLONE_NEWPID
-        | kernel.CLONE_NEWNS
-        | kernel.CLONE_NEWIPC
-        | kernel.CLONE_NEWUTS
+        calls.CLONE_NEWNET
+        | calls.CLONE_NEWPID
+        | calls.CLONE_NEWNS
+        | calls.CLONE_NEWIPC
+        | calls.CLONE_NEWUTS
     )
-    if root:
-        kernel.unshare(flags)
-        return
-    user, group = os.geteuid(), os.getegid()
-    kernel.unshare(flags | kernel.CLONE_NEWUSER)
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{user} {user} 1"),
-        ("gid_map", f"{group} {group} 1"),
-    ):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
+    own_namespaces(flags, root)
 
 
 def build_view(job: dict[str, Any], user: int, group: int) -> list[str]:
@@ -61,11 +51,11 @@ def build_view(job: dict[str, Any], user: int, group: int) -> list[str]:
     """
     root = job["root"]
     missing = []
-    kernel.mount("none", "/", "none", kernel.MS_REC | kernel.MS_PRIVATE)
-    quiet = kernel.MS_NOSUID | kernel.MS_NODEV
-    kernel.mount("tmpfs", root, "tmpfs", quiet, "size=4m,mode=755")
+    calls.mount("none", "/", "none", calls.MS_REC | calls.MS_PRIVATE)
+    quiet = calls.MS_NOSUID | calls.MS_NODEV
+    calls.mount("tmpfs", root, "tmpfs", quiet, "size=4m,mode=755")
     for path in job["readable"]:
-        _bind(path, root + path, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV)
+        _bind(path, root + path, calls.ATTR_RDONLY | calls.ATTR_NOSUID | calls.ATTR_NODEV)
     for path, target in job["links"]:
         os.makedirs(os.path.dirname(root + path), exist_ok=True)
         if not os.path.lexists(root + path):
@@ -73,12 +63,12 @@ def build_view(job: dict[str, Any], user: int, group: int) -> list[str]:
     os.mkdir(f"{root}/dev")
     for name in DEVICES:
         # Without the attribute "no devices": they would not open.
-        _bind(f"/dev/{name}", f"{root}/dev/{name}", kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC)
+        _bind(f"/dev/{name}", f"{root}/dev/{name}", calls.ATTR_NOSUID | calls.ATTR_NOEXEC)
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         os.symlink(f"/proc/self/fd{target}", f"{root}/dev/{name}")
     os.mkdir(f"{root}/proc")
     try:
-        kernel.mount("proc", f"{root}/proc", "proc", quiet | kernel.MS_NOEXEC)
+        calls.mount("proc", f"{root}/proc", "proc", quiet | calls.MS_NOEXEC)
     except OSError as error:
         # A container hides parts of its own /proc, and then no whole one may be mounted in it.
         missing.append(f"no /proc inside ({error.strerror}): memory is not watched")
@@ -87,11 +77,11 @@ def build_view(job: dict[str, Any], user: int, group: int) -> list[str]:
         f"size={job['folder_bytes']},nr_inodes={job['folder_files']},mode=700,"
         f"uid={user},gid={group}"
     )
-    kernel.mount("tmpfs", root + BOX, "tmpfs", quiet, options)
-    only = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV
-    kernel.set_mount_attributes(root, only, recursive=False)
+    calls.mount("tmpfs", root + BOX, "tmpfs", quiet, options)
+    only = calls.ATTR_RDONLY | calls.ATTR_NOSUID | calls.ATTR_NODEV
+    calls.set_mount_attributes(root, only, recursive=False)
     os.chdir(root)
-    kernel.pivot_here()
+    calls.pivot_here()
     return missing
 
 
@@ -102,5 +92,5 @@ def _bind(path: str, target: str, attributes: int) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "w"):
             pass
-    kernel.mount(path, target, "none", kernel.MS_BIND | kernel.MS_REC)
-    kernel.set_mount_attributes(target, attributes, recursive=True)
+    calls.mount(path, target, "none", calls.MS_BIND | calls.MS_REC)
+    calls.set_mount_attributes(target, attributes, recursive=True)

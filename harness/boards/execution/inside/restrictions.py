@@ -7,16 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import os
 import platform
 import struct
 
-from . import kernel
-
-_READ = 0b1101
-"""Execute, read a file, list a folder. Source: linux/landlock.h, LANDLOCK_ACCESS_FS_*."""
-_OF_FILES = 0b1100_0000_0000_0111
-"""The rights that a rule about a file, not a folder, may give: also write, truncate, ioctl."""
+from harness.kernel import calls, landlock
 
 _ARCHITECTURES = {
     "x86_64": (
@@ -47,45 +41,20 @@ _SAME_EVERYWHERE = {"pidfd_send_signal": 424, "io_uring_setup": 425}
 
 
 def prepare_landlock(readable: list[str], folder: str) -> int | None:
-    """Return a set of rules: read `readable`, do all in `folder`, nothing else. None: no Landlock.
+    """Return a set of rules: read `readable`, do all in `folder`, and nothing else.
 
-    Landlock is there from Linux 5.13 on. What it does not know (reading an attribute, changing a
-    mode) stays with the ordinary rights of the user.
+    None: the kernel has no Landlock.
     """
-    try:
-        version = kernel.syscall("landlock", kernel.LANDLOCK_CREATE_RULESET, None, 0, 1)
-    except OSError:
+    if not landlock.version():
         return None
-    # Version 1 knows 13 rights; 2 adds moving between folders, 3 truncating, 5 ioctl on devices.
-    rights = 13 + (version >= 2) + (version >= 3) + (version >= 5)
-    everything = (1 << rights) - 1
-    attributes = struct.pack("=Q", everything)
-    rules = kernel.syscall("landlock", kernel.LANDLOCK_CREATE_RULESET, attributes, 8, 0)
+    rules = landlock.new_rules()
     devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
-    allowed = [(path, _READ) for path in readable]
-    allowed += [(path, _OF_FILES) for path in devices] + [(folder, everything)]
+    allowed = [(path, landlock.READ) for path in readable]
+    allowed += [(path, landlock.OF_FILES) for path in devices] + [(folder, landlock.EVERYTHING)]
     for path, access in allowed:
-        allow(rules, path, access & everything)
+        landlock.allow(rules, path, access)
     # A program's own descriptors are put in the low numbers.
     return fcntl.fcntl(rules, fcntl.F_DUPFD_CLOEXEC, 64)
-
-
-def allow(rules: int, path: str, access: int = _READ) -> None:
-    """Add to `rules` what is allowed below `path`, or nothing where that is not there."""
-    try:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        return
-    if not os.path.isdir(path):
-        access &= _OF_FILES
-    rule = struct.pack("=Qi", access, place)
-    kernel.syscall("landlock rule", kernel.LANDLOCK_ADD_RULE, rules, 1, rule, 0)
-    os.close(place)
-
-
-def enter_landlock(rules: int) -> None:
-    """Hold the calling process and its children to `rules`; needs no-new-privileges."""
-    kernel.syscall("landlock", kernel.LANDLOCK_RESTRICT_SELF, rules, 0)
 
 
 def seccomp_known() -> bool:
@@ -126,4 +95,4 @@ def enter_seccomp(own: int) -> None:
         _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
     whole = Program(len(program), ctypes.addressof(buffer))
-    kernel.prctl(kernel.PR_SET_SECCOMP, 2, ctypes.byref(whole))
+    calls.prctl(calls.PR_SET_SECCOMP, 2, ctypes.byref(whole))

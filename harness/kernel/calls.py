@@ -41,6 +41,8 @@ LANDLOCK_CREATE_RULESET = 444
 LANDLOCK_ADD_RULE = 445
 LANDLOCK_RESTRICT_SELF = 446
 
+CAPABILITY_VERSION = 0x20080522
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -109,3 +111,17 @@ def pivot_here() -> None:
     syscall("pivot_root", number, b".", b".")
     _checked(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
     os.chdir("/")
+
+
+def keep_rights(kept: tuple[int, ...]) -> None:
+    """Give up all capabilities of the calling process but those with the numbers `kept`.
+
+    An ordinary user has none; root's do not come back with no-new-privileges.
+    """
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    data = (ctypes.c_uint32 * 6)()
+    _checked(_libc.capget(header, data), "capget")
+    mask = sum(1 << number for number in kept)
+    for place in range(6):  # effective, permitted and inheritable ones; then those from 32 on
+        data[place] &= mask if place < 3 else 0
+    _checked(_libc.capset(header, data), "capset")

@@ -1,0 +1,61 @@
+"""A federation where its plugins are loaded: how many clients at once, and which engine."""
+
+from __future__ import annotations
+
+import os
+from math import prod
+from pathlib import Path
+
+from harness.federation.options import FederationOutcome
+from harness.federation.order import FederationOrder, Report
+from harness.machine.machine import this_machine
+from harness.planning.client_processes import client_processes
+from harness.record.file_names import LOGS
+
+
+def serve(order: FederationOrder) -> Report:
+    """Run the federation of a spec, or what is left of it.
+
+    Writes `rounds.jsonl`, `checkpoints/`, `adapter/`, `adapter_round_K/` and `logs/` in the run's
+    directory.
+
+    Raises:
+        FederationError: and its kinds; the run directory can be resumed.
+        RecordError: the directory holds another run's checkpoints.
+        RuleViolationError: the measured communication exceeded the limit.
+        PluginError: a plugin changed, or contradicts itself.
+        KeyboardInterrupt: stopped by a signal.
+    """
+    outcome = _serve(order)
+    return Report(device=outcome.device, client=outcome.client)
+
+
+def _serve(order: FederationOrder) -> FederationOutcome:
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    from harness.federation.open_run import OpenRun
+    from harness.federation.simulation.flower_log import flower_log
+    from harness.federation.storage.resume import finished
+
+    job, options, run_dir = order.job, order.options, Path(order.run_dir)
+    run = OpenRun(job)
+    clients = run.context.clients_per_round
+    parameters = sum(prod(shape) for shape in run.shapes.values())
+    actors = options.actors or client_processes(job.spec, clients, parameters, this_machine())
+    actors = min(actors, clients)  # more would have nothing to do
+    done = finished(run_dir, job, actors)
+    if done is not None:
+        return done
+    with flower_log(run_dir / LOGS):  # Flower's strategies speak when they are made
+        _ = run.strategy  # made now, so that its faults come before any process is started
+    if options.superlink is not None:
+        from harness.federation.superlink.superlink import federate_on_superlink
+
+        return federate_on_superlink(job, run_dir, options, actors, order.folder)
+    from harness.federation.serverapp.coordinator import Coordinator
+    from harness.federation.serverapp.transport import Transport
+    from harness.federation.simulation.simulation import simulate
+
+    def served(transport: Transport) -> FederationOutcome:
+        return Coordinator(run, transport, run_dir, options).run()
+
+    return simulate(served, run, actors, run_dir / LOGS, order.folder)

@@ -1,0 +1,121 @@
+"""A process gives up what plugin code does not need. Standard library only: see `bare_python`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from harness.kernel import calls, landlock
+from harness.kernel.namespaces import loopback_up, own_namespaces
+
+KEPT_RIGHTS = (0, 1, 3, 4, 5)
+"""Of root's: to change owners and modes, to pass over modes of files, to signal its own processes.
+Source: linux/capability.h."""
+
+OWN_VIEW = calls.CLONE_NEWPID | calls.CLONE_NEWNS | calls.CLONE_NEWIPC
+"""Processes of its own, a /proc that shows them, and shared memory by number of its own."""
+
+
+def open_to_all(why: str = "") -> dict[str, Any]:
+    """Return what is said of a process that nothing holds."""
+    return {
+        "files": "open",
+        "network": "open",
+        "processes": "watched",
+        "signals": "open",
+        "landlock": 0,
+        "missing": [why] if why else [],
+    }
+
+
+def leave_network_and_processes() -> dict[str, Any]:
+    """Leave the machine's network and its processes, as far as the kernel lets this process.
+
+    The caller's next child is the first process of the new process namespace, where there is one,
+    and has to call `show_own_processes`.
+
+    Returns:
+        Facts for the record, without files.
+    """
+    facts = open_to_all()
+    for flags in (calls.CLONE_NEWNET | OWN_VIEW, calls.CLONE_NEWNET):
+        for root in (True, False) if os.geteuid() == 0 else (False,):
+            why = _refused(flags, root)
+            if not why:
+                own_namespaces(flags, root)
+                loopback_up()
+                facts["network"] = "own network namespace"
+                if flags & calls.CLONE_NEWPID:
+                    facts["processes"] = facts["signals"] = "own process namespace"
+                return facts
+    facts["missing"].append(f"no network namespace: {why}")
+    return facts
+
+
+def _refused(flags: int, root: bool) -> str:
+    """Say why a process like this one cannot have these namespaces; "" if it can.
+
+    A child tries: what is left cannot be entered again, and a container may allow a process
+    namespace and refuse the /proc that belongs to it.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            own_namespaces(flags, root)
+            loopback_up()
+            grandchild = os.fork() if flags & calls.CLONE_NEWPID else None
+            if grandchild == 0:
+                show_own_processes()
+                os._exit(0)
+            if grandchild and os.waitpid(grandchild, 0)[1]:
+                os.write(writer, b"no /proc may be mounted")
+        except OSError as error:
+            os.write(writer, (error.strerror or str(error)).encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with open(reader, "rb") as said:
+        return said.read().decode(errors="replace")
+
+
+def show_own_processes() -> None:
+    """Mount a /proc that shows this process namespace.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    calls.mount("none", "/", "none", calls.MS_REC | calls.MS_PRIVATE)
+    quiet = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC
+    calls.mount("proc", "/proc", "proc", quiet)
+
+
+def give_up_files(allowed: list[tuple[str, int]], facts: dict[str, Any]) -> None:
+    """Keep this process, for good, to what is allowed; and from signals to any but its own.
+
+    Args:
+        allowed: path and rights (`harness.kernel.landlock`), below the path too.
+        facts: of `leave_network_and_processes`; completed here.
+    """
+    calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
+    facts["landlock"] = version = landlock.version()
+    if not version:
+        facts["missing"].append("no Landlock: files can be read and written")
+    else:
+        rules = landlock.new_rules(scoped=True)
+        for path, access in allowed:
+            landlock.allow(rules, path, access)
+        landlock.enter(rules)
+        os.close(rules)
+        facts["files"] = "Landlock"
+        if version < 3:
+            facts["missing"].append(f"Landlock {version}: files can be cut short")
+        if version >= 6 and facts["signals"] == "open":
+            facts["signals"] = "Landlock scope"
+    if facts["signals"] == "open":
+        facts["missing"].append("neither a process namespace nor Landlock 6: signals can be sent")
+    calls.keep_rights(KEPT_RIGHTS)
+
+
+LINUX = sys.platform == "linux"

@@ -1,0 +1,245 @@
+"""Plugin code cannot read, write, reach or outlive what it is not given; and can where it may."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.isolation import confine, grants
+from harness.kernel import landlock
+
+sys.path.insert(0, str(Path(__file__).parent))
+from launch import ended, run, start
+
+pytestmark = [
+    pytest.mark.skipif(not confine.LINUX, reason="Linux alone holds processes so"),
+]
+
+HELD = {"auto": True, "off": False}
+POLICIES = pytest.mark.parametrize(("policy", "held"), HELD.items())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the plugin's process."""
+    path = tmp_path / "scratch"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _machine() -> None:
+    if landlock.version() < 3:
+        pytest.skip("this kernel has no Landlock that could be tried")
+
+
+@POLICIES
+def test_an_evaluation_set_cannot_be_read(
+    policy: str, held: bool, folder: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "fpb.parquet"
+    rows.write_text("label")
+    done = run(f"print(open({str(rows)!r}).read())", folder, policy)
+    assert ("PermissionError" in done.said) is held
+    assert (done.said == "label\n") is not held
+
+
+def test_what_it_is_given_can_be_read_through_links(folder: Path, tmp_path: Path) -> None:
+    """Hugging Face's cache holds links to files elsewhere."""
+    blob = tmp_path / "blobs" / "1"
+    blob.parent.mkdir()
+    blob.write_text("weights")
+    model = tmp_path / "snapshot"
+    model.mkdir()
+    (model / "model.safetensors").symlink_to(blob)
+    code = f"print(open({str(model / 'model.safetensors')!r}).read())"
+    assert run(code, folder, allowed=tuple(grants.readable(model))).said == "weights\n"
+    assert "PermissionError" in run(code, folder, allowed=((str(model), landlock.READ),)).said
+
+
+@POLICIES
+@pytest.mark.parametrize("place", ["run", "other", "site"])
+def test_nothing_can_be_written_outside_of_what_it_keeps(
+    place: str, policy: str, held: bool, folder: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / place / "generations" / "fpb.jsonl"
+    target.parent.mkdir(parents=True)
+    target.write_text("kept")
+    kept = tmp_path / "run" / "checkpoints"
+    kept.mkdir(parents=True)
+    code = f"open({str(target)!r}, 'w').write('forged'); print('written')"
+    done = run(code, folder, policy, allowed=(grants.kept(kept),))
+    assert ("PermissionError" in done.said) is held
+    assert target.read_text() == ("kept" if held else "forged")
+
+
+@POLICIES
+def test_what_it_keeps_are_ordinary_files(
+    policy: str, held: bool, folder: Path, tmp_path: Path
+) -> None:
+    """A link to an evaluation set would be followed by whoever reads the folder next."""
+    kept = tmp_path / "checkpoints"
+    kept.mkdir()
+    code = f"""
+import os
+os.chdir({str(kept)!r})
+open("one", "w").write("1"); os.replace("one", "two"); os.mkdir("three")
+try:
+    os.symlink("/etc/passwd", "link")
+except OSError:
+    print("no link")
+try:
+    os.mkfifo("pipe")
+except OSError:
+    print("no pipe")
+"""
+    done = run(code, folder, policy, allowed=(grants.kept(kept),))
+    assert done.said == ("no link\nno pipe\n" if held else "")
+    assert (kept / "two").read_text() == "1"
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """The port of somebody who listens on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@POLICIES
+def test_nobody_outside_can_be_reached(
+    policy: str, held: bool, folder: Path, listener: int
+) -> None:
+    code = f"import socket; socket.create_connection(('127.0.0.1', {listener}), 5); print('met')"
+    done = run(code, folder, policy)
+    if done.held["network"] == "open" and held:
+        pytest.skip("this machine allows no network namespace")
+    assert ("met" in done.said) is not held
+
+
+def test_its_own_processes_reach_each_other(folder: Path) -> None:
+    """Ray's do, on 127.0.0.1."""
+    code = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_connection(server.getsockname(), 5): print("met")
+"""
+    assert run(code, folder).said == "met\n"
+
+
+LEAVES = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open("left", "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+while not os.path.exists("left") or not open("left").read(): time.sleep(0.01)
+"""
+"""Forks twice into a session of its own, and ends."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "lacking", "how"),
+    [
+        ("auto", (), "own process namespace"),
+        ("auto", ("namespaces",), "subreaper"),
+        ("off", (), "watched"),
+    ],
+)
+def test_what_it_leaves_behind_ends_with_it(
+    policy: str, lacking: tuple[str, ...], how: str, folder: Path
+) -> None:
+    reader, writer = os.pipe()
+    process = start(LEAVES, folder, policy, lacking=lacking, keep=writer)
+    os.close(writer)
+    with open(reader, "rb") as held_by_all:
+        assert process.wait(60) == 0
+        gone = bool(select.select([held_by_all], [], [], 5 if policy == "auto" else 1)[0])
+    if not gone:
+        os.kill(int((folder / "left").read_text()), signal.SIGKILL)
+    done = ended(process)
+    if done.held["processes"] == "subreaper" and not lacking:
+        pytest.skip("this machine allows no process namespace")
+    assert (gone, done.held["processes"]) == (policy == "auto", how)
+
+
+def test_all_of_it_ends_when_whoever_started_it_is_gone(folder: Path) -> None:
+    reader, writer = os.pipe()
+    process = start("import time; print('up', flush=True); time.sleep(600)", folder, keep=writer)
+    os.close(writer)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "up\n"
+    assert process.stdin is not None
+    process.stdin.close()  # as the kernel does
+    with open(reader, "rb") as held_by_all:
+        assert select.select([held_by_all], [], [], 10)[0]
+    process.wait(10)
+    process.stdout.close()
+    process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("policy", "lacking", "held"),
+    [("auto", (), True), ("auto", ("namespaces",), True), ("off", (), False)],
+)
+def test_nobody_outside_can_be_signalled(
+    policy: str, lacking: tuple[str, ...], held: bool, folder: Path
+) -> None:
+    if lacking and landlock.version() < 6:
+        pytest.skip("this kernel's Landlock knows no signals")
+    with subprocess.Popen(["sleep", "60"]) as other:
+        done = run(f"import os; os.kill({other.pid}, 15)", folder, policy, lacking=lacking)
+        time.sleep(0.1)
+        assert (other.poll() is None) is held, done
+        other.kill()
+
+
+def test_the_command_line_that_started_it_cannot_be_seen(folder: Path) -> None:
+    """A plugin that behaves well where it is repeated would look for it there."""
+    code = f"print(open('/proc/{os.getpid()}/cmdline').read())"
+    done = run(code, folder)
+    if done.held["processes"] != "own process namespace":
+        pytest.skip("this machine allows no process namespace")
+    assert "FileNotFoundError" in done.said
+
+
+def test_root_keeps_no_right_that_leads_out(folder: Path) -> None:
+    code = "print([line for line in open('/proc/self/status') if line.startswith('CapEff')][0])"
+    mask = int(run(code, folder).said.split()[1], 16)
+    assert mask & ~sum(1 << number for number in confine.KEPT_RIGHTS) == 0
+
+
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [
+        ((), []),
+        (("landlock",), ["no Landlock: files can be read and written"]),
+        (("namespaces",), ["no network namespace: Operation not permitted"]),
+    ],
+)
+@pytest.mark.parametrize("policy", ["auto", "required"])
+def test_what_a_machine_lacks_is_told_and_stops_what_requires_it(
+    policy: str, lacking: tuple[str, ...], said: list[str], folder: Path
+) -> None:
+    done: Any = run("print('ran')", folder, policy, lacking=lacking)
+    if not lacking and done.held["missing"]:
+        pytest.skip("this machine lacks something itself")
+    assert done.held["missing"] == said
+    assert (done.said == "ran\n") is not (policy == "required" and bool(said))
+
+
+def test_a_command_that_cannot_be_started_is_no_silence(folder: Path) -> None:
+    done = run("raise SystemExit(7)", folder)
+    assert done.code == 7
+    assert ended(start("import os; os.kill(os.getpid(), 9)", folder)).code == 128 + 9
