@@ -31,6 +31,7 @@ ELSEWHERE = {
     r"harness leaderboard.*": "leaderboard/test_build.py",
     r"harness import .*": "claims/importing/test_import.py",
     r"harness reproduce .*": "reproduce/test_reproduce.py",
+    r"harness dispute .*|harness run .*--keep-steps": "reproduce/test_dispute.py",
     r"harness export .*": "federation/superlink/test_exported_app.py",
     r"harness evaluate .*": "cli/execute/test_evaluate.py",
     r"harness rescore .*": "cli/execute/test_rescore.py",

@@ -73,13 +73,13 @@ HELD = {
         "tests/claims/importing/test_real_life.py::test_code_of_up_to_200_kb_is_read",
     "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
     "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",
+    "reproduce SHOWN":
+        "tests/reproduce/test_dispute.py::test_three_tensors_are_named_and_the_rest_counted",
     "cli LONGEST_PATH": "tests/cli/test_cli.py::test_200_characters_of_a_path_are_shown",
     "components MOST_LAYERS":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
     "components LARGEST_SIZE":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
-    "training SPECIAL_TOKENS":
-        "tests/training/test_prompt.py::test_no_row_is_left_out_that_was_not_doubted",
     "sources PLAIN":
         "tests/sources/test_locate.py"
         "::test_a_model_that_asks_for_sampling_is_decoded_greedily_and_its_record_says_so",

@@ -21,6 +21,7 @@ from harness.processes.import_paths import keep_to_environment
 SUMMARIES = {
     "challenges": "List the challenges and their fixed values.",
     "compare": "Tell finished runs apart: settings, paired test, bytes, seconds.",
+    "dispute": "Find where two results of one spec part, and repeat that place.",
     "doctor": "Look whether this machine is ready for a run.",
     "evaluate": "Evaluate, or finish evaluating, a run directory.",
     "export": "Write a recipe as a stand-alone Flower App.",

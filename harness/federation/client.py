@@ -80,6 +80,7 @@ def _train(message: Message, partition: int, worker: Worker) -> Answer:
         dict(message.content.config_records.get(CONFIG_RECORD, {})),
         int(header["last-round"]),
         Path(str(header["clients-dir"])),
+        bool(header["keep-steps"]),
     )
     metrics = {
         EXAMPLES: update.examples,

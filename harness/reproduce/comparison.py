@@ -127,7 +127,7 @@ def compare_tensors(what: str, found: Path, expected: Path | None) -> list[Compa
 
     from harness.federation.wire.tensors import digest_arrays
 
-    ours, theirs = _adapter(found), _adapter(expected)
+    ours, theirs = adapter_of(found), adapter_of(expected)
     gaps = [
         float(np.linalg.norm(ours[name] - theirs[name]) / (np.linalg.norm(theirs[name]) or 1.0))
         for name in theirs
@@ -137,7 +137,7 @@ def compare_tensors(what: str, found: Path, expected: Path | None) -> list[Compa
     return [comparison.with_values(difference=max(gaps, default=0.0))]
 
 
-def _adapter(path: Path) -> dict[str, np.ndarray]:
+def adapter_of(path: Path) -> dict[str, np.ndarray]:
     """Return the adapter's tensors of a checkpoint or of an adapter file."""
     from safetensors.numpy import load_file
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,12 @@ from harness.training.history import history_added
 from harness.training.optimizers import make_optimizer
 from harness.training.padded_batch import padded_loss, padded_tokens
 from harness.training.partitions import Partitions
-from harness.training.prompt import check_prompt, check_tokenizer
+from harness.training.prompt import check_prompt
 from harness.training.reply.local_round import pick, start_values
 from harness.training.reply.reply_influence import Asked, reply_of
+
+Watch = Callable[[int, float, Mapping[str, torch.nn.Parameter]], None]
+"""(step, loss, trained tensors with their gradients): told of each step before it is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,7 @@ class Trainer:
             objective: the strategy's client part, or None.
 
         Raises:
-            PluginError: the prompt or the PEFT method cannot be used, or a partition has no row to
-                train on.
+            PluginError: the prompt or the PEFT method cannot be used.
             SourceError: the model cannot be loaded.
         """
         check_prompt(spec.train.prompt, spec.label)
@@ -102,8 +104,6 @@ class Trainer:
         # Before anything is computed: dequantising and the first adapter are sums too.
         be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
-        check_tokenizer(spec.train.prompt, self.tokenizer)
-        self._left_out, self._rows = self._table.left_out(spec.train, self.tokenizer)
         self._packed = not (spec.train.exact_peft or spec.model.family.own_code)
         self.model = load_base(spec.model, assets.model_dir, self._device, self._packed)
         # All clients make the same first adapter, whatever they have drawn until now.
@@ -136,6 +136,7 @@ class Trainer:
         config: Mapping[str, Any] | None = None,
         plan: RoundPlan | None = None,
         kept: Mapping[str, Any] | None = None,
+        watch: Watch | None = None,
     ) -> Update:
         """Train the received adapter on one partition for one round.
 
@@ -146,6 +147,7 @@ class Trainer:
             config: what the strategy's message carried, for its client part.
             plan: what this round moves and trains; None: all that travels, both ways.
             kept: what this client kept from its last round, where the plan keeps something.
+            watch: called at each step, before its gradients are clipped.
 
         Raises:
             FederationError: the loss or a gradient is not finite (partition, round and step are
@@ -173,6 +175,8 @@ class Trainer:
             for step in range(train.max_steps):
                 chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
                 loss = self._backward(chosen, received)
+                if watch is not None:
+                    watch(step + 1, loss, self.adapter.trained())
                 # Before clipping; NaN in one gradient makes it NaN, so one test covers them all.
                 norm = float(torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm))
                 if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -234,14 +238,7 @@ class Trainer:
         )
 
     def _computed(self) -> list[str]:
-        """Return, for the record, whose the layers are and which rows were left out."""
-        left = [
-            f"{self._left_out} of {self._rows} rows have no token of their answer within"
-            f" seq_length {self.spec.train.seq_length} and were left out"
-        ] * bool(self._left_out)
-        return left + self._whose_layers()
-
-    def _whose_layers(self) -> list[str]:
+        """Return, for the record, what of the layers is peft's and what is the harness's own."""
         if self.spec.train.exact_peft:
             return ["peft's own layers on padded batches"]
         notes = []

@@ -53,6 +53,7 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
     type=click.Choice(["tensorboard", "trackio", "wandb"]),
     help="Tell an experiment tracker every round; repeatable.",
 )
+@click.option("--keep-steps", is_flag=True, help="Clients keep digests of each step (dispute).")
 @click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
 @click.option(
     "--isolation",
@@ -78,7 +79,10 @@ def command(
     from harness.pipeline import run
     from harness.pipeline.trackers import tracker
 
-    names = ("actors", "client_timeout", "retries", "keep_checkpoints", "superlink", "isolation")
+    names = (
+        "actors", "client_timeout", "retries", "keep_checkpoints", "keep_steps", "superlink",
+        "isolation",
+    )  # fmt: skip
     chosen = {name: options.pop(name) for name in names}
     chosen["client_timeout_s"] = chosen.pop("client_timeout")
     given = {name: value for name, value in chosen.items() if value is not None}

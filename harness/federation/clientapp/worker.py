@@ -16,6 +16,7 @@ import numpy as np
 from harness.document import parse_document, parse_json, sha256_text
 from harness.errors import PluginError
 from harness.federation.clientapp import client_state
+from harness.federation.clientapp.steps_file import StepsFile
 from harness.federation.job import Job
 from harness.federation.open_run import OpenRun
 from harness.processes.import_paths import foreign_modules
@@ -59,6 +60,7 @@ class Worker:
         config: Mapping[str, Any],
         last: int,
         folder: Path,
+        keep_steps: bool = False,
     ) -> Update:
         """Train on one partition for one round.
 
@@ -69,10 +71,12 @@ class Worker:
             config: what the strategy wrote into the message.
             last: round in which this partition trained last, 0 if never.
             folder: where clients keep what stays at home.
+            keep_steps: keep digests of what the client held at each step.
         """
         plan = self.run.plan(number)
         had = client_state.load(folder, partition, last) if plan.keep and last else {}
-        update = self.trainer.train(arrays, number, partition, config, plan, had)
+        steps = StepsFile(folder, partition, number) if keep_steps else None
+        update = self.trainer.train(arrays, number, partition, config, plan, had, steps)
         self._refuse_foreign_modules()
         if plan.keep:
             client_state.save(folder, partition, number, update.kept)

@@ -63,6 +63,7 @@ class ClientRequests:
             "job-sha256": sha256_text(text),
             "limit-s": float(options.client_timeout_s),
             "logs-dir": str(self.logs.absolute()),
+            "keep-steps": options.keep_steps,
             "clients-dir": str((run_dir / client_state.CLIENT_STATES).absolute()),
         }
         """What every message says to the harness's client, beside its round."""

@@ -11,9 +11,6 @@ from harness.recipe import DataSpec, Prompt
 COLUMNS = ("instruction", "input", "output")
 """Columns of a row of the training set."""
 
-OURS = ("conversation", "messages", "tokenize", "add_generation_prompt", "return_dict", "tools")
-"""What a chat template is given by the harness, or would be given something else by."""
-
 Fault = tuple[str, str]
 """(found, expected)"""
 
@@ -22,15 +19,7 @@ def prompt_faults(prompt: Prompt) -> Iterator[Fault]:
     """Yield why nothing, or the wrong tokens, would be trained on with this prompt."""
     if prompt.style == "chat":
         yield from _fields("prompt.user", prompt.user, {"instruction", "input"})
-        for name in prompt.template_arguments:
-            if name in OURS or not name.isidentifier():
-                yield (
-                    f"prompt.template_arguments has {name!r}",
-                    "an argument of the chat template, as enable_thinking",
-                )
         return
-    if prompt.template_arguments:
-        yield "prompt.template_arguments with prompt.style text", "prompt.style chat"
     count = prompt.template.count(prompt.response_marker) if prompt.response_marker else 0
     if count != 1:
         yield (
