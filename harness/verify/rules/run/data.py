@@ -16,7 +16,7 @@ FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 REVISIONS = {
     "hub": HUB_COMMIT,
     "cache": HUB_COMMIT,
-    "mirror": re.compile("local"),
+    "mirror": re.compile("local|[0-9a-f]{40}"),
     "wheel": re.compile(r"[a-z0-9][a-z0-9._-]*==[0-9][a-z0-9.]*"),
     "synthetic": re.compile("smoke"),
 }
