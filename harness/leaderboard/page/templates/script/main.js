@@ -19,14 +19,27 @@ function drawList() {
   const claimColumns = columns.filter((column) => column.claims);
   drawTable("claims", ordered(claims.filter((entry) => matches(entry, "status")), state.sort), claimColumns, "cpage");
   const kept = found.filter((entry) => entry.kind === "run");
-  drawPlot(kept, references);
-  drawHistory(kept);
+  drawCharts(kept, references);
   drawChooser(columns);
   drawCompareLink();
   byId("query").value = state.q;
   for (const input of document.querySelectorAll("#facets input")) input.value = state[input.name];
   byId("reset").hidden = !filtering();
   byId("count").textContent = `${grouped(kept.length)} of ${grouped(runs.length)} runs`;
+}
+
+// The charts follow the filter alone, after the table: sorting and turning pages leave them as they are.
+let charted = null;
+let charting = 0;
+function drawCharts(kept, references) {
+  const filter = JSON.stringify([...FACETS.map(({ key }) => state[key]), state.q, state.from, state.to, window.innerWidth > 760]);
+  if (filter === charted) return;
+  charted = filter;
+  clearTimeout(charting);
+  charting = setTimeout(() => {
+    drawPlot(kept, references);
+    drawHistory(kept);
+  }, 0);
 }
 
 function change(values, goesBack = true) {
@@ -141,6 +154,7 @@ function listen() {
 
 load("entries.js").then(() => {
   for (const node of document.querySelectorAll(".tools, .table-tools, #charts")) node.hidden = false;
+  sortIntoFacets();
   makeFacets();
   makeColumns();
   listen();

@@ -74,6 +74,7 @@ function drawPlot(list, references) {
     picture.append(svg("path", { class: "front", d: `${steps.join("")}H${right}` }));
   }
   const onFront = new Set(best);
+  if (drawn.length > 250) picture.classList.add("many");
   picture.append(...drawn.map((point) => dot(point, onFront.has(point))), ...labels(drawn, onFront, left, right));
   rove(picture);
   box.replaceChildren(picture);

@@ -40,12 +40,33 @@ function writeState() {
   if (location.hash !== hash && !(hash === "#/" && location.hash === "")) history.replaceState(null, "", hash);
 }
 
+function sortIntoFacets() {
+  for (const entry of entries) entry.of = Object.fromEntries(FACETS.map((facet) => [facet.key, facet.of(entry)]));
+}
+
+const meetsWords = (entry) => !(state.from && entry.date < state.from) && !(state.to && entry.date > state.to)
+  && words.every((word) => entry.text.includes(word));
+
 function matches(entry, but = null) {
-  for (const facet of FACETS) {
-    if (facet.key !== but && state[facet.key] && facet.of(entry) !== state[facet.key]) return false;
+  for (const { key } of FACETS) {
+    if (key !== but && state[key] && entry.of[key] !== state[key]) return false;
   }
-  if ((state.from && entry.date < state.from) || (state.to && entry.date > state.to)) return false;
-  return words.every((word) => entry.text.includes(word));
+  return meetsWords(entry);
+}
+
+// How many entries each value of each facet would leave: those that fail no other facet.
+function facetCounts(list) {
+  const counts = new Map(FACETS.map(({ key }) => [key, new Map()]));
+  const chosenKeys = FACETS.map(({ key }) => key).filter((key) => state[key]);
+  for (const entry of list) {
+    const failed = chosenKeys.filter((key) => entry.of[key] !== state[key]);
+    if (failed.length > 1 || !meetsWords(entry)) continue;
+    for (const key of failed.length ? failed : counts.keys()) {
+      const value = entry.of[key];
+      if (value) counts.get(key).set(value, (counts.get(key).get(value) || 0) + 1);
+    }
+  }
+  return counts;
 }
 
 let words = [];
@@ -69,13 +90,10 @@ function ordered(list, sort) {
 
 function fillFacets(list) {
   const box = byId("facets");
+  const all = facetCounts(list);
   for (const facet of FACETS) {
     const label = box.querySelector(`[data-facet="${facet.key}"]`);
-    const counts = new Map();
-    for (const entry of list) {
-      const value = facet.of(entry);
-      if (value && matches(entry, facet.key)) counts.set(value, (counts.get(value) || 0) + 1);
-    }
+    const counts = all.get(facet.key);
     if (state[facet.key] && !counts.has(state[facet.key])) counts.set(state[facet.key], 0);
     const names = [...counts.keys()].sort((a, b) => (facet.order ? facet.order.indexOf(a) - facet.order.indexOf(b) : collator.compare(a, b)));
     const select = label.querySelector("select");
