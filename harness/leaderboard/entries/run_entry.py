@@ -47,6 +47,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         licence=(submission.about.licence if submission.about is not None else None) or "",
         author=_handle(submission),
         whose_code=record.code,
+        isolation="" if record.isolation is None else record.isolation.summary,
         seconds=sum_in_order(record.timing.values()),
         bytes_total=record.communication.bytes_total,
         parameters=record.adapter.parameters,
