@@ -24,7 +24,9 @@ def answer(work: Callable[[str], Any]) -> None:
     said: dict[str, Any]
     try:
         with answering_signals(interrupt):
-            said = {"result": work(given.read_text("utf-8"))}
+            text = given.read_text("utf-8")
+            given.unlink()  # it says how much of the run is asked for; no plugin is loaded yet
+            said = {"result": work(text)}
     except BaseException as error:
         said = {"error": CarriedError.of(error).model_dump(mode="json")}
     with open(number, "wb") as answers:

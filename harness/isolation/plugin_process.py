@@ -20,6 +20,7 @@ from harness.kernel.bare import bare_python
 from harness.processes.carried_error import CarriedError
 from harness.processes.import_paths import isolated
 from harness.processes.lifetime import Guardian
+from harness.processes.plain_looks import plain_environment
 from harness.processes.signals import answering_signals
 from harness.record.isolation import Held, Policy
 
@@ -114,7 +115,8 @@ def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str,
 def _written_plan(module: str, given: str, around: Enclosure, writer: int) -> Path:
     folder = Path(around.folder)
     (folder / "given.json").write_text(given, "utf-8")
-    variables = isolated(os.environ) | {"TMPDIR": around.folder}
+    # The same whatever started this process: plugin code could tell a repetition from a run by it.
+    variables = isolated(plain_environment(os.environ)) | {"TMPDIR": around.folder}
     if around.policy != "off":
         # What libraries look for at home cannot be read; here they find nothing, and may write.
         variables |= {"HOME": around.folder, "XDG_CACHE_HOME": around.folder}

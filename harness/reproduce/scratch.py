@@ -35,7 +35,9 @@ def scratch(original: Original, out: Path | None, own_process: bool) -> Iterator
     if own_process:
         program = str(Path(sys.executable).with_name("harness"))
         hidden = {str(item) for item in (original.folder.absolute(), original.folder.resolve())}
-        plain = [program, "run", *original.spec.asked_by, "--seed", str(original.spec.seed)]
+        spec = original.spec
+        smoke = ["--smoke"] if spec.smoke else []
+        plain = [program, "run", *spec.asked_by, *smoke, "--seed", str(spec.seed)]
         take_plain_looks(plain, folder, sorted(hidden))
     try:
         yield folder / name

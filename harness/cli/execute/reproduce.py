@@ -14,6 +14,7 @@ from harness.document import pretty_json
 from harness.processes.signals import answering_signals, interrupt
 
 if TYPE_CHECKING:
+    from harness.record.isolation import Policy
     from harness.reproduce import Original, Reproduction
 
 
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Accept tensors that differ by no more than the challenge's tolerance.",
 )
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "required", "off"]),
+    default="auto",
+    help="Hold plugin code back from files and network; see harness run.",
+)
 @click.option("--trust-remote-code", is_flag=True, help="Let the model's own code run here.")
 @click.option("--write", is_flag=True, help="Write the earned rung into the submission folder.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
@@ -40,7 +47,8 @@ if TYPE_CHECKING:
 def command(
     context: click.Context, path: Path, number: int | None, client: int | None, evaluation: bool,
     adapter: Path | None, mirror: Path | None, out: Path | None, actors: int | None,
-    tolerance: bool, trust_remote_code: bool, write: bool, quiet: bool, as_json: bool,
+    tolerance: bool, isolation: Policy, trust_remote_code: bool, write: bool, quiet: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Repeat a result, its evaluation, or one round or client of it, and compare.
 
@@ -70,7 +78,7 @@ def command(
                 path, work_dir, adapter, mirror, quiet=quiet, trust_remote_code=trust_remote_code
             )
         else:
-            options = Options(actors=actors, quiet=quiet)
+            options = Options(actors=actors, quiet=quiet, isolation=isolation)
             found = reproduce(path, work_dir, number, client, mirror, options, trust_remote_code)
     again = None
     if found.other_versions:
