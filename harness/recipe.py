@@ -75,7 +75,9 @@ class RowFilter(Document):
 
     column: Literal["instruction", "input", "output"]
     pattern: str
-    """Python regular expression, searched for anywhere in the column."""
+    """Python regular expression, searched for anywhere in the column. It has no groups, and an
+    alternative has one repetition at most, bounded or behind `^`, so that any text is matched in
+    time linear in its length."""
     keep: Literal["matching", "others"] = "matching"
 
 

@@ -27,6 +27,12 @@ HELD = {
     "boards SMOKE_ROWS": f"{PLANS}test_a_smoke_run_has_32_rows_a_partition_and_8_a_set",
     "boards MAX_ROWS":
         "tests/scoring/test_scoring_limits.py::test_100_000_rows_are_read_and_one_more_is_not",
+    "planning MAX_PATTERN":
+        "tests/planning/settings/test_bounded_templates.py"
+        "::test_a_pattern_has_a_thousand_characters_and_a_hundred_repetitions_at_most",
+    "planning MAX_REPEATS":
+        "tests/planning/settings/test_bounded_templates.py"
+        "::test_a_pattern_has_a_thousand_characters_and_a_hundred_repetitions_at_most",
     "verify CARD_SINCE":
         "tests/verify/test_breaches_of_results.py"
         "::test_the_card_of_a_record_of_version_1_may_be_an_older_harness_s",
@@ -234,8 +240,7 @@ FREE = {
     "federation NEAR_TIE": "ten times what float32 loses; a wrong choice is far off",
     "training SMALLEST_MOVE": "any move shows whether something follows it",
     "document MIB": UNIT, "document GIB": UNIT,
-    "verify CHUNK_BYTES": SPEED, "verify STEP_BYTES": SPEED,
-    "verify CHANNELS": "PNG's own table; plots of ours are of one colour type",
+    "verify CHUNK_BYTES": SPEED,
     "verify MAX_RUN_ENTRIES": "far above what runs hold; a test of it would write 100,000 files",
     "document MAX_FILE_BYTES": "no limit: weights of our own are read at any size",
     "claims CLAIM_VERSION": VERSION, "record RECORD_VERSION": VERSION, "spec SPEC_VERSION": VERSION,

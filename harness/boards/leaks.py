@@ -35,7 +35,12 @@ class PinnedLeak:
 
     def clean(self, rows: int) -> tuple[int, ...]:
         """Return those of the first `rows` rows whose sentence is not in the training set."""
-        return tuple(row for row in range(rows) if row not in self.text)
+        return _clean(self.text, rows)
+
+
+@functools.lru_cache(maxsize=64)
+def _clean(leaked: frozenset[int], rows: int) -> tuple[int, ...]:
+    return tuple(row for row in range(rows) if row not in leaked)
 
 
 @functools.cache

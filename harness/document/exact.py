@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
-from harness.document.document import Document, parse_document
+from harness.document.document import Document, canonical_json, parse_document
 from harness.errors import RecordError
 
 D = TypeVar("D", bound=Document)
@@ -65,6 +65,37 @@ def inexact(
     if lacking and forms is not None and frozenset(lacking) not in forms:
         wrong += [(place, "nothing", "a value") for place in lacking.values()]
     yield from sorted(wrong, key=lambda item: item[0])
+
+
+def same_text(found: Any, whole: Any, forms: Collection[frozenset[str]] = ()) -> bool:
+    """Whether two values have one canonical JSON text, perhaps but for what an older form lacks.
+
+    Args:
+        found: as it stands in a file.
+        whole: as the document that was read from it is written; pruned where a form lacks more.
+        forms: as in `inexact`, each one holding the one before it.
+    """
+    text = canonical_json(found)
+    if text == canonical_json(whole):
+        return True
+    for form in forms:
+        for place in form:
+            _prune(whole, place.split("."))
+        if text == canonical_json(whole):
+            return True
+    return False
+
+
+def _prune(value: Any, way: list[str]) -> None:
+    """Take what stands at a place out of a value, in every item of the lists on the way."""
+    if isinstance(value, list):
+        for item in value:
+            _prune(item, way)
+    elif isinstance(value, dict) and way[0] in value:
+        if len(way) == 1:
+            del value[way[0]]
+        else:
+            _prune(value[way[0]], way[1:])
 
 
 def parse_exactly(kind: type[D], value: Any, where: str) -> D:

@@ -143,9 +143,8 @@ def reading_of(reader: Reader, task: str, row: PublishedRow, path: Path) -> Read
 
 def invalid_rate(readings: Sequence[Reading]) -> float | None:
     """Return the share of outputs that hold no answer; None when an output is not there."""
-    if any(reading.valid is None for reading in readings):
-        return None
-    return sum(not reading.valid for reading in readings) / len(readings)
+    valid = [reading.valid for reading in readings]
+    return None if None in valid else valid.count(False) / len(valid)
 
 
 def share(right: Sequence[bool]) -> float:

@@ -159,7 +159,7 @@ def _read_file(
             if kind.parse is None:
                 digest, value = read_adapter_weights(file, size, name)
             else:
-                data = file.read(kind.max_bytes + 1)
+                data = file.read(min(size, kind.max_bytes) + 1)
                 size, digest = len(data), hashlib.sha256(data).hexdigest()
         files.digests[name] = (size, digest)
         if kind.parse is not None and parse:

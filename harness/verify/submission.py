@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.boards.challenge import Challenge
-from harness.boards.protocol import BoardProtocol
+from harness.boards.protocol import BoardProtocol, Reading
 from harness.boards.registry import protocol_of
 from harness.record.about import About
 from harness.record.ladder import Evidence, Rung
@@ -66,6 +66,28 @@ class Submission:
     def protocol(self) -> BoardProtocol:
         """What reads the board's answers."""
         return protocol_of(self.challenge)
+
+    @cached_property
+    def memo(self) -> dict[Any, Any]:
+        """What rules work out once of a submission and ask for again, under keys of their own."""
+        return {}
+
+    @cached_property
+    def readings(self) -> Mapping[str, Sequence[Reading | None]]:
+        """Name of generations -> what the official parser reads in each raw output; None without.
+
+        An output that occurs again is read once: many rows are answered in the same words.
+        """
+        found: dict[str, Sequence[Reading | None]] = {}
+        for name, item in self.generations.items():
+            task, read = name.partition(".")[0], self.protocol.read
+            pairs = list(zip(item.outputs, item.targets, strict=True))
+            known = {
+                pair: None if pair[0] is None else read(task, pair[0], pair[1])
+                for pair in dict.fromkeys(pairs)
+            }
+            found[name] = [known[pair] for pair in pairs]
+        return found
 
     @property
     def is_folder(self) -> bool:

@@ -579,6 +579,11 @@ def _a_component_that_does_not_exist(s: Submission) -> None:
     s.respec(lambda spec: spec["strategy"].update(name="standard/fedbest"))
 
 
+@fixture("templates")
+def _a_marker_that_is_not_there(s: Submission) -> None:
+    s.respec(lambda spec: spec["train"]["prompt"].update(response_marker="### Answer:"))
+
+
 @fixture("older-card")
 def _an_older_card(s: Submission) -> None:
     s.record["schema_version"] = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from operator import eq
 
 from harness.document.float_sums import sum_in_order
 
@@ -20,7 +21,8 @@ def macro_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
     Source: scikit-learn `f1_score(average="macro", zero_division=0)`.
     """
     labels = sorted(set(gold) | set(predicted))  # a set has an order of its own in each process
-    hits = Counter(a for a, b in zip(gold, predicted, strict=True) if a == b)
+    pairs = Counter(zip(gold, predicted, strict=True))
+    hits = {label: pairs[label, label] for label in labels}
     sizes = Counter(gold) + Counter(predicted)
     return sum_in_order(2 * hits[label] / sizes[label] for label in labels) / len(labels)
 
@@ -31,7 +33,7 @@ def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
     Source: scikit-learn `matthews_corrcoef`, the multi-class R_k of Gorodkin (2004).
     """
     examples = len(gold)
-    correct = sum(a == b for a, b in zip(gold, predicted, strict=True))
+    correct = sum(map(eq, gold, predicted))
     in_gold, in_predicted = Counter(gold), Counter(predicted)
     both = sum(in_gold[label] * in_predicted[label] for label in in_gold)
     spread_gold = examples**2 - sum(n * n for n in in_gold.values())

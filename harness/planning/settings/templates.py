@@ -11,6 +11,21 @@ from harness.recipe import DataSpec, Prompt
 COLUMNS = ("instruction", "input", "output")
 """Columns of a row of the training set."""
 
+PATTERN_LANGUAGE = (
+    "alternatives without groups, each with one repetition at most, which is bounded or stands"
+    " behind ^: ^strong.*positive$|neutral"
+)
+MAX_PATTERN = 1_000
+"""Longest pattern of a filter, in characters."""
+MAX_REPEATS = 100
+"""Most repetitions of one thing in a pattern that is not tied to the start."""
+TOKEN = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]|\{[0-9]*,?[0-9]*\}|.", re.DOTALL)
+"""One piece of a regular expression: an escape, a set of characters, a count, or a character."""
+COUNTED = re.compile(r"\{(?P<least>[0-9]*)(?P<comma>,?)(?P<most>[0-9]*)\}")
+
+CUT = re.compile(r"(\.[0-9]{1,4})?")
+"""The one thing that a field of a template may say of its form: `{input:.500}`, its beginning."""
+
 Fault = tuple[str, str]
 """(found, expected)"""
 
@@ -43,21 +58,67 @@ def data_faults(data: DataSpec) -> Iterator[Fault]:
     for column in COLUMNS:
         yield from _fields(f"data.{column}", getattr(data, column), set(COLUMNS))
     for item in data.filters:
-        try:
-            re.compile(item.pattern)
-        except re.error as error:
-            yield f"data.filters: {item.pattern!r}: {error}", "a Python regular expression"
+        fault = fault_of_pattern(item.pattern)
+        if fault is not None:
+            yield f"data.filters: {item.pattern!r:.80}: {fault}", PATTERN_LANGUAGE
+
+
+def fault_of_pattern(pattern: str) -> str | None:
+    """Say why a pattern is none that is matched in time linear in the text, or None.
+
+    `re` tries one way after another: `(a|a)+$` takes twice as long for every letter more, `a*a*$`
+    and `a*b` grow with the square. What is left when groups are left out and an alternative repeats
+    one thing at most, behind its start or a bounded number of times, has one way at each letter.
+    """
+    if len(pattern) > MAX_PATTERN:
+        return f"{len(pattern)} characters"
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    repeats, begins = 0, True
+    anchored = False
+    for token in TOKEN.findall(pattern):
+        if token == "|":
+            repeats, begins, anchored = 0, True, False
+            continue
+        if token in ("(", ")"):
+            return "a group"
+        if token[0] == "\\" and token[1].isdigit():
+            return "a reference to a group"
+        counted = COUNTED.fullmatch(token)
+        if counted or token in ("*", "+", "?"):
+            repeats += 1
+            most = "1" if token == "?" else _most(counted) if counted else ""
+            if repeats > 1:
+                return "two repetitions in one alternative"
+            if not most and not anchored:
+                return f"{token} without a ^ before it"
+            if most and int(most) > MAX_REPEATS:
+                return f"{most} repetitions"
+        anchored = anchored or (begins and token in ("^", "\\A"))
+        begins = False
+    return None
+
+
+def _most(counted: re.Match[str]) -> str:
+    return counted["most"] if counted["comma"] else counted["least"]
 
 
 def _fields(where: str, template: str, allowed: set[str]) -> Iterator[Fault]:
     expected = f"a format string over {', '.join(sorted(allowed))}; a brace is written twice"
     try:
-        unknown = _names(template) - allowed
-        # A format such as {input:d} fails on a text only when it is used.
-        template.format_map(dict.fromkeys(allowed, "x") | dict.fromkeys(unknown, "x"))
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        fields = [part for part in string.Formatter().parse(template) if part[1] is not None]
+        unknown = {name for _, name, _, _ in fields if name is not None} - allowed
+    except ValueError as error:
         yield f"{where}: {error}", expected
         return
+    # A width such as {input:>3000000000} is made of nothing; `:d` fails only when it is used.
+    for _, name, form, conversion in fields:
+        if conversion or not CUT.fullmatch(form or ""):
+            field = f"{name}!{conversion}" if conversion else f"{name}:{form}"
+            yield f"{where} holds {{{field:.60}}}", "a field alone, or its beginning: {input:.500}"
+            return
     if unknown:
         yield f"{where} names {', '.join(sorted(unknown)) or 'a field without a name'}", expected
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.components import HISTORY, Shapes
+from harness.planning.forecast import message_bytes
 from harness.verify.submission import Submission
 
 A_SUFFIX = ".lora_A.weight"
@@ -36,8 +37,27 @@ def growth(submission: Submission) -> int:
     return spec.train.rounds * submission.challenge.clients_per_round(spec.train.fraction)
 
 
+def moved_bytes(submission: Submission, number: int) -> tuple[int, int] | None:
+    """Return the bytes of one message down and of one up in round `number`; None as `moves`."""
+    # Where the whole adapter travels every round is alike, and one is worked out.
+    rule = STRATEGIES.get(submission.record.spec.strategy.name)
+    key = ("moved", 0 if rule is _all else number)
+    if key not in submission.memo:
+        found = moves(submission, number)
+        submission.memo[key] = found and (message_bytes(found[0]), message_bytes(found[1]))
+    sizes: tuple[int, int] | None = submission.memo[key]
+    return sizes
+
+
 def travelling(submission: Submission) -> Shapes:
     """Return the adapter's tensors without those that its PEFT method freezes."""
+    if "travelling" not in submission.memo:
+        submission.memo["travelling"] = _travelling(submission)
+    shapes: Shapes = submission.memo["travelling"]
+    return shapes
+
+
+def _travelling(submission: Submission) -> Shapes:
     shapes = {item.name: item.shape for item in submission.record.adapter.tensors}
     if submission.record.spec.peft.name == "standard/ffa-lora":
         return without(shapes, A_SUFFIX)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from math import exp, isclose
 
-from harness.boards.protocol import Reading
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.record.score import Score
 from harness.scoring.rescore import invalid_rate
@@ -60,7 +60,15 @@ def official_rows(submission: Submission) -> Iterator[Breach]:
                 yield name, f"{len(generations.rows)} rows", f"{len(expected)} rows"
 
 
+@lru_cache(maxsize=32)
+def all_match(found: Sequence[str], targets: Sequence[str]) -> bool:
+    """Whether every row's digest binds its right answer; the official rows are always the same."""
+    return all(map(target_matches, found, targets))
+
+
 def _wrong_targets(task: str, found: Sequence[str], targets: Sequence[str]) -> Iterator[Breach]:
+    if all_match(found, targets):
+        return
     for index, pair in enumerate(zip(found, targets, strict=True)):
         if not target_matches(*pair):
             yield f"{task} row {index}: target", pair[1], "the official label"
@@ -76,9 +84,10 @@ def labels(submission: Submission) -> Iterator[Breach]:
     """Answers are what the official parser reads in the raw output."""
     for name, generations in submission.generations.items():
         known = submission.protocol.answers(task_of(name))
-        for index, label in enumerate(generations.labels):
-            if known is not None and label not in known:
-                yield f"{name} row {index}: label", label, f"one of {', '.join(known)}"
+        if known is not None and not set(generations.labels) <= set(known):
+            for index, label in enumerate(generations.labels):
+                if label not in known:
+                    yield f"{name} row {index}: label", label, f"one of {', '.join(known)}"
         if generations.loglikelihoods is None:
             yield from _read_again(submission, name, generations)
         else:
@@ -90,8 +99,8 @@ def _read_again(submission: Submission, name: str, generations: Generations) -> 
     if not submission.protocol.rederivable:
         return
     known = submission.protocol.answers(task_of(name))
-    for index, reading in enumerate(readings(submission, name, generations)):
-        label = generations.labels[index]
+    pairs = zip(submission.readings[name], generations.labels, strict=True)
+    for index, (reading, label) in enumerate(pairs):
         if reading is None:
             yield f"{name} row {index}: output", "null", "the raw text that the label is of"
         elif label != reading.answer and (known is None or label in known):
@@ -107,21 +116,18 @@ def _most_likely(
     """Check answers of the second measure against the log-likelihoods."""
     second = submission.protocol.second
     known = () if second is None else second.answers
+    if set(map(len, loglikelihoods)) == {len(known)}:
+        best = tuple([known[numbers.index(max(numbers))] for numbers in loglikelihoods])
+        every = map(exp, chain.from_iterable(loglikelihoods))
+        most = max(map(sum, zip(*[every] * len(known), strict=True)))
+        if best == generations.labels and most <= MOST_LIKELY:
+            return
     for index, numbers in enumerate(loglikelihoods):
         likely = known[numbers.index(max(numbers))] if len(numbers) == len(known) else "none"
         if generations.labels[index] != likely:
             yield f"{name} row {index}: label", generations.labels[index], likely
         if (total := sum(map(exp, numbers))) > MOST_LIKELY:
             yield f"{name} row {index}: loglikelihoods", f"{total:.3f} in all", "1 at most"
-
-
-def readings(
-    submission: Submission, name: str, generations: Generations
-) -> Iterator[Reading | None]:
-    """Yield what the official parser reads in each raw output; None where there is none."""
-    read, task = submission.protocol.read, task_of(name)
-    for output, target in zip(generations.outputs, generations.targets, strict=True):
-        yield None if output is None else read(task, output, target)
 
 
 def task_of(name: str) -> str:
@@ -157,8 +163,7 @@ def _invalid_rate(submission: Submission, name: str, generations: Generations) -
     """Return the share of outputs that hold no answer; None when a raw output is missing."""
     if None in generations.outputs:
         return None
-    found = readings(submission, name, generations)
-    return invalid_rate([reading for reading in found if reading is not None])
+    return invalid_rate([item for item in submission.readings[name] if item is not None])
 
 
 def _same(a: float | None, b: float | None) -> bool:

@@ -53,7 +53,8 @@ def _as_pinned(
     if len(bits) != score.examples:
         yield from _clean_value_possible(score, found, place)
         return
-    right = sum(bits[row] == "1" for row in clean)
+    leaked = sum(bits[row] == "1" for row in known.text if row < len(bits))
+    right = bits.count("1") - leaked
     expected_value = right / len(clean) if clean else None
     if found.clean_value != expected_value:
         yield f"{place}.clean_value", found.clean_value, f"{expected_value}: {right}/{len(clean)}"

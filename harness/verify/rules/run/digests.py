@@ -19,7 +19,9 @@ DIGEST_KEYS = ("digest", "sha256")
 
 def well_formed(submission: Submission) -> Iterator[Breach]:
     """Every digest is 64 lower-case hex digits."""
-    pending: list[tuple[str, Any]] = [("", submission.record.to_json())]
+    if _all_well_formed(submission.raw):
+        return
+    pending: list[tuple[str, Any]] = [("", submission.raw)]
     while pending:
         place, value = pending.pop()
         items: Any = ()
@@ -32,6 +34,22 @@ def well_formed(submission: Submission) -> Iterator[Breach]:
             if key.endswith(DIGEST_KEYS) and not HEX.fullmatch(value):
                 yield place, value, "64 lower-case hex digits"
         pending.extend(items)
+
+
+def _all_well_formed(raw: Any) -> bool:
+    """Whether no digest is malformed; where one is, its place is looked for again."""
+    pending = [raw]
+    while pending:
+        value = pending.pop()
+        if type(value) is dict:
+            for key, item in value.items():
+                if type(item) is not str:
+                    pending.append(item)
+                elif key.endswith(DIGEST_KEYS) and not HEX.fullmatch(item):
+                    return False
+        elif type(value) is list:
+            pending += value
+    return True
 
 
 def challenge(submission: Submission) -> Iterator[Breach]:

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from harness.document.exact import inexact
+from harness.document import canonical_json
+from harness.document.exact import inexact, same_text
+from harness.planning.settings.templates import data_faults, prompt_faults
 from harness.record.forms import RECORD_FORMS
 from harness.verify.independent.known_components import KNOWN, fault_of_params
 from harness.verify.rule import Breach, Rule
@@ -53,6 +55,9 @@ def canonical(submission: Submission) -> Iterator[Breach]:
     """The record is written as the harness writes it: no other types, nothing left out."""
     record = submission.record
     forms = RECORD_FORMS.get(record.schema_version, ())
+    # Equal texts are equal in every value and type; only where they are not is it asked where.
+    if same_text(submission.raw, record.to_json(), forms):
+        return
     for place, found, expected in inexact(dict(submission.raw), record.to_json(), forms):
         yield place, _typed(found), _typed(expected)
 
@@ -64,6 +69,8 @@ def _typed(value: object) -> str:
 
 def identifiers(submission: Submission) -> Iterator[Breach]:
     """Names are ASCII of a known form; what else is text is one printable line."""
+    if _surely_plain(submission):
+        return
     pending: list[tuple[str, Any]] = [("", submission.raw)]
     while pending:
         place, value = pending.pop()
@@ -79,6 +86,37 @@ def identifiers(submission: Submission) -> Iterator[Breach]:
             expected = _fault_of_text(place, value)
             if expected:
                 yield place, value, expected
+
+
+def _surely_plain(submission: Submission) -> bool:
+    """Whether every text is plain, asked at once; where one is not, its place is looked for."""
+    raw = submission.raw
+    spec = {**raw["spec"], "train": {**raw["spec"]["train"], "prompt": None, "data": None}}
+    environment = {**raw["environment"], "platform": None, "device": None}
+    data = [{**item, "notes": None} for item in raw["data"]]
+    changes = {"spec": spec, "environment": environment, "data": data, "ineligible_because": None}
+    rest = canonical_json({**raw, **changes})
+    # Whatever is no printable ASCII is written as an escape, but for one character.
+    if not rest.isascii() or "\\" in rest or "\x7f" in rest:
+        return False
+    lines = [raw["environment"]["platform"], *raw["ineligible_because"]]
+    lines += [raw["environment"]["device"][name] for name in ("name", "note")]
+    lines += [note for item in raw["data"] for note in item.get("notes", ())]
+    known = {place: texts_at(raw, place.split(".")) for place in IDENTIFIERS}
+    return all(line.isprintable() and line == line.strip() for line in lines) and all(
+        IDENTIFIERS[place][0].fullmatch(text) for place, texts in known.items() for text in texts
+    )
+
+
+def texts_at(value: Any, way: list[str]) -> Iterator[str]:
+    """Yield the texts at a place of a JSON value, in every item of the lists on the way."""
+    if isinstance(value, list):
+        for item in value:
+            yield from texts_at(item, way)
+    elif isinstance(value, dict) and way and way[0] in value:
+        yield from texts_at(value[way[0]], way[1:])
+    elif isinstance(value, str) and not way:
+        yield value
 
 
 def _fault_of_text(place: str, text: str) -> str | None:
@@ -112,10 +150,19 @@ def components(submission: Submission) -> Iterator[Breach]:
             yield f"spec.{kind}.params", found, f"{expected}, of {choice.name}"
 
 
+def templates(submission: Submission) -> Iterator[Breach]:
+    """Prompt, templates and filters are such that a run could use them."""
+    train = submission.record.spec.train
+    for found, expected in (*prompt_faults(train.prompt), *data_faults(train.data)):
+        yield "spec.train", found, expected
+
+
 RULES = (
     Rule("canonical", "A value is written in one way, and none is left out",
          "harness record format", canonical),
     Rule("identifiers", "Names are ASCII of a known form, texts single lines",
          "harness record format", identifiers),
+    Rule("templates", "Prompt, templates and filters can be used", "harness.planning.settings",
+         templates),
     Rule("components", "A component exists and has its parameters", "plugin standard", components),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from math import prod
 from harness.document.safetensors_header import file_bytes
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.record.federation import RoundRecord
-from harness.verify.independent.round_messages import moves
+from harness.verify.independent.round_messages import moved_bytes, moves
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
@@ -57,13 +57,12 @@ def round_bytes(submission: Submission) -> Iterator[Breach]:
 def _stated_sizes(submission: Submission, item: RoundRecord, place: str) -> Iterator[Breach]:
     """Check the sizes that a round states where its messages are not the whole adapter."""
     whole = submission.record.communication.message_bytes
-    known = moves(submission, item.round)
-    for way, found, shapes in (
+    known = moved_bytes(submission, item.round)
+    for way, found, size in (
         ("down", item.message_bytes_down, known and known[0]),
         ("up", item.message_bytes_up, known and known[1]),
     ):
-        if shapes is not None:
-            size = message_bytes(shapes)
+        if size is not None:
             expected = None if size == whole else size
             if found != expected:
                 what = f"{size} bytes: what {submission.record.spec.strategy.name} moves"
@@ -120,7 +119,7 @@ def tensors(submission: Submission) -> Iterator[Breach]:
     if found != sorted(set(found)):
         yield "adapter.tensors", "names twice or out of order", "sorted by name, each once"
     for item in submission.record.adapter.tensors:
-        if len(item.shape) > 8 or any(size < 1 for size in item.shape):
+        if len(item.shape) > 8 or min(item.shape, default=1) < 1:
             yield f"adapter.tensors: {item.name}", item.shape, "1 to 8 positive sizes"
 
 
