@@ -27,6 +27,18 @@ HELD = {
     "boards SMOKE_ROWS": f"{PLANS}test_a_smoke_run_has_32_rows_a_partition_and_8_a_set",
     "boards MAX_ROWS":
         "tests/scoring/test_scoring_limits.py::test_100_000_rows_are_read_and_one_more_is_not",
+    "boards WORDS":
+        "tests/boards/test_shingles.py"
+        "::test_a_row_is_known_by_windows_of_eight_words_and_a_short_one_by_itself",
+    "boards FEWEST_WORDS":
+        "tests/boards/test_shingles.py"
+        "::test_a_row_is_known_by_windows_of_eight_words_and_a_short_one_by_itself",
+    "boards WINDOWS":
+        "tests/boards/test_shingles.py"
+        "::test_a_row_is_known_by_windows_of_eight_words_and_a_short_one_by_itself",
+    "boards DIGEST_BYTES":
+        "tests/boards/test_shingles.py"
+        "::test_no_word_of_a_row_is_shipped_and_the_files_are_small",
     "planning MAX_PATTERN":
         "tests/planning/settings/test_bounded_templates.py"
         "::test_a_pattern_has_a_thousand_characters_and_a_hundred_repetitions_at_most",

@@ -14,7 +14,12 @@ from harness.boards.challenge import Challenge
 from harness.document import Document
 from harness.errors import RuleViolationError
 from harness.planning.forecast import Forecast
-from harness.planning.settings.templates import Fault, data_faults, prompt_faults
+from harness.planning.settings.templates import (
+    Fault,
+    contamination_faults,
+    data_faults,
+    prompt_faults,
+)
 from harness.recipe import Recipe
 from harness.spec import RunSpec
 
@@ -91,6 +96,11 @@ def data_templates(case: Case) -> Iterator[Fault]:
     yield from data_faults(case.spec.train.data)
 
 
+def contamination(case: Case) -> Iterator[Fault]:
+    """No text of the recipe holds rows of the evaluation."""
+    yield from contamination_faults(case.challenge.id, case.spec.train)
+
+
 def learning_rates(case: Case) -> Iterator[Fault]:
     """The schedule falls from its maximum to its minimum."""
     train = case.spec.train
@@ -146,6 +156,8 @@ PLAN_RULES = (
              response_marker),
     PlanRule("data-templates", "Rows are rewritten by their columns", "harness design",
              data_templates),
+    PlanRule("contamination", "No text of the recipe holds evaluation rows",
+             "harness.boards.shingles", contamination),
     PlanRule("learning-rates", "The schedule falls", "template models.py, cosine annealing",
              learning_rates),
     PlanRule("valid-combination", "Strategy and PEFT method fit",

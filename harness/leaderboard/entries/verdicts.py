@@ -54,7 +54,7 @@ def rules_digest() -> str:
         {
             path.relative_to(root).as_posix(): sha256_file(path)
             for path in root.rglob("*")
-            if path.suffix in (".py", ".toml", ".json")
+            if path.suffix in (".py", ".toml", ".json", ".bin")
         }
     )
 

@@ -6,7 +6,8 @@ import re
 import string
 from collections.abc import Iterator
 
-from harness.recipe import DataSpec, Prompt
+from harness.boards.shingles import first_row_in
+from harness.recipe import DataSpec, Prompt, TrainSpec
 
 COLUMNS = ("instruction", "input", "output")
 """Columns of a row of the training set."""
@@ -103,6 +104,37 @@ def fault_of_pattern(pattern: str) -> str | None:
 
 def _most(counted: re.Match[str]) -> str:
     return counted["most"] if counted["comma"] else counted["least"]
+
+
+def contamination_faults(board_id: str, train: TrainSpec) -> Iterator[Fault]:
+    """Yield the texts of a recipe that hold rows of the evaluation: they would be trained on.
+
+    Args:
+        board_id: whose evaluation rows.
+        train: the recipe's training.
+    """
+    for place, text in texts_of(train):
+        row = first_row_in(board_id, text)
+        if row is not None:
+            yield (
+                f"{place} holds words of an evaluation row: {row[:80]!r}",
+                "a text of your own: whoever trains on the evaluation measures nothing",
+            )
+
+
+def texts_of(train: TrainSpec) -> Iterator[tuple[str, str]]:
+    """Yield (place, text) of everything that a recipe may write into a training example."""
+    prompt, data = train.prompt, train.data
+    for name in ("template", "response_marker", "system", "user"):
+        yield f"prompt.{name}", getattr(prompt, name)
+    for name in COLUMNS:
+        yield f"data.{name}", getattr(data, name)
+    for index, item in enumerate(data.filters):
+        # An escape stands for a space or a stop between two words.
+        yield f"data.filters[{index}]", re.sub(r"\\.", " ", item.pattern)
+    # A row may be cut into many short entries: they are looked at together too.
+    yield "data.output_map", " ".join(data.output_map)
+    yield "data.output_map", " ".join(data.output_map.values())
 
 
 def _fields(where: str, template: str, allowed: set[str]) -> Iterator[Fault]:

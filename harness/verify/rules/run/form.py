@@ -12,7 +12,11 @@ from typing import Any
 
 from harness.document import canonical_json
 from harness.document.exact import inexact, same_text
-from harness.planning.settings.templates import data_faults, prompt_faults
+from harness.planning.settings.templates import (
+    contamination_faults,
+    data_faults,
+    prompt_faults,
+)
 from harness.record.forms import RECORD_FORMS
 from harness.verify.independent.known_components import KNOWN, fault_of_params
 from harness.verify.rule import Breach, Rule
@@ -157,6 +161,13 @@ def templates(submission: Submission) -> Iterator[Breach]:
         yield "spec.train", found, expected
 
 
+def contamination(submission: Submission) -> Iterator[Breach]:
+    """No text of the recipe holds rows of the evaluation."""
+    record = submission.record
+    for found, expected in contamination_faults(record.challenge.id, record.spec.train):
+        yield "spec.train", found, expected
+
+
 RULES = (
     Rule("canonical", "A value is written in one way, and none is left out",
          "harness record format", canonical),
@@ -164,5 +175,7 @@ RULES = (
          "harness record format", identifiers),
     Rule("templates", "Prompt, templates and filters can be used", "harness.planning.settings",
          templates),
+    Rule("contamination", "No text of the recipe holds evaluation rows", "harness.boards.shingles",
+         contamination),
     Rule("components", "A component exists and has its parameters", "plugin standard", components),
 )  # fmt: skip
