@@ -87,7 +87,7 @@ class DataSpec(Document):
     A client's weight stays the size of its partition: that is the challenge's.
     """
 
-    filters: tuple[RowFilter, ...] = ()
+    filters: tuple[RowFilter, ...] = Field((), max_length=100, fail_fast=True)
     """A row is kept when every filter keeps it."""
     instruction: str = "{instruction}"
     """Format string over the row's `instruction`, `input` and `output`; the new instruction."""
@@ -95,7 +95,7 @@ class DataSpec(Document):
     """As `instruction`; the new input."""
     output: str = "{output}"
     """As `instruction`; the new output."""
-    output_map: dict[str, str] = {}
+    output_map: dict[str, str] = Field({}, max_length=10_000)
     """Whole outputs to replace, first of all: {"moderately positive": "positive"}."""
 
 
@@ -150,7 +150,7 @@ class Choice(Document):
     """A named component and its parameters, validated by the component's own document."""
 
     name: str = Field(pattern=COMPONENT)
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field({}, max_length=1_000)
 
 
 class Price(Document):
@@ -158,7 +158,7 @@ class Price(Document):
 
     currency: str = "USD"
     """ISO 4217."""
-    per_hour: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    per_hour: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1, max_length=100)
     """Item -> price per hour; the cost is their sum times the measured hours."""
 
     @field_validator("currency")

@@ -60,7 +60,7 @@ class RunSpec(Document):
     challenge: ChallengeRef
     plugin: str
     recipe: str
-    plugins: tuple[PluginRef, ...]
+    plugins: tuple[PluginRef, ...] = Field(max_length=1_000, fail_fast=True)
     model: ModelSpec
     peft: Choice
     """`name` qualified (`standard/dora`), `params` complete."""

@@ -3,8 +3,9 @@ meaning must be found.
 
     python bench/hostile/hostile.py fuzz [--count 10000]   damaged submissions, claims and projects
     python bench/hostile/hostile.py mutate [--count 2000]  single-field changes: how many are found
+    python bench/hostile/hostile.py cost                   dear files: seconds and MB of a check
 
-Both start from the synthetic clean submission of the tests. Output: one JSON object.
+All start from the synthetic clean submission of the tests. Output: one JSON object.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from hostile_cost import cost
 from hostile_fuzz import fuzz
 from hostile_mutate import mutate
 
 
 def main() -> None:
-    """Run one of the two."""
+    """Run one of the three."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["fuzz", "mutate"])
+    parser.add_argument("what", choices=["fuzz", "mutate", "cost"])
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    run: Callable[[int, int], dict[str, Any]] = {"fuzz": fuzz, "mutate": mutate}[options.what]
-    count = options.count or {"fuzz": 10_000, "mutate": 2_000}[options.what]
-    print(json.dumps(run(count, options.seed), indent=1))
+    runs: dict[str, Callable[[int, int], dict[str, Any]]] = {
+        "fuzz": fuzz, "mutate": mutate, "cost": cost,
+    }  # fmt: skip
+    count = options.count or {"fuzz": 10_000, "mutate": 2_000, "cost": 1}[options.what]
+    print(json.dumps(runs[options.what](count, options.seed), indent=1))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from harness.document import Document
 
 
@@ -17,6 +19,6 @@ class DataRecord(Document):
     rows: int | None = None
     sha256: str
     """Of the one file, or of the sorted `name:sha256` lines of several."""
-    files: dict[str, str] = {}
-    notes: tuple[str, ...] = ()
+    files: dict[str, str] = Field({}, max_length=10_000)
+    notes: tuple[str, ...] = Field((), fail_fast=True)
     """Why this is not what the challenge pins, one sentence each; empty when it is."""

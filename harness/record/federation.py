@@ -35,7 +35,7 @@ class RoundRecord(Document):
     """One round of the federation, linked to the round before it by digest."""
 
     round: int = Field(ge=1)
-    partitions: tuple[int, ...]
+    partitions: tuple[int, ...] = Field(fail_fast=True)
     """Sampled partitions, ascending."""
     bytes_down: int = Field(ge=0)
     bytes_up: int = Field(ge=0)
@@ -46,7 +46,7 @@ class RoundRecord(Document):
     train_loss: float
     """Mean of the clients' losses weighted by examples."""
     learning_rate: float
-    clients: tuple[ClientRecord, ...]
+    clients: tuple[ClientRecord, ...] = Field(fail_fast=True)
     aggregate_sha256: str
     """Digest of the aggregated tensors."""
     aggregation_error: float | None = None
@@ -78,7 +78,7 @@ class Federation(Document):
     num_supernodes: int
     roster_sha256: str
     """Digest of the partition ids that the supernodes answered, ascending."""
-    rounds: tuple[RoundRecord, ...]
+    rounds: tuple[RoundRecord, ...] = Field(fail_fast=True)
 
 
 class CommunicationRecord(Document):

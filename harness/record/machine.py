@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from harness.document import Document
 
 
@@ -40,12 +42,12 @@ class Environment(Document):
 
     python: str
     platform: str
-    packages: dict[str, str]
+    packages: dict[str, str] = Field(max_length=1_000)
     device: Device
     git: GitState | None
     harness: HarnessCode | None = None
     """None in records of version 1, which know the version alone."""
-    foreign_modules: tuple[str, ...] = ()
+    foreign_modules: tuple[str, ...] = Field((), fail_fast=True)
     """What the process that wrote the record had imported from outside of its Python environment,
     sorted; a command refuses to start with any. See `harness.processes.import_paths`."""
     startup_sha256: str | None = None

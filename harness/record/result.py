@@ -26,7 +26,7 @@ class TensorShape(Document):
     """One tensor of the adapter."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] = Field(fail_fast=True)
 
 
 class AdapterRecord(Document):
@@ -36,7 +36,7 @@ class AdapterRecord(Document):
     """Of `adapter_model.safetensors`."""
     parameters: int = Field(gt=0)
     file_bytes: int = Field(gt=0)
-    tensors: tuple[TensorShape, ...]
+    tensors: tuple[TensorShape, ...] = Field(fail_fast=True)
     """Sorted by name."""
 
 
@@ -62,26 +62,26 @@ class ResultRecord(Document):
     created: str
     """UTC, ISO 8601."""
     eligible: bool
-    ineligible_because: tuple[str, ...]
+    ineligible_because: tuple[str, ...] = Field(fail_fast=True)
     challenge: ChallengeRef
     spec_digest: str
     spec: RunSpec
     federation: Federation
     communication: CommunicationRecord
     adapter: AdapterRecord
-    scores: tuple[Score, ...]
+    scores: tuple[Score, ...] = Field(fail_fast=True)
     average: float
     """Plain mean of the official accuracies."""
-    timing: dict[str, float]
+    timing: dict[str, float] = Field(max_length=100)
     """Stage -> seconds, sessions of a resumed run added up."""
     cost: Cost | None = None
     environment: Environment
-    plugins: tuple[PluginRef, ...]
+    plugins: tuple[PluginRef, ...] = Field(fail_fast=True)
     own_code: tuple[str, ...] | None = None
     """Whose code the run's processes loaded beside the harness and audited plugins: names of
     plugins, sorted, and `model <hub id>` for a model that brings code. Empty: the run is
     `declared`, audited components and data alone. None: not stated, in records of before."""
-    data: tuple[DataRecord, ...]
+    data: tuple[DataRecord, ...] = Field(fail_fast=True)
     isolation: Isolation | None = None
     """What held the processes that loaded plugins; None: not recorded, as in version 1."""
 

@@ -39,7 +39,7 @@ class Score(Document):
     invalid_rate: float | None
     """Share of answers with no label word; None where raw text is absent or none is generated."""
     leak: Leak | None
-    references: dict[str, float]
+    references: dict[str, float] = Field(max_length=100)
     """`empty_answer`, `best_constant`, `majority` of the same rows."""
     protocol: str
     generations_sha256: str

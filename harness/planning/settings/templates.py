@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import warnings
 from collections.abc import Iterator
 
 from harness.boards.shingles import first_row_in
@@ -74,8 +75,10 @@ def fault_of_pattern(pattern: str) -> str | None:
     if len(pattern) > MAX_PATTERN:
         return f"{len(pattern)} characters"
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         return str(error)
     repeats, begins = 0, True
     anchored = False
