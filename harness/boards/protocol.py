@@ -128,12 +128,17 @@ class Reader(typing.Protocol):
     def generations_file(self, task: str) -> str | None:
         """Return a regular expression as `accuracy_file` does; None where no rows are recounted."""
 
-    def published(self, path: Path) -> list[PublishedRow]:
-        """Read a published generations file.
+    def published(self, text: str, name: str) -> list[PublishedRow]:
+        """Read the text of a published generations file.
+
+        Args:
+            text: of the file.
+            name: how messages call it.
 
         Raises:
-            RecordError: missing, too large, not UTF-8 or no JSON.
-            EvaluationError: empty, or a row lacks a field or holds a wrong one; the row is named.
+            RecordError: no JSON.
+            EvaluationError: empty, or a row lacks a field or holds a wrong one, which is named; or
+                readings of this board do not follow from texts, whatever the text is.
         """
 
 

@@ -10,20 +10,14 @@ An error names the place in the file. There are two forms:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from harness.boards.protocol import PublishedRow
-from harness.document import parse_json, read_text
+from harness.document import parse_json
 from harness.errors import EvaluationError, RecordError
 
 MAX_ROWS = 100_000
 """Longest file that is read; the largest published set has 5,621 rows."""
-
-
-def read_lines(path: Path) -> list[PublishedRow]:
-    """Read a generations file of JSON lines. Raises as `read_text` and `parse_lines`."""
-    return parse_lines(read_text(path), str(path))
 
 
 def parse_lines(text: str, name: str) -> list[PublishedRow]:

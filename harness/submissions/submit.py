@@ -11,15 +11,14 @@ import copy
 import shlex
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness import run_directory
-from harness.boards.protocol import BoardProtocol, PublishedRow
-from harness.boards.published_files import read_lines
+from harness.boards.protocol import BoardProtocol
 from harness.document import parse_document, pretty_json, sha256_text, write_atomic
 from harness.document.units import MIB
 from harness.errors import RecordError, UsageError
@@ -199,9 +198,7 @@ def _write(submission: Submission, run_dir: Path, folder: Path, about: About) ->
         )
     texts = {
         name: generation_lines(
-            rows_of(
-                without_prompts(item, run_dir / f"generations/{name}.jsonl", submission.protocol)
-            ),
+            rows_of(without_prompts(item, task_of(name), submission.protocol)),
             item.loglikelihoods is not None,
         )
         for name, item in submission.generations.items()
@@ -229,7 +226,7 @@ def _write(submission: Submission, run_dir: Path, folder: Path, about: About) ->
     seal(folder)
 
 
-def without_prompts(item: Generations, path: Path, protocol: BoardProtocol) -> Generations:
+def without_prompts(item: Generations, task: str, protocol: BoardProtocol) -> Generations:
     """Return generations whose outputs do not repeat what their prompts may not pass on.
 
     A model sometimes writes the prompt's sentence again. It becomes `REPEATED` where the reading
@@ -243,28 +240,41 @@ def without_prompts(item: Generations, path: Path, protocol: BoardProtocol) -> G
 
     Args:
         item: the generations of a run.
-        path: their file in the run directory, which holds the prompts.
+        task: the evaluation set that they are of.
         protocol: the board's: which passages of a prompt those are.
     """
     if item.loglikelihoods is not None:
-        return item
-    task = task_of(path.name)
-    lines = read_lines(path)
-    outputs = [
-        None if output is None else _without_passages(protocol, task, line, output)
-        for line, output in zip(lines, item.outputs, strict=True)
-    ]
-    return replace(item, outputs=tuple(outputs))
+        return replace(item, prompts=None)
+    outputs = []
+    rows = zip(item.prompts or (), item.targets, item.outputs, strict=True)
+    for prompt, target, output in rows:
+        clean = output
+        if output is not None:
+            passages = protocol.passages(prompt)
+            clean = _without_passages(protocol, task, passages, target, output)
+        outputs.append(clean)
+    return replace(item, outputs=tuple(outputs), prompts=None)
 
 
-def _without_passages(protocol: BoardProtocol, task: str, line: PublishedRow, output: str) -> str:
+def _without_passages(
+    protocol: BoardProtocol, task: str, passages: Iterable[str], target: str, output: str
+) -> str:
+    """Return an output without the passages of its prompt.
+
+    Args:
+        protocol: the board's.
+        task: evaluation set.
+        passages: what may not be passed on.
+        target: the row's right answer.
+        output: as the run kept it.
+    """
     clean = output
-    for passage in protocol.passages(line.prompt):
+    for passage in passages:
         if len(passage) >= SHORT_PASSAGE:
             clean = clean.replace(passage, REPEATED)
     if clean == output or not protocol.rederivable:
         return clean
-    before, after = (protocol.read(task, text, line.target) for text in (output, clean))
+    before, after = (protocol.read(task, text, target) for text in (output, clean))
     return clean if after.answer == before.answer else before.answer
 
 

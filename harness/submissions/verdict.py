@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 
 from harness.planning.eligibility import exercise_because
 from harness.spec import RunSpec
+from harness.verify.independent.known_models import known_model
 from harness.verify.report import Verdict, shown
 from harness.verify.submission import Submission
 from harness.verify.targets import Target
@@ -30,7 +32,27 @@ def verdict_of(submission: Submission, target: Target, clean: bool) -> Verdict:
         reasons=tuple(shown(reason) for reason in record.ineligible_because),
         code=shown(record.code),
         next=_next(record.spec, target, clean),
+        stated=tuple(shown(item) for item in _stated(submission)),
     )
+
+
+def _stated(submission: Submission) -> Iterator[str]:
+    """Yield what the files cannot show: whose weights and whose data these are."""
+    record = submission.record
+    if record.spec.smoke:
+        return
+    model = record.spec.model
+    known = known_model(model.hub_id)
+    owner = model.hub_id.partition("/")[0]
+    if known is None:
+        yield f"the base model {model.hub_id} and its shape: no model that is known here"
+    elif owner != known.hub_id.partition("/")[0]:
+        yield f"the base model {model.hub_id}: the shape of {known.hub_id}, by another owner"
+    else:
+        yield f"the weights of {model.hub_id}: no digest of the hub's files is known here"
+    for item in record.data:
+        if item.kind == "training" and not item.notes:
+            yield f"the training file {item.sha256[:12]} from the {item.source}: no digest is known"
 
 
 def _next(spec: RunSpec, target: Target, clean: bool) -> str:

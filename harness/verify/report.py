@@ -39,6 +39,8 @@ class Verdict(Document):
     """Whose code ran: `declared`, `own code: ...` or `not stated`."""
     next: str
     """What to do now, one line."""
+    stated: tuple[str, ...] = ()
+    """What nothing here can confirm and is taken as the record states it, one phrase each."""
 
     def lines(self) -> list[str]:
         """Return it as lines for people."""
@@ -47,6 +49,7 @@ class Verdict(Document):
             f"{self.path}: average {100 * self.average:.2f} %, {rank}",
             *(f"  not eligible: {reason}" for reason in self.reasons),
             f"  code that ran: {self.code}",
+            *(f"  as stated: {item}" for item in self.stated),
             f"  next: {self.next}",
         ]
 

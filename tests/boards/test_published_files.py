@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.boards.published_files import parse_array, read_lines
+from harness.boards.published_files import parse_array, parse_lines
 from harness.errors import EvaluationError, HarnessError
 
 GOOD = {"context": "p", "new_target": "neutral", "new_out": "positive"}
@@ -34,12 +34,12 @@ def write(folder: Path, *lines: str) -> Path:
 )
 def test_a_malformed_line_is_named(tmp_path: Path, line: str, expected: str) -> None:
     with pytest.raises(HarnessError, match=expected.replace("[", r"\[")):
-        read_lines(write(tmp_path, json.dumps(GOOD), line))
+        parse_lines(write(tmp_path, json.dumps(GOOD), line).read_text(), "here")
 
 
 def test_an_empty_file_is_no_score(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="no rows"):
-        read_lines(write(tmp_path, ""))
+        parse_lines(write(tmp_path, "").read_text(), "here")
 
 
 def test_lines_are_not_taken_for_an_array(tmp_path: Path) -> None:

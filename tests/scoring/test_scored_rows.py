@@ -16,6 +16,12 @@ PROTOCOL = protocol_of(load_challenge("finance"))
 GOOD = {"context": "p", "new_target": "neutral", "new_out": "positive"}
 
 
+def invalid_rate_of(path: Path) -> object:
+    """Return the share of a file's outputs that hold no answer."""
+    rows = PROTOCOL.published(path.read_text(), str(path))
+    return score_rows(PROTOCOL, "fpb", rows, path)["invalid_rate"]
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -28,16 +34,26 @@ def test_an_edited_row_is_refused(tmp_path: Path, changes: dict[str, str], expec
     path = tmp_path / "generations.jsonl"
     path.write_text(json.dumps(GOOD | changes) + "\n")
     with pytest.raises(EvaluationError, match=expected):
-        score_rows(PROTOCOL, "fpb", PROTOCOL.published(path), path)
+        score_rows(PROTOCOL, "fpb", PROTOCOL.published(path.read_text(), str(path)), path)
 
 
 def test_what_holds_no_answer_is_counted_where_all_texts_are_there(tmp_path: Path) -> None:
     path = tmp_path / "generations.jsonl"
     rows = [GOOD | {"output": "positive"}, GOOD | {"new_out": "neutral", "output": "well"}]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert score_rows(PROTOCOL, "fpb", PROTOCOL.published(path), path)["invalid_rate"] == 0.5
+    assert (
+        score_rows(PROTOCOL, "fpb", PROTOCOL.published(path.read_text(), str(path)), path)[
+            "invalid_rate"
+        ]
+        == 0.5
+    )
     path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, GOOD]))
-    assert score_rows(PROTOCOL, "fpb", PROTOCOL.published(path), path)["invalid_rate"] is None
+    assert (
+        score_rows(PROTOCOL, "fpb", PROTOCOL.published(path.read_text(), str(path)), path)[
+            "invalid_rate"
+        ]
+        is None
+    )
 
 
 def test_an_unknown_task_is_named_with_a_close_one(tmp_path: Path) -> None:
@@ -59,7 +75,7 @@ def test_arrays_with_subsets_are_scored_by_subset(tmp_path: Path) -> None:
     ]
     path.write_text(json.dumps(rows))
     reader = reader_of(board_of_task("mmlu_stem").id)
-    result = score_rows(reader, "mmlu_stem", reader.published(path), path)
+    result = score_rows(reader, "mmlu_stem", reader.published(path.read_text(), str(path)), path)
     assert result["accuracy"] == pytest.approx(2 / 3)
     assert result["subsets"] == {"anatomy": 0.5, "astronomy": 1.0}
     assert result["invalid_rate"] == 0.0

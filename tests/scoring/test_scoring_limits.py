@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.boards.published_files import parse_array, read_lines
+from harness.boards.published_files import parse_array, parse_lines
 from harness.errors import HarnessError
 from harness.scoring.statistics import bootstrap_interval, standard_error
 
@@ -27,10 +27,10 @@ def test_100_000_rows_are_read_and_one_more_is_not(tmp_path: Path) -> None:
     line = json.dumps({"context": "p", "new_target": "neutral", "new_out": "neutral"}) + "\n"
     path = tmp_path / "generations.jsonl"
     path.write_text(line * 100_000)
-    assert len(read_lines(path)) == 100_000
+    assert len(parse_lines(path.read_text(), str(path))) == 100_000
     path.write_text(line * 100_001)
     with pytest.raises(HarnessError, match="100000"):
-        read_lines(path)
+        parse_lines(path.read_text(), str(path))
     item = {"prompt": "p", "gold": "a", "output": "a"}
     path.write_text(json.dumps([item] * 100_000))
     assert len(parse_array(path.read_text(), str(path))) == 100_000

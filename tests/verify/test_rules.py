@@ -584,6 +584,11 @@ def _a_marker_that_is_not_there(s: Submission) -> None:
     s.respec(lambda spec: spec["train"]["prompt"].update(response_marker="### Answer:"))
 
 
+@fixture("stated-adapter")
+def _a_method_of_ones_own(s: Submission) -> None:
+    s.respec(lambda spec: spec["peft"].update(name="pretend/mine"))
+
+
 @fixture("older-card")
 def _an_older_card(s: Submission) -> None:
     s.record["schema_version"] = 1
@@ -691,7 +696,7 @@ def test_answers_that_follow_from_no_text_are_taken_as_stated_with_a_warning(
     assert report.clean
 
 
-SEPARATE = {"contamination", 
+SEPARATE = {"contamination", "measures-agree", 
     "plain-files", "manifest", "place", "examples-evaluated", "budget", "stated-answers",
 }  # fmt: skip
 """Rules whose fixture needs more than a change of values; each has its own test above."""

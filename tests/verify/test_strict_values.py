@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness.document.reading import STRANGER
 from harness.errors import RecordError
 from harness.recipe import Price
 from harness.record.ladder import Evidence
+from harness.submissions.check import verify
 from harness.verify.files.adapter_weights import AdapterWeights
 from harness.verify.independent.known_components import KNOWN
 
@@ -221,3 +223,41 @@ def test_a_key_twice_and_a_nan_are_no_json_of_ours() -> None:
         with pytest.raises(RecordError):
             parse_json(text, "here", STRANGER)
     assert parse_json('{"a": 1}', "here") == {"a": 1}
+
+
+@pytest.mark.parametrize(("alike", "told"), [(122, 0), (121, 1), (0, 1), (1212, 0)])
+def test_measures_that_contradict_each_other_on_nearly_every_row_are_flagged(
+    alike: int, told: int
+) -> None:
+    """A tenth of fpb's 1,212 rows is 121.2; one model never agrees less with itself."""
+    first = clean().generations["fpb"]
+    other = {"neutral": "positive", "positive": "negative", "negative": "neutral"}
+    labels = tuple(
+        label if index < alike else other[label] for index, label in enumerate(first.labels)
+    )
+    pair = {"fpb": first, "fpb.loglikelihood": replace(first, labels=labels)}
+    assert len(breaches("measures-agree", generations=pair)) == told
+    assert BY_ID["measures-agree"].severity == "warning"
+
+
+def test_an_adapter_of_an_unknown_method_is_told_to_be_as_stated() -> None:
+    """One number, 133 bytes a message: nobody here can say that this is wrong or that it holds."""
+    own = put("spec.peft.name", "other/mine")
+    small = put("adapter.tensors", [{"name": "x", "shape": [1]}])
+    sizes = (put("adapter.parameters", 1), put("communication.message_bytes", 133))
+    [(place, found, _)] = breaches("stated-adapter", own, small, *sizes)
+    assert place == "adapter: other/mine"
+    assert found == "1 tensors of 1 numbers, 133 bytes a message"
+    assert breaches("stated-adapter") == []
+
+
+def test_what_is_taken_as_stated_is_said_with_the_verdict(tmp_path: Path) -> None:
+    s = Submission()
+    [verdict] = verify([s.write(tmp_path / FOLDER)]).verdicts
+    model, data = verdict.stated
+    assert model.startswith("the base model pretend/pretend-1m and its shape")
+    assert data.startswith("the training file")
+    assert [line for line in verdict.lines() if line.startswith("  as stated: ")]
+    s.respec(lambda spec: spec["model"].update(hub_id="someone/SmolLM2-1.7B"))
+    [other] = verify([s.write(tmp_path / "other" / FOLDER)]).verdicts
+    assert "of HuggingFaceTB/SmolLM2-1.7B, by another owner" in other.stated[0]

@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from harness.boards.board import Board
 from harness.boards.protocol import PublishedRow, Reading
 from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
 from harness.boards.published_files import is_lines, parse_array, parse_lines
-from harness.document import read_text
 
 ANSWERS = frozenset({"a", "b", "c", "d", "e", "yes", "no"})
 """What counts as a choice, on every set: "e" is accepted where there is no fifth option."""
@@ -95,11 +93,10 @@ class ChoiceReader(AccuracyFiles):
             "best_constant": best / len(targets),
         }
 
-    def published(self, path: Path) -> list[PublishedRow]:
+    def published(self, text: str, name: str) -> list[PublishedRow]:
         """Read upstream's array of prompt, right choice and output, or lines as ours are.
 
         A worked answer is cut out of the right choice, and it is in lower case.
         """
-        text = read_text(path)
-        rows = (parse_lines if is_lines(text) else parse_array)(text, str(path))
+        rows = (parse_lines if is_lines(text) else parse_array)(text, name)
         return [row._replace(target=gold_of(row.target)) for row in rows]

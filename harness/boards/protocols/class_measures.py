@@ -33,7 +33,7 @@ def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
     Source: scikit-learn `matthews_corrcoef`, the multi-class R_k of Gorodkin (2004).
     """
     examples = len(gold)
-    correct = sum(map(eq, gold, predicted))
+    correct: int = sum(map(eq, gold, predicted))
     in_gold, in_predicted = Counter(gold), Counter(predicted)
     both = sum(in_gold[label] * in_predicted[label] for label in in_gold)
     spread_gold = examples**2 - sum(n * n for n in in_gold.values())

@@ -15,14 +15,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from harness.boards.challenge import Challenge, LabelEvaluation, TrainingPin
 from harness.boards.protocol import Decoding, PublishedRow, Reading, SecondMeasure
 from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
-from harness.boards.published_files import read_lines
+from harness.boards.published_files import parse_lines
 from harness.boards.training_pin import training_faults
 
 NO_ANSWER = "None"
@@ -171,6 +170,6 @@ class LabelProtocol(AccuracyFiles):
         """
         return prompt.removesuffix(self.marker) + self.marker.rstrip()
 
-    def published(self, path: Path) -> list[PublishedRow]:
+    def published(self, text: str, name: str) -> list[PublishedRow]:
         """Read JSON lines of prompt, right label and label read."""
-        return read_lines(path)
+        return parse_lines(text, name)

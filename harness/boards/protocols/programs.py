@@ -158,14 +158,14 @@ class ProgramReader:
         """Return None: a claim is not recounted, because that would execute its programs."""
         return None
 
-    def published(self, path: Path) -> list[PublishedRow]:
+    def published(self, text: str, name: str) -> list[PublishedRow]:
         """Refuse, as `read` does.
 
         Raises:
             EvaluationError: always.
         """
         raise EvaluationError(
-            f"{path}: programs of the {self.board.id} board are scored by executing them: add"
+            f"{name}: programs of the {self.board.id} board are scored by executing them: add"
             " --execute, which runs each in a sandbox with its tests; the score that a project"
             f" states is in its {self.results_file('<task>')}"
         )

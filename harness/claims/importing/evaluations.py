@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from harness.boards.board import Board
 from harness.boards.challenge import challenge_names, load_challenge
@@ -12,6 +11,7 @@ from harness.boards.registry import reader_of
 from harness.boards.rows import Row, check_rows
 from harness.claims.importing.project import MAX_PUBLISHED_BYTES, Project, choose_run
 from harness.claims.record import ClaimedSet, Quote, Recount
+from harness.document.reading import decode
 from harness.errors import HarnessError, RecordError
 
 ACCURACY, GENERATIONS = "accuracy", "generations"
@@ -96,12 +96,12 @@ def recount_file(project: Project, board: Board, task: str, name: str) -> Recoun
     Raises:
         HarnessError: the file is no generations file of this board.
     """
-    project.data(name, MAX_PUBLISHED_BYTES)
-    path = project.folder / name
-    reader = reader_of(board.id)
-    published = reader.published(path)
+    # Read once: what is counted is what the digest is of.
+    data = project.data(name, MAX_PUBLISHED_BYTES)
+    reader, file = reader_of(board.id), name.rpartition("/")[2]
+    published = reader.published(decode(data, file), file)
     bits = "".join("1" if _right(reader, task, row) else "0" for row in published)
-    rows, problem = _official(board, path, task, published)
+    rows, problem = _official(board, file, task, published)
     return Recount(
         file=name,
         sha256=project.digests[name],
@@ -120,15 +120,13 @@ def _right(reader: Reader, task: str, row: PublishedRow) -> bool:
     return row.stated == row.target
 
 
-def _official(
-    board: Board, path: Path, task: str, published: list[PublishedRow]
-) -> tuple[str, str]:
+def _official(board: Board, file: str, task: str, published: list[PublishedRow]) -> tuple[str, str]:
     """Return whether the rows are the official ones, and why not."""
     if board.id not in challenge_names():
         return "unpinned", ""
     rows = [Row(row.prompt, row.target) for row in published]
     try:
-        check_rows(load_challenge(board.id), task, rows, path.name)
+        check_rows(load_challenge(board.id), task, rows, file)
     except HarnessError as error:
         return "other", str(error)[:300]
     return "official", ""

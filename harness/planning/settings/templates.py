@@ -15,7 +15,7 @@ COLUMNS = ("instruction", "input", "output")
 
 PATTERN_LANGUAGE = (
     "alternatives without groups, each with one repetition at most, which is bounded or stands"
-    " behind ^: ^strong.*positive$|neutral"
+    " behind ^: ^first.*last$|other"
 )
 MAX_PATTERN = 1_000
 """Longest pattern of a filter, in characters."""

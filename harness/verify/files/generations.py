@@ -54,6 +54,9 @@ class Generations:
     loglikelihoods: tuple[tuple[float, ...], ...] | None = None
     """Of each label, by row; None for generated text."""
 
+    prompts: tuple[str, ...] | None = None
+    """What each row asked, where the file is a run directory's; no submission holds any."""
+
     @cached_property
     def bits(self) -> str:
         """`1` for each row whose label is its target, else `0`."""

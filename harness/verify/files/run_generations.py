@@ -28,6 +28,7 @@ def parse_run_generations(data: bytes, name: str) -> Generations:
         labels=tuple(item.stated or "" for item in lines),
         outputs=tuple(None if second else item.output for item in lines),
         loglikelihoods=_loglikelihoods(text, name) if second else None,
+        prompts=tuple(item.prompt for item in lines),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from math import exp, isclose
+from operator import eq
 
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.record.score import Score
@@ -14,6 +15,10 @@ from harness.verify.files.generations import Generations
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.evaluation.scores import expected_rows, place_of
 from harness.verify.submission import Submission
+
+LEAST_AGREEMENT = 0.1
+"""Least share of rows on which both measures give one answer: labels drawn by lot agree on a third
+of the rows, and the committed run on 46 to 77 %."""
 
 MOST_LIKELY = 1.01
 """Most that the probabilities of different labels sum to: none begins another, and float32 rounds.
@@ -193,6 +198,22 @@ def as_stated(submission: Submission) -> Iterator[Breach]:
         yield "", "answers that do not follow from the outputs", "outputs that were executed again"
 
 
+def measures_agree(submission: Submission) -> Iterator[Breach]:
+    """The two measures of a set answer some rows alike: one model gave both."""
+    for task, generated in submission.generations.items():
+        weighed = submission.generations.get(f"{task}.loglikelihood")
+        if weighed is None or len(weighed.labels) != len(generated.labels):
+            continue
+        alike = sum(map(eq, generated.labels, weighed.labels))
+        if alike < LEAST_AGREEMENT * len(generated.labels):
+            yield (
+                task,
+                f"{alike} of {len(generated.labels)} rows with the same answer by both measures",
+                f"{LEAST_AGREEMENT:.0%} or more, as by chance: the outputs and the log-likelihoods"
+                " contradict each other",
+            )
+
+
 def bits(submission: Submission) -> Iterator[Breach]:
     """`rows.json` says which rows are right, as the generations do."""
     if not submission.is_submission:
@@ -220,6 +241,8 @@ RULES = (
     Rule("recount", "Counts and measures are the generations'", "upstream evaluation, eval.py",
          recount),
     Rule("references", "References are of the same rows", "harness record format", references),
+    Rule("measures-agree", "The two measures do not contradict each other", "arithmetic",
+         measures_agree, file="generations", severity="warning"),
     Rule("stated-answers", "Answers follow from the outputs", "harness.boards.protocol", as_stated,
          file="generations", severity="warning"),
     Rule("row-bits", "rows.json is the generations' recount", "harness submission format", bits,

@@ -63,6 +63,18 @@ def _ranks(submission: Submission, found: Mapping[str, tuple[int, ...]]) -> Iter
             yield f"adapter.tensors: {name}", shape, f"({rank}, in), by adapter_config.json"
 
 
+def taken_as_stated(submission: Submission) -> Iterator[Breach]:
+    """Tensors of a method that is not known here follow from nothing else."""
+    spec, adapter = submission.record.spec, submission.record.adapter
+    if spec.peft.name not in METHODS:
+        size = f"{len(adapter.tensors)} tensors of {adapter.parameters} numbers"
+        yield (
+            f"adapter: {spec.peft.name}",
+            f"{size}, {submission.record.communication.message_bytes} bytes a message",
+            "a method of which the checker knows the tensors: they are taken as stated",
+        )
+
+
 def model_shape(submission: Submission) -> Iterator[Breach]:
     """A model that is known here has its own number of layers, widths and heads."""
     model = submission.record.spec.model
@@ -106,6 +118,8 @@ RULES = (
          model_shape),
     Rule("adapter-shapes", "The tensors follow from model and PEFT parameters",
          "peft's layers, LoraLayer and others", shapes),
+    Rule("stated-adapter", "The tensors are of a known method",
+         "harness.verify.independent.adapter_shapes", taken_as_stated, severity="warning"),
     Rule("adapter-weights", "The weights are the record's and the last aggregate",
          "safetensors format; harness record format", weights, file=ADAPTER_WEIGHTS_PATH),
 )  # fmt: skip
