@@ -34,8 +34,9 @@ def other_value(chance: random.Random, value: Any) -> Any:
     return value[:index] + new + value[index + 1 :]
 
 
-FREE = ("timing", "environment", "duration_s", "attempts")
-"""Fields that state a circumstance of one machine: little else in the files depends on them."""
+FREE = ("timing", "environment", "duration_s", "attempts", "revision")
+"""Fields that state a circumstance of one machine: little else in the files depends on them. What
+data were used is bound by their digest, whatever revision they are said to be of."""
 
 
 def is_free(path: tuple[Any, ...]) -> bool:
