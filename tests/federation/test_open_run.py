@@ -132,7 +132,8 @@ def test_a_client_with_another_plugin_refuses_to_train_and_names_both(small: Tin
     [ref, *others] = spec.plugins  # of the strategy; the recipe's is not loaded
     other = ref.with_values(digest="e" * 64)
     text = small.job.with_values(spec=spec.with_values(plugins=(other, *others))).canonical_json()
-    both = rf"\({ref.digest[:12]}\) here, the run was resolved with {re.escape(ref.version)} \(e{{12}}\)"
+    version = re.escape(ref.version)
+    both = rf"\({ref.digest[:12]}\) here, the run was resolved with {version} \(e{{12}}\)"
     with pytest.raises(PluginError, match=both):
         Worker(text, sha256_text(text))
 
