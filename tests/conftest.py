@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HEAVY = [
     "library_internals/test_canaries.py",
     "processes/test_lifetime.py",
+    "cheats",
     "training",
     "evaluation",
     "federation",

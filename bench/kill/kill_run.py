@@ -1,9 +1,9 @@
 """Kill whole runs of `harness run` again and again, and compare what is left with a quiet run.
 
-    python bench/kill/kill_run.py [--recipes momentum fedsa adam] [--seed 1]
+    python bench/kill/kill_run.py [--recipes momentum fedsa adam] [--seed 1] [--only weighed]
 
 Everything is real: the command, Flower with Ray and 50 supernodes, the evaluating process; only the
-model is tiny. Each run is killed twelve times with SIGKILL, at the stages of `stages`, and resumed
+model is tiny. Each run is killed fifteen times with SIGKILL, at the stages of `stages`, and resumed
 each time. It must end with the same adapter, rounds and answers as one that nobody disturbed, no
 process may outlive a kill by more than `PATIENCE_S`, and rows that were answered must stay.
 """
@@ -67,12 +67,16 @@ def stages(draw: random.Random) -> Iterator[Stage]:
     for low, high in ((1, 8), (9, 16), (17, 23)):
         rows = draw.randint(low, high)
         yield f"{rows} rows are answered", lambda out, n=rows: len(answers(out)) >= n, 0.0
+    for low, high in ((1, 7), (8, 14), (15, 21)):
+        rows = draw.randint(low, high)
+        yield f"{rows} rows are weighed", lambda out, n=rows: len(answers(out, True)) >= n, 0.0
 
 
-def answers(out: Path) -> list[str]:
-    """Return the answered rows so far, as they stand in their files."""
+def answers(out: Path, weighed: bool = False) -> list[str]:
+    """Return the answered rows so far, or those with log-likelihoods, as they stand in files."""
     files = sorted((out / "generations").glob("*.jsonl"))
-    texts = [file.read_text("utf-8") for file in files if ".loglikelihood" not in file.name]
+    chosen = [file for file in files if (".loglikelihood" in file.name) is weighed]
+    texts = [file.read_text("utf-8") for file in chosen if file.is_file()]
     return [line for text in texts for line in text.splitlines(keepends=True) if line[-1] == "\n"]
 
 
@@ -106,10 +110,13 @@ def print_of(out: Path) -> dict[str, str]:
     return {"rounds": " ".join(lines)} | {file.name: sha256_file(file) for file in files}
 
 
-def disturb(out: Path, mirror: Path, draw: random.Random) -> tuple[int, list[str]]:
-    """Kill a run at every stage and finish it; return (kills, what went wrong)."""
+def disturb(out: Path, mirror: Path, draw: random.Random, only: str) -> tuple[int, list[str]]:
+    """Kill a run at every stage whose name holds `only` and finish it; return (kills, what went
+    wrong)."""
     kills, wrong = 0, []
     for name, reached, wait_s in stages(draw):
+        if only not in name:
+            continue
         child = start(out, mirror)
         while child.poll() is None and not reached(out):
             time.sleep(0.002)
@@ -134,6 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipes", nargs="+", default=["momentum", "fedsa", "adam"])
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="Stages whose name holds this, as `weighed`.")
     chosen = parser.parse_args()
     draw, total, failed = random.Random(chosen.seed), 0, 0
     with tempfile.TemporaryDirectory(prefix="kill-run-") as name:
@@ -147,7 +155,7 @@ def main() -> None:
             if start(clean, mirror).wait() != 0:
                 raise SystemExit((clean.parent / f"{clean.name}.log").read_text())
             print(recipe, flush=True)
-            kills, wrong = disturb(out, mirror, draw)
+            kills, wrong = disturb(out, mirror, draw, chosen.only)
             if not wrong and print_of(out) != print_of(clean):
                 wrong = [f"{print_of(out)} instead of {print_of(clean)}"]
             total, failed = total + kills, failed + bool(wrong)
