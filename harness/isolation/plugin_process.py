@@ -31,6 +31,10 @@ LONGEST_ANSWER_BYTES = 256 * 2**20
 """A plan's answer has a few kilobytes; one of a federation a few megabytes at most."""
 
 
+HOMES = ("HOME", "XDG_CACHE_HOME", "HF_MODULES_CACHE")
+"""Variables that name folders in which libraries keep what they make."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enclosure:
     """The place where a child that loads plugins runs, and what it is held back from.
@@ -119,7 +123,7 @@ def _written_plan(module: str, given: str, around: Enclosure, writer: int) -> Pa
     variables = isolated(plain_environment(os.environ)) | {"TMPDIR": around.folder}
     if around.policy != "off":
         # What libraries look for at home cannot be read; here they find nothing, and may write.
-        variables |= {"HOME": around.folder, "XDG_CACHE_HOME": around.folder}
+        variables |= dict.fromkeys(HOMES, around.folder)
     command = [sys.executable, "-I", "-m", module, str(folder / "given.json"), str(writer)]
     own = (grants.writable(around.folder), *grants.environment(), *around.allowed)
     plan = {

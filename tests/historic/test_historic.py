@@ -41,6 +41,7 @@ FINDINGS: dict[Path, dict[str, int]] = {
     SUBMISSIONS / "last-form-of-1": SMALL_FORM,
     SUBMISSIONS / "first-form-of-2": SMALL_FORM,
     SUBMISSIONS / "second-form-of-2": SMALL_FORM,
+    SUBMISSIONS / "third-form-of-2": SMALL_FORM,
     HERE / "runs" / "smoke-seed-7": {},
     SUBMISSIONS / "ethicalabs-smollm2-1.7b": {"claim": 5},
 }
@@ -145,7 +146,7 @@ def test_the_board_shows_what_verifies_and_refuses_what_does_not(
     assert "smollm2-135m-dora-3-rounds" not in shown
     assert [item["name"] for item in value["claims"]] == ["ethicalabs-smollm2-1.7b"]
     assert round(100 * shown["smollm2-135m-dora"]["average"], 2) == 76.04
-    assert len(refused) == 5
+    assert len(refused) == 6
     assert all(name in files["finance/entries.js"] for name in shown)
 
 

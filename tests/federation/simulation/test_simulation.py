@@ -15,14 +15,17 @@ import psutil
 import pytest
 from environment import environment_with
 from harness_tiny.faults import order
-from served import serve
-from tiny_run import TinyRun, tiny_run
+from served import Served, serve
+from tiny_run import tiny_run
 
 from harness.document import read_document
 from harness.kernel import landlock
 from harness.record.isolation import Isolation
 
 TINY = Path(__file__).parents[2] / "tiny"
+LOADING = "momentum"
+"""A recipe whose strategy is the tiny plugin's own: of others, clients load no line of it."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -42,7 +45,8 @@ class Child:
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}
         if faults is not None:
             environment["HARNESS_TINY_FAULTS"] = str(faults)
-            options["isolation"] = "off"  # the clients write there what they have done
+            # The clients load the plugin, and write there what they have done.
+            options |= {"recipe": LOADING, "isolation": "off"}
         self.out = out
         self.process = subprocess.Popen(
             [tiny_python(), str(TINY / "federate.py"), str(model), str(out), json.dumps(options)],
@@ -109,27 +113,34 @@ def test_one_process_gives_the_same_digests_as_none(
     assert held.federation.files == ("Landlock" if landlock.version() else "open")
 
 
+@pytest.fixture(scope="module")
+def loading(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """What a run gives whose clients load the tiny plugin, and so fail where that is ordered."""
+    run = tiny_run(tiny_model, LOADING, supernodes=4)
+    return serve(run, tmp_path_factory.mktemp("loading"))
+
+
 def test_dead_and_hanging_clients_are_replaced(
-    tiny_model: Path, expected: list[str], small: TinyRun, tmp_path: Path
+    tiny_model: Path, loading: Served, tmp_path: Path
 ) -> None:
     faults = tmp_path / "faults"
     faults.mkdir()
-    first = serve(small, tmp_path / "plain").outcome.rounds
+    first = loading.outcome.rounds
     order(faults, "die", first[0].partitions[0])
     order(faults, "hang-in-c", first[0].partitions[1])
     child = Child(tiny_model, tmp_path / "run", faults, actors=2, retries=5, client_timeout_s=20)
     done = child.end()
-    assert done.get("digests") == expected, done
+    assert done.get("digests") == loading.digests, done
     assert max(done["attempts"][0]) > 1
     assert child.left() == []
 
 
 def test_a_client_that_always_hangs_ends_the_run_with_its_stack(
-    tiny_model: Path, small: TinyRun, tmp_path: Path
+    tiny_model: Path, loading: Served, tmp_path: Path
 ) -> None:
     faults = tmp_path / "faults"
     faults.mkdir()
-    partition = serve(small, tmp_path / "plain").outcome.rounds[0].partitions[0]
+    partition = loading.outcome.rounds[0].partitions[0]
     order(faults, "hang", partition, times=99)
     child = Child(tiny_model, tmp_path / "run", faults, actors=1, retries=0, client_timeout_s=10)
     done = child.end()
@@ -167,14 +178,14 @@ def test_after_sigkill_nothing_is_left_and_the_run_can_be_resumed(
 
 
 def test_a_local_superlink_gives_the_same_digests_though_a_client_dies(
-    tiny_model: Path, expected: list[str], small: TinyRun, tmp_path: Path
+    tiny_model: Path, loading: Served, tmp_path: Path
 ) -> None:
     faults = tmp_path / "faults"
     faults.mkdir()
-    partition = serve(small, tmp_path / "plain").outcome.rounds[0].partitions[0]
+    partition = loading.outcome.rounds[0].partitions[0]
     order(faults, "die", partition)
     child = Child(tiny_model, tmp_path / "run", faults, superlink="local", actors=1)
     done = child.end()
-    assert done.get("digests") == expected, done
+    assert done.get("digests") == loading.digests, done
     assert max(done["attempts"][0]) == 2
     assert child.left() == []
