@@ -19,7 +19,8 @@ from pathlib import Path
 
 PLAIN = re.compile(
     "PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|LANG|LANGUAGE|LC_.*|TMPDIR|XDG_.*|PIP_.*"
-    "|LD_LIBRARY_PATH|CUDA_.*|NVIDIA_.*|ROCM_PATH|OMP_.*|MKL_.*|OPENBLAS_.*"
+    "|LD_LIBRARY_PATH|CUDA_.*|NVIDIA_.*|ROCM_PATH|OMP_.*|KMP_.*|GOMP_.*|MKL_.*|OPENBLAS_.*"
+    "|PYTORCH_.*|BNB_CUDA_VERSION"
     "|HF_.*|HARNESS_.*|FLWR_.*|RAY_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|(?i:https?_proxy|no_proxy|all_proxy)"
 )
 """Variables that a run may need, and that say nothing of what called it. `OLDPWD`, `_`, what tox,
