@@ -66,6 +66,8 @@ class Prompt(Document):
     """Style chat: the system message; empty: the chat template's own, if it has one."""
     user: str = "{instruction}\n{input}"
     """Style chat: format string of the user's message; the response is `output`."""
+    template_arguments: dict[str, bool | int | str] = Field({}, exclude_if=lambda given: not given)
+    """Style chat: arguments of the chat template by name, {"enable_thinking": false}."""
     append_eos: bool = False
     """Append the tokenizer's EOS to the response and train on it; the template does not."""
 

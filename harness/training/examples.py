@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import PluginError
+from harness.planning.settings.templates import COLUMNS
 from harness.recipe import TrainSpec
-from harness.training.prompt import render
+from harness.training.prompt import Rendered, render
 from harness.training.rows import choose_rows
+
+SPECIAL_TOKENS = 4
+"""More than a tokenizer adds to a text by itself: BOS, EOS, and a space before the first word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ def tokenise(
 ) -> list[Example]:
     """Tokenise the rows of a partition, loss on the response only.
 
-    Tokens that begin before the end of the response marker are not trained on. Rows longer than
-    `train.seq_length` are cut on the right.
+    Rows longer than `train.seq_length` are cut on the right, as the template does. A row of whose
+    answer nothing is left by that, or that has none, is left out; see `count_left_out`.
 
     Args:
         rows: the partition's rows; each has `instruction`, `input` and `output`.
@@ -36,38 +40,121 @@ def tokenise(
         partition: its number, for messages.
 
     Raises:
-        PluginError: no token of a row is left to train on, so that it would teach nothing in
-            silence; the row is named.
+        PluginError: no row is left to train on, so that the client would teach nothing.
     """
     chosen = choose_rows(rows, train.data, partition)
     rendered = [render(train.prompt, row, tokenizer) for _, row in chosen]
+    examples = [item for item in encode(rendered, train, tokenizer) if item is not None]
+    if not examples:
+        raise _nothing_left(partition, rendered, train)
+    return examples
+
+
+def count_left_out(
+    rows: Sequence[Mapping[str, str]], train: TrainSpec, tokenizer: Any, partition: int
+) -> int:
+    """Return how many rows of a partition `tokenise` leaves out; few of them are tokenised here.
+
+    Args:
+        rows: as for `tokenise`.
+        train: as for `tokenise`.
+        tokenizer: as for `tokenise`.
+        partition: its number, for messages.
+
+    Raises:
+        PluginError: no row is left to train on.
+    """
+    chosen = [row for _, row in choose_rows(rows, train.data, partition)]
+    doubtful = doubts(train, tokenizer)
+    rendered = [render(train.prompt, row, tokenizer) for row in chosen if doubtful(row)]
+    found = sum(item is None for item in encode(rendered, train, tokenizer)) if rendered else 0
+    if found == len(chosen):
+        raise _nothing_left(partition, rendered, train)
+    return found
+
+
+def doubts(train: TrainSpec, tokenizer: Any) -> Callable[[Mapping[str, str]], bool]:
+    """Return a function that says whether a row may have no token to train on.
+
+    It counts bytes: a token stands for one at least, so a prompt of fewer bytes than `seq_length`
+    ends within it.
+
+    Args:
+        train: prompt and sequence length.
+        tokenizer: the model's, for its chat template, which is applied once and not to every row.
+    """
+    prompt = train.prompt
+    empty = render(prompt, dict.fromkeys(COLUMNS, ""), tokenizer)
+    chat = prompt.style == "chat"
+    asked = prompt.user if chat else prompt.template.partition(prompt.response_marker)[0]
+    around = empty.text[: empty.response] if chat else prompt.response_marker
+    room = train.seq_length - len(around.encode()) - SPECIAL_TOKENS
+    nothing_else = not empty.text[empty.response :]
+
+    def doubtful(row: Mapping[str, str]) -> bool:
+        no_answer = nothing_else and not row["output"]
+        return no_answer or len(asked.format(**row).encode()) >= room
+
+    return doubtful
+
+
+def encode(rows: Sequence[Rendered], train: TrainSpec, tokenizer: Any) -> list[Example | None]:
+    """Return the rows as token ids; None where no token is left to train on.
+
+    Args:
+        rows: at least one.
+        train: prompt and sequence length.
+        tokenizer: a fast transformers tokenizer.
+    """
     encoded = tokenizer(
-        [text for text, _ in rendered],
+        [row.text for row in rows],
         return_offsets_mapping=True,
         # A chat template has written them already.
         add_special_tokens=train.prompt.style == "text",
     )
-    examples = []
-    for index, (ids, offsets) in enumerate(
-        zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+    bos, eos = _own_bos(tokenizer), tokenizer.eos_token_id
+    examples: list[Example | None] = []
+    for row, ids, offsets in zip(
+        rows, encoded["input_ids"], encoded["offset_mapping"], strict=True
     ):
-        text, response = rendered[index]
-        # By characters, since a token may cross the marker's end. Of "Answer: positive" the tokens
-        # are "Answer", ":", " positive": after the marker "Answer:" the third is trained on; after
-        # "Answer: " it begins inside the marker and is not. A token of no characters, such as a
-        # BOS, is no answer.
-        start = next(
-            (i for i, (begin, end) in enumerate(offsets) if begin >= response and end > begin),
-            len(ids),
-        )
-        tokens = [*ids, tokenizer.eos_token_id] if train.prompt.append_eos else ids
+        start = _first_trained(row, offsets)
+        tokens = list(ids)
+        if bos is not None:
+            # One BOS: a template may write it where the tokenizer adds its own, or leave it out.
+            twice, never = tokens[:2] == [bos, bos], tokens[:1] != [bos]
+            tokens = tokens[1:] if twice else [bos, *tokens] if never else tokens
+            start += never - twice
+        if train.prompt.append_eos and tokens[-1:] != [eos]:
+            tokens.append(eos)
         tokens = tokens[: train.seq_length]
-        if not 0 < start < len(tokens):
-            raise PluginError(
-                f"partition {partition}, row {chosen[index][0]}: no token after the response marker"
-                f" {train.prompt.response_marker!r} is left to train on: {len(ids)} tokens,"
-                f" seq_length {train.seq_length}, text ends {text[-40:]!r}; raise seq_length or"
-                " correct the prompt"
-            )
-        examples.append(Example(tuple(tokens), start))
+        examples.append(Example(tuple(tokens), start) if 0 < start < len(tokens) else None)
     return examples
+
+
+def _first_trained(row: Rendered, offsets: Sequence[tuple[int, int]]) -> int:
+    """Return the index of the first token that is trained on, or their number.
+
+    By characters, since a token may cross the end of the marker. Of "Answer: positive" the tokens
+    are "Answer", ":", " positive": after the marker "Answer:" the third is trained on, and after
+    "Answer: " too: it begins inside the marker and holds the answer. Of the template "Answer: \\n
+    {output}" a token " \\n" crosses the marker "Answer: " and holds none of it: it is not. A token
+    of no characters, such as a BOS, is no answer.
+    """
+    for index, (begin, end) in enumerate(offsets):
+        if end > begin and (begin >= row.response or end > row.output):
+            return index
+    return len(offsets)
+
+
+def _own_bos(tokenizer: Any) -> int | None:
+    """Return the BOS that a tokenizer puts before every text, or None."""
+    bos: int | None = tokenizer.bos_token_id
+    return bos if bos is not None and tokenizer("x")["input_ids"][:1] == [bos] else None
+
+
+def _nothing_left(partition: int, rows: Sequence[Rendered], train: TrainSpec) -> PluginError:
+    return PluginError(
+        f"partition {partition}: none of its {len(rows)} rows has a token after the response marker"
+        f" {train.prompt.response_marker!r} within seq_length {train.seq_length}; the first ends"
+        f" {rows[0].text[-40:]!r}; raise seq_length or correct the prompt"
+    )

@@ -7,6 +7,9 @@ from typing import Any
 from harness.boards.challenge import Challenge
 from harness.boards.registry import protocol_of
 from harness.errors import SourceError
+from harness.recipe import TrainSpec
+from harness.training.examples import count_left_out, doubts
+from harness.training.rows import rewritten
 
 
 class Partitions:
@@ -44,6 +47,35 @@ class Partitions:
         names = self._challenge.dataset.columns
         columns = [part[name] for name in names]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def left_out(self, train: TrainSpec, tokenizer: Any) -> tuple[int, int]:
+        """Return how many rows are left out of training, and of how many; see `count_left_out`.
+
+        Args:
+            train: the recipe's training.
+            tokenizer: the model's.
+
+        Raises:
+            PluginError: a partition has no row to train on.
+            SourceError: the training file cannot be read.
+        """
+        if self._partitioner is None:
+            self._partitioner = _partitioner(self._challenge, self._table())
+        whole = self._partitioner.dataset
+        names = self._challenge.dataset.columns
+        doubtful = doubts(train, tokenizer)
+        rows = (
+            rewritten(dict(zip(names, row, strict=True)), train.data)
+            for row in zip(*(whole[name] for name in names), strict=True)
+        )
+        # Most tables have no such row, and partitions need not be taken out of them one by one.
+        if not train.data.filters and not any(map(doubtful, rows)):
+            return 0, len(whole)
+        found = sum(
+            count_left_out(self.rows(partition), train, tokenizer, partition)
+            for partition in range(self._challenge.num_supernodes)
+        )
+        return found, len(whole)
 
     def _table(self) -> Any:
         import datasets

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from jinja2 import TemplateError
 
 from harness.errors import PluginError
 from harness.planning.settings.templates import prompt_faults
@@ -20,10 +25,21 @@ def check_prompt(prompt: Prompt, recipe: str) -> None:
         raise PluginError(f"recipe {recipe}: {found}; expected {expected}")
 
 
-def render(prompt: Prompt, row: Mapping[str, str], tokenizer: Any = None) -> tuple[str, int]:
-    """Return the text of one row, and the index of its first character after the prompt.
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One row as text."""
 
-    The index comes from the template, so a row whose text contains the marker does no harm.
+    text: str
+    response: int
+    """Index of the first character after the prompt."""
+    output: int
+    """Index of the first character of the row's output."""
+
+
+def render(prompt: Prompt, row: Mapping[str, str], tokenizer: Any = None) -> Rendered:
+    """Return the text of one row, with where in it the response and the output begin.
+
+    The indices come from the template, so a row whose text contains the marker does no harm.
 
     Args:
         prompt: the recipe's prompt, checked.
@@ -31,17 +47,35 @@ def render(prompt: Prompt, row: Mapping[str, str], tokenizer: Any = None) -> tup
         tokenizer: used in style chat only, for its chat template.
 
     Raises:
-        PluginError: the style is chat, and the tokenizer has no chat template.
+        PluginError: the style is chat, and the tokenizer has no chat template, or one that refuses
+            the messages.
     """
     if prompt.style == "chat":
         return _chat(prompt, row, tokenizer)
     head, tail = prompt.template.split(prompt.response_marker)
     # Formatted in two halves: braces in a row's text are its own, and its length is what counts.
     before = head.format(**row) + prompt.response_marker
-    return before + tail.format(**row), len(before)
+    between, *_ = next(iter(string.Formatter().parse(tail)))
+    return Rendered(before + tail.format(**row), len(before), len(before) + len(between))
 
 
-def _chat(prompt: Prompt, row: Mapping[str, str], tokenizer: Any) -> tuple[str, int]:
+def check_tokenizer(prompt: Prompt, tokenizer: Any) -> None:
+    """Check that a prompt can be made with a tokenizer, before the first row is.
+
+    Raises:
+        PluginError: the style is chat, and there is no chat template, it refuses the messages, or
+            it does not read an argument that the recipe gives it.
+    """
+    render(prompt, {"instruction": "x", "input": "y", "output": "z"}, tokenizer)
+    for name in prompt.template_arguments:
+        if not re.search(rf"\b{re.escape(name)}\b", str(tokenizer.chat_template)):
+            raise PluginError(
+                f"prompt.template_arguments has {name!r}, which the model's chat template does not"
+                " read: it would change nothing; leave it out"
+            )
+
+
+def _chat(prompt: Prompt, row: Mapping[str, str], tokenizer: Any) -> Rendered:
     if not getattr(tokenizer, "chat_template", None):
         raise PluginError(
             "prompt.style is chat, but the model's tokenizer has no chat template; use style text"
@@ -49,5 +83,14 @@ def _chat(prompt: Prompt, row: Mapping[str, str], tokenizer: Any) -> tuple[str, 
     messages = [{"role": "user", "content": prompt.user.format(**row)}]
     if prompt.system:
         messages.insert(0, {"role": "system", "content": prompt.system})
-    before = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    return before + row["output"], len(before)
+    try:
+        before = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **prompt.template_arguments
+        )
+    except TemplateError as error:
+        system = "leave prompt.system empty and put its text into prompt.user"
+        hint = system if prompt.system else "use prompt.style text"
+        raise PluginError(
+            f"the model's chat template refuses the messages: {str(error)[:200]}; {hint}"
+        ) from None
+    return Rendered(before + row["output"], len(before), len(before))

@@ -33,7 +33,7 @@ from harness.training.history import history_added
 from harness.training.optimizers import make_optimizer
 from harness.training.padded_batch import padded_loss, padded_tokens
 from harness.training.partitions import Partitions
-from harness.training.prompt import check_prompt
+from harness.training.prompt import check_prompt, check_tokenizer
 from harness.training.reply.local_round import pick, start_values
 from harness.training.reply.reply_influence import Asked, reply_of
 
@@ -90,7 +90,8 @@ class Trainer:
             objective: the strategy's client part, or None.
 
         Raises:
-            PluginError: the prompt or the PEFT method cannot be used.
+            PluginError: the prompt or the PEFT method cannot be used, or a partition has no row to
+                train on.
             SourceError: the model cannot be loaded.
         """
         check_prompt(spec.train.prompt, spec.label)
@@ -104,6 +105,8 @@ class Trainer:
         # Before anything is computed: dequantising and the first adapter are sums too.
         be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
+        check_tokenizer(spec.train.prompt, self.tokenizer)
+        self._left_out, self._rows = self._table.left_out(spec.train, self.tokenizer)
         self._packed = not (spec.train.exact_peft or spec.model.family.own_code)
         self.model = load_base(spec.model, assets.model_dir, self._device, self._packed)
         # All clients make the same first adapter, whatever they have drawn until now.
@@ -238,7 +241,14 @@ class Trainer:
         )
 
     def _computed(self) -> list[str]:
-        """Return, for the record, what of the layers is peft's and what is the harness's own."""
+        """Return, for the record, whose the layers are and which rows were left out."""
+        left = [
+            f"{self._left_out} of {self._rows} rows have no token of their answer within"
+            f" seq_length {self.spec.train.seq_length} and were left out"
+        ] * bool(self._left_out)
+        return left + self._whose_layers()
+
+    def _whose_layers(self) -> list[str]:
         if self.spec.train.exact_peft:
             return ["peft's own layers on padded batches"]
         notes = []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import PluginError
 from harness.recipe import Prompt, TrainSpec
 from harness.training.base_model import load_tokenizer
-from harness.training.examples import tokenise
-from harness.training.prompt import check_prompt, render
+from harness.training.examples import count_left_out, doubts, encode, tokenise
+from harness.training.prompt import check_prompt, check_tokenizer, render
 
 ROW = {"instruction": "What?", "input": "Profit rose 5 %.", "output": "moderately positive"}
 
@@ -24,13 +27,14 @@ def tokenizer(tiny_model: Path) -> object:
 
 
 def test_template_is_the_challenges_alpaca() -> None:
-    text, start = render(Prompt(), ROW)
-    assert text == (
+    found = render(Prompt(), ROW)
+    assert found.text == (
         "Below is an instruction that describes a task. Write a response that appropriately"
         " completes the request.\n### Instruction:\nWhat? Profit rose 5 %.\n### Response:"
         " moderately positive"
     )
-    assert text[start:] == " moderately positive"
+    assert found.text[found.response :] == " moderately positive"
+    assert found.text[found.output :] == "moderately positive"
 
 
 def test_only_the_answer_is_trained_on(tokenizer: object) -> None:
@@ -51,15 +55,128 @@ def test_eos_is_trained_on_only_when_asked_for(tokenizer: object) -> None:
     assert with_eos.ids == (*without.ids, tokenizer.eos_token_id)  # type: ignore[attr-defined]
 
 
-def test_an_example_without_a_label_left_is_refused_by_name(tokenizer: object) -> None:
+def test_rows_without_a_label_left_are_left_out_and_counted(tokenizer: object) -> None:
     long = ROW | {"input": "Profit rose. " * 200}
-    with pytest.raises(PluginError, match=r"partition 3, row 1: no token after .* seq_length 120"):
-        tokenise([ROW | {"input": "x"}, long], TrainSpec(seq_length=120), tokenizer, 3)
+    rows, train = [ROW | {"input": "x"}, long, long], TrainSpec(seq_length=120)
+    assert len(tokenise(rows, train, tokenizer, 3)) == 1
+    assert count_left_out(rows, train, tokenizer, 3) == 2
+    assert count_left_out(rows, TrainSpec(seq_length=4096), tokenizer, 3) == 0
+    for function in (tokenise, count_left_out):
+        with pytest.raises(PluginError, match=r"partition 3: none of its 2 rows .* seq_length 120"):
+            function([long, long], train, tokenizer, 3)
+
+
+@pytest.mark.parametrize("style", ["text", "chat"])
+def test_no_row_is_left_out_that_was_not_doubted(tokenizer: Any, style: Any) -> None:
+    tokenizer.chat_template = "{% for m in messages %}<{{ m.content }}>{% endfor %}answer:"
+    for length in range(8, 200, 7):
+        train = TrainSpec(seq_length=length, prompt=Prompt(style=style))
+        doubtful = doubts(train, tokenizer)
+        for words in range(0, 12, 3):
+            row = ROW | {"input": "Gewinn stieg, \u00e9\u4e2d. " * words}
+            [example] = encode([render(train.prompt, row, tokenizer)], train, tokenizer)
+            assert doubtful(row) or example is not None
+
+
+def test_a_run_whose_rows_do_not_fit_is_refused_before_its_first_round(
+    make_trainer: Callable[..., Any],
+) -> None:
+    with pytest.raises(PluginError, match=r"partition 0: none of its \d+ rows .* seq_length 8"):
+        make_trainer(seq_length=8)
+    whole = make_trainer()
+    assert "left out" not in _note(whole)
+    starts = sorted(example.response_start for example in whole.examples(0))
+    short = make_trainer(seq_length=starts[len(starts) // 2])
+    said = re.match(r"(\d+) of 1600 rows have no token of their answer within", _note(short))
+    assert said is not None
+    left = sum(len(whole.examples(p)) - len(short.examples(p)) for p in range(6))
+    assert int(said.group(1)) == left > 100
+
+
+def _note(trainer: Any) -> str:
+    return str(trainer.describe().note)
+
+
+def test_a_marker_that_ends_in_a_space_trains_the_answer(tokenizer: Any) -> None:
+    """A token of the answer that begins inside the marker is trained on, not dropped."""
+    prompt = Prompt(response_marker="### Response: ", append_eos=True)
+    for output in ("positive", "negative", "neutral"):
+        row = ROW | {"output": output}
+        [example] = tokenise([row], TrainSpec(prompt=prompt), tokenizer, 0)
+        trained = tokenizer.decode(example.ids[example.response_start :])
+        assert trained.strip() == output + tokenizer.eos_token
+        plain = Prompt(append_eos=True)
+        [same] = tokenise([row], TrainSpec(prompt=plain), tokenizer, 0)
+        assert same.ids == example.ids
+
+
+@pytest.mark.parametrize("template", ["<bos>{input} ### R: {output}", "{input} ### R: {output}"])
+def test_a_text_begins_with_one_bos_where_the_tokenizer_has_one(
+    tokenizer: Any, template: str
+) -> None:
+    _add_bos(tokenizer)
+    prompt = Prompt(template=template, response_marker="### R:", append_eos=True)
+    [example] = tokenise([ROW], TrainSpec(prompt=prompt), tokenizer, 0)
+    assert example.ids[0] == tokenizer.bos_token_id
+    assert example.ids.count(tokenizer.bos_token_id) == 1
+    response = tokenizer.decode(example.ids[example.response_start :])
+    assert response == " moderately positive" + tokenizer.eos_token
+    chat = Prompt(style="chat")
+    for text in ("{{ bos_token }}Q: {{ messages[0].content }} A:", "{{ messages[0].content }} A:"):
+        tokenizer.chat_template = text
+        [example] = tokenise([ROW], TrainSpec(prompt=chat), tokenizer, 0)
+        assert example.ids[0] == tokenizer.bos_token_id
+        assert example.ids.count(tokenizer.bos_token_id) == 1
+        assert tokenizer.decode(example.ids[example.response_start :]) == "moderately positive"
+
+
+def _add_bos(tokenizer: Any) -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer.add_special_tokens({"bos_token": "<bos>"})
+    bos = ("<bos>", tokenizer.bos_token_id)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<bos> $A", special_tokens=[bos]
+    )
+
+
+def test_one_eos_ends_an_answer_that_brings_its_own(tokenizer: Any) -> None:
+    row = ROW | {"output": "positive" + tokenizer.eos_token}
+    [example] = tokenise([row], TrainSpec(prompt=Prompt(append_eos=True)), tokenizer, 0)
+    assert example.ids.count(tokenizer.eos_token_id) == 1
+
+
+def test_arguments_of_a_chat_template_reach_it(tokenizer: Any) -> None:
+    tokenizer.chat_template = (
+        "{{ messages[0].content }}{% if enable_thinking is false %}<think></think>{% endif %}"
+    )
+    prompt = Prompt(style="chat", template_arguments={"enable_thinking": False})
+    check_tokenizer(prompt, tokenizer)
+    assert render(prompt, ROW, tokenizer).text.endswith("<think></think>moderately positive")
+    assert "think" not in render(Prompt(style="chat"), ROW, tokenizer).text
+    tokenizer.chat_template = "{{ messages[0].content }}"
+    with pytest.raises(PluginError, match=r"'enable_thinking', which the .* does not read"):
+        check_tokenizer(prompt, tokenizer)
+    text = Prompt(template_arguments={"enable_thinking": False})
+    with pytest.raises(PluginError, match=r"template_arguments with prompt\.style text"):
+        check_prompt(text, "p/r")
+    with pytest.raises(PluginError, match="has 'tokenize'"):
+        check_prompt(Prompt(style="chat", template_arguments={"tokenize": True}), "p/r")
+
+
+def test_a_template_that_refuses_a_system_message_is_refused_in_words(tokenizer: Any) -> None:
+    tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
+        "{% endif %}{{ messages[0].content }}"
+    )
+    check_tokenizer(Prompt(style="chat"), tokenizer)
+    with pytest.raises(PluginError, match=r"System role not supported; leave prompt\.system empty"):
+        check_tokenizer(Prompt(style="chat", system="Be brief."), tokenizer)
 
 
 def test_an_empty_response_is_refused(tokenizer: object) -> None:
     prompt = Prompt(template="{instruction}{input}\n### Response:{output}")
-    with pytest.raises(PluginError, match="row 0: no token"):
+    with pytest.raises(PluginError, match="none of its 1 rows"):
         tokenise([ROW | {"output": ""}], TrainSpec(prompt=prompt), tokenizer, 0)
 
 

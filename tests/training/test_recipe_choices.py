@@ -41,12 +41,12 @@ def tokenizer(tiny_model: Path) -> Any:
 
 def test_chat_style_is_the_tokenizers_own_template(tokenizer: Any) -> None:
     prompt = Prompt(style="chat", system="Be brief.", user="{instruction} {input}")
-    text, start = render(prompt, ROWS[0], tokenizer)
-    assert text == (
+    found = render(prompt, ROWS[0], tokenizer)
+    assert found.text == (
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nJudge. Profit rose.<|im_end|>\n"
         "<|im_start|>assistant\nmoderately positive"
     )
-    assert text[start:] == "moderately positive"
+    assert found.text[found.response :] == "moderately positive"
     train = TrainSpec(prompt=prompt.with_values(append_eos=True))
     [example] = tokenise(ROWS[:1], train, tokenizer, 0)
     response = tokenizer.decode(example.ids[example.response_start :])

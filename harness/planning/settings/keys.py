@@ -71,6 +71,9 @@ FREE_MODEL_FIELDS = ("quantization", "dtype", "revision", "trust_remote_code")
 PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec}
 """Documents inside `train`; their fields go by `prompt.template` as well."""
 
+ARGUMENTS = "prompt.template_arguments."
+"""What the keys of a chat template's arguments begin with; what follows is the template's."""
+
 COMPONENTS = ("peft", "strategy")
 """Parts of a recipe whose parameters are the component's own, whatever they are called."""
 
@@ -106,6 +109,8 @@ def recipe_path(key: str) -> str:
         return f"model_fields.{field}"
     path = key.removeprefix("train.")
     part, _, inner = path.partition(".")
+    if path.startswith(ARGUMENTS):
+        return f"train.{path}"
     if path in TrainSpec.model_fields or (part in PARTS and inner in PARTS[part].model_fields):
         return f"train.{path}"
     for text in (key, *key.split(".")):

@@ -28,6 +28,9 @@ COUNTED = re.compile(r"\{(?P<least>[0-9]*)(?P<comma>,?)(?P<most>[0-9]*)\}")
 CUT = re.compile(r"(\.[0-9]{1,4})?")
 """The one thing that a field of a template may say of its form: `{input:.500}`, its beginning."""
 
+OURS = ("conversation", "messages", "tokenize", "add_generation_prompt", "return_dict", "tools")
+"""What a chat template is given by the harness, or would be given something else by."""
+
 Fault = tuple[str, str]
 """(found, expected)"""
 
@@ -36,7 +39,15 @@ def prompt_faults(prompt: Prompt) -> Iterator[Fault]:
     """Yield why nothing, or the wrong tokens, would be trained on with this prompt."""
     if prompt.style == "chat":
         yield from _fields("prompt.user", prompt.user, {"instruction", "input"})
+        for name in prompt.template_arguments:
+            if name in OURS or not name.isidentifier():
+                yield (
+                    f"prompt.template_arguments has {name!r}",
+                    "an argument of the chat template, as enable_thinking",
+                )
         return
+    if prompt.template_arguments:
+        yield "prompt.template_arguments with prompt.style text", "prompt.style chat"
     count = prompt.template.count(prompt.response_marker) if prompt.response_marker else 0
     if count != 1:
         yield (
