@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,19 @@ def count_left_out(
     if found == len(chosen):
         raise _nothing_left(partition, rendered, train)
     return found
+
+
+def any_left_out(rows: Iterable[Mapping[str, str]], train: TrainSpec, tokenizer: Any) -> bool:
+    """Return whether `tokenise` leaves any of some rows out, whatever partition they are in.
+
+    Args:
+        rows: as the recipe rewrites them.
+        train: prompt and sequence length.
+        tokenizer: a fast transformers tokenizer.
+    """
+    doubtful = filter(doubts(train, tokenizer), rows)
+    rendered = [render(train.prompt, row, tokenizer) for row in doubtful]
+    return bool(rendered) and None in encode(rendered, train, tokenizer)
 
 
 def doubts(train: TrainSpec, tokenizer: Any) -> Callable[[Mapping[str, str]], bool]:

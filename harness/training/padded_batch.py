@@ -1,8 +1,8 @@
 """A batch as the plain loop has it: padded on the right, one row an example, nothing shared.
 
-Packed batches (`harness.training.fast`) need a model whose attention the harness computes. A model
-whose code is its own, and a run that asks for `train.exact_peft`, train on these instead: the
-library's own attention, and peft's layers as peft calls them, at about half the speed.
+Packed batches (`harness.training.fast`) need a model whose attention the harness computes. Where
+code out of a model's folder may run, and where `train.exact_peft` asks for it, these are trained on
+instead, with the model's own attention, at about half the speed.
 """
 
 from __future__ import annotations

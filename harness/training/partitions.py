@@ -8,7 +8,7 @@ from harness.boards.challenge import Challenge
 from harness.boards.registry import protocol_of
 from harness.errors import SourceError
 from harness.recipe import TrainSpec
-from harness.training.examples import count_left_out, doubts
+from harness.training.examples import any_left_out, count_left_out
 from harness.training.rows import rewritten
 
 
@@ -59,23 +59,20 @@ class Partitions:
             PluginError: a partition has no row to train on.
             SourceError: the training file cannot be read.
         """
-        if self._partitioner is None:
-            self._partitioner = _partitioner(self._challenge, self._table())
-        whole = self._partitioner.dataset
+        table = self._table()
         names = self._challenge.dataset.columns
-        doubtful = doubts(train, tokenizer)
-        rows = (
-            rewritten(dict(zip(names, row, strict=True)), train.data)
-            for row in zip(*(whole[name] for name in names), strict=True)
-        )
+        columns = [table.data.column(name).to_pylist() for name in names]
+        rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
         # Most tables have no such row, and partitions need not be taken out of them one by one.
-        if not train.data.filters and not any(map(doubtful, rows)):
-            return 0, len(whole)
+        if not train.data.filters and not any_left_out(
+            (rewritten(row, train.data) for row in rows), train, tokenizer
+        ):
+            return 0, len(table)
         found = sum(
             count_left_out(self.rows(partition), train, tokenizer, partition)
             for partition in range(self._challenge.num_supernodes)
         )
-        return found, len(whole)
+        return found, len(table)
 
     def _table(self) -> Any:
         import datasets

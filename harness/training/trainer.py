@@ -107,7 +107,8 @@ class Trainer:
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
         check_tokenizer(spec.train.prompt, self.tokenizer)
         self._left_out, self._rows = self._table.left_out(spec.train, self.tokenizer)
-        self._packed = not (spec.train.exact_peft or spec.model.family.own_code)
+        # Code out of a model's folder may compute attention itself, and would not say so.
+        self._packed = not (spec.train.exact_peft or spec.model.trust_remote_code)
         self.model = load_base(spec.model, assets.model_dir, self._device, self._packed)
         # All clients make the same first adapter, whatever they have drawn until now.
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
@@ -253,7 +254,7 @@ class Trainer:
             return ["peft's own layers on padded batches"]
         notes = []
         if not self._packed:
-            notes.append("the model's own attention on padded batches: its code is its own")
+            notes.append("the model's own attention on padded batches: code of its own may run")
         params = self.spec.peft.params
         if params.get("dropout") and self._fast_layers and self._is_dora():
             notes.append(

@@ -14,6 +14,7 @@ from odd_models import KINDS, WINDOW, make_odd_model, odd_spec
 from harness.plugins import find_peft_method
 from harness.recipe import Choice
 from harness.training.example_order import example_order
+from harness.training.fast.attention import PACKED_ATTENTION
 from harness.training.optimizers import make_optimizer
 from harness.training.trainer import Trainer
 
@@ -30,9 +31,11 @@ def train_odd(
 
     monkeypatch.syspath_prepend(BENCH)
 
-    def run(kind: str, name: str = "dora", dropout: float = 0.0, **train: Any) -> Any:
+    def run(
+        kind: str, name: str = "dora", dropout: float = 0.0, own_code: bool = False, **train: Any
+    ) -> Any:
         folder = make_odd_model(kind, tiny_model, tmp_path / kind)
-        model = odd_spec(kind)
+        model = odd_spec(kind).with_values(trust_remote_code=own_code)
         targets = tuple(dict.fromkeys(i.name.rsplit(".", 1)[-1] for i in model.linears()))
         method = find_peft_method(f"standard/{name}", "standard").value
         params = method.params.model_validate(
@@ -97,6 +100,15 @@ def test_exact_peft_draws_and_computes_as_the_plain_loop_does(
     trainer, ours, theirs = train_odd(kind, name, dropout=0.3, exact_peft=True)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     assert trainer.describe().note == "peft's own layers on padded batches"
+
+
+def test_where_a_model_s_own_code_may_run_its_own_attention_trains_it(train_odd: Any) -> None:
+    trainer, ours, theirs = train_odd("mistral", own_code=True, max_steps=3)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert trainer.model.config._attn_implementation != PACKED_ATTENTION
+    assert trainer.describe().note == (
+        "the model's own attention on padded batches: code of its own may run"
+    )
 
 
 def test_without_it_a_record_of_dora_with_dropout_says_whose_the_dropout_is(train_odd: Any) -> None:
