@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from harness.library_internals.transformers import cache_argument
+
 
 @torch.inference_mode()
 def decode_batch(
@@ -28,22 +30,23 @@ def decode_batch(
         max_length: tokens of prompt, pads and continuation.
     """
     tokens = tokenizer(list(prompts), return_tensors="pt", padding=True)
-    ids, mask = tokens["input_ids"], tokens["attention_mask"]
-    cache = DynamicCache()
-    done = torch.zeros(len(prompts), dtype=torch.bool)
-    fed, columns = ids, torch.arange(ids.shape[1])
+    device = model.device
+    ids, mask = tokens["input_ids"].to(device), tokens["attention_mask"].to(device)
+    cache, name = DynamicCache(), cache_argument(model)
+    done = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+    fed, columns = ids, torch.arange(ids.shape[1], device=device)
     while True:
         positions = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 1)[:, -fed.shape[1] :]
-        seen = (torch.arange(mask.shape[1])[None, :] <= columns[:, None])[None] & mask[
-            :, None
-        ].bool()
+        seen = (torch.arange(mask.shape[1], device=device)[None, :] <= columns[:, None])[
+            None
+        ] & mask[:, None].bool()
         # A row of nothing but hidden slots would be NaN; on the left pads it is never read.
         seen |= ~seen.any(-1, keepdim=True)
         logits = model(
             input_ids=fed,
             attention_mask=seen[:, None],
             position_ids=positions,
-            cache=cache,
+            **{name: cache},
             use_cache=True,
         ).logits[:, -1]
         new = logits.argmax(-1).masked_fill(done, tokenizer.eos_token_id)
@@ -53,7 +56,7 @@ def decode_batch(
         if bool(done.all()) or ids.shape[1] >= max_length:
             rows: list[list[int]] = ids.tolist()
             return rows
-        fed, columns = new[:, None], torch.tensor([ids.shape[1] - 1])
+        fed, columns = new[:, None], torch.tensor([ids.shape[1] - 1], device=device)
 
 
 def texts(
@@ -67,7 +70,11 @@ def texts(
 
 
 def load_quantized(
-    model_dir: Path, adapter: Path | None, seed: int, padded: bool = True
+    model_dir: Path,
+    adapter: Path | None,
+    seed: int,
+    padded: bool = True,
+    device: str = "cpu",
 ) -> tuple[Any, Any]:
     """Load model and tokenizer as upstream's script does: 4-bit layers, the adapter beside them.
 
@@ -85,6 +92,7 @@ def load_quantized(
         quantization_config=BitsAndBytesConfig(load_in_4bit=True),
         dtype=torch.float32,
         attn_implementation="sdpa",
+        device_map={"": device},
     )
     if adapter is not None:
         model = PeftModel.from_pretrained(model, adapter, torch_dtype=torch.float32)

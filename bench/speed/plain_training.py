@@ -24,9 +24,23 @@ IGNORED = -100
 
 
 def plain_model(
-    model: ModelSpec, model_dir: str, method: PeftMethod, params: Document, checkpointing: bool
+    model: ModelSpec,
+    model_dir: str,
+    method: PeftMethod,
+    params: Document,
+    checkpointing: bool,
+    device: str = "cpu",
 ) -> Any:
-    """Return a 4-bit base with an adapter, as peft's documentation makes one."""
+    """Return a 4-bit base with an adapter, as peft's documentation makes one.
+
+    Args:
+        model: gives the type that weights are read in.
+        model_dir: folder with safetensors and config.
+        method: the PEFT method.
+        params: its parameters.
+        checkpointing: whether layers are computed again on the way back.
+        device: "cpu", or "cuda", where 4-bit layers multiply in the model's type.
+    """
     from peft import get_peft_model
     from peft.utils import prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -34,8 +48,11 @@ def plain_model(
     base = AutoModelForCausalLM.from_pretrained(
         model_dir,
         dtype=getattr(torch, model.dtype),
-        quantization_config=BitsAndBytesConfig(load_in_4bit=True),
-        device_map={"": "cpu"},
+        quantization_config=BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_compute_dtype=getattr(torch, "float32" if device == "cpu" else model.dtype),
+        ),
+        device_map={"": device},
         local_files_only=True,
     )
     base = prepare_model_for_kbit_training(

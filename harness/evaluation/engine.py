@@ -25,7 +25,7 @@ from harness.evaluation.model.base_model import Base, add_pad, load_base
 from harness.evaluation.model.merged_adapter import merge_adapter
 from harness.evaluation.model.model_form import prepare
 
-MAX_LINES = {"cpu": 64, "cuda": 256}
+MAX_LINES = {"cpu": 64, "cuda": 512}
 """Rows that one decoder has at work at a time at most; on a GPU not measured."""
 
 FEWEST_LINES = 4

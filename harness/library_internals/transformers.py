@@ -1,10 +1,13 @@
-"""transformers' internals: the RMS norm of Llama and of the models that take it over.
+"""transformers' internals: Llama's RMS norm, and what has had several names over time.
 
-Source: transformers 5.24, `models/llama/modeling_llama.py`, `LlamaRMSNorm.forward`.
+Source: transformers 5.24, `models/llama/modeling_llama.py`, `LlamaRMSNorm.forward`; 5.17 and 5.24,
+`modeling_utils.py`, `gradient_checkpointing_enable` and `activation_checkpointing_enable`, and
+`LlamaForCausalLM.forward`.
 """
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,3 +30,24 @@ def llama_norms(model: torch.nn.Module) -> list[RmsNorm]:
 
     norms: list[Any] = [module for module in model.modules() if type(module) is LlamaRMSNorm]
     return [RmsNorm(norm, norm.weight, norm.variance_epsilon) for norm in norms]
+
+
+def checkpoints(model: Any) -> bool:
+    """Return whether a model's layers are computed again on the way back."""
+    name = "is_activation_checkpointing"
+    return bool(getattr(model, name if hasattr(model, name) else "is_gradient_checkpointing"))
+
+
+def set_checkpointing(model: Any, on: bool) -> None:
+    """Switch that on or off; the re-entrant kind needs an input that asks for gradients."""
+    stem = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
+    if on:
+        getattr(model, f"{stem}_checkpointing_enable")({"use_reentrant": False})
+    else:
+        getattr(model, f"{stem}_checkpointing_disable")()
+
+
+def cache_argument(model: Any) -> str:
+    """Return by which name a model's forward takes a cache: any other it would ignore."""
+    known = inspect.signature(model.forward).parameters
+    return "cache" if "cache" in known else "past_key_values"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from harness.errors import UsageError
+from harness.library_internals.torch_foreach import copy_all
 from harness.recipe import TrainSpec
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 """Source: transformers `TrainingArguments` defaults, as are the betas."""
+
+BLOCK_VALUES = 256
+"""Values that share a scale of an 8-bit state. Source: bitsandbytes 0.50, blockwise optimizers."""
+
+FEWEST_IN_8_BITS = 4096
+"""Values below which a tensor's state has 32 bits. Source: bitsandbytes `min_8bit_size`."""
 
 
 def make_optimizer(
@@ -42,6 +49,14 @@ def make_optimizer(
         )
     if train.optimizer == "adafactor":
         return torch.optim.Adafactor(parameters, lr=rate, weight_decay=train.weight_decay)
+    if on_gpu:
+        return Joined(parameters, rate, lambda joined: _bitsandbytes(train, joined, rate, True))
+    return _bitsandbytes(train, parameters, rate, False)
+
+
+def _bitsandbytes(
+    train: TrainSpec, parameters: Sequence[torch.nn.Parameter], rate: float, on_gpu: bool
+) -> torch.optim.Optimizer:
     import bitsandbytes.optim as bnb
 
     if train.optimizer in ("lion_8bit", "lion_32bit"):
@@ -60,3 +75,67 @@ def make_optimizer(
         parameters, lr=rate, betas=BETAS, eps=EPSILON, weight_decay=train.weight_decay
     )
     return optimizer
+
+
+class Joined(torch.optim.Optimizer):
+    """An optimizer of bitsandbytes over a few long tensors that hold all trained ones.
+
+    bitsandbytes launches kernels for each tensor, 216 of a DoRA adapter. Its 8-bit states have a
+    scale for every 256 values, so where each tensor has a multiple of 256 values, no scale spans
+    two of them and the values are those of separate tensors.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[torch.nn.Parameter],
+        rate: float,
+        make: Callable[[Sequence[torch.nn.Parameter]], torch.optim.Optimizer],
+    ) -> None:
+        """Prepare; tensors are joined at the first step.
+
+        Args:
+            parameters: the tensors to train.
+            rate: learning rate; the trainer changes it in `param_groups`.
+            make: makes the optimizer of the long tensors.
+        """
+        super().__init__(parameters, {"lr": rate})
+        self._parameters, self._make = parameters, make
+        self._groups: list[list[torch.nn.Parameter]] = []
+        self._long: list[torch.nn.Parameter] = []
+        self._inner: torch.optim.Optimizer | None = None
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # as trainers call it
+        """Change the tensors that have gradients: the same ones at each step."""
+        if self._inner is None:
+            self._groups = _alike([p for p in self._parameters if p.grad is not None])
+            self._long = [torch.nn.Parameter(_joined(group)) for group in self._groups]
+            self._inner = self._make(self._long)
+        for long, group in zip(self._long, self._groups, strict=True):
+            long.copy_(_joined(group))
+            long.grad = _joined([_gradient(p) for p in group])
+        for settings in self._inner.param_groups:
+            settings["lr"] = self.param_groups[0]["lr"]
+        self._inner.step()
+        for long, group in zip(self._long, self._groups, strict=True):
+            copy_all(group, torch.split(long, [p.numel() for p in group]))
+
+
+def _alike(parameters: Sequence[torch.nn.Parameter]) -> list[list[torch.nn.Parameter]]:
+    """Return tensors in groups that may be joined."""
+    groups: dict[object, list[torch.nn.Parameter]] = {}
+    for number, parameter in enumerate(parameters):
+        size = parameter.numel()
+        whole = size % BLOCK_VALUES == 0
+        kind: object = "short" if size < FEWEST_IN_8_BITS else "long" if whole else number
+        groups.setdefault(kind, []).append(parameter)
+    return list(groups.values())
+
+
+def _joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+
+def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
+    assert parameter.grad is not None, "a tensor has a gradient at each step or at none"
+    return parameter.grad

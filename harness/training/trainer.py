@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from harness.boards.challenge import Challenge
-from harness.components import LocalObjective, LocalRound, PeftMethod, RoundPlan
+from harness.components import HISTORY, LocalObjective, LocalRound, PeftMethod, RoundPlan
 from harness.document import Document
 from harness.document.float_sums import sum_in_order
 from harness.errors import FederationError
@@ -29,6 +29,7 @@ from harness.training.fast.memory import checkpoint_if_needed
 from harness.training.fast.norms import speed_up_norms
 from harness.training.fast.packing import pack
 from harness.training.fast.step import packed_loss
+from harness.training.fused.steps import FusedSteps, fused_steps, why_not
 from harness.training.history import history_added
 from harness.training.optimizers import make_optimizer
 from harness.training.padded_batch import padded_loss, padded_tokens
@@ -117,6 +118,10 @@ class Trainer:
         if not spec.train.exact_peft:
             speed_up_norms(self.model)
             self._fast_layers = speed_up(self.model, self._dtype)
+        self._fused: FusedSteps | None = None
+        if self._device == "cuda" and self._packed:
+            self._fused = fused_steps(self.model, self._dtype)
+        self._hooked = False
         self._initial = self.adapter.values()
         self._travelling = frozenset(travelling_shapes(spec.peft.name, method, self.adapter.shapes))
 
@@ -173,27 +178,26 @@ class Trainer:
         # the steps before, which are the same in every process.
         torch.manual_seed(derived_seed(self.spec.seed, "dropout", round, partition))
         self.model.train()
-        losses = []
+        # A fused step calls no module, so that a history's hooks would not be heard.
+        self._hooked = any(name.startswith(HISTORY) for name in held)
+        measured: list[torch.Tensor] = []
         per_step = train.batch_size * train.gradient_accumulation_steps
         with history_added(self.model, held, self._device):
             for step in range(train.max_steps):
                 chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
                 loss = self._backward(chosen, received)
                 if watch is not None:
-                    watch(step + 1, loss, self.adapter.trained())
+                    watch(step + 1, float(loss), self.adapter.trained())
                 # Before clipping; NaN in one gradient makes it NaN, so one test covers them all.
-                norm = float(torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm))
-                if not (math.isfinite(loss) and math.isfinite(norm)):
-                    raise FederationError(
-                        f"partition {partition}, round {round}, step {step + 1}: loss {loss},"
-                        f" gradient norm {norm}; expected finite numbers; lower the learning"
-                        f" rate ({rate:g})"
-                    )
+                norm = torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm)
+                measured.append(torch.stack((loss.double(), norm.double())))
                 for group in optimizer.param_groups:
                     group["lr"] = rate * step_factor(train, step)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-                losses.append(loss)
+                # A GPU works ahead of what is asked of it, unless a number is asked for.
+                if self._device == "cpu" or step == train.max_steps - 1:
+                    losses = self._finite(measured, f"partition {partition}, round {round}", rate)
         done = LocalRound(
             received=held,
             trained=self.adapter.values(),
@@ -255,6 +259,8 @@ class Trainer:
         notes = []
         if not self._packed:
             notes.append("the model's own attention on padded batches: code of its own may run")
+        elif self._device == "cuda" and (reason := why_not(self.model)):
+            notes.append(f"trained module by module: {reason}")
         params = self.spec.peft.params
         if params.get("dropout") and self._fast_layers and self._is_dora():
             notes.append(
@@ -265,21 +271,31 @@ class Trainer:
     def _is_dora(self) -> bool:
         return bool(getattr(self.adapter.config, "use_dora", False))
 
-    def _backward(self, chosen: list[Example], received: Mapping[str, torch.Tensor]) -> float:
-        """Accumulate the gradients of one optimizer step; return its loss on the data."""
+    def _backward(
+        self, chosen: list[Example], received: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Set the gradients of one optimizer step; return its loss on the data, float64 scalar."""
         size = self.spec.train.batch_size
+        batches = [chosen[start : start + size] for start in range(0, len(chosen), size)]
         # Of the whole step, not of each batch: the mean over 3 + 17 targets of two accumulated
         # batches is not the mean of their two means.
         labels = sum(len(example.ids) - example.response_start for example in chosen)
-        total = 0.0
-        for start in range(0, len(chosen), size):
-            loss = self._loss(chosen[start : start + size], labels)
-            total += float(loss.detach())
-            torch.autograd.backward(loss)
+        total = None
+        if self._fused is not None and not self._hooked:
+            total = self._fused.backward(batches, labels)
+        if total is None:
+            zero = torch.zeros((), dtype=torch.float64, device=self._device)
+            total = sum((self._unfused(batch, labels) for batch in batches), start=zero)
         # Once for a step, whatever it accumulates: the term is about the adapter, not about rows.
         if self._objective is not None and self._objective.loss is not None:
             torch.autograd.backward(self._objective.loss(self.adapter.trained(), received))
         return total
+
+    def _unfused(self, batch: list[Example], labels: int) -> torch.Tensor:
+        """Add the gradients of one batch by autograd; return its share of the step's loss."""
+        loss = self._loss(batch, labels)
+        torch.autograd.backward(loss)
+        return loss.detach().double()
 
     def _loss(self, batch: list[Example], labels: int) -> torch.Tensor:
         packed = pack(batch, self._device) if self._packed else None
@@ -289,6 +305,27 @@ class Trainer:
             if packed is None:
                 return padded_loss(self.model, batch, labels, self._device)
             return packed_loss(self.model, packed, labels)
+
+    @staticmethod
+    def _finite(measured: list[torch.Tensor], where: str, rate: float) -> list[float]:
+        """Return the losses of the steps until now.
+
+        Args:
+            measured: loss and gradient norm of each step, float64.
+            where: partition and round, for the message.
+            rate: learning rate of the round, for the message.
+
+        Raises:
+            FederationError: one of them is not finite.
+        """
+        pairs: list[list[float]] = torch.stack(measured).tolist()
+        for step, (loss, norm) in enumerate(pairs):
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise FederationError(
+                    f"{where}, step {step + 1}: loss {loss}, gradient norm {norm}; expected finite"
+                    f" numbers; lower the learning rate ({rate:g})"
+                )
+        return [loss for loss, _ in pairs]
 
     @property
     def _has_loss(self) -> bool:

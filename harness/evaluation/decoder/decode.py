@@ -53,8 +53,8 @@ class Decoder:
             fresh = self._admit(waiting, sum(len(span.tokens) for span in spans))
             spans += [row.span(self.rules, 0, 0) for row in fresh]
             active += fresh
-            for row, logits in zip(active, self.working_set.feed(spans), strict=True):
-                row.write(logits.argmax(dim=-1).tolist(), self.rules)
+            for row, tokens in zip(active, self.working_set.likeliest(spans), strict=True):
+                row.write(tokens, self.rules)
                 if row.ended is not None:
                     self.working_set.leave(row.line)
                     yield row.finished()

@@ -68,8 +68,21 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """How a block of any lines, fed unlike numbers of tokens, is spread to rows of one length."""
+
+    queries: Tensor
+    """int64 (rows * tokens,): place of each query in the packed pass; a short row repeats its last
+    token."""
+    lines: Tensor
+    """int64 (rows,)."""
+    collect: Tensor
+    """int64: the queries that are tokens of the pass, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """Neighbouring lines that attend together."""
+    """Lines that attend together: neighbours, or on a GPU any, which are gathered."""
 
     first_token: int
     """Place of the block's first token in the packed pass."""
@@ -85,6 +98,8 @@ class Block:
     """What each line is fed."""
     windows: dict[int, Tensor] = field(default_factory=dict)
     """Sliding window -> the mask of it, as layers have asked for it."""
+    gather: Gather | None = None
+    """None for neighbours that are fed equally many tokens."""
 
     def mask_within(self, window: int | None) -> Tensor:
         """Return the mask, with what is `window` places or more before a token hidden too.
@@ -124,7 +139,7 @@ def pack(spans: Sequence[Span], group: int, device: torch.device) -> PackedStep:
     """Lay out one forward pass.
 
     Args:
-        spans: one for each line that is fed, by rising line.
+        spans: one for each line that is fed, in the order of `pass_order`.
         group: how many query heads share a head of keys and values.
         device: where the model is.
     """
@@ -148,8 +163,58 @@ def pack(spans: Sequence[Span], group: int, device: torch.device) -> PackedStep:
         lines=table[2],
         slots=table[3],
         wanted=torch.tensor(wanted, device=device),
-        blocks=tuple(_blocks(spans, group, device)),
+        blocks=tuple((_gathered if device.type == "cuda" else _blocks)(spans, group, device)),
     )
+
+
+def pass_order(spans: Sequence[Span], device: torch.device) -> list[int]:
+    """Return the places of spans in the order of a pass: by rising line.
+
+    On a GPU, where every call costs as much as many products, all rows with few tokens attend
+    together, and all others: these two come one after the other.
+
+    Args:
+        spans: at most one for each line.
+        device: where the model is.
+    """
+
+    def key(place: int) -> tuple[bool, int]:
+        span = spans[place]
+        return device.type == "cuda" and len(span.tokens) > BLOCK_TOKENS, span.line
+
+    return sorted(range(len(spans)), key=key)
+
+
+def _gathered(spans: Sequence[Span], group: int, device: torch.device) -> Iterator[Block]:
+    token = 0
+    for long in (False, True):
+        rows = [span for span in spans if (len(span.tokens) > BLOCK_TOKENS) is long]
+        if not rows:
+            continue
+        counts = [len(span.tokens) for span in rows]
+        tokens = max(counts)
+        queries: list[int] = []
+        collect: list[int] = []
+        seen: list[int] = []
+        for row, (span, count) in enumerate(zip(rows, counts, strict=True)):
+            own = list(range(span.slot + 1, span.slot + count + 1))
+            own[-1] -= span.pad_query
+            last = token + count - 1
+            queries += [*range(token, token + count), *[last] * (tokens - count)]
+            collect += range(row * tokens, row * tokens + count)
+            seen += own + own[-1:] * (tokens - count)
+            token += count
+        table = torch.tensor([queries, seen]).to(device)
+        hidden = torch.arange(max(seen), device=device) >= table[1].view(len(rows), tokens, 1)
+        mask = torch.zeros(hidden.shape, device=device).masked_fill_(hidden, -torch.inf)[:, None]
+        gather = Gather(
+            queries=table[0],
+            lines=torch.tensor([span.line for span in rows]).to(device),
+            collect=torch.tensor(collect).to(device),
+        )
+        first = token - sum(counts)
+        whole = mask.repeat(1, 1, group, 1)
+        yield Block(first, rows[0].line, len(rows), tokens, whole, tuple(rows), gather=gather)
 
 
 def _blocks(spans: Sequence[Span], group: int, device: torch.device) -> Iterator[Block]:
@@ -197,7 +262,10 @@ def _before(spans: Sequence[Span], tokens: int, slots: int, window: int) -> Tens
     def place(slot: Tensor) -> Tensor:
         return slot + pads * (slot >= prompt)
 
-    asking = place(first + torch.arange(tokens))
-    asking[:, -1] -= torch.tensor([int(span.pad_query) for span in spans])
+    # Where rows are gathered, a short one repeats its last token.
+    last = torch.tensor([len(span.tokens) - 1 for span in spans])
+    asking = place(first + torch.arange(tokens).minimum(last[:, None]))
+    pad_query = torch.tensor([int(span.pad_query) for span in spans])
+    asking -= pad_query[:, None] * (torch.arange(tokens) >= last[:, None])
     held = place(torch.arange(slots)[None])
     return (held[:, None] <= asking[:, :, None] - window)[:, None]

@@ -97,21 +97,29 @@ def _attend(
     block: Block,
     asked: tuple[float | None, int | None, float | None],
 ) -> Tensor:
-    """Return (rows * tokens, heads, head_dim) of one block.
+    """Return (tokens of the block, heads, head_dim) of one block.
 
     `asked` is the factor of the scores, the window and the bound of the scores.
     """
     scaling, window, softcap = asked
     rows, tokens, width = block.rows, block.tokens, block.mask.shape[-1]
+    gather = block.gather
     (heads, _, dim), kv_heads = query.shape, keys.shape[2]
     group = heads // kv_heads
-    own = query[:, block.first_token : block.first_token + rows * tokens]
+    if gather is None:
+        own = query[:, block.first_token : block.first_token + rows * tokens]
+        lines = slice(block.first_line, block.first_line + rows)
+        held_keys, held_values = keys[lines, :width], values[lines, :width]
+    else:
+        own = query.index_select(1, gather.queries)
+        held_keys, held_values = (
+            item[:, :width].index_select(0, gather.lines) for item in (keys, values)
+        )
     folded = own.view(kv_heads, group, rows, tokens, dim).permute(2, 0, 1, 3, 4)
-    lines = slice(block.first_line, block.first_line + rows)
     parts = (
         folded.reshape(rows, kv_heads, group * tokens, dim),
-        keys[lines, :width].transpose(1, 2),
-        values[lines, :width].transpose(1, 2),
+        held_keys.transpose(1, 2),
+        held_values.transpose(1, 2),
     )
     mask = block.mask_within(window)
     if softcap is None:
@@ -119,7 +127,8 @@ def _attend(
     else:
         found = _capped(*parts, mask, dim**-0.5 if scaling is None else scaling, softcap)
     unfolded = found.view(rows, kv_heads, group, tokens, -1).permute(0, 3, 1, 2, 4)
-    return unfolded.reshape(rows * tokens, heads, -1)
+    flat = unfolded.reshape(rows * tokens, heads, -1)
+    return flat if gather is None else flat.index_select(0, gather.collect)
 
 
 def _capped(

@@ -18,15 +18,17 @@ not a b e f, whose f is not there yet: a fourth prompt must copy neither.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from harness.evaluation.decoder.packed_step import Span, pack
+from harness.evaluation.decoder.packed_step import Span, pack, pass_order
 from harness.evaluation.decoder.row_cache import CacheShape, RowCache
+from harness.library_internals.transformers import cache_argument
 
-STEP_TOKENS = {"cpu": 128, "cuda": 512}
+STEP_TOKENS = {"cpu": 128, "cuda": 2048}
 """How many tokens a forward pass should have. On a CPU: measured, a product of 128 runs at 1.7
 times the rate of one of 32, one of 256 no faster. On a GPU not measured."""
 
@@ -50,6 +52,7 @@ class WorkingSet:
         self.device = next(model.parameters()).device
         self.step_tokens = STEP_TOKENS[self.device.type]
         self.cache = RowCache(shape, lines, self.device)
+        self._cache_argument = cache_argument(model)
         self.stopped = False
         """Set from another thread: the next forward pass is not begun."""
         self._group = model.config.num_attention_heads // shape.kv_heads
@@ -97,7 +100,6 @@ class WorkingSet:
         """Hold nothing: what is fed next is computed from its own tokens alone."""
         self._held = [()] * len(self._held)
 
-    @torch.inference_mode()
     def feed(self, spans: Sequence[Span]) -> list[Tensor]:
         """Feed tokens to rows; a prompt's rest is fed in one span.
 
@@ -110,16 +112,34 @@ class WorkingSet:
         Raises:
             Stopped: another thread has set `stopped`.
         """
+        order = pass_order(spans, self.device)
+        sizes = [spans[place].wanted for place in order]
+        parts = torch.split(self._logits(spans, order), sizes)
+        found = dict(zip(order, parts, strict=True))
+        return [found[place] for place in range(len(spans))]
+
+    def likeliest(self, spans: Sequence[Span]) -> list[list[int]]:
+        """Feed tokens as `feed` does; return the likeliest token after each wanted one, by span.
+
+        All of them are asked for at once: a GPU is waited for once, not once for every row.
+        """
+        order = pass_order(spans, self.device)
+        tokens = iter(self._logits(spans, order).argmax(dim=-1).tolist())
+        found = {place: list(islice(tokens, spans[place].wanted)) for place in order}
+        return [found[place] for place in range(len(spans))]
+
+    @torch.inference_mode()
+    def _logits(self, spans: Sequence[Span], order: Sequence[int]) -> Tensor:
+        """Return the logits of all wanted tokens, float32 (wanted, vocab), spans in `order`."""
         if self.stopped:
             raise Stopped
-        order = sorted(range(len(spans)), key=lambda place: spans[place].line)
         step = pack([spans[place] for place in order], self._group, self.device)
         self.cache.begin(step.lines, step.slots)
-        logits = self.model(
+        logits: Tensor = self.model(
             input_ids=step.ids,
             attention_mask=None,
             position_ids=step.positions,
-            cache=self.cache,
+            **{self._cache_argument: self.cache},
             use_cache=True,
             logits_to_keep=step.wanted,
             step=step,
@@ -128,9 +148,7 @@ class WorkingSet:
         for line, prompt in self._begun.items():
             self._held[line] = prompt
         self._begun.clear()
-        parts = logits.float().split([spans[place].wanted for place in order])
-        found = dict(zip(order, parts, strict=True))
-        return [found[place] for place in range(len(spans))]
+        return logits.float()
 
 
 def common_prefix(held: Sequence[int], prompt: Sequence[int]) -> int:

@@ -57,7 +57,7 @@ def speed_up(model: torch.nn.Module, dtype: torch.dtype) -> int:
     return len(found)
 
 
-def _weight_source(base: Any, dtype: torch.dtype) -> Callable[[], torch.Tensor]:
+def weight_source(base: Any, dtype: torch.dtype) -> Callable[[], torch.Tensor]:
     """Return a function that returns W, (out, in), in `dtype`."""
     if type(base) is torch.nn.Linear:
         weight = base.weight
@@ -70,7 +70,7 @@ def _fast_forward(
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     # What is taken here once must not change later: W is frozen, and the trainer writes new values
     # of A, B and m into these tensors (`copy_`); a tensor in their place would not be seen.
-    source = _weight_source(parts.base, dtype)
+    source = weight_source(parts.base, dtype)
     a, b, magnitude, norms = parts.a, parts.b, parts.magnitude, None
     bias: Any = parts.base.bias
     if magnitude is not None:

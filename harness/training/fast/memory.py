@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from harness.components import ModelSpec
+from harness.library_internals.transformers import checkpoints, set_checkpointing
 
 ACTIVATION_SHARE = 0.5
 """Share of the free memory that the activations of one step may take."""
@@ -54,9 +55,6 @@ def checkpoint_if_needed(base: Any, model: ModelSpec, tokens: int, device: str) 
         Whether it is on.
     """
     needed = activation_bytes(model, tokens) > ACTIVATION_SHARE * free_memory_bytes(device)
-    if needed and not base.is_activation_checkpointing:
-        # The re-entrant kind needs an input that asks for gradients; a frozen embedding gives none.
-        base.activation_checkpointing_enable({"use_reentrant": False})
-    if not needed and base.is_activation_checkpointing:
-        base.activation_checkpointing_disable()
+    if needed != checkpoints(base):
+        set_checkpointing(base, needed)
     return needed

@@ -144,14 +144,14 @@ def test_what_prompts_share_is_read_once(base: Base) -> None:
     plans = plan_rows(base.tokenizer, texts, BATCH, MAX_LENGTH)
     decoder = decoder_of(base, 3)
     fed = 0
-    real = decoder.working_set.feed
+    real = decoder.working_set.likeliest
 
     def feed(spans: Any) -> Any:
         nonlocal fed
         fed += sum(len(span.tokens) for span in spans if span.slot < len(plans[0].ids) // 2)
         return real(spans)
 
-    decoder.working_set.feed = feed  # type: ignore[method-assign]
+    decoder.working_set.likeliest = feed  # type: ignore[method-assign]
     list(decoder.decode(sorted(enumerate(plans), key=lambda item: item[1].ids)))
     assert fed < sum(len(plan.ids) for plan in plans) / 2
 
@@ -203,14 +203,14 @@ def test_right_guesses_save_passes_and_wrong_ones_change_nothing(
         monkeypatch.setattr(ActiveRow, "_guess", guess or usual)
         decoder = decoder_of(base, 3)
         count = 0
-        real = decoder.working_set.feed
+        real = decoder.working_set.likeliest
 
         def feed(spans: Any, real: Any = real) -> Any:
             nonlocal count
             count += 1
             return real(spans)
 
-        monkeypatch.setattr(decoder.working_set, "feed", feed)
+        monkeypatch.setattr(decoder.working_set, "likeliest", feed)
         texts[name] = {d.row: d.ids for d in decoder.decode(list(enumerate(plans)))}
         passes[name] = count
     assert texts["right"] == texts["none"]
