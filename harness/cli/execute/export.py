@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import mirror_option, request_options
+from harness.cli.options import mirror_option, request_of, request_options
 from harness.errors import UsageError
 
 
@@ -16,21 +16,22 @@ from harness.errors import UsageError
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @request_options
 @mirror_option
-def command(folder: Path, plugin: str | None, mirror: Path | None, **options: Any) -> None:
+def command(
+    folder: Path, plugin: str | None, file: Path | None, mirror: Path | None, **options: Any
+) -> None:
     """Write a stand-alone Flower App directory of a recipe, for `flwr run`.
 
     The app holds the resolved spec; its ServerApp and ClientApp are the harness's.
     """
     from harness.federation.superlink.app_directory import write_app
-    from harness.planning.resolve import Request, resolve
+    from harness.planning.resolve import resolve
     from harness.planning.rules import refuse
     from harness.sources.hub_model import hub_model
 
-    if plugin is None:
-        raise UsageError("missing --plugin P[/R]; see: harness plugins")
+    request = request_of(plugin, file, **options)
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; choose another directory")
-    resolved = resolve(Request(plugin, **options), hub_models=partial(hub_model, mirror=mirror))
+    resolved = resolve(request, hub_models=partial(hub_model, mirror=mirror))
     refuse(resolved.violations)
     write_app(folder, resolved.spec, resolved.challenge, run_dir="", mirror="")
     nodes = resolved.challenge.num_supernodes
