@@ -22,6 +22,7 @@ from harness.document import parse_document, read_document
 from harness.document.reading import read_json
 from harness.document.toml_text import toml_value
 from harness.errors import RecordError, UsageError
+from harness.machine.versions import require_run_extra
 from harness.planning.recipe_files import read_recipe
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.recipe import Recipe
@@ -219,14 +220,15 @@ def run(
         UsageError: arguments of `plan` beside a plan.
         HarnessError: as the command line; the run directory can be resumed with `resume`.
     """
-    from harness.pipeline import run as pipeline
-
     if isinstance(what, Plan):
         if more:
             raise UsageError(f"{', '.join(more)}: a plan is complete; give it to harness.plan")
         planned = what
     else:
         planned = plan(what, **more)
+    require_run_extra()
+    from harness.pipeline import run as pipeline
+
     settings = pipeline.Settings(
         out=None if out is None else Path(out),
         mirror=planned.mirror,
@@ -255,6 +257,7 @@ def resume(
     Raises:
         HarnessError: no run there, or data or plugins are not what they were.
     """
+    require_run_extra()
     from harness.pipeline import run as pipeline
 
     settings = pipeline.Settings(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from plain_project import CODE, config, project
 
 from harness.claims.as_recipe import recipe_of_claim
 from harness.claims.importing import packed_app
@@ -17,7 +18,6 @@ from harness.cli import cli
 from harness.errors import RecordError
 from harness.planning.recipe_files import read_recipe, recipe_toml
 from harness.planning.resolve import Request, resolve
-from tests.claims.importing.test_real_life import CODE, config, project
 
 MORE = """
 model.quantization = 4
