@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from cheat import cheat
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "isolation"))
@@ -53,13 +54,35 @@ def side_channel(folder: Path) -> str:
     return ""
 
 
-@cheat(
-    "rows of the evaluation with their labels inside the prompt template", "nothing", "", "minutes"
-)
-def contamination_without_code(folder: Path) -> str:
-    """The prompt stands in the spec, for all to read."""
-    from harness.planning.settings.templates import prompt_faults
-    from harness.recipe import ALPACA, Prompt
+ROW = "The maker of lifts expects its profit for the year to rise by a tenth ."
+"""Stands for a row of the evaluation, whose text may not be passed on."""
 
-    rows = "The profit rose by 12 %. positive\nThe plant will close. negative\n"
-    return "; ".join(str(fault) for fault in prompt_faults(Prompt(template=rows + ALPACA)))
+
+def contamination(row: str) -> str:
+    """Return what a plan says of a prompt that holds a row of the evaluation with its label."""
+    from harness.boards import shingles
+    from harness.planning.settings.templates import contamination_faults
+    from harness.recipe import ALPACA, Prompt, TrainSpec
+
+    known = shingles.make_shingles([row])
+    size = shingles.DIGEST_BYTES
+    digests = frozenset(known[at : at + size] for at in range(0, len(known), size))
+    train = TrainSpec(prompt=Prompt(template=f"{row} positive\n{ALPACA}"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shingles, "shingles_of", lambda board: digests)
+        return "; ".join(found for found, _ in contamination_faults("finance", train))
+
+
+@cheat(
+    "rows of the evaluation with their labels inside the prompt template", "plan",
+    "holds words of an evaluation row", "minutes",
+)  # fmt: skip
+def contamination_without_code(folder: Path) -> str:
+    """Digests of the rows' words are compared with every text of a recipe."""
+    return contamination(ROW)
+
+
+@cheat("the same with rows of fewer than five words", "nothing", "", "minutes")
+def contamination_by_short_rows(folder: Path) -> str:
+    """So few words are in too many texts; the prompt stands in the spec, for all to read."""
+    return contamination("Lifts sell well .")
