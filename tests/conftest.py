@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 HEAVY = [
     "library_internals/test_canaries.py",
     "processes/test_lifetime.py",
+    "components/test_families_in_peft.py",
+    "isolation/test_plugin_process.py",
     "cheats",
     "training",
     "evaluation",

@@ -13,7 +13,7 @@ import pytest
 ROOMS = ("boards", "document", "planning", "scoring", "verify")
 MUTABLE = {"FilesRead", "_Digesting"}
 """They collect while files are read."""
-OPEN = MUTABLE | {"Submission"}
+OPEN = MUTABLE | {"Submission", "Generations"}
 """They hold more than their fields: what is derived once is kept beside them."""
 
 

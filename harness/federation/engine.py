@@ -12,12 +12,9 @@ from pathlib import Path
 
 from harness.document import parse_document, parse_json, pretty_json, read_document, write_atomic
 from harness.errors import FederationError, UsageError
-from harness.federation.checked import check_adapter, check_rounds, expected_roster
-from harness.federation.clientapp.client_state import CLIENT_STATES
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.order import FederationOrder, Report
-from harness.federation.storage.checkpoint import CHECKPOINTS
 from harness.federation.storage.ledger import ROUNDS, Ledger
 from harness.federation.superlink.handover import APP, HANDOVER_FILE
 from harness.isolation import grants
@@ -55,6 +52,9 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
         UsageError: isolation is required, and cannot be had.
         KeyboardInterrupt: stopped by a signal; no child process is left.
     """
+    # These need numpy, and a command that is refused does not.
+    from harness.federation.checked import check_adapter, check_rounds, expected_roster
+
     run_dir = run_dir.absolute()
     ours = options.superlink in (None, LOCAL)
     if options.isolation == "required" and not ours:
@@ -100,6 +100,9 @@ def _prepared(run_dir: Path, job: Job, options: Options) -> Iterator[list[Path]]
 
     What is still empty at the end is removed.
     """
+    from harness.federation.clientapp.client_state import CLIENT_STATES
+    from harness.federation.storage.checkpoint import CHECKPOINTS
+
     train = job.spec.train
     kept = range(train.save_every_rounds, train.rounds, train.save_every_rounds)
     names = [CHECKPOINTS, CLIENT_STATES, ADAPTER, LOGS, *(f"adapter_round_{n}" for n in kept)]

@@ -189,7 +189,10 @@ def test_the_command_of_a_request_repeats_it() -> None:
 
     spec = RunSpec.model_validate(spec_value(load_challenge("finance"), 1, 3, 4))
     assert Request("pretend").command(spec) == COMMAND
-    more = Request("pretend", "finance", ("rounds=3", "peft.r=4"), True, evaluation_rows=5)
+    more = Request(
+        "pretend", challenge="finance", overrides=("rounds=3", "peft.r=4"), smoke=True,
+        evaluation_rows=5,
+    )  # fmt: skip
     assert more.command(spec) == (
         *COMMAND[:4], "--challenge", "finance", "--set", "rounds=3", "--set", "peft.r=4",
         "--smoke", *COMMAND[4:], "--limit", "5",

@@ -784,6 +784,7 @@ def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path
     del submission.record["environment"]["harness"]
     del submission.record["environment"]["foreign_modules"]
     del submission.record["environment"]["startup_sha256"]
+    del submission.record["isolation"]
     unmeasured(submission)
     for name in ("data", "step_schedule", "warmup_steps"):
         del spec["train"][name]
