@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.document.units import MIB
+from harness.document.units import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,25 @@ class Machine:
     gpu_name: str | None
     gpu_free_bytes: int
     """Bytes of the GPU's memory that no process had taken when this was asked."""
+
+
+DESCRIBED_GPU_BYTES = 16 * GIB
+"""Free memory of the card that a forecast is for, where the machine has none and none is described:
+the smallest that the reference recipe is sized for."""
+
+
+def with_described_gpu(machine: Machine, free_bytes: int | None) -> Machine:
+    """Return a machine with a card that is described and not there, for a forecast.
+
+    Args:
+        machine: which may have a card of its own, or none.
+        free_bytes: the described card's free memory; None: the machine's own card, or one of
+            16 GiB where it has none.
+    """
+    if free_bytes is None and machine.gpu_name is not None:
+        return machine
+    size = DESCRIBED_GPU_BYTES if free_bytes is None else free_bytes
+    return replace(machine, gpu_name=f"a card of {size / GIB:g} GiB", gpu_free_bytes=size)
 
 
 def cores() -> int:

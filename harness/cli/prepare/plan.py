@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,51 @@ import click
 
 from harness.cli.options import mirror_option, request_of, request_options
 from harness.document import digest_of, pretty_json
+from harness.document.units import GIB, MIB
 from harness.errors import RuleViolationError
+from harness.machine.machine import this_machine, with_described_gpu
 from harness.planning.resolve import Resolved, resolve
 from harness.progress import format_duration
+
+SIZE = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?) ?(MiB|MB|GiB|GB|G|M)", re.IGNORECASE)
+BYTES = {"mib": MIB, "mb": 10**6, "m": MIB, "gib": GIB, "gb": 10**9, "g": GIB}
+
+
+def memory_size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """Return bytes of a size as people write it: 16GiB, 24GB, 8000MiB.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    if value is None:
+        return None
+    match = SIZE.fullmatch(value.strip())
+    if match is None or not float(match.group(1)):
+        raise click.BadParameter(f"{value!r:.40}: expected a size, such as 16GiB", context, option)
+    return round(float(match.group(1)) * BYTES[match.group(2).lower()])
 
 
 @click.command()
 @request_options
 @mirror_option
+@click.option(
+    "--gpu-memory",
+    "gpu_bytes",
+    callback=memory_size,
+    metavar="SIZE",
+    help="Forecast for a card with this much free memory, 16GiB, with --device cuda.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    as_json: bool, plugin: str | None, file: Path | None, mirror: Path | None, **options: Any
-) -> None:
+    as_json: bool, plugin: str | None, file: Path | None, mirror: Path | None,
+    gpu_bytes: int | None, **options: Any,
+) -> None:  # fmt: skip
     """Resolve a recipe, check the rules and forecast the run.
 
     The recipe is a plugin's, or stands in FILE.toml or in [tool.harness] of a pyproject.toml.
+
+    With --device cuda the forecast is for this machine's card, for the one that --gpu-memory
+    describes, or for one of 16 GiB where there is none.
 
     Loads no torch and touches no network, but for the config.json of a model that the recipe names
     by its hub id alone. Exits with 5 when a rule is broken.
@@ -32,7 +63,10 @@ def command(
     from harness.sources.hub_model import hub_model
 
     request = request_of(plugin, file, **options)
-    resolved = resolve(request, hub_models=partial(hub_model, mirror=mirror))
+    machine = None
+    if gpu_bytes is not None or request.device == "cuda":
+        machine = with_described_gpu(this_machine(), gpu_bytes)
+    resolved = resolve(request, machine, hub_models=partial(hub_model, mirror=mirror))
     click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
     if resolved.violations:
         raise RuleViolationError(f"{len(resolved.violations)} rule violation(s), listed above")

@@ -1,0 +1,46 @@
+"""A plan can be made for a card that is not here."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import cli
+
+CUDA = ["plan", "--plugin", "smollm2-dora", "--device", "cuda"]
+
+
+def estimate(*more: str) -> dict[str, object]:
+    done = CliRunner().invoke(cli, [*CUDA, "--json", *more])
+    assert done.exit_code == 0, done.output
+    value = json.loads(done.stdout)
+    assert value["spec"]["compute"]["device"] == "cuda"
+    found: dict[str, object] = value["estimate"]
+    return found
+
+
+def processes(found: dict[str, object]) -> int:
+    return int(str(found["basis"]).rpartition(", ")[2].split()[0])
+
+
+def test_without_a_card_the_forecast_is_for_one_of_16_gib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # no nvidia-smi
+    found = estimate()
+    assert str(found["basis"]).startswith("a card of 16 GiB")
+    assert found["memory_bytes"] == estimate("--gpu-memory", "16GiB")["memory_bytes"]
+
+
+def test_a_larger_card_carries_more_clients_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.machine.machine.cores", lambda: 16)
+    small, large = estimate("--gpu-memory", "8GiB"), estimate("--gpu-memory", "80 GiB")
+    assert processes(small) < processes(large) == 5
+    assert "a card of 80 GiB" in str(large["basis"])
+
+
+@pytest.mark.parametrize("size", ["16", "sixteen", "0GiB", "-1GiB", "16TiB"])
+def test_what_is_no_size_is_refused(size: str) -> None:
+    done = CliRunner().invoke(cli, [*CUDA, "--gpu-memory", size])
+    assert done.exit_code == 2
+    assert "expected a size" in done.output
