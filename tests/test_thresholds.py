@@ -82,6 +82,9 @@ HELD = {
         f"{CLAIMS}test_generations_of_64_mib_are_counted_and_one_byte_more_are_not",
     "side_by_side MAX_CELLS":
         "tests/side_by_side/test_sweep.py::test_a_sweep_has_1000_cells_at_most",
+    "cli BYTES": "tests/cli/test_plan_for_a_card.py::test_a_size_is_read_as_people_write_it",
+    "machine DESCRIBED_GPU_BYTES": "tests/cli/test_plan_for_a_card.py"
+        "::test_without_a_card_the_forecast_is_for_one_of_16_gib",
     "machine ENOUGH_DISK_BYTES":
         "tests/machine/test_doctor.py::test_a_disk_is_enough_from_10_gib_on",
     "machine ENOUGH_MEMORY_BYTES":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
+from harness.cli.prepare.plan import memory_size
 
 CUDA = ["plan", "--plugin", "smollm2-dora", "--device", "cuda"]
 
@@ -44,3 +46,18 @@ def test_what_is_no_size_is_refused(size: str) -> None:
     done = CliRunner().invoke(cli, [*CUDA, "--gpu-memory", size])
     assert done.exit_code == 2
     assert "expected a size" in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("16GiB", 2**34),
+        ("16 gib", 2**34),
+        ("24GB", 24 * 10**9),
+        ("512MiB", 2**29),
+        ("1.5G", 3 * 2**29),
+    ],
+)
+def test_a_size_is_read_as_people_write_it(text: str, size: int) -> None:
+    option = click.Option(["--gpu-memory"])
+    assert memory_size(click.Context(click.Command("plan")), option, text) == size
