@@ -225,19 +225,27 @@ def test_a_key_twice_and_a_nan_are_no_json_of_ours() -> None:
     assert parse_json('{"a": 1}', "here") == {"a": 1}
 
 
-@pytest.mark.parametrize(("alike", "told"), [(122, 0), (121, 1), (0, 1), (1212, 0)])
+THIRDS = ("negative", "neutral", "positive") * 400
+
+
+@pytest.mark.parametrize(("alike", "told"), [(120, 0), (117, 1), (0, 1), (1200, 0)])
 def test_measures_that_contradict_each_other_on_nearly_every_row_are_flagged(
     alike: int, told: int
 ) -> None:
-    """A tenth of fpb's 1,212 rows is 121.2; one model never agrees less with itself."""
-    first = clean().generations["fpb"]
-    other = {"neutral": "positive", "positive": "negative", "negative": "neutral"}
-    labels = tuple(
-        label if index < alike else other[label] for index, label in enumerate(first.labels)
-    )
+    """Thirds drawn by lot agree on 400 of 1,200 rows; 0.3 of that is 120."""
+    first = replace(clean().generations["fpb"], labels=THIRDS)
+    labels = (*THIRDS[:alike], *THIRDS[alike + 1 :], *THIRDS[alike : alike + 1])
     pair = {"fpb": first, "fpb.loglikelihood": replace(first, labels=labels)}
     assert len(breaches("measures-agree", generations=pair)) == told
     assert BY_ID["measures-agree"].severity == "warning"
+
+
+def test_a_measure_that_always_gives_one_answer_contradicts_nothing() -> None:
+    """An honest small model: its outputs are `negative` on few rows, its log-likelihoods always."""
+    first = clean().generations["fpb"]
+    few = replace(first, labels=("negative", *["neutral"] * 99))
+    one = replace(first, labels=("negative",) * 100)
+    assert breaches("measures-agree", generations={"fpb": few, "fpb.loglikelihood": one}) == []
 
 
 def test_an_adapter_of_an_unknown_method_is_told_to_be_as_stated() -> None:

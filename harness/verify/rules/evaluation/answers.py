@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -16,9 +17,11 @@ from harness.verify.rule import Breach, Rule
 from harness.verify.rules.evaluation.scores import expected_rows, place_of
 from harness.verify.submission import Submission
 
-LEAST_AGREEMENT = 0.1
-"""Least share of rows on which both measures give one answer: labels drawn by lot agree on a third
-of the rows, and the committed run on 46 to 77 %."""
+LEAST_AGREEMENT = 0.3
+"""Least part of the agreement of chance that two measures of one model show. Drawn by lot, with as
+many of each label as both gave, labels agree on sum(n * m) / rows of the rows: a measure that always
+says `negative` beside one that says so 99 times of 1,212 agrees with it 99 times, and so does an
+honest run. None agrees less than chance by much, because one model gave both."""
 
 MOST_LIKELY = 1.01
 """Most that the probabilities of different labels sum to: none begins another, and float32 rounds.
@@ -204,12 +207,15 @@ def measures_agree(submission: Submission) -> Iterator[Breach]:
         weighed = submission.generations.get(f"{task}.loglikelihood")
         if weighed is None or len(weighed.labels) != len(generated.labels):
             continue
+        rows = len(generated.labels)
         alike = sum(map(eq, generated.labels, weighed.labels))
-        if alike < LEAST_AGREEMENT * len(generated.labels):
+        ours, theirs = Counter(generated.labels), Counter(weighed.labels)
+        chance = sum(count * theirs[label] for label, count in ours.items()) / max(rows, 1)
+        if alike < LEAST_AGREEMENT * chance:
             yield (
                 task,
-                f"{alike} of {len(generated.labels)} rows with the same answer by both measures",
-                f"{LEAST_AGREEMENT:.0%} or more, as by chance: the outputs and the log-likelihoods"
+                f"{alike} of {rows} rows with the same answer by both measures",
+                f"about {chance:.0f}, as by chance, or more: the outputs and the log-likelihoods"
                 " contradict each other",
             )
 
