@@ -107,7 +107,7 @@ def test_an_imported_app_has_the_settings_that_were_exported(
 ) -> None:
     write_app(tmp_path, small.spec, small.challenge, run_dir="", mirror="")
     unread: list[str] = []
-    found = read_config(open_project(tmp_path), unread)
+    _, found = read_config(open_project(tmp_path), None, None, unread)
     assert not unread
     train = small.spec.train
     assert found.with_values(num_supernodes=None) == ClaimedConfig(
@@ -123,6 +123,7 @@ def test_an_imported_app_has_the_settings_that_were_exported(
         seq_length=train.seq_length,
         quantization={"fp4": 4, "nf4": 4, "int8": 8, "none": 0}[small.spec.model.quantization],
         rank=small.spec.peft.params["r"],
+        strategy=small.spec.strategy.name,
         alpha=small.spec.peft.params["alpha"],
         optimizer=train.optimizer,
         api="message",
