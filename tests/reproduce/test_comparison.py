@@ -1,4 +1,4 @@
-"""A repetition by a newer harness equals what an older one recorded, where the numbers are equal."""
+"""A repetition by a newer harness equals an older record, where the numbers are equal."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ from harness.verify.submission import Submission
 
 LEAST_AGREEMENT = 0.3
 """Least part of the agreement of chance that two measures of one model show. Drawn by lot, with as
-many of each label as both gave, labels agree on sum(n * m) / rows of the rows: a measure that always
-says `negative` beside one that says so 99 times of 1,212 agrees with it 99 times, and so does an
-honest run. None agrees less than chance by much, because one model gave both."""
+many of each label as both gave, labels agree on sum(n * m) / rows of the rows: a measure that
+always says `negative` beside one that says so 99 times of 1,212 agrees with it 99 times, and so
+does an honest run. None agrees less than chance by much, because one model gave both."""
 
 MOST_LIKELY = 1.01
 """Most that the probabilities of different labels sum to: none begins another, and float32 rounds.
