@@ -56,7 +56,7 @@ def test_child_and_grandchild_end_with_the_command(
     family = [psutil.Process(int(pid)) for pid in command.stdout.readline().split()]
     assert len(family) == 3
     command.send_signal(number)
-    assert command.wait(20) != 0
+    assert command.wait(60) != 0
     assert gone(family)
     assert not folder.exists()
     command.stdout.close()
