@@ -70,6 +70,8 @@ def _packages(folder: Path) -> Iterable[Grant]:
     yield str(folder), LIST
     for path in folder.iterdir() if folder.is_dir() else ():
         module = path.suffix in (".py", ".so", ".dist-info", ".egg-info")
+        # What Python keeps compiled of a module is compared with it before it is imported.
+        module = module or path.name == "__pycache__"
         if module or (path / "__init__.py").is_file():
             yield str(path), READ
 
