@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HEAVY = [
     "library_internals/test_canaries.py",
     "processes/test_lifetime.py",
+    "boards/test_fifth_board.py",
     "components/test_families_in_peft.py",
     "isolation/test_plugin_process.py",
     "cheats",
