@@ -27,14 +27,12 @@ from harness.planning.recipe_files import read_recipe
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.recipe import Recipe
 from harness.record.federation import RoundRecord
-from harness.record.file_names import ADAPTER, RESULT, SPEC
+from harness.record.file_names import ADAPTER, RESULT, ROUNDS, SPEC
 from harness.record.result import ResultRecord, migrate
 from harness.spec import RunSpec
 
 if TYPE_CHECKING:
     from harness.pipeline.events import Event
-
-LEDGER = "rounds.jsonl"
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class Run:
         """Every round with its losses, bytes and digests, as far as the run has come."""
         if self.record is not None:
             return self.record.federation.rounds
-        path = self.path / LEDGER
+        path = self.path / ROUNDS
         lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
         whole = [line for line in lines if line.endswith(b"\n")]
         return tuple(RoundRecord.model_validate_json(line) for line in whole)

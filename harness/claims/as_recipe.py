@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from harness.boards.board import Board, load_board
 from harness.boards.challenge import InstructionSet, challenge_names, load_challenge
+from harness.claims.findings import same_setting, shown_setting
 from harness.claims.record import ClaimedConfig, ClaimRecord
 from harness.claims.traffic import model_of, named_targets
 from harness.recipe import Prompt, TrainSpec
@@ -84,22 +85,10 @@ def _differing(claim: ClaimRecord) -> Comments:
     for field, path in PATHS.items():
         stated = [(s.where, getattr(s.values, field)) for s in claim.sources]
         stated = [(where, value) for where, value in stated if value is not None]
-        if len({_comparable(field, value, claim) for _, value in stated}) > 1:
-            shown = "; ".join(f"{where}: {_shown(value)}" for where, value in stated)
+        if not all(same_setting(field, value, stated[0][1], claim) for _, value in stated):
+            shown = "; ".join(f"{where}: {shown_setting(value)}" for where, value in stated)
             comments[path] = f"found in two versions: {shown}"[:600]
     return comments
-
-
-def _comparable(field: str, value: Any, claim: ClaimRecord) -> Any:
-    if field == "targets":
-        return frozenset(named_targets(claim, value))
-    if field == "model":
-        return value.rsplit("/", 1)[-1].lower()
-    return re.sub(r"\W|_", "", value).lower() if isinstance(value, str) else value
-
-
-def _shown(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _model(claim: ClaimRecord, comments: Comments) -> Any:

@@ -220,13 +220,13 @@ def settings(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
         if name in NEVER_COMPARED or len(places) < 2:
             continue
         first, others = places[0], places[1:]
-        differing = [item for item in others if not _same(name, item[1], first[1], claim)]
+        differing = [item for item in others if not same_setting(name, item[1], first[1], claim)]
         if differing:
             yield ClaimFinding(
                 f"setting {name}",
                 "contradicts",
-                "; ".join(f"{where}: {_shown(value)}" for where, value in differing)[:400],
-                f"{first[0]}: {_shown(first[1])}",
+                "; ".join(f"{where}: {shown_setting(value)}" for where, value in differing)[:400],
+                f"{first[0]}: {shown_setting(first[1])}",
             )
     high, low = claim.config.learning_rate_max, claim.config.learning_rate_min
     if high is not None and low is not None and low > high:
@@ -237,7 +237,15 @@ NEVER_COMPARED = ("dataset", "api")
 """Former names of a data set, and both APIs' keys, may stand beside each other."""
 
 
-def _same(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
+def same_setting(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
+    """Whether two places of a project state the same of a setting, however each writes it.
+
+    Args:
+        name: of the setting.
+        one: what the first place states.
+        other: what the second does.
+        claim: whose model says what `all` target modules are.
+    """
     if name == "targets":
         return set(named_targets(claim, one)) == set(named_targets(claim, other))
     if name == "model":
@@ -253,7 +261,8 @@ def _same(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
     return bool(one == other)
 
 
-def _shown(value: Any) -> str:
+def shown_setting(value: Any) -> str:
+    """Return a setting's value as people read it."""
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 

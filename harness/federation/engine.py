@@ -15,12 +15,12 @@ from harness.errors import FederationError, UsageError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.order import FederationOrder, Report
-from harness.federation.storage.ledger import ROUNDS, Ledger
+from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.handover import APP, HANDOVER_FILE
 from harness.isolation import grants
 from harness.isolation.plugin_process import Enclosure, ask
 from harness.library_internals.ray import ray_folder
-from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ISOLATION, LOGS
+from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ISOLATION, LOGS, ROUNDS
 from harness.record.isolation import Held, Isolation
 
 __all__ = ["FederationOutcome", "Job", "Options", "federate"]

@@ -22,7 +22,6 @@ from harness.evaluation.launch import evaluate_run
 from harness.federation.engine import federate
 from harness.federation.job import Job
 from harness.federation.options import Options
-from harness.federation.storage.ledger import ROUNDS
 from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
 from harness.pipeline.events import Events, Observer, told
@@ -40,6 +39,7 @@ from harness.record.file_names import (
     CARD,
     LOSS_PLOT,
     RESULT,
+    ROUNDS,
 )
 from harness.record.result import ResultRecord
 from harness.sources.assets import Assets, locate

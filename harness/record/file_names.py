@@ -11,6 +11,9 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG_PATH = f"{ADAPTER}/{ADAPTER_CONFIG}"
 ADAPTER_WEIGHTS_PATH = f"{ADAPTER}/{ADAPTER_WEIGHTS}"
 
+ROUNDS = "rounds.jsonl"
+"""The ledger of a run: one round a line."""
+
 CARD = "README.md"
 ABOUT = "about.json"
 """Who submitted a run and where its parts lie; in a submission only."""

@@ -10,7 +10,7 @@ from harness.document import write_atomic
 from harness.errors import RecordError, UsageError
 from harness.federation.clientapp import client_state
 from harness.federation.storage import checkpoint
-from harness.federation.storage.ledger import ROUNDS
+from harness.record.file_names import ROUNDS
 
 
 def refuse_used(work_dir: Path) -> None:

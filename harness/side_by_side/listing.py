@@ -11,11 +11,9 @@ from typing import Any
 from harness.document import parse_document
 from harness.document.reading import read_json
 from harness.errors import HarnessError
-from harness.record.file_names import RESULT, SPEC
+from harness.record.file_names import RESULT, ROUNDS, SPEC
 from harness.record.result import ResultRecord, migrate
 from harness.spec import RunSpec
-
-LEDGER = "rounds.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def _listed(path: Path) -> ListedRun:
         spec = parse_document(RunSpec, read_json(path / SPEC), str(path / SPEC))
     except HarnessError as error:
         return ListedRun(str(path), "?", "?", 0, False, 0, 0, f"cannot be read: {error}"[:200])
-    rounds = _ledger_lines(path / LEDGER)
+    rounds = _ledger_lines(path / ROUNDS)
     of_rounds = spec.train.rounds
     record = None
     if (path / RESULT).is_file():

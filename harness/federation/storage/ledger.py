@@ -8,8 +8,7 @@ from pathlib import Path
 from harness.document import canonical_json, parse_document, parse_json
 from harness.errors import RecordError
 from harness.record.federation import GENESIS, RoundRecord
-
-ROUNDS = "rounds.jsonl"
+from harness.record.file_names import ROUNDS
 
 
 class Ledger:
