@@ -23,7 +23,7 @@ def command(
 
     The app holds the resolved spec; its ServerApp and ClientApp are the harness's.
     """
-    from harness.federation.superlink.app_directory import write_app
+    from harness.federation.superlink.app_directory import refused_folder, write_app
     from harness.planning.resolve import resolve
     from harness.planning.rules import refuse
     from harness.sources.hub_model import hub_model
@@ -34,6 +34,8 @@ def command(
     resolved = resolve(request, hub_models=partial(hub_model, mirror=mirror))
     refuse(resolved.violations)
     write_app(folder, resolved.spec, resolved.challenge, run_dir="", mirror="")
+    if (why := refused_folder(folder)) is not None:
+        click.echo(f"note: {why}", err=True)
     nodes = resolved.challenge.num_supernodes
     click.echo(
         f"{folder}: run it with\n"

@@ -20,6 +20,7 @@ from harness import __version__
 from harness.boards.challenge import Challenge
 from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.document import digest_of, pretty_json, write_atomic
+from harness.federation.superlink.app_dependencies import dependencies, locked_versions
 from harness.record.file_names import SPEC
 from harness.spec import RunSpec
 
@@ -27,7 +28,10 @@ APP_PACKAGE = "flowertune_app"
 RUN_DIR_KEY = "run-dir"
 MIRROR_KEY = "mirror"
 APP_NAME_CHARACTERS = 32
-"""Longest name of an app. Source: flwr `MAX_NAME_LENGTH`."""
+"""Longest name of an app, and of its folder. Source: flwr `MAX_NAME_LENGTH`."""
+APP_NAME = re.compile(rf"[a-zA-Z][a-zA-Z0-9-]{{0,{APP_NAME_CHARACTERS - 1}}}")
+"""A name that Flower takes for an app and for its folder. Source: flwr `is_valid_name`, which takes
+letters beyond ASCII too."""
 APP_FILES = {
     "pyproject.toml.jinja": "pyproject.toml",
     "README.md.jinja": "README.md",
@@ -41,7 +45,7 @@ Scalar = str | int | float | bool
 
 
 def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, mirror: str) -> None:
-    """Write the app into `folder`; equal specs give equal files.
+    """Write the app into `folder`; equal specs give equal files in equal environments.
 
     Args:
         folder: the app's directory.
@@ -64,6 +68,8 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
         "package": APP_PACKAGE,
         "plugins": spec.plugins,
         "harness_version": __version__,
+        "dependencies": dependencies(spec.plugins, __version__),
+        "constraints": locked_versions(),
         "spec_digest": digest_of(spec),
         "supernodes": challenge.num_supernodes,
         "run_dir": run_dir,
@@ -94,6 +100,17 @@ def app_name(label: str) -> str:
         return name
     digest = hashlib.sha256(label.encode()).hexdigest()[:8]
     return f"{name[: APP_NAME_CHARACTERS - 9].rstrip('-')}-{digest}"
+
+
+def refused_folder(folder: Path) -> str | None:
+    """Say what Flower has against the name of an app's folder, or None."""
+    name = folder.absolute().name
+    if APP_NAME.fullmatch(name):
+        return None
+    return (
+        f"Flower refuses a folder of the name {name!r}: `flwr build` wants a letter, then letters,"
+        f" digits and hyphens, {APP_NAME_CHARACTERS} characters at most; rename it before"
+    )
 
 
 def toml_value(value: Scalar) -> str:
