@@ -42,7 +42,7 @@ ELSEWHERE = {
     r"harness sweep .*": "side_by_side/test_sweep.py",
     r"harness doctor.*": "machine/test_doctor.py",
     r"harness model .*": "sources/test_hub_model.py",
-    r"harness publish .*": "submissions/test_submit.py",
+    r"harness publish .*|hf auth login": "publishing/test_publish.py",
     r"harness pull-request .*": "pull_request/test_judge.py",
     r"harness new-plugin .*|cd my-entry|pip install -e \.|pytest|pip wheel .*": (
         "new_plugin/test_writing_a_plugin.py"

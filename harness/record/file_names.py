@@ -27,8 +27,10 @@ SCORES = "scores.json"
 ISOLATION = "isolation.json"
 LOGS = "logs"
 COMMAND = "command.json"
-"""These seven are in run directories only; `logs` is the folder of Flower's log and of the stacks
-of clients that hung, `command.json` is what was typed."""
+PUBLISHED = "published.json"
+"""These eight are in run directories only; `logs` is the folder of Flower's log and of the stacks
+of clients that hung, `command.json` is what was typed, `published.json` where
+the run lies on the hub."""
 
 CLAIM = "claim.json"
 ROW_BITS = "rows.json"

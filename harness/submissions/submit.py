@@ -19,7 +19,13 @@ from typing import Any
 
 from harness import run_directory
 from harness.boards.protocol import BoardProtocol
-from harness.document import parse_document, pretty_json, sha256_text, write_atomic
+from harness.document import (
+    parse_document,
+    pretty_json,
+    read_document,
+    sha256_text,
+    write_atomic,
+)
 from harness.document.units import MIB
 from harness.errors import RecordError, UsageError
 from harness.planning.eligibility import exercise_because
@@ -32,12 +38,14 @@ from harness.record.file_names import (
     CARD,
     LADDER,
     LOSS_PLOT,
+    PUBLISHED,
     RESULT,
     ROW_BITS,
 )
 from harness.record.ladder import Rung, score_digest
 from harness.record.result import ResultRecord
 from harness.submissions.check import Checked, check, twins_of
+from harness.submissions.published import Published
 from harness.verify.files.generations import Generations, generation_lines
 from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.files.png import critical_png
@@ -80,7 +88,8 @@ def submit(
         submissions: the folder `submissions/`.
         name: of the submission; None: plugin, recipe and a part of the spec's digest.
         stated: what the submitter says: fields of `About`, its date and command left out; of
-            `adapter` only `repository` and `revision`.
+            `adapter` only `repository` and `revision`. Without an `adapter` it is where
+            `harness publish` put this one.
         weights: put the adapter's weights into the folder too.
 
     Returns:
@@ -112,7 +121,10 @@ def submit(
     folder = submissions / submission.record.challenge.id / chosen
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another --name, or remove it first")
-    about = _about(submission.record, run_directory.read_command(run_dir), stated or {})
+    said = dict(stated or {})
+    if said.get("adapter") is None:
+        said["adapter"] = _published(run_dir, submission.record)
+    about = _about(submission.record, run_directory.read_command(run_dir), said)
     if weights:
         refuse_weights(run_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -167,6 +179,16 @@ def _about(record: ResultRecord, command: tuple[str, ...], stated: Mapping[str, 
         return parse_document(About, value, "what is stated")
     except RecordError as error:
         raise UsageError(f"{error}; change the option") from None
+
+
+def _published(run_dir: Path, record: ResultRecord) -> dict[str, str] | None:
+    """Return repository and commit of the run's adapter, where `harness publish` has put it."""
+    if not (run_dir / PUBLISHED).is_file():
+        return None
+    found = read_document(Published, run_dir / PUBLISHED)
+    if found.adapter_sha256 != record.adapter.sha256:
+        return None  # of another run, which was made in this directory before
+    return {"repository": found.repository, "revision": found.revision}
 
 
 def _now() -> str:

@@ -15,12 +15,13 @@ from harness.boards.registry import protocol_of
 from harness.boards.rows import row_digest
 from harness.document import pretty_json, sha256_text
 from harness.errors import RecordError, UsageError
-from harness.pipeline.publish import publish
 from harness.planning import eligibility
 from harness.planning.eligibility import ineligible_because
+from harness.publishing.publish import publication
 from harness.record.card import card
 from harness.record.result import ResultRecord
 from harness.submissions.check import verify
+from harness.submissions.published import Published
 from harness.submissions.submit import REPEATED, RefusedError, submit
 
 
@@ -155,7 +156,32 @@ def test_what_verify_refuses_is_refused_and_leaves_nothing(tmp_path: Path) -> No
         submit(run, tmp_path / "submissions")
     assert not (tmp_path / "submissions").exists()
     with pytest.raises(RecordError, match="average"):
-        publish(*with_weights(run), dry_run=True)
+        publication(*with_weights(run))
+
+
+@filing
+@pytest.mark.parametrize("ours", [True, False], ids=["this adapter", "another adapter"])
+def test_where_the_adapter_was_published_is_in_the_submission(ours: bool, tmp_path: Path) -> None:
+    run = smoke_run(tmp_path / "run")
+    digest = json.loads((run / "result.json").read_text())["adapter"]["sha256"]
+    published = Published(
+        repository="someone/adapter",
+        revision="c" * 40,
+        address=f"https://huggingface.co/someone/adapter/tree/{'c' * 40}",
+        adapter_sha256=digest if ours else "0" * 64,
+        files=("README.md",),
+    )
+    (run / "published.json").write_text(published.model_dump_json(by_alias=True))
+    about = json.loads((submit(run, tmp_path / "submissions") / "about.json").read_text())
+    if ours:
+        assert about["adapter"]["repository"] == "someone/adapter"
+        assert about["adapter"]["revision"] == "c" * 40
+        assert about["adapter"]["sha256"] == digest
+    else:
+        assert "adapter" not in about
+    other = {"adapter": {"repository": "me/mine", "revision": "main"}}
+    about = json.loads((submit(run, tmp_path / "again", stated=other) / "about.json").read_text())
+    assert about["adapter"]["repository"] == "me/mine"
 
 
 def with_weights(run: Path) -> tuple[Path, str]:
