@@ -33,6 +33,7 @@ HEAVY = [
     "cheats",
     "training",
     "evaluation",
+    "frontier",
     "federation",
     "reproduce",
     "sources",

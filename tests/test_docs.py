@@ -34,6 +34,7 @@ ELSEWHERE = {
     r"harness dispute .*|harness run .*--keep-steps": "reproduce/test_dispute.py",
     r"harness export .*": "federation/superlink/test_exported_app.py",
     r"harness evaluate .*": "cli/execute/test_evaluate.py",
+    r"harness frontier .*": "frontier/test_frontier.py",
     r"harness rescore .*": "cli/execute/test_rescore.py",
     r"harness (run|plan) my\.toml.*|harness plugins \S+ --toml > my\.toml": (
         "planning/test_recipe_files.py"

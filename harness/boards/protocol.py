@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.boards.rows import OfficialSet
+from harness.boards.rows import OfficialSet, Row
 from harness.document import Document
 
 SMOKE_ROWS = 8
@@ -211,6 +211,12 @@ class BoardProtocol(Reader, typing.Protocol):
 
     def question(self, prompt: str) -> str:
         """Return the prompt as the second measure puts it, without what belongs to the answer."""
+
+    def held_out(self, row: Mapping[str, str]) -> Row | None:
+        """Return a training row, column -> text, in the form of the board's own rows.
+
+        None where it is no question of theirs, or has an answer that none of them has.
+        """
 
     def passages(self, prompt: str) -> tuple[str, ...]:
         """Return the parts of a prompt that the set's licence does not let be passed on."""

@@ -25,6 +25,7 @@ SUMMARIES = {
     "doctor": "Look whether this machine is ready for a run.",
     "evaluate": "Evaluate, or finish evaluating, a run directory.",
     "export": "Write a recipe as a stand-alone Flower App.",
+    "frontier": "Show accuracy against MiB and seconds over a run's kept rounds.",
     "import": "Read an existing FlowerTune project as a claimed record.",
     "leaderboard": "Generate the tables and pages from the submissions.",
     "model": "Print the ModelSpec of a model, from its config.json.",

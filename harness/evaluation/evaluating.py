@@ -28,6 +28,14 @@ def main(text: str) -> int:
         run = opened(Path(order.run_dir), order.spec, order.assets, order.device, order.untrained)
         refuse_absent_gpu(run.device, this_machine())
         _settle(order.threads)
+        if order.held_out is not None:
+            from harness.evaluation.held_out import answer_held_out
+
+            answers = answer_held_out(
+                run, order.held_out, order.threads, order.quiet, order.adapter_sha256
+            )
+            print(answers.canonical_json())
+            return 0
         scores = evaluate(run, order.key, order.quiet, order.threads, order.adapter_sha256)
     except HarnessError as error:
         print(CarriedError.of(error).text())

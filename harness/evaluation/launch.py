@@ -10,13 +10,15 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.document import parse_document, parse_json, read_document, read_json, write_atomic
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
+from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.order import Order
 from harness.evaluation.proof import kept_key, new_key
 from harness.machine.machine import cores
@@ -95,11 +97,7 @@ def evaluate_run(
         EvaluationError: what Python runs by itself changed since this command began; or the process
             ended without a word; finished rows are kept.
     """
-    for package in ("torch", "lm_eval"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(
-                f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
-            )
+    _refuse_missing()
     found = startup.here()
     found.refuse_changes()
     folder = _untrained_folder(run_dir) if untrained else run_dir
@@ -115,12 +113,68 @@ def evaluate_run(
         key=new_key(folder) if fresh else kept_key(folder),
         startup=found,
     )
+    return Evaluated(folder, parse_document(Scores, _answer(order, run_dir), "the scores"))
+
+
+def answer_rows(
+    folder: Path,
+    rows: Sequence[HeldOutRow],
+    device: str | None,
+    threads: int | None,
+    quiet: bool,
+    adapter_sha256: str | None,
+) -> HeldOutAnswers:
+    """Have held-out rows answered by a process that loads no plugin.
+
+    Args:
+        folder: with `spec.json`, `assets.json` and, unless the base is asked, `adapter/`.
+        rows: at least one.
+        device: `cpu` or `cuda`; None: the spec's.
+        threads: torch threads; None: every processor this process may use.
+        quiet: print no progress.
+        adapter_sha256: of the adapter's weights; None: the untrained base is asked.
+
+    Raises:
+        HarnessError: as `evaluate_run` does.
+    """
+    _refuse_missing()
+    found = startup.here()
+    found.refuse_changes()
+    order = Order(
+        run_dir=str(folder.absolute()),
+        spec=read_document(RunSpec, folder / SPEC),
+        assets=read_document(Assets, folder / ASSETS),
+        device=device,
+        threads=threads or cores(),
+        untrained=adapter_sha256 is None,
+        quiet=quiet,
+        adapter_sha256=adapter_sha256,
+        key="",
+        held_out=tuple(rows),
+        startup=found,
+    )
+    return parse_document(HeldOutAnswers, _answer(order, folder), "the answers")
+
+
+def _refuse_missing() -> None:
+    for package in ("torch", "lm_eval"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(
+                f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
+            )
+
+
+def _answer(order: Order, run_dir: Path) -> Any:
+    """Return what the evaluating process says last, as a JSON value.
+
+    Raises:
+        HarnessError: it failed, or what Python runs by itself changed meanwhile.
+    """
     code, output = _guarded(order)
     if code:
         raise _error(code, output, run_dir)
-    found.refuse_changes()
-    line = (output.splitlines() or [""])[-1]
-    return Evaluated(folder, parse_document(Scores, parse_json(line, "the scores"), "the scores"))
+    order.startup.refuse_changes()
+    return parse_json((output.splitlines() or [""])[-1], "the evaluating process's answer")
 
 
 def sealed_environment(environ: Mapping[str, str], scratch: str, threads: int) -> dict[str, str]:

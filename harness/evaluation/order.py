@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.document import Document
+from harness.evaluation.held_out_row import HeldOutRow
 from harness.processes.startup import Startup
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
@@ -25,5 +26,7 @@ class Order(Document):
     """Of the weights that the run made; None where nothing says so."""
     key: str
     """Of the rows' proofs, in hex."""
+    held_out: tuple[HeldOutRow, ...] | None = None
+    """Rows to answer instead of the official ones; nothing is written then."""
     startup: Startup
     """As the command found them when it began."""

@@ -88,6 +88,11 @@ class EvaluatedRun:
         """The base model's files, for the record."""
         return next(item for item in self.assets.data if item.kind == "model")
 
+    @property
+    def greedy_noted(self) -> bool:
+        """Whether the record says that the model asks for something else than greedy decoding."""
+        return any(note.startswith(GREEDY_NOTE) for note in self.model.notes)
+
     def key(self) -> ResultKey:
         """Return what the rows of this evaluation depend on."""
         folder = self.adapter_dir
@@ -247,7 +252,7 @@ def _lm_eval_results(
             run.device,
             threads,
             run.spec.model.trust_remote_code,
-            any(note.startswith(GREEDY_NOTE) for note in run.model.notes),
+            run.greedy_noted,
         )
 
     lm = JournaledLM(

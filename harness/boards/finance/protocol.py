@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.boards.challenge import Challenge, LabelSet
@@ -10,7 +10,7 @@ from harness.boards.finance.rows import Cells, make_row, read_cells, sentence_of
 from harness.boards.finance.smoke_corpus import sentences
 from harness.boards.protocol import SMOKE_ROWS
 from harness.boards.protocols.labels import LabelProtocol
-from harness.boards.rows import OfficialSet, check_rows
+from harness.boards.rows import OfficialSet, Row, check_rows
 
 
 class Finance(LabelProtocol):
@@ -40,6 +40,16 @@ class Finance(LabelProtocol):
             {"input": text, "output": label, "instruction": instruction}
             for text, label in sentences("training", self.smoke_training_rows)
         ]
+
+    def held_out(self, row: Mapping[str, str]) -> Row | None:
+        """Return a training row under the evaluation's instruction and with one of its labels."""
+        label = row["output"]
+        if label not in self.labels:
+            return None
+        for tag in ("news", "tweet"):
+            if row["instruction"] == self.instruction.format(tag=tag):
+                return make_row(self.instruction, row["input"], label, tag)
+        return None
 
     def passages(self, prompt: str) -> tuple[str, ...]:
         """Return the sentence: the sets' licences do not let it be passed on."""

@@ -167,6 +167,10 @@ class ChoiceProtocol(ChoiceReader, ABC):
         """Return the prompt: there is no second measure yet."""
         return prompt
 
+    def held_out(self, row: Mapping[str, str]) -> Row | None:
+        """Return None: the training rows of these boards are no questions with options."""
+        return None
+
     def passages(self, prompt: str) -> tuple[str, ...]:
         """Return nothing: the licences of the sets let them be passed on."""
         return ()

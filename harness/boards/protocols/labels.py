@@ -22,6 +22,7 @@ from harness.boards.protocol import Decoding, PublishedRow, Reading, SecondMeasu
 from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
 from harness.boards.published_files import parse_lines
+from harness.boards.rows import Row
 from harness.boards.training_pin import training_faults
 
 NO_ANSWER = "None"
@@ -85,6 +86,10 @@ class LabelProtocol(AccuracyFiles):
         label = self.label_of(answer)
         valid = any(names(answer, each) for each in self.labels)
         return Reading(label, valid, label == target)
+
+    def held_out(self, row: Mapping[str, str]) -> Row | None:
+        """Return None; a board whose training rows are its kind of question says otherwise."""
+        return None
 
     def answers(self, task: str) -> tuple[str, ...]:
         """Return the labels."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness.errors import UsageError
 from harness.record.file_names import SCORES
 from harness.record.score import Score, Scores
 
@@ -19,20 +20,31 @@ REFERENCES = {"empty_answer": "empty", "best_constant": "best const."}
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: the run's.")
 @click.option("--threads", type=click.IntRange(1), help="torch threads; default: all processors.")
 @click.option("--untrained", is_flag=True, help="The base model, in RUN_DIR/untrained.")
+@click.option("--round", "number", type=click.IntRange(1),
+              help="A kept round's adapter, in RUN_DIR/rounds/K.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print scores.json.")
 def command(
-    run_dir: Path, device: str | None, threads: int | None, untrained: bool, as_json: bool
-) -> None:
+    run_dir: Path, device: str | None, threads: int | None, untrained: bool, number: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Evaluate RUN_DIR where it stopped; rows that are there are never generated again.
 
     Runs in a process that loads no plugin. Nothing is loaded when all rows are there. With
     --untrained the base model answers the same rows without the adapter, and what the training
-    changed is shown.
+    changed is shown. With --round an earlier round's adapter answers them; which round is best is
+    told by other rows: harness frontier RUN_DIR.
     """
     from harness.document import pretty_json, read_document
     from harness.evaluation.launch import evaluate_run
 
-    scores = evaluate_run(run_dir, device, threads, untrained).scores
+    digest = None
+    if number is not None:
+        from harness.frontier.kept_rounds import round_folder
+
+        if untrained:
+            raise UsageError("--untrained and --round exclude each other; name one")
+        run_dir, digest = round_folder(run_dir, number)
+    scores = evaluate_run(run_dir, device, threads, untrained, adapter_sha256=digest).scores
     if as_json:
         click.echo(pretty_json(scores.model_dump(mode="json")), nl=False)
         return

@@ -1,0 +1,201 @@
+"""Accuracy against bytes and seconds over the rounds that a run has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+
+from harness.document import Document, digest_of, pretty_json, read_document, write_atomic
+from harness.errors import RecordError, UsageError
+from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
+from harness.evaluation.launch import answer_rows
+from harness.evaluation.session import official_sets, read_run
+from harness.frontier.held_out_rows import held_out_rows
+from harness.frontier.kept_rounds import (
+    ROUNDS_FOLDER,
+    kept_rounds,
+    recorded_rounds,
+    round_folder,
+)
+from harness.leaderboard.compare import LEVEL
+from harness.record.federation import RoundRecord
+from harness.record.file_names import ASSETS, SCORES, SPEC
+from harness.record.score import Scores, average
+from harness.scoring.statistics import bootstrap_interval
+
+ANSWERS = "held_out.json"
+
+
+class KeptAnswers(Document):
+    """`held_out.json`: the answers of one round, and to which rows."""
+
+    rows_sha256: str
+    answers: HeldOutAnswers
+
+
+class _Rows(Document):
+    rows: tuple[HeldOutRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One round of a frontier; round 0 is the untrained base."""
+
+    round: int
+    bytes_total: int
+    """Sent and received up to and with it."""
+    seconds: float
+    """That the rounds up to and with it took."""
+    train_loss: float | None
+    right: tuple[bool, ...]
+    official: float | None
+    """Plain mean of the official accuracies, where they were measured for this round."""
+
+    @property
+    def value(self) -> float:
+        """Accuracy over the held-out rows."""
+        return sum(self.right) / len(self.right)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of the accuracy, by bootstrap over the rows."""
+        return bootstrap_interval(sum(self.right), len(self.right))
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """The kept rounds of a run, first to last, and the best of them by rows held out."""
+
+    path: Path
+    label: str
+    points: tuple[Point, ...]
+    rows_sha256: str
+
+    @property
+    def best(self) -> Point:
+        """The round with the most right answers; the earliest of several."""
+        return max(self.points, key=lambda point: (sum(point.right), -point.round))
+
+    @property
+    def cheapest(self) -> Point:
+        """The earliest round that is not told apart from the best one."""
+        return next(p for p in self.points if self.p_of_best(p) >= LEVEL)
+
+    def p_of_best(self, point: Point) -> float:
+        """Return the two-sided p value of a round being as good as the best, an exact sign test."""
+        pairs = zip(point.right, self.best.right, strict=True)
+        changed = [ours for ours, best in pairs if ours != best]
+        count, few = len(changed), min(sum(changed), len(changed) - sum(changed))
+        return min(1.0, 2 * sum(comb(count, k) for k in range(few + 1)) / (1 << count))
+
+    def undominated(self) -> set[int]:
+        """Return the rounds that no earlier, hence cheaper, round is as good as."""
+        found, most = set(), -1
+        for point in self.points:
+            if sum(point.right) > most:
+                found.add(point.round)
+                most = sum(point.right)
+        return found
+
+
+def frontier(
+    run_dir: Path,
+    rows: int,
+    device: str | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Frontier:
+    """Return the frontier of a run, evaluating the rounds that were not yet on these rows.
+
+    Args:
+        run_dir: a run directory, finished or not.
+        rows: held-out rows to choose by.
+        device: `cpu` or `cuda`; None: the run's.
+        threads: processors to use; None: all.
+        quiet: print no progress.
+
+    Raises:
+        UsageError: no round was kept, or no rows are held out.
+        HarnessError: whatever the evaluating process met, of its own kind.
+    """
+    for name in (SPEC, ASSETS):
+        if not (run_dir / name).is_file():
+            raise UsageError(f"{run_dir}: no {name}; expected a run directory of harness run")
+    recorded = recorded_rounds(run_dir)
+    kept = kept_rounds(run_dir, recorded)
+    if not kept:
+        raise UsageError(
+            f"{run_dir}: no adapter of a round was kept; a run keeps every round with --set"
+            " save_every_rounds=1"
+        )
+    base = read_run(run_dir, device, untrained=True)
+    texts = (text for item in official_sets(base).values() for text, _ in item.examples)
+    held_out = held_out_rows(
+        base.spec, base.challenge, base.assets.training_file, recorded, texts, rows
+    )
+    digest = digest_of(_Rows(rows=held_out))
+
+    def answered(number: int) -> tuple[bool, ...]:
+        folder, adapter = (
+            (_base_folder(run_dir), None) if number == 0 else round_folder(run_dir, number)
+        )
+        found = _kept_answers(folder, digest, adapter)
+        if found is None:
+            found = answer_rows(folder, held_out, device, threads, quiet, adapter)
+            whole = KeptAnswers(rows_sha256=digest, answers=found)
+            write_atomic(folder / ANSWERS, pretty_json(whole.model_dump(mode="json")))
+        return found.right
+
+    points = [Point(0, 0, 0.0, None, answered(0), _official(run_dir / "untrained"))]
+    last = base.spec.train.rounds
+    for number in kept:
+        scored = run_dir if number == last else _folder(run_dir, number)
+        points.append(_point(scored, recorded, number, answered(number)))
+    return Frontier(run_dir, base.spec.label, tuple(points), digest)
+
+
+def _point(
+    scored: Path, recorded: Sequence[RoundRecord], number: int, right: tuple[bool, ...]
+) -> Point:
+    """Return one round's point; `scored` is where its official scores would lie."""
+    before = [item for item in recorded if item.round <= number]
+    return Point(
+        round=number,
+        bytes_total=sum(item.bytes_down + item.bytes_up for item in before),
+        seconds=sum(item.duration_s for item in before),
+        train_loss=before[-1].train_loss,
+        right=right,
+        official=_official(scored),
+    )
+
+
+def _folder(run_dir: Path, number: int) -> Path:
+    return run_dir / ROUNDS_FOLDER / str(number)
+
+
+def _base_folder(run_dir: Path) -> Path:
+    folder = _folder(run_dir, 0)
+    for name in (SPEC, ASSETS):
+        write_atomic(folder / name, (run_dir / name).read_bytes())
+    return folder
+
+
+def _official(folder: Path) -> float | None:
+    if not (folder / SCORES).is_file():
+        return None
+    return average(read_document(Scores, folder / SCORES).scores)
+
+
+def _kept_answers(folder: Path, digest: str, adapter: str | None) -> HeldOutAnswers | None:
+    """Return the answers that an earlier session kept, if to these rows by this adapter."""
+    path = folder / ANSWERS
+    if not path.is_file():
+        return None
+    try:
+        kept = read_document(KeptAnswers, path)
+    except RecordError:
+        return None
+    same = kept.rows_sha256 == digest and kept.answers.adapter_sha256 == adapter
+    return kept.answers if same else None

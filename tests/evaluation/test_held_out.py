@@ -1,0 +1,27 @@
+"""Rows that come with the order are answered and read as the board's own are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tiny_run import EVALUATION_KEY
+
+from harness.evaluation.held_out import answer_held_out
+from harness.evaluation.held_out_row import HeldOutRow
+from harness.evaluation.session import evaluate, official_sets, read_run
+
+
+def test_a_row_is_answered_as_it_is_among_the_official_ones(run_dir: Path) -> None:
+    run = read_run(run_dir, None, untrained=False)
+    rows = official_sets(run)["fpb"].rows
+    evaluate(run, EVALUATION_KEY, quiet=True)
+    lines = (run_dir / "generations/fpb.jsonl").read_text().splitlines()
+    told = [item["new_out"] == item["new_target"] for item in map(json.loads, lines)]
+    before = sorted(run_dir.rglob("*"))
+    given = [HeldOutRow(context=row.context, target=row.target) for row in rows]
+    found = answer_held_out(run, given, threads=1, quiet=True)
+    assert list(found.right) == told
+    assert 0 < sum(told) < len(told)
+    assert found.adapter_sha256 == run.key().adapter_sha256
+    assert sorted(run_dir.rglob("*")) == before
