@@ -85,12 +85,24 @@ def explain(error: ValidationError) -> str:
     if error.error_count() > MAX_EXPLAINED:
         return f"{error.error_count()} fields are missing, unknown or of a wrong type"
     problems = [
-        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg']}"
-        f" (found {_excerpt(item['input'])})"
+        _problem(item["loc"], item["type"], item["msg"], item["input"])
         for item in error.errors()[:3]
     ]
     more = error.error_count() - len(problems)
     return "; ".join(problems) + (f"; and {more} more" if more > 0 else "")
+
+
+OUR_WORDS = {"extra_forbidden": "no such field", "missing": "missing"}
+"""Kinds of problems that pydantic names in terms of its own, and what they are called here."""
+
+
+def _problem(loc: tuple[int | str, ...], kind: str, message: str, found: Any) -> str:
+    said = OUR_WORDS.get(kind, message.removeprefix("Value error, "))
+    said = said.replace("Input should be ", "expected ", 1)
+    if not loc and kind == "value_error":
+        return said  # it is about several fields, and what is found is the whole document
+    where = ".".join(str(part) for part in loc) or "document"
+    return f"{where}: {said}" + ("" if kind == "missing" else f" (found {_excerpt(found)})")
 
 
 def _excerpt(value: Any) -> str:

@@ -15,6 +15,7 @@ from harness.document import Document
 from harness.errors import PluginError
 from harness.federation.storage import strategy_state
 from harness.plugins.guard import calling_plugin
+from harness.plugins.places import at
 
 
 def build_strategy(
@@ -37,13 +38,13 @@ def build_strategy(
     if not isinstance(strategy, Strategy):
         raise PluginError(
             f"strategy {name}: build() returned {type(strategy).__name__}; expected a"
-            " flwr.serverapp.strategy.Strategy"
+            f" flwr.serverapp.strategy.Strategy{at(method.build)}"
         )
     if type(strategy).start is not Strategy.start:
         raise PluginError(
             f"strategy {type(strategy).__name__} overrides Flower's start(), which the harness uses"
             " to run, record and resume rounds; override configure_train and aggregate_train"
-            " instead"
+            f" instead{at(type(strategy).start)}"
         )
     strategy_state.capture(strategy)  # which refuses, by name, what no checkpoint could keep
     return strategy
@@ -63,7 +64,7 @@ def client_part(name: str, method: StrategyMethod, params: Document) -> LocalObj
     if not isinstance(part, LocalObjective):
         raise PluginError(
             f"{culprit} returned {type(part).__name__}; expected a LocalObjective, or leave"
-            " local_objective None"
+            f" local_objective None{at(method.local_objective)}"
         )
     return LocalObjective(
         name=part.name,
@@ -82,7 +83,7 @@ def _guarded_loss(loss: Callable[..., Any], culprit: str) -> Callable[..., Any]:
         if not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
             raise PluginError(
                 f"{culprit} returned {value!r:.60}; expected a scalar tensor that depends on the"
-                " trained parameters"
+                f" trained parameters{at(loss)}"
             )
         return value
 
@@ -96,6 +97,7 @@ def _guarded_finish(finish: Callable[..., Any], culprit: str) -> Callable[..., A
         if not isinstance(arrays, Mapping):
             raise PluginError(
                 f"{culprit} returned {type(arrays).__name__}; expected arrays by tensor name"
+                f"{at(finish)}"
             )
         return arrays
 

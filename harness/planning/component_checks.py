@@ -16,6 +16,7 @@ from harness.components import (
 from harness.document import Document
 from harness.errors import PluginError
 from harness.plugins.guard import calling_plugin
+from harness.plugins.places import at
 from harness.recipe import Choice, TrainSpec
 
 
@@ -34,9 +35,11 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
     culprit = f"PEFT method {name}: shapes()"
     with calling_plugin(culprit):
         shapes = method.shapes(model, params)
-    _check_shapes(shapes, culprit)
+    _check_shapes(shapes, culprit, at(method.shapes))
     if not shapes:
-        raise PluginError(f"{culprit} forecasts no tensor; expected those that peft makes")
+        raise PluginError(
+            f"{culprit} forecasts no tensor; expected those that peft makes{at(method.shapes)}"
+        )
     return shapes
 
 
@@ -54,7 +57,9 @@ def travelling_shapes(name: str, method: PeftMethod, shapes: Shapes) -> Shapes:
     with calling_plugin(f"PEFT method {name}: frozen()"):
         moving = {tensor: shape for tensor, shape in shapes.items() if not method.frozen(tensor)}
     if not moving:
-        raise PluginError(f"PEFT method {name}: every tensor is frozen: nothing would train")
+        raise PluginError(
+            f"PEFT method {name}: every tensor is frozen: nothing would train{at(method.frozen)}"
+        )
     return moving
 
 
@@ -79,23 +84,26 @@ def round_plan(
     with calling_plugin(culprit):
         plan = strategy.plan_of(params, context, round)
     if not isinstance(plan, RoundPlan):
-        raise PluginError(f"{culprit} returned {type(plan).__name__}; expected a RoundPlan")
+        raise PluginError(
+            f"{culprit} returned {type(plan).__name__}; expected a RoundPlan"
+            f"{at(strategy.round_plan)}"
+        )
     if strategy.round_plan is None:
         return plan
     for part in (plan.down, plan.up, plan.keep, plan.adapter or {}):
-        _check_shapes(part, culprit)
+        _check_shapes(part, culprit, at(strategy.round_plan))
     for part in (plan.down, plan.up, plan.keep):
         for tensor in part.keys() & context.shapes.keys():
             if tuple(part[tensor]) != tuple(context.shapes[tensor]):
                 raise PluginError(
                     f"{culprit} gives {tensor} the shape {part[tensor]}; the adapter's is"
-                    f" {context.shapes[tensor]}"
+                    f" {context.shapes[tensor]}{at(strategy.round_plan)}"
                 )
     with calling_plugin(culprit):
         makes = strategy.local_objective is not None
         problem = _plan_problem(plan, context.shapes, makes)
     if problem:
-        raise PluginError(f"{culprit} {problem}")
+        raise PluginError(f"{culprit} {problem}{at(strategy.round_plan)}")
     return plan
 
 
@@ -126,22 +134,22 @@ def objection(
         if not (answer is None or isinstance(answer, str)):
             raise PluginError(
                 f"strategy {name}: {function}() returned {answer!r:.60}; expected the reason"
-                " against it as text, or None"
+                f" against it as text, or None{at(getattr(strategy, function))}"
             )
     return method, training
 
 
-def _check_shapes(shapes: object, culprit: str) -> None:
+def _check_shapes(shapes: object, culprit: str, place: str) -> None:
     if not isinstance(shapes, Mapping):
         raise PluginError(
-            f"{culprit} returned {type(shapes).__name__}; expected tensor names and shapes"
+            f"{culprit} returned {type(shapes).__name__}; expected tensor names and shapes{place}"
         )
     for tensor, shape in shapes.items():
         sizes = shape if isinstance(shape, tuple | list) else (None,)
         if not isinstance(tensor, str) or not all(type(n) is int and n > 0 for n in sizes):
             raise PluginError(
                 f"{culprit} has {tensor!r}: {shape!r:.60}; expected a name and a tuple of whole"
-                " numbers from 1"
+                f" numbers from 1{place}"
             )
 
 

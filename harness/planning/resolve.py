@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,12 +42,15 @@ from harness.plugins import (
     find_peft_method,
     find_strategy,
     load,
+    places,
     validated_params,
 )
 from harness.recipe import FILE_PLUGIN, Choice, Prompt, Recipe
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
+
+HAS_PLACE = re.compile(r"\(\S+\.py:\d+\)")
 
 HubModels = Callable[[str, str], ModelSpec]
 """(hub id, revision) -> the model that its config.json describes; `harness.sources.hub_model`."""
@@ -127,18 +132,30 @@ def resolve(
     challenge = load_challenge(request.challenge or recipe.challenge or default_board())
     recipe = with_prompt(recipe, challenge)
 
-    chosen, model_plugin = _model(recipe, plugin, overrides, hub_models)
-    method = find_peft_method(recipe.peft.name, plugin_name)
-    strategy = find_strategy(recipe.strategy.name, plugin_name)
+    written = _written(plugin, recipe, overrides)
+    with _blaming(written, "model"):
+        chosen, model_plugin = _model(recipe, plugin, overrides, hub_models)
+    with _blaming(written, "peft", "name"):
+        method = find_peft_method(recipe.peft.name, plugin_name)
+    with _blaming(written, "strategy", "name"):
+        strategy = find_strategy(recipe.strategy.name, plugin_name)
     culprit = f"recipe {plugin_name}/{recipe.name}"
     components = Components(
         method=method.value,
         strategy=strategy.value,
         peft_params=validated_params(
-            method.value.params, recipe.peft, culprit, overrides.of("peft")
+            method.value.params,
+            recipe.peft,
+            culprit,
+            overrides.of("peft"),
+            lambda key: written.at("peft", "params", key),
         ),
         strategy_params=validated_params(
-            strategy.value.params, recipe.strategy, culprit, overrides.of("strategy")
+            strategy.value.params,
+            recipe.strategy,
+            culprit,
+            overrides.of("strategy"),
+            lambda key: written.at("strategy", "params", key),
         ),
     )
     train = smoke_training(recipe.train) if request.smoke else recipe.train
@@ -161,7 +178,8 @@ def resolve(
         evaluation_rows=request.evaluation_rows,
         smoke=request.smoke,
     )
-    shapes = adapter_shapes(method.name, method.value, base, components.peft_params)
+    with _blaming(written, "peft", "params", "target_modules"):
+        shapes = adapter_shapes(method.name, method.value, base, components.peft_params)
     context = strategy_context(spec, challenge, components, shapes)
     objections = objection(
         strategy.name, strategy.value, components.strategy_params, spec.peft, spec.train
@@ -171,8 +189,26 @@ def resolve(
     asked = overrides.values.get(f"{FIELDS}trust_remote_code") is True
     case = Case(spec, recipe, challenge, expected, objections, overrides.static, asked)
     replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
-    broken = violations(case)
+    broken = violations(case, written.at)
     return Resolved(spec, recipe, challenge, components, expected, broken, replaced, left_behind)
+
+
+def _written(plugin: Loaded | None, recipe: Recipe, overrides: Overrides) -> places.Written:
+    if plugin is None:
+        return places.NOWHERE
+    module = discover()[plugin.ref.name].top_module
+    return places.Written(module, recipe.name, frozenset(overrides.values))
+
+
+@contextmanager
+def _blaming(written: places.Written, *path: str) -> Iterator[None]:
+    """Add to a plugin's error the line that gives a value of the recipe, if it names none yet."""
+    try:
+        yield
+    except PluginError as error:
+        if HAS_PLACE.search(str(error)):
+            raise
+        raise PluginError(f"{error}{written.at(*path)}") from error
 
 
 def _proposed(request: Request) -> tuple[Loaded | None, Recipe]:

@@ -48,6 +48,8 @@ class PlanRule:
     title: str
     source: str
     check: Callable[[Case], Iterable[Fault]]
+    where: tuple[str, ...] = ()
+    """Path in a recipe of the value that such a fault is mended at."""
 
 
 class Violation(Document):
@@ -151,27 +153,37 @@ PLAN_RULES = (
     PlanRule("same-challenge", "A recipe runs in its own challenge", "harness design",
              same_challenge),
     PlanRule("communication-limit", "Communication stays within the budget",
-             "template strategy.py, 200,000 MB", communication_limit),
+             "template strategy.py, 200,000 MB", communication_limit,
+             ("train", "rounds")),
     PlanRule("response-marker", "The loss covers the response", "template dataset.py, collator",
-             response_marker),
+             response_marker, ("train", "prompt", "response_marker")),
     PlanRule("data-templates", "Rows are rewritten by their columns", "harness design",
-             data_templates),
+             data_templates, ("train", "data")),
     PlanRule("contamination", "No text of the recipe holds evaluation rows",
-             "harness.boards.shingles", contamination),
+             "harness.boards.shingles", contamination, ("train", "prompt")),
     PlanRule("learning-rates", "The schedule falls", "template models.py, cosine annealing",
-             learning_rates),
+             learning_rates, ("train", "learning_rate_min")),
     PlanRule("valid-combination", "Strategy and PEFT method fit",
-             "docs/components.md, validity matrix", valid_combination),
+             "docs/components.md, validity matrix", valid_combination, ("strategy",)),
     PlanRule("own-code", "A model's own code runs where it is asked for", "harness design",
              own_code),
 )  # fmt: skip
 
 
-def violations(case: Case) -> tuple[Violation, ...]:
-    """Return every fault that any rule finds."""
+def violations(case: Case, place: Callable[..., str] = lambda *path: "") -> tuple[Violation, ...]:
+    """Return every fault that any rule finds.
+
+    Args:
+        case: what the rules look at.
+        place: path of a value -> where the recipe's author gives it, as ` (file:line)`.
+    """
     return tuple(
         Violation(
-            rule=rule.id, title=rule.title, found=found, expected=expected, source=rule.source
+            rule=rule.id,
+            title=rule.title,
+            found=found + (place(*rule.where) if rule.where else ""),
+            expected=expected,
+            source=rule.source,
         )
         for rule in PLAN_RULES
         for found, expected in rule.check(case)

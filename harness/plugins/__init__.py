@@ -1,5 +1,6 @@
 """Plugins: found by entry point, loaded one at a time, looked up by name."""
 
+from harness.plugins import places
 from harness.plugins.content import content_digest
 from harness.plugins.discovery import PluginInfo, discover
 from harness.plugins.loading import Loaded, collect, load
@@ -27,6 +28,7 @@ __all__ = [
     "find_strategy",
     "load",
     "load_components",
+    "places",
     "refuse_other_plugins",
     "validated_params",
 ]

@@ -14,7 +14,8 @@ from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
 from harness.document.plain_values import why_not_plain
 from harness.errors import PluginError
-from harness.plugins.guard import calling_plugin
+from harness.plugins import places
+from harness.plugins.guard import calling_plugin, cause
 from harness.recipe import NAME, Recipe
 
 MOST_ANSWERS = 1_000
@@ -35,16 +36,18 @@ def gather(plugin: str, hook: str, kind: type[T], call: pluggy.HookCaller) -> di
     Raises:
         PluginError: the hook raises, returns something else, or offers one name twice.
     """
-    culprit = f"plugin {plugin!r}: {hook}"
+    written = [places.at(item.function) for item in call.get_hookimpls()]
+    culprit = f"plugin {plugin!r}: {hook}{written[0] if written else ''}"
     try:
-        with calling_plugin(culprit):
+        with calling_plugin(f"plugin {plugin!r}: {hook}"):
             answers = call()
             if call.get_hookimpls() and not answers:  # pluggy leaves None out
                 raise PluginError(f"{culprit} returned None; expected a list of {kind.__name__}")
             items = [item for answer in answers for item in _items(culprit, kind, answer)]
     except PluginError as error:
         if isinstance(error.__cause__, ValidationError):
-            raise PluginError(f"{culprit}: {explain(error.__cause__)}") from error
+            wrong = cause(error.__cause__)
+            raise PluginError(f"plugin {plugin!r}: {hook}: not a {wrong}") from error
         raise
     found: dict[str, T] = {}
     for item in items:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
 
-from harness.errors import HarnessError, PluginError
+from pydantic import ValidationError
+
+from harness.document import Document, explain
+from harness.errors import HarnessError, PluginError, did_you_mean
+from harness.plugins import places
 from harness.processes.signals import watching_signals
-
-NEVER_THE_CAUSE = (
-    "<frozen",
-    str(Path(importlib.__file__).parent),
-    str(Path(__file__).parent.parent),
-)
 
 LONGEST_CAUSE = 300
 """Characters of a plugin's own message that are shown."""
@@ -45,14 +40,29 @@ def calling_plugin(culprit: str, advice: str = "mend the plugin") -> Iterator[No
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and came:
                 raise
-            raise PluginError(f"{culprit} raised {cause(error)}; {advice}") from error
+            what = ": not a" if isinstance(error, ValidationError) else " raised"
+            raise PluginError(f"{culprit}{what} {cause(error)}; {advice}") from error
 
 
 def cause(error: BaseException) -> str:
-    """Return type, message and place of an error in one line."""
-    text = " ".join(str(error).split())[:LONGEST_CAUSE]
-    frames = traceback.extract_tb(error.__traceback__)
-    # The import system and the harness are where a plugin's error passes, never its cause.
-    own = [item for item in frames if not item.filename.startswith(NEVER_THE_CAUSE)]
-    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}{': ' if text else ''}{text}{place}"
+    """Return type, message and the author's file and line of an error in one line."""
+    if isinstance(error, ValidationError):
+        # The document's name says more than the error's, and pydantic's words speak of pydantic.
+        kind, text = error.title, explain(error) + _nearest_field(error)
+    else:
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        kind, text = type(error).__name__, " ".join(said.split())
+    place = places.of_error(error)
+    return f"{kind}{': ' if text else ''}{text[:LONGEST_CAUSE]}{f' ({place})' if place else ''}"
+
+
+def _nearest_field(error: ValidationError) -> str:
+    """Return a hint at the field that was meant, where the first problem is an unknown one."""
+    first = error.errors()[0]
+    if first["type"] != "extra_forbidden" or len(first["loc"]) != 1:
+        return ""
+    kinds = list(Document.__subclasses__())
+    for kind in kinds:  # grows while it is read: sub-classes of sub-classes
+        kinds += kind.__subclasses__()
+    fields = next((kind.model_fields for kind in kinds if kind.__name__ == error.title), None)
+    return "" if fields is None else f", {did_you_mean(str(first['loc'][0]), fields)}"

@@ -11,7 +11,7 @@ import pluggy
 
 from harness.components import ModelSpec, PeftMethod, StrategyMethod
 from harness.errors import PluginError, did_you_mean
-from harness.plugins import hookspecs
+from harness.plugins import hookspecs, places
 from harness.plugins.answers import gather
 from harness.plugins.content import refuse_other_byte_code
 from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
@@ -78,7 +78,8 @@ def collect(name: str, module: ModuleType, ref: PluginRef) -> Loaded:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         wrong = " ".join(str(error).split())
-        raise PluginError(f"plugin {name!r}: {wrong}; a hook takes no argument") from error
+        place = places.at(next((getattr(module, item) for item in HOOKS if item in wrong), None))
+        raise PluginError(f"plugin {name!r}: {wrong}{place}; a hook takes no argument") from error
     _refuse_unmarked(name, module, manager)
     hook = manager.hook
     return Loaded(
@@ -95,7 +96,9 @@ def _refuse_unknown(name: str, module: ModuleType) -> None:
         unknown = attribute.startswith(HOOK_PREFIX) and attribute not in HOOKS
         if unknown and callable(getattr(module, attribute, None)):
             raise PluginError(
-                f"plugin {name!r}: unknown hook {attribute!r}; {did_you_mean(attribute, HOOKS)}"
+                f"plugin {name!r}: unknown hook {attribute!r}"
+                f"{places.at(getattr(module, attribute))};"
+                f" {did_you_mean(attribute, HOOKS)}"
             )
 
 
@@ -105,6 +108,6 @@ def _refuse_unmarked(name: str, module: ModuleType, manager: pluggy.PluginManage
     for hook in HOOKS:
         if callable(getattr(module, hook, None)) and hook not in marked:
             raise PluginError(
-                f"plugin {name!r}: {hook} has no @harness.hookimpl, so it would be ignored;"
-                " mark it or rename it"
+                f"plugin {name!r}: {hook}{places.at(getattr(module, hook))} has no"
+                " @harness.hookimpl, so it would be ignored; mark it or rename it"
             )

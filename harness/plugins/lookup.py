@@ -96,7 +96,11 @@ def _offers(component: str, table: Callable[[Loaded], Mapping[str, T]]) -> list[
 
 
 def validated_params(
-    kind: type[Document], choice: Choice, culprit: str, changed: Collection[str] = ()
+    kind: type[Document],
+    choice: Choice,
+    culprit: str,
+    changed: Collection[str] = (),
+    place: Callable[[str], str] = lambda key: "",
 ) -> Document:
     """Validate a recipe's parameters by the component's own document, as strictly as JSON is.
 
@@ -105,6 +109,7 @@ def validated_params(
         choice: the component's name and what the recipe gives.
         culprit: whose parameters they are, for messages.
         changed: keys that the command line has set.
+        place: a key -> where the recipe's author gives it, as ` (file:line)`.
 
     Raises:
         PluginError: a key is unknown or missing, or a value (a default maybe) is of the wrong type
@@ -115,7 +120,8 @@ def validated_params(
     for key in choice.params:
         if key not in kind.model_fields:
             raise _error(key in changed)(
-                f"{where} has no parameter {key!r}; {did_you_mean(key, kind.model_fields)}"
+                f"{where} has no parameter {key!r}{place(key)};"
+                f" {did_you_mean(key, kind.model_fields)}"
             )
     try:
         with calling_plugin(f"{where}: its parameters"):
@@ -124,8 +130,11 @@ def validated_params(
             problem = why_not_plain(params.model_dump())
     except PluginError as error:
         if isinstance(wrong := error.__cause__, ValidationError):
-            keys = {str(item["loc"][0]) for item in wrong.errors() if item["loc"]}
-            raise _error(bool(keys & set(changed)))(f"{where}: {explain(wrong)}") from error
+            keys = [str(item["loc"][0]) for item in wrong.errors() if item["loc"]]
+            at = place(keys[0]) if keys else ""
+            raise _error(bool(set(keys) & set(changed)))(
+                f"{where}: {explain(wrong)}{at}"
+            ) from error
         raise
     if problem:
         raise PluginError(f"{where}: {problem}; parameters are plain values")

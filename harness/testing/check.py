@@ -10,12 +10,10 @@ from importlib.util import find_spec
 from harness.errors import HarnessError, PluginError
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.smoke import SMOKE_MODEL, smoke_model
-from harness.plugins import Loaded, load
+from harness.plugins import Loaded, discover, load
+from harness.plugins.places import HEAVY, of_import
 from harness.sources.hub_model import hub_model
 from harness.testing.problem import Problem
-
-HEAVY = ("torch", "transformers", "peft", "flwr", "numpy", "ray", "datasets", "lm_eval")
-"""What importing a plugin must not import: `harness plan` starts in a fraction of a second."""
 
 
 def check_plugin(name: str) -> None:
@@ -78,10 +76,12 @@ def _light(name: str) -> Iterator[Problem]:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         yield Problem(f"plugin {name}", "import", f"fails in a fresh process: {last}")
     elif done.stdout.strip():
+        place = of_import(discover()[name].top_module)
         yield Problem(
             f"plugin {name}",
             "light",
-            f"its import loads {done.stdout.strip()}; import such modules inside functions",
+            f"its import loads {done.stdout.strip()}{f' ({place})' if place else ''}; import such"
+            " modules inside functions",
         )
 
 

@@ -25,6 +25,7 @@ from harness.library_internals.flower import sending_as
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
 from harness.plugins.guard import calling_plugin
+from harness.plugins.places import at
 from harness.testing.clients import Arrays, Clients, Trained, seeded_adapter
 
 
@@ -69,12 +70,13 @@ class SmallFederation:
             seed_draws(self.context.seed, "aggregation", round)
             with calling_plugin(f"aggregate_train() of round {round}"):
                 record, _ = self.strategy.aggregate_train(round, self.reply_order(replies))
+        place = at(type(self.strategy).aggregate_train)
         if record is None:
-            raise PluginError(f"no aggregate in round {round}")
+            raise PluginError(f"no aggregate in round {round}{place}")
         found = to_tensors(record)
         shapes = plan.adapter or {name: value.shape for name, value in adapter.items()}
         if problem := difference({n: found[n] for n in shapes if n in found} | found, shapes):
-            raise PluginError(f"aggregate of round {round}: {problem}")
+            raise PluginError(f"aggregate of round {round}: {problem}{place}")
         return {name: np.array(found[name]) for name in shapes}
 
     def _ask(self, adapter: Arrays, plan: RoundPlan, round: int) -> list[Message]:

@@ -14,6 +14,7 @@ from harness.planning.resolve import Resolved
 from harness.planning.smoke import smoke_model
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
+from harness.plugins.places import at
 from harness.testing.problem import Problem
 from harness.testing.samples import TINY, sample_params
 
@@ -71,7 +72,10 @@ def _against_peft(
         config = method.configure(spec, params)
     if not isinstance(config, PeftConfig):
         yield Problem(
-            subject, "configure", f"returned {type(config).__name__}; expected a PeftConfig"
+            subject,
+            "configure",
+            f"configure(){at(method.configure)} returned {type(config).__name__}; expected a"
+            " PeftConfig",
         )
         return
     with warnings.catch_warnings():
@@ -86,7 +90,8 @@ def _against_peft(
         yield Problem(
             subject,
             "shapes",
-            f"peft makes {len(found)} tensors, the forecast has {len(shapes)}; {first}",
+            f"peft makes {len(found)} tensors, the forecast of"
+            f" shapes(){at(method.shapes)} has {len(shapes)}; {first}",
         )
 
 

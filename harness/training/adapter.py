@@ -15,6 +15,7 @@ from harness.document import Document
 from harness.errors import FederationError, PluginError
 from harness.planning.component_checks import adapter_shapes
 from harness.plugins.guard import calling_plugin
+from harness.plugins.places import at
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 """Tensor name as in peft's state dict -> values, in state-dict order."""
@@ -47,7 +48,8 @@ class Adapter:
             self.config = method.configure(model, params)
         if not isinstance(self.config, PeftConfig):
             raise PluginError(
-                f"{culprit}: configure returned {type(self.config).__name__}, not a PeftConfig"
+                f"{culprit}: configure(){at(method.configure)} returned"
+                f" {type(self.config).__name__}, not a PeftConfig"
             )
         if self.config.is_prompt_learning:
             raise PluginError(
@@ -70,7 +72,7 @@ class Adapter:
             differing = sorted(set(found.items()) ^ {(k, tuple(v)) for k, v in self.shapes.items()})
             raise PluginError(
                 f"{culprit}: {len(found)} tensors made, {len(self.shapes)} forecast by its"
-                f" shapes(); first difference {differing[0]}; correct shapes()"
+                f" shapes(){at(method.shapes)}; first difference {differing[0]}; correct shapes()"
             )
         # peft's state dict holds views under names of its own, so a tensor of it is matched with
         # the parameter that the optimizer needs by the memory that both stand for.

@@ -148,5 +148,5 @@ def test_60_characters_of_a_wrong_value_are_shown(length: int, shown: int) -> No
 def test_three_problems_are_named_and_the_others_counted(count: int, more: str) -> None:
     with pytest.raises(RecordError) as caught:
         parse_document(Point, {"x": 1} | {f"k{n}": n for n in range(count)}, "here")
-    assert str(caught.value).count("Extra inputs are not permitted") == 3
+    assert str(caught.value).count("no such field") == 3
     assert str(caught.value).endswith(f"(found '2'){more}")

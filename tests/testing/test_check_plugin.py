@@ -199,7 +199,7 @@ def harness_strategies():
 @pytest.mark.parametrize(
     ("field", "words"),
     [
-        ("int", "Field required"),
+        ("int", "a: missing"),
         ("frozenset[str] = frozenset('ab')", "frozenset"),
         ("float = float('nan')", "no finite number"),
         ("object = print", "builtin_function_or_method"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from harness.document.units import GIB, MIB
 from harness.errors import RuleViolationError
 from harness.machine.machine import this_machine, with_described_gpu
 from harness.planning.resolve import Resolved, resolve
+from harness.plugins import discover
+from harness.plugins.places import HEAVY, of_import
 from harness.progress import format_duration
 
 SIZE = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?) ?(MiB|MB|GiB|GB|G|M)", re.IGNORECASE)
@@ -66,7 +69,16 @@ def command(
     machine = None
     if gpu_bytes is not None or request.device == "cuda":
         machine = with_described_gpu(this_machine(), gpu_bytes)
+    before = set(sys.modules)
     resolved = resolve(request, machine, hub_models=partial(hub_model, mirror=mirror))
+    if heavy := [name for name in HEAVY if name in sys.modules and name not in before]:
+        place = of_import(discover()[resolved.spec.plugin].top_module)
+        click.echo(
+            f"note: importing plugin {resolved.spec.plugin!r} loads {', '.join(heavy)}"
+            f"{f' ({place})' if place else ''}, which every command waits for; import it inside"
+            " the functions that need it",
+            err=True,
+        )
     click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
     if resolved.violations:
         raise RuleViolationError(f"{len(resolved.violations)} rule violation(s), listed above")

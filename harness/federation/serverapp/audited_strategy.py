@@ -25,6 +25,7 @@ from harness.federation.serverapp.round_record import Exchange
 from harness.federation.serverapp.seeding import seed_draws
 from harness.federation.wire.tensors import difference, shapes_of, to_record, to_tensors
 from harness.plugins.guard import calling_plugin
+from harness.plugins.places import at
 
 RoundDone = Callable[[Exchange, dict[str, np.ndarray], float], None]
 """(traffic, aggregate, seconds): called after each round."""
@@ -92,14 +93,18 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         with calling_plugin(f"{self.name}: aggregate_train() of round {number}"):
             arrays, metrics = self.inner.aggregate_train(number, replies)
         if arrays is None:
-            raise PluginError(f"{self.name} gave no aggregate in round {number}")
+            raise PluginError(
+                f"{self.name} gave no aggregate in round {number}"
+                f"{at(type(self.inner).aggregate_train)}"
+            )
         still = {name: array for name, array in self.sent.items() if name in self.run.frozen}
         expected = self.run.plan(number).adapter or shapes_of(self.sent)
         ordered, problem = _arranged({**to_tensors(arrays), **still}, expected)
         if problem:
             raise FederationError(
-                f"aggregate of round {number} by {type(self.inner).__name__}: {problem};"
-                " lower the learning rate or mend the strategy"
+                f"aggregate of round {number} by"
+                f" {type(self.inner).__name__}: {problem}; lower the learning rate or mend the"
+                f" strategy{at(type(self.inner).aggregate_train)}"
             )
         exchange = replace(grid.last, rest=self._rest(number), before=self.sent, held=held)
         self.round_done(exchange, ordered, time.monotonic() - self.begin)

@@ -25,6 +25,7 @@ from flwr.serverapp.strategy import Strategy
 
 from harness.document import Document
 from harness.errors import PluginError, RecordError
+from harness.plugins import places
 from harness.plugins.guard import calling_plugin
 
 CONFIGURATION = (
@@ -63,11 +64,18 @@ class StateWriter:
     def attributes(self, owner: Any, where: str) -> dict[str, Any]:
         """Return what `owner` holds that is not configuration."""
         values = {
-            name: self.value(value, f"{where}.{name}")
+            name: self._attribute(owner, name, where)
             for name, value in sorted(vars(owner).items())
             if not _is_configuration(value)
         }
         return {"class": type(owner).__qualname__, "attributes": values}
+
+    def _attribute(self, owner: Any, name: str, where: str) -> Any:
+        try:
+            return self.value(vars(owner)[name], f"{where}.{name}")
+        except PluginError as error:
+            place = places.of_attribute(type(owner), name)
+            raise PluginError(f"{error}{f' ({place})' if place else ''}") from error
 
     def value(self, value: Any, where: str) -> Any:
         """Return the JSON of one value, which `where` names in messages.
