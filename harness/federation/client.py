@@ -27,6 +27,7 @@ from harness.federation.wire.names import (
 )
 from harness.federation.wire.shared_memory import outgoing
 from harness.federation.wire.tensors import to_tensors
+from harness.library_internals.ray import end_at_once_on_sigterm
 from harness.processes.carried_error import CarriedError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ Answer = tuple[RecordDict, dict[str, str | float]]
 @app.query()  # type: ignore[untyped-decorator]  # Flower is untyped to mypy here
 def roster(message: Message, context: Context) -> Message:
     """Say which partition this node holds."""
+    end_at_once_on_sigterm()
     return _reply(message, context, RecordDict(), {})
 
 

@@ -10,6 +10,8 @@ Source: ray 2.55, `_private/node.py`, `_private/parameter.py`, `_private/service
 from __future__ import annotations
 
 import functools
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -120,3 +122,16 @@ def events_sent_to(receive: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         worker.print_to_stdstream = printing
+
+
+def end_at_once_on_sigterm() -> None:
+    """Let SIGTERM end this process as SIGKILL would, where it is one of Ray's workers.
+
+    Ray's own handler raises SystemExit in whatever runs and then says goodbye for seconds: time in
+    which the process looks like one that can be asked again, and is not started anew.
+    """
+    worker = sys.modules.get("ray._private.worker")
+    if worker is None or threading.current_thread() is not threading.main_thread():
+        return
+    if worker.global_worker.mode == worker.WORKER_MODE:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,5 +1,5 @@
 """A record, repeated with its recorded versions: harness and plugins from its commit, the rest from
-the package registry, in an environment made for it."""
+this environment or the package registry, in an environment made for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.machine.versions import installed_versions
+from linked_libraries import has_all, link_libraries
+
+from harness.machine.versions import HARNESS, installed_versions
 
 ROOT = Path(__file__).resolve().parents[2]
-HARNESS = "flowertune-harness"
 ENTRY_POINTS = "flowertune_harness"
 DIGESTS = (
     "import json, sys; from harness.plugins import load;"
@@ -109,7 +110,10 @@ def build(record: dict[str, Any], folder: Path, install: list[str]) -> Path:
     own = own_plugins(source)
     wanted = [own[ref["name"]] for ref in record["plugins"] if ref["name"] in own]
     begin = time.monotonic()
-    venv.create(folder / "env", with_pip=True)
+    linked = has_all(recorded, constraints.read_text().splitlines())
+    venv.create(folder / "env", with_pip=not linked)
+    if linked:
+        link_libraries(folder / "env")
     program = folder / "env" / "bin" / "python"
     pip = [str(program), "-m", "pip", "install", "-q", "-c", str(constraints)]
     targets = [f"{source}[run]", *(str(item) for item in wanted), *install]
@@ -117,7 +121,8 @@ def build(record: dict[str, Any], folder: Path, install: list[str]) -> Path:
     if subprocess.run([*pip, *targets, *exact], check=False, env=environment()).returncode:
         raise SystemExit("the recorded versions cannot be installed here; pip says why above")
     took = time.monotonic() - begin
-    say("versions", f"{len(pins)} recorded ones installed in {took:.0f} s")
+    how = "linked from this environment" if linked else "installed"
+    say("versions", f"{len(pins)} recorded ones {how} in {took:.0f} s")
     return program
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,11 @@ from harness.reproduce import reproduce
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "submissions" / "finance" / "smollm2-135m-dora" / "result.json"
+SMALL = ROOT / "submissions" / "finance" / "smollm2-135m-dora-r2" / "result.json"
 sys.path.insert(0, str(ROOT / "tests" / "repro"))
 
-import repeated_record  # noqa: E402  # needs the path above
+import linked_libraries  # noqa: E402  # needs the path above
+import repeated_record  # noqa: E402
 from repeated_federation import verdict  # noqa: E402
 
 
@@ -114,6 +117,39 @@ def test_the_committed_record_s_commit_holds_the_plugins_that_it_names(tmp_path:
         )
         done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
         assert done.stdout.strip() == ref["digest"], done.stderr
+
+
+def test_the_committed_record_is_repeated_by_its_own_code_from_another_folder(
+    mirror: Path, tmp_path: Path
+) -> None:
+    """The documented command, whole: the record's commit, its versions, one client of 20 steps."""
+    record = json.loads(SMALL.read_text())
+    if repeated_record.source_of(record["environment"]["git"], tmp_path / "source") == ROOT:
+        pytest.skip("a shallow clone: the recorded commit is not here")
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "repro", SMALL, "--round", "1", "--client", "6"],
+        cwd=tmp_path,
+        env=os.environ | {"HARNESS_MIRROR": str(mirror)},
+        capture_output=True,
+        text=True,
+    )
+    assert "source    commit 21ec846c471b" in done.stdout, done.stdout + done.stderr
+    assert "partition 6 of round 1, from the start: " in done.stdout, done.stdout + done.stderr
+    processors = Path("/proc/cpuinfo").read_text()
+    if f": {record['environment']['device']['name']}\n" in processors:  # others sum otherwise
+        assert done.stdout.splitlines()[-1] == "reproduced byte for byte"
+        assert done.returncode == 0
+
+
+def test_libraries_are_linked_where_they_are_the_recorded_ones() -> None:
+    recorded = json.loads(SMALL.read_text())["environment"]["packages"]
+    here = linked_libraries.installed_versions(recorded)
+    name = next(name for name in here if name != "flowertune-harness")
+    assert linked_libraries.has_all(here | {"flowertune-harness": "another"}, [])
+    assert not linked_libraries.has_all(here | {name: "0.0.1"}, [])
+    assert not linked_libraries.has_all(here | {"no-such-library": "1"}, [])
+    assert linked_libraries.has_all({}, ["# why", f"{name}=={here[name]}", "no-such-library==1"])
+    assert not linked_libraries.has_all({}, [f"{name}==0.0.1"])
 
 
 def test_another_version_is_answered_with_the_command_that_repeats_it(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
-from flwr.app import Context, Message, RecordDict
-from flwr.common.constant import SUPERLINK_NODE_ID
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
 from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 
@@ -36,6 +36,8 @@ class LocalGrid(Grid):
         self.sent: list[Message] = []
         self.silent: set[int] = set()
         """Partitions that never answer."""
+        self.deaths: dict[int, int] = {}
+        """Partition -> how many of its next messages its process dies of."""
 
     def set_run(self, run: Any) -> None:
         """Nothing to do."""
@@ -62,6 +64,11 @@ class LocalGrid(Grid):
             self.sent.append(message)
             partition = self.partition_of[message.metadata.dst_node_id]
             if partition in self.silent:
+                continue
+            if self.deaths.get(partition, 0):
+                self.deaths[partition] -= 1
+                died = Error(code=ErrorCode.UNKNOWN, reason="ActorUnavailableError: SIGTERM")
+                self.replies[message.metadata.message_id] = Message(died, reply_to=message)
                 continue
             config = {"partition-id": partition, "num-partitions": len(self.partition_of)}
             context = Context(1, message.metadata.dst_node_id, config, RecordDict(), {})

@@ -8,12 +8,20 @@ from flwr.app import RecordDict
 
 from harness.document import canonical_json, sha256_text
 from harness.errors import RosterError
+from harness.federation.serverapp.reply_checks import read_error
 from harness.federation.serverapp.transport import SilenceError, Transport
 from harness.federation.wire.names import HARNESS_RECORD, QUERY_ROSTER
 
 CONNECT_LIMIT_S = 600.0
 """Longest wait for the supernodes to connect, and again to answer. 50 take 7 s on two idle cores,
 and took more than 120 s on two cores that ten other processes wanted."""
+
+ATTEMPTS = 4
+"""How often a node is asked whose client process died: three deaths while a run starts are survived,
+as three of a training client are by the default retries and the first attempt."""
+
+PAUSE_S = 1.0
+"""Pause before a node is asked again."""
 
 
 def ask_roster(
@@ -39,26 +47,38 @@ def ask_roster(
             " start the federation with that number"
         )
     partitions: dict[int, int] = {}
-    try:
-        for node, reply in transport.exchange(
-            {node: RecordDict() for node in nodes}, QUERY_ROSTER, limit_s
-        ):
-            if reply.has_error():
-                raise RosterError(
-                    f"a supernode could not say its partition: {reply.error.reason}; see the cause"
-                )
-            partition = int(reply.content[HARNESS_RECORD]["partition"])
-            if partition in partitions:
-                raise RosterError(
-                    f"two supernodes hold partition {partition};"
-                    f" expected each of 0..{count - 1} once"
-                )
-            partitions[partition] = node
-    except SilenceError as error:
-        raise RosterError(
-            f"{len(error.nodes)} of {count} supernodes did not say their partition within"
-            f" {limit_s:.0f} s; check that their ClientApp starts"
-        ) from None
+    for attempt in range(1, ATTEMPTS + 1):
+        silent: dict[int, str] = {}
+        try:
+            for node, reply in transport.exchange(
+                {node: RecordDict() for node in nodes}, QUERY_ROSTER, limit_s
+            ):
+                if reply.has_error():
+                    silent[node] = read_error(reply.error.reason or "no reason given").cause
+                    continue
+                partition = int(reply.content[HARNESS_RECORD]["partition"])
+                if partition in partitions:
+                    raise RosterError(
+                        f"two supernodes hold partition {partition};"
+                        f" expected each of 0..{count - 1} once"
+                    )
+                partitions[partition] = node
+        except SilenceError as error:
+            raise RosterError(
+                f"{len(error.nodes)} of {count} supernodes did not say their partition within"
+                f" {limit_s:.0f} s; check that their ClientApp starts"
+            ) from None
+        if not silent:
+            break
+        if attempt == ATTEMPTS:
+            cause = next(iter(silent.values()))
+            raise RosterError(
+                f"{len(silent)} of {count} supernodes could not say their partition in"
+                f" {ATTEMPTS} attempts ({cause}); see the cause"
+            )
+        nodes = list(silent)
+        transport.recover()
+        transport.pause(PAUSE_S)
     if sorted(partitions) != list(range(count)):
         wrong = sorted(set(partitions) - set(range(count)))
         raise RosterError(f"supernodes hold partitions {wrong}; expected exactly 0..{count - 1}")

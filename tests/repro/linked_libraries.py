@@ -1,0 +1,89 @@
+"""The libraries of this environment in another one, without a download: their files, linked.
+
+An environment with the recorded versions takes minutes and gigabytes to install. Where this one has
+them all, only harness and plugins are other ones, and a library's files, as its `RECORD` lists them,
+can be linked: the other environment is complete, and nothing in it leads back here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib.metadata import Distribution, distributions
+from pathlib import Path, PurePosixPath
+
+from harness.machine.versions import HARNESS, installed_versions
+
+ENTRY_POINTS = "flowertune_harness"
+
+
+def has_all(versions: dict[str, str], constraints: Iterable[str]) -> bool:
+    """Return whether this environment has those versions, and no package as constraints forbid.
+
+    Args:
+        versions: distribution -> version, of which the harness's own does not count.
+        constraints: lines `name==version`; a package that is not installed breaks none.
+    """
+    wanted = {name: text for name, text in versions.items() if name != HARNESS}
+    found = installed_versions(wanted)
+    if any(found.get(name) != text for name, text in wanted.items()):
+        return False
+    pins = dict(line.strip().split("==", 1) for line in constraints if "==" in line)
+    others = installed_versions(pins)
+    return all(
+        others[name].partition("+")[0] == text.split()[0].partition("+")[0]
+        for name, text in pins.items()
+        if name in others and name not in versions
+    )
+
+
+def link_libraries(environment: Path) -> None:
+    """Link everything that is installed here, but for harness and plugins, into `environment`.
+
+    Args:
+        environment: a virtual environment of this Python, with nothing in it.
+    """
+    scripts = environment / "bin"
+    packages = environment / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"
+    seen: set[str] = set()
+    for distribution in distributions():
+        name = distribution.metadata["Name"].lower().replace("_", "-")
+        if name in seen or _is_own(distribution, name):
+            continue
+        seen.add(name)
+        for file in distribution.files or ():
+            source = Path(str(distribution.locate_file(file)))
+            if not source.is_file():
+                continue
+            if PurePosixPath(file).parts[:1] == ("..",):
+                if source.parent.name == "bin":
+                    _copy_script(source, scripts / source.name)
+            else:
+                _link(source, packages / file)
+
+
+def _is_own(distribution: Distribution, name: str) -> bool:
+    points = distribution.entry_points
+    return name == HARNESS or any(point.group == ENTRY_POINTS for point in points)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
+def _copy_script(source: Path, target: Path) -> None:
+    """Copy a program of a library, so that a script runs on the other environment's Python."""
+    content = source.read_bytes()
+    first, newline, rest = content.partition(b"\n")
+    if first.startswith(b"#!") and b"python" in first:
+        content = b"#!" + os.fsencode(target.with_name("python")) + newline + rest
+    target.write_bytes(content)
+    target.chmod(0o755)
