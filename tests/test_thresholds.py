@@ -98,6 +98,9 @@ HELD = {
         "tests/claims/importing/test_real_life.py::test_code_of_up_to_200_kb_is_read",
     "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
     "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",
+    "federation ATTEMPTS":
+        "tests/federation/serverapp/test_exchange.py"
+        "::test_a_client_that_dies_while_it_is_asked_its_partition_is_asked_again",
     "reproduce SHOWN":
         "tests/reproduce/test_dispute.py::test_three_tensors_are_named_and_the_rest_counted",
     "cli LONGEST_PATH": "tests/cli/test_cli.py::test_200_characters_of_a_path_are_shown",

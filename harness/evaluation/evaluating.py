@@ -27,16 +27,19 @@ def main(text: str) -> int:
 
         run = opened(Path(order.run_dir), order.spec, order.assets, order.device, order.untrained)
         refuse_absent_gpu(run.device, this_machine())
-        _settle(order.threads)
         if order.held_out is not None:
             from harness.evaluation.held_out import answer_held_out
 
+            _settle(order.threads)
             answers = answer_held_out(
                 run, order.held_out, order.threads, order.quiet, order.adapter_sha256
             )
             print(answers.canonical_json())
             return 0
-        scores = evaluate(run, order.key, order.quiet, order.threads, order.adapter_sha256)
+        scores = evaluate(
+            run, order.key, order.quiet, order.threads, order.adapter_sha256,
+            prepare=lambda: _settle(order.threads),
+        )  # fmt: skip
     except HarnessError as error:
         print(CarriedError.of(error).text())
         return error.exit_code

@@ -7,12 +7,41 @@ from pathlib import Path
 
 from harness.boards.challenge import Challenge
 from harness.document import sha256_file
-from harness.errors import EvaluationError
+from harness.document.safetensors_header import read_header
+from harness.errors import EvaluationError, HarnessError
 from harness.record.data import DataRecord
-from harness.record.file_names import ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from harness.sources.assets import Assets
 from harness.sources.models import model_files
 from harness.spec import RunSpec
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+
+
+def check_files(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return name -> shape of the adapter's tensors, from the header alone.
+
+    Raises:
+        EvaluationError: a file is missing, or the weights are a pickle or no safetensors file.
+    """
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        pickles = [item.name for item in folder.glob("*") if item.suffix in PICKLES]
+        if pickles:
+            raise EvaluationError(
+                f"{folder / pickles[0]}: a pickle can run code when it is read and is refused;"
+                f" save the adapter as {ADAPTER_WEIGHTS}"
+            )
+        raise EvaluationError(
+            f"{folder}: no {ADAPTER_WEIGHTS}; expected an adapter in peft's format"
+        )
+    if not (folder / ADAPTER_CONFIG).is_file():
+        raise EvaluationError(
+            f"{folder}: no {ADAPTER_CONFIG}; expected an adapter in peft's format"
+        )
+    try:
+        return read_header(folder / ADAPTER_WEIGHTS).shapes
+    except HarnessError as error:
+        raise EvaluationError(str(error)) from None
 
 
 def refuse_other_inputs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,10 +22,9 @@ from harness.document import (
     sha256_text,
     write_atomic,
 )
-from harness.errors import EvaluationError
-from harness.evaluation.inputs import refuse_other_inputs
+from harness.errors import EvaluationError, RecordError
+from harness.evaluation.inputs import check_files, refuse_other_inputs
 from harness.evaluation.journal import Journal
-from harness.evaluation.model.merged_adapter import check_files
 from harness.evaluation.proof import Proof
 from harness.evaluation.result_key import (
     DECODER_VERSION,
@@ -159,6 +158,7 @@ def evaluate(
     quiet: bool = False,
     threads: int = 1,
     adapter_sha256: str | None = None,
+    prepare: Callable[[], None] = lambda: None,
 ) -> Scores:
     """Evaluate what is still missing, write `scores.json` and return it.
 
@@ -168,6 +168,7 @@ def evaluate(
         quiet: print no progress.
         threads: processors to use.
         adapter_sha256: of the weights that the run made; None where nothing says so.
+        prepare: called before anything heavy is loaded: not where all rows and scores are there.
 
     Raises:
         EvaluationError: model, adapter or data are not the run's or cannot be used.
@@ -189,12 +190,15 @@ def evaluate(
             for task, official in sets.items()
             for suffix in (measure.suffix for measure in measures(run.protocol))
         }
+        if (kept := _kept_scores(run, wanted, sets, journals)) is not None:
+            return kept
+        prepare()
         try:
             results = _lm_eval_results(run, sets, journals, quiet, threads)
         finally:
             elapsed = _add_elapsed(folder, time.monotonic() - begin)
         scores = Scores(
-            scores=_scores(run, sets, journals, results),
+            scores=_scores(run, sets, journals, results["results"]),
             model_sha256=wanted.model_sha256,
             adapter_sha256=wanted.adapter_sha256,
             packages=wanted.packages,
@@ -203,6 +207,33 @@ def evaluate(
         )
         write_atomic(run.run_dir / SCORES, pretty_json(scores.model_dump(mode="json")))
         return scores
+
+
+def _kept_scores(
+    run: EvaluatedRun,
+    wanted: ResultKey,
+    sets: Mapping[str, OfficialSet],
+    journals: Mapping[tuple[str, str], Journal],
+) -> Scores | None:
+    """Return the scores of an evaluation that has ended, counted again from its proven rows.
+
+    lm-eval counted them when they were written, so it is not loaded again. None: a row is missing,
+    or what lies there is something else than these rows give.
+    """
+    if any(journal.missing for journal in journals.values()):
+        return None
+    try:
+        kept = read_document(Scores, run.run_dir / SCORES)
+    except RecordError:
+        return None
+    ours = kept.with_values(
+        scores=_scores(run, sets, journals, None),
+        model_sha256=wanted.model_sha256,
+        adapter_sha256=wanted.adapter_sha256,
+        packages=wanted.packages,
+        trust_remote_code=run.spec.model.trust_remote_code,
+    )
+    return kept if kept == ours else None
 
 
 def _contexts(official: OfficialSet, limit: int | None) -> tuple[str, ...]:
@@ -277,8 +308,9 @@ def _scores(
     run: EvaluatedRun,
     sets: Mapping[str, OfficialSet],
     journals: Mapping[tuple[str, str], Journal],
-    results: Mapping[str, Any],
+    results: Mapping[str, Any] | None,
 ) -> tuple[Score, ...]:
+    """Return the scores of finished rows; `results` are lm-eval's, by task, where it has run."""
     training = _training_examples(run)
     leaks = {
         task: _leak(training, official, run.spec.evaluation_rows) for task, official in sets.items()
@@ -291,15 +323,20 @@ def _scores(
             measure = Measure(
                 task=task,
                 metric=kind.metric,
-                protocol=(
-                    run.protocol.id if kind is OFFICIAL else f"{name}/{results['versions'][name]}"
-                ),
+                protocol=_protocol_name(run, kind, name),
                 generations_sha256=sha256_text(journal.finish()),
                 rows=[journal.rows[row] for row in range(len(journal.contexts))],
-                reported=results["results"][name],
+                reported=None if results is None else results[name],
             )
             scores.append(score(run.protocol, measure, leaks[task]))
     return tuple(scores)
+
+
+def _protocol_name(run: EvaluatedRun, kind: MeasureKind, name: str) -> str:
+    if kind is OFFICIAL:
+        return run.protocol.id
+    assert run.protocol.second is not None
+    return f"{name}/{run.protocol.second.version}"
 
 
 def _leak(training: list[Example], official: OfficialSet, limit: int | None) -> LeakCount:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -155,6 +157,28 @@ def test_what_is_there_is_not_generated_again(
     assert again.scores == first.scores
 
 
+def test_an_ended_evaluation_is_read_and_counted_again_without_a_library(run_dir: Path) -> None:
+    prepared = []
+
+    def again() -> tuple[Any, int]:
+        prepared.clear()
+        scores = evaluate(
+            subject(run_dir), EVALUATION_KEY, quiet=True, prepare=lambda: prepared.append(1)
+        )
+        return scores, len(prepared)
+
+    first, loads = again()
+    assert loads == 1
+    text = (run_dir / "scores.json").read_text()
+    assert again() == (first, 0)
+    assert (run_dir / "scores.json").read_text() == text
+    other = re.sub(r'"value": [0-9.]+', '"value": 0.123', text, count=1)
+    assert other != text
+    (run_dir / "scores.json").write_text(other)
+    last, loads = again()
+    assert (last.scores, loads) == (first.scores, 1)
+
+
 def test_another_adapter_gets_rows_of_its_own(
     run_dir: Path, save_adapter: Callable[..., Path]
 ) -> None:
@@ -216,6 +240,7 @@ ASKING = """
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from harness.evaluation.launch import evaluate_run
 
 evaluate_run(Path(sys.argv[1]), threads=1, quiet=True)

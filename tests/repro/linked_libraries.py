@@ -1,8 +1,8 @@
 """The libraries of this environment in another one, without a download: their files, linked.
 
 An environment with the recorded versions takes minutes and gigabytes to install. Where this one has
-them all, only harness and plugins are other ones, and a library's files, as its `RECORD` lists them,
-can be linked: the other environment is complete, and nothing in it leads back here.
+them all, only harness and plugins are other ones: what a library's `RECORD` lists is linked. The
+other environment is complete, and nothing in it leads back here.
 """
 
 from __future__ import annotations

@@ -716,7 +716,7 @@ def theirs(**other: Any) -> Change:
         (theirs(start=0.1), 0),
         (theirs(together=None, unmoved=None), 0),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__qualname__", "").split(".")[0] or str(value),
 )
 def test_what_was_measured_of_a_round_is_what_its_strategy_lets_be_measured(
     change: Change, found: int

@@ -11,12 +11,11 @@ from typing import Any
 
 import torch
 
-from harness.document.safetensors_header import read_header
-from harness.errors import EvaluationError, HarnessError
+from harness.errors import EvaluationError
+from harness.evaluation.inputs import check_files
 from harness.evaluation.model.base_model import Base, one_line
 from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 PLAIN_STARTS = ("gaussian", "orthogonal")
 """Named LoRA initialisations that leave the base alone; the others move it before training."""
 LISTED = 4
@@ -68,32 +67,6 @@ def merge_adapter(base: Base, folder: Path) -> None:
     model.eval()
     base.model = model.merge_and_unload()
     base.model.eval().requires_grad_(False)
-
-
-def check_files(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return name -> shape of the adapter's tensors, from the header alone.
-
-    Raises:
-        EvaluationError: a file is missing, or the weights are a pickle or no safetensors file.
-    """
-    if not (folder / ADAPTER_WEIGHTS).is_file():
-        pickles = [item.name for item in folder.glob("*") if item.suffix in PICKLES]
-        if pickles:
-            raise EvaluationError(
-                f"{folder / pickles[0]}: a pickle can run code when it is read and is refused;"
-                f" save the adapter as {ADAPTER_WEIGHTS}"
-            )
-        raise EvaluationError(
-            f"{folder}: no {ADAPTER_WEIGHTS}; expected an adapter in peft's format"
-        )
-    if not (folder / ADAPTER_CONFIG).is_file():
-        raise EvaluationError(
-            f"{folder}: no {ADAPTER_CONFIG}; expected an adapter in peft's format"
-        )
-    try:
-        return read_header(folder / ADAPTER_WEIGHTS).shapes
-    except HarnessError as error:
-        raise EvaluationError(str(error)) from None
 
 
 def check_fit(model: Any, shapes: dict[str, tuple[int, ...]], folder: Path) -> None:

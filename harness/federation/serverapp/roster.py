@@ -8,6 +8,7 @@ from flwr.app import RecordDict
 
 from harness.document import canonical_json, sha256_text
 from harness.errors import RosterError
+from harness.federation.serverapp.client_requests import RETRY_PAUSE_S
 from harness.federation.serverapp.reply_checks import read_error
 from harness.federation.serverapp.transport import SilenceError, Transport
 from harness.federation.wire.names import HARNESS_RECORD, QUERY_ROSTER
@@ -17,11 +18,8 @@ CONNECT_LIMIT_S = 600.0
 and took more than 120 s on two cores that ten other processes wanted."""
 
 ATTEMPTS = 4
-"""How often a node is asked whose client process died: three deaths while a run starts are survived,
-as three of a training client are by the default retries and the first attempt."""
-
-PAUSE_S = 1.0
-"""Pause before a node is asked again."""
+"""How often a node is asked whose client process dies. A death costs one, and the processes that
+Ray starts in its place can be killed as well."""
 
 
 def ask_roster(
@@ -78,7 +76,7 @@ def ask_roster(
             )
         nodes = list(silent)
         transport.recover()
-        transport.pause(PAUSE_S)
+        transport.pause(RETRY_PAUSE_S)
     if sorted(partitions) != list(range(count)):
         wrong = sorted(set(partitions) - set(range(count)))
         raise RosterError(f"supernodes hold partitions {wrong}; expected exactly 0..{count - 1}")

@@ -59,14 +59,16 @@ def test_a_silent_supernode_is_missed_within_a_limit(
 def test_a_client_that_dies_while_it_is_asked_its_partition_is_asked_again(
     small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roster, "PAUSE_S", 0.0)
+    monkeypatch.setattr(roster, "RETRY_PAUSE_S", 0.0)
     grid = LocalGrid(4)
     grid.deaths = {1: roster.ATTEMPTS - 1, 3: 1}
     expected = serve(small, tmp_path / "quiet").digests
     assert serve(small, tmp_path / "disturbed", grid).digests == expected
     grid = LocalGrid(4)
     grid.deaths = {1: roster.ATTEMPTS}
-    with pytest.raises(RosterError, match=r"1 of 4 .* in 4 attempts \(the process that ran it died"):
+    with pytest.raises(
+        RosterError, match=r"1 of 4 .* in 4 attempts \(the process that ran it died"
+    ):
         serve(small, tmp_path / "dead", grid)
 
 
