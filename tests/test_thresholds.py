@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIMITS = "tests/verify/test_limits.py::test_a_limit_holds_from_both_sides"
 DOCUMENTS = "tests/document/test_document_limits.py::"
 CLAIMS = "tests/claims/test_claim_limits.py::"
+REAL_LIFE = "tests/claims/importing/test_real_life.py::"
 PLANS = "tests/planning/test_planning_limits.py::"
 SHOWN = "tests/leaderboard/test_shown.py::"
 
@@ -96,6 +97,9 @@ HELD = {
         "tests/claims/importing/test_real_life.py::test_a_key_may_have_64_parts",
     "claims MAX_CODE_BYTES":
         "tests/claims/importing/test_real_life.py::test_code_of_up_to_200_kb_is_read",
+    "claims MOST_BAD_LINES": f"{REAL_LIFE}test_a_configuration_is_read_without_20_bad_lines",
+    "claims MAX_MENDED_CHARACTERS": f"{REAL_LIFE}test_a_long_configuration_is_not_mended",
+    "claims MOST_RUNS": f"{REAL_LIFE}test_forty_runs_are_told_apart",
     "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
     "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",
     "federation ATTEMPTS":

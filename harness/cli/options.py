@@ -11,7 +11,7 @@ import click
 from harness.errors import UsageError
 from harness.planning.recipe_files import PROJECT, read_recipe
 from harness.planning.resolve import Request
-from harness.planning.settings.keys import SHORT
+from harness.planning.settings.keys import meant_by
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 """Type of an option that names a folder, which need not exist."""
@@ -60,9 +60,9 @@ def request_of(plugin: str | None, file: Path | None, **options: Any) -> Request
         UsageError: neither is named, or both; or what `read_recipe` raises.
     """
     for option in options.get("overrides", ()):
-        short = option.partition("=")[0].strip().lower().replace("-", "_")
-        if short in SHORT:
-            click.echo(f"--set {short} is taken for {SHORT[short]}", err=True)
+        key = option.partition("=")[0].strip()
+        if meant := meant_by(key.replace("-", "_")):
+            click.echo(f"--set {key} is taken for {meant}", err=True)
     if file is None:
         if plugin is None:
             raise UsageError("missing --plugin P[/R], or a recipe's file; see: harness plugins")

@@ -17,6 +17,7 @@ from harness.errors import EvaluationError
 from harness.evaluation.decoder.cache_memory import cache_bytes
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.loglikelihood import Labels, Weighed, units, weigh
+from harness.evaluation.decoder.own_attention import OwnAttention
 from harness.evaluation.decoder.prompts import RowPlan, plan_alone, plan_rows
 from harness.evaluation.decoder.row_state import Ended, Rules
 from harness.evaluation.decoder.threads import DecoderPool
@@ -138,7 +139,11 @@ class Engine:
         several = min(self._threads, MAX_DECODERS, fitting // MIN_LINES, self._rows)
         count = max(several, 1) if kind == "cpu" else 1
         lines = min(fitting // count, MAX_LINES[kind], max(math.ceil(self._rows / count), 1))
-        sets = [WorkingSet(self.base.model, shape, lines) for _ in range(count)]
+        model = self.base.model
+        sets = [
+            OwnAttention(model, lines) if self.base.own_code else WorkingSet(model, shape, lines)
+            for _ in range(count)
+        ]
         self.pool = DecoderPool([Decoder(item, self._rules) for item in sets], self._threads)
         return self.pool
 

@@ -33,6 +33,7 @@ from harness.planning.settings.overrides import (
     apply_to_recipe,
     parse_overrides,
 )
+from harness.planning.settings.targets import with_named_targets
 from harness.planning.smoke import smoke_model, smoke_training
 from harness.plugins import (
     Components,
@@ -135,6 +136,7 @@ def resolve(
     written = _written(plugin, recipe, overrides)
     with _blaming(written, "model"):
         chosen, model_plugin = _model(recipe, plugin, overrides, hub_models)
+    recipe = recipe.with_values(peft=with_named_targets(recipe.peft, chosen))
     with _blaming(written, "peft", "name"):
         method = find_peft_method(recipe.peft.name, plugin_name)
     with _blaming(written, "strategy", "name"):

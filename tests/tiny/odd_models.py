@@ -78,11 +78,33 @@ def odd_model(kind: str, device: str = "cpu") -> Any:
     return model
 
 
+def _copy_tokenizer(source: Path, folder: Path) -> None:
+    for path in source.iterdir():
+        if path.name.startswith(("tokenizer", "special_tokens", "chat_template")):
+            shutil.copy(path, folder)
+
+
 def make_odd_model(kind: str, tokenizer_of: Path, folder: Path) -> Path:
     """Write a family's small model, with the tokenizer of another folder, as a mirror has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in tokenizer_of.iterdir():
-        if path.name.startswith(("tokenizer", "special_tokens", "chat_template")):
-            shutil.copy(path, folder)
+    _copy_tokenizer(tokenizer_of, folder)
     odd_model(kind).save_pretrained(folder)
+    return folder
+
+
+OWN_CODE = "internlm3"
+"""The family whose models bring code of their own."""
+
+
+def make_own_code_model(tokenizer_of: Path, folder: Path) -> Path:
+    """Write a small model that brings its own code, `modeling_own.py`, as a mirror has it."""
+    import torch
+    from modeling_own import OwnConfig, OwnForCausalLM
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy_tokenizer(tokenizer_of, folder)
+    OwnConfig.register_for_auto_class()
+    OwnForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+    torch.manual_seed(11)
+    OwnForCausalLM(OwnConfig(eos_token_id=0)).save_pretrained(folder)
     return folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from harness.claims.importing.adapter_settings import read_adapter_config, read_
 from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.config import merged, read_config
 from harness.claims.importing.evaluation_command import unofficial_options
-from harness.claims.importing.evaluations import read_sets
+from harness.claims.importing.evaluations import published_runs, read_sets
 from harness.claims.importing.project import Project, open_project
-from harness.claims.importing.readme import Readme, read_readme
+from harness.claims.importing.readme import Readme, part_of_run, read_readme
 from harness.claims.importing.score_tables import Hints
 from harness.claims.importing.traffic import read_traffic
 from harness.claims.record import ClaimedConfig, ClaimRecord, SettingsSource
@@ -55,10 +55,12 @@ def import_project(
     board = choose_board(project, config.dataset, challenge)
     evaluated = read_sets(project, board, run, unread)
     fractions = tuple((s.task, s.fraction.text) for s in evaluated if s.fraction is not None)
-    readme = _readmes(project, app, board, Hints(config.model, run, fractions), unread)
-    settings = merged(config, *(item.values for item in readme.sources))
+    runs = published_runs(project, board).keys()
+    readme = _readmes(project, app, board, Hints(config.model, run, fractions), runs, unread)
+    # What a README states of this run alone is nearer to it than a file that all runs share.
+    settings = merged(*readme.own, config, *(item.values for item in readme.sources))
     sets = tuple(item.with_values(percent=readme.percents.get(item.task)) for item in evaluated)
-    traffic = read_traffic(project, readme.traffic, run, config.rounds, unread)
+    traffic = read_traffic(project, readme.traffic, run, settings.rounds, unread)
     return ClaimRecord(
         name=name or claim_name(folder),
         imported=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -78,15 +80,28 @@ def import_project(
     )
 
 
-def _readmes(project: Project, app: str, board: Board, hints: Hints, unread: list[str]) -> Readme:
+def _readmes(
+    project: Project, app: str, board: Board, hints: Hints, runs: Collection[str], unread: list[str]
+) -> Readme:
     """Return what the READMEs say: the project's first, then its app's, then the evaluation's.
 
     Upstream's own README of the evaluation states no score and no figure, so what is found in an
     evaluation's README is the participant's.
+
+    Args:
+        project: its files.
+        app: the file that configures the run.
+        board: whose sets to look for.
+        hints: to choose among rows of several models or runs.
+        runs: the names of all evaluated runs; sections of others are left out.
+        unread: collects what is ambiguous.
     """
     found = Readme()
     for file in _readme_files(project, app):
-        item = read_readme(project.text(file), file, board, hints, unread)
+        text, own = part_of_run(project.text(file), hints.run, runs)
+        item = read_readme(text, file, board, hints, unread)
+        if own:
+            found.own = (*found.own, *(part.values for part in item.sources))
         if not _evaluates(file):
             found.sources = (*found.sources, *item.sources)
         if not found.percents:

@@ -15,6 +15,12 @@ from harness.errors import RecordError, UsageError
 
 CONFIG = r"pyproject[^/]*\.toml"
 
+BAD_LINE = re.compile(r"not TOML \(.*(?:at line ([0-9]{1,9}), column|at end of document)")
+"""What tomllib says of the place. Source: CPython `tomllib/_parser.py`, `suffixed_err_msg`."""
+MOST_BAD_LINES = 20
+MAX_MENDED_CHARACTERS = 200_000
+"""A file is parsed once for each bad line; the longest pyproject.toml seen has 6,000 characters."""
+
 
 def read_config(
     project: Project, run: str | None, challenge: str | None, unread: list[str]
@@ -34,7 +40,7 @@ def read_config(
     apps: dict[str, dict[str, Any]] = {}
     for name in project.find(CONFIG):
         try:
-            table = parse_toml(project.text(name), name)
+            table = readable_toml(project.text(name), name, unread)
         except RecordError as error:
             unread.append(str(error))
             continue
@@ -48,6 +54,39 @@ def read_config(
     for other in apps.keys() - {name}:
         project.digests.pop(other, None)
     return name, from_flwr(apps[name], name, unread)
+
+
+def readable_toml(text: str, name: str, unread: list[str]) -> dict[str, Any]:
+    """Return what a TOML file holds, lines that are no TOML left out and named.
+
+    Published files have such lines: a letter after the last, the marks of a merge.
+
+    Args:
+        text: the file.
+        name: of the file.
+        unread: collects the lines' numbers.
+
+    Raises:
+        RecordError: more than `MOST_BAD_LINES` lines are no TOML, or it is refused whole.
+    """
+    lines, bad = text.split("\n"), list[int]()
+    while True:
+        try:
+            table = parse_toml("\n".join(lines), name)
+        except RecordError as error:
+            at = BAD_LINE.search(str(error))
+            if at is None or len(bad) == MOST_BAD_LINES or len(text) > MAX_MENDED_CHARACTERS:
+                raise
+            written = [number for number, line in enumerate(lines, 1) if line.strip()]
+            number = int(at[1]) if at[1] else written[-1]
+            if number in bad or number > len(lines):
+                raise
+            bad.append(number)
+            lines[number - 1] = ""
+            continue
+        if bad:
+            unread.append(f"{name}: no TOML and left out: line {', '.join(map(str, sorted(bad)))}")
+        return table
 
 
 def _chosen(apps: Mapping[str, dict[str, Any]], run: str | None, challenge: str | None) -> str:

@@ -31,6 +31,14 @@ def read_sets(
     Raises:
         UsageError: several runs and no choice.
     """
+    found = published_runs(project, board)
+    chosen = choose_run({name: set(tasks) for name, tasks in found.items()}, run, project.folder)
+    ours = found.get(chosen, {}) if chosen is not None else {}
+    return tuple(_one_set(project, board, task, ours.get(task, {}), unread) for task in board.rows)
+
+
+def published_runs(project: Project, board: Board) -> dict[str, dict[str, dict[str, str]]]:
+    """Return run -> evaluation set -> kind -> file, of all evaluation files of a project."""
     reader = reader_of(board.id)
     found: dict[str, dict[str, dict[str, str]]] = {}
     for task in board.rows:
@@ -38,9 +46,7 @@ def read_sets(
             for match in project.matching(pattern):
                 files = found.setdefault(match["run"] or "results", {}).setdefault(task, {})
                 files[kind] = match.string
-    chosen = choose_run({name: set(tasks) for name, tasks in found.items()}, run, project.folder)
-    ours = found.get(chosen, {}) if chosen is not None else {}
-    return tuple(_one_set(project, board, task, ours.get(task, {}), unread) for task in board.rows)
+    return found
 
 
 def file_patterns(reader: Reader, task: str) -> dict[str, str]:

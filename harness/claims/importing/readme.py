@@ -5,7 +5,9 @@ What is ambiguous (two tables that differ, rows of several models) is left out a
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,7 +24,7 @@ from harness.claims.importing.score_tables import (
     traffic_cells,
     with_unit,
 )
-from harness.claims.importing.stated_settings import read_costs, readme_sources
+from harness.claims.importing.stated_settings import FENCE, read_costs, readme_sources
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 
 UNIT = r"(MB|GB|MiB|GiB|Megabytes|Gigabytes)\b"
@@ -33,6 +35,9 @@ TRAFFIC = re.compile(
     re.IGNORECASE,
 )
 """A figure of communication; Markdown's marks are taken away before."""
+
+MOST_RUNS = 40
+"""Runs of one project that are told apart in a README; the most seen are four."""
 
 
 @dataclass
@@ -46,6 +51,8 @@ class Readme:
     row_model: str | None = None
     """The model that the caption of the chosen row of scores names."""
     sources: tuple[SettingsSource, ...] = ()
+    own: tuple[ClaimedConfig, ...] = ()
+    """Settings out of a README that has a section of the run that is read, and of others."""
 
     @property
     def settings(self) -> ClaimedConfig:
@@ -76,6 +83,55 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
             found.average = percent(row.average, row, file)
     found.traffic = _traffic(text, row, hints, file, unread)
     return found
+
+
+HEADING = re.compile(r"^(#{1,4})[ \t]", re.MULTILINE)
+
+
+def part_of_run(text: str, run: str | None, runs: Collection[str]) -> tuple[str, bool]:
+    """Return a README without the sections of other runs, and whether the run has its own.
+
+    A section is a run's where it names that run and no other, at the highest level of headings at
+    which this is so: below `### 10 rounds` and `### 100 rounds`, each with its settings and the
+    name of its evaluation, stand two runs of one project.
+
+    Args:
+        text: the whole README.
+        run: the name of its evaluation files, or None.
+        runs: the names of all.
+    """
+    if run is None or len(runs) < 2:
+        return text, False
+    # A comment in a code block is no heading.
+    prose = FENCE.sub(lambda block: " " * len(block[0]), text)
+    headings = [(len(match[1]), match.start()) for match in HEADING.finditer(prose)]
+    for level in range(1, 5):
+        starts = [start for depth, start in headings if depth <= level]
+        cuts = [0, *starts, len(text)]
+        sections = [text[a:b] for a, b in itertools.pairwise(cuts)]
+        named = [_runs_in(section, runs) for section in sections]
+        if {run} in named and any(found and run not in found for found in named):
+            kept = (
+                s for s, found in zip(sections, named, strict=True) if not found or run in found
+            )
+            return "".join(kept), True
+    return text, False
+
+
+def _runs_in(text: str, runs: Collection[str]) -> set[str]:
+    """Return the runs that a text names; `x_r10` stands in `x_r10_long` only where that is none."""
+    places: list[tuple[int, int, str]] = []
+    for run in sorted(runs)[:MOST_RUNS]:
+        words = re.findall(r"[A-Za-z0-9]+", run)
+        pattern = r"[\W_]{0,3}".join(words)
+        if words:
+            found = re.finditer(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", text)
+            places += [(*match.span(), run) for match in found]
+    return {
+        run
+        for begin, end, run in places
+        if not any(b <= begin and end <= e and (b, e) != (begin, end) for b, e, _ in places)
+    }
 
 
 def percent(value: str, row: ScoreRow, file: str) -> Quote:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -35,6 +35,13 @@ times the rate of one of 32, one of 256 no faster. On a GPU not measured."""
 
 class Stopped(Exception):  # noqa: N818  # nothing went wrong
     """Raised in a decoder's thread when its working set was told to stop."""
+
+
+class Stored(Protocol):
+    """What lines hold."""
+
+    def copy_line(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` slots of line `source` over those of line `target`."""
 
 
 class WorkingSet:
@@ -53,9 +60,14 @@ class WorkingSet:
         self.step_tokens = STEP_TOKENS[self.device.type]
         self.cache = RowCache(shape, lines, self.device)
         self._cache_argument = cache_argument(model)
+        self._group = model.config.num_attention_heads // shape.kv_heads
+        self._start(lines, self.cache)
+
+    def _start(self, lines: int, stored: Stored) -> None:
+        """Begin with free lines that hold nothing."""
+        self._stored = stored
         self.stopped = False
         """Set from another thread: the next forward pass is not begun."""
-        self._group = model.config.num_attention_heads // shape.kv_heads
         self._free = sorted(range(lines), reverse=True)
         self._held: list[tuple[int, ...]] = [()] * lines
         """The prompt's tokens that each line holds from slot 0 on. A row that has left leaves its
@@ -86,7 +98,7 @@ class WorkingSet:
         # The lowest free line: rows at work stay neighbours, and neighbours attend in one block.
         line = self._free.pop()
         if shared[line] < best:
-            self.cache.copy_line(shared.index(best), line, best)
+            self._stored.copy_line(shared.index(best), line, best)
         self._held[line] = tuple(prompt[:best])
         self._begun[line] = tuple(prompt)
         return line, best
@@ -145,10 +157,14 @@ class WorkingSet:
             step=step,
             row_cache=self.cache,
         ).logits[0]
+        self._hold_what_begun()
+        return logits.float()
+
+    def _hold_what_begun(self) -> None:
+        """Count what the pass has computed: prompts that were admitted are there from now on."""
         for line, prompt in self._begun.items():
             self._held[line] = prompt
         self._begun.clear()
-        return logits.float()
 
 
 def common_prefix(held: Sequence[int], prompt: Sequence[int]) -> int:

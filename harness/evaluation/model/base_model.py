@@ -34,6 +34,8 @@ class Base:
     """transformers causal language model, float32, eval mode."""
     tokenizer: Any
     eos_id: int
+    own_code: bool = False
+    """Whether code out of the model's folder may run: its attention is then its own."""
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -73,7 +75,7 @@ def load_base(
             has no EOS, or the model's generation config asks for something other than greedy
             decoding and the record does not say so.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     torch.manual_seed(seed)
     try:
@@ -97,21 +99,26 @@ def load_base(
         raise EvaluationError(
             f"{folder}: the tokenizer has no EOS token; upstream's script needs one"
         )
+    if not hasattr(model, "generation_config"):  # code of its own, from before transformers 4.50
+        model.generation_config = GenerationConfig.from_model_config(model.config)
     if not noted:
         check_greedy(model.generation_config, str(folder), told_greedy)
     model.eval().requires_grad_(False)
     model.to(device)
     quantize_once(model)
-    return Base(model, tokenizer, int(tokenizer.eos_token_id))
+    return Base(model, tokenizer, int(tokenizer.eos_token_id), trust_remote_code)
 
 
-def _attention(folder: Path, trust_remote_code: bool) -> str:
-    """Return whose attention a model is loaded with: torch's, which cannot bound its scores."""
+def _attention(folder: Path, trust_remote_code: bool) -> str | None:
+    """Return whose attention a model is loaded with: torch's, which cannot bound its scores.
+
+    None, where code out of the folder may run: what that code chooses.
+    """
+    if trust_remote_code:
+        return None
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=trust_remote_code
-    )
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
     return "eager" if getattr(config, "attn_logit_softcapping", None) else "sdpa"
 
 

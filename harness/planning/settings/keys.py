@@ -7,6 +7,7 @@ any spelling (`NUM_SUPERNODES`, `options.num-supernodes`, `static.dataset.name`)
 
 from __future__ import annotations
 
+from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.document import Document
 from harness.errors import UsageError, did_you_mean
 from harness.recipe import DataSpec, Prompt, TrainSpec
@@ -49,20 +50,63 @@ SHORT = {
     "r": "peft.r",
     "rank": "peft.r",
     "lora_r": "peft.r",
+    "lora_rank": "peft.r",
+    "lora.r": "peft.r",
     "alpha": "peft.alpha",
     "lora_alpha": "peft.alpha",
+    "lora.alpha": "peft.alpha",
     "dropout": "peft.dropout",
     "lora_dropout": "peft.dropout",
     "target_modules": "peft.target_modules",
+    "lora_target_modules": "peft.target_modules",
     "batch": "batch_size",
+    "bs": "batch_size",
+    "per_device_train_batch_size": "batch_size",
+    "grad_accum": "gradient_accumulation_steps",
     "steps": "max_steps",
+    "local_steps": "max_steps",
+    "num_rounds": "rounds",
+    "fraction_fit": "fraction",
+    "fraction_train": "fraction",
+    "max_length": "seq_length",
+    "max_seq_length": "seq_length",
+    "optim": "optimizer",
+    "quantization": "model.quantization",
+    "dtype": "model.dtype",
 }
-"""Short names that people type -> the setting's own."""
+"""Short names that people type, and other libraries' names -> the setting's own."""
 
+_RENAMED = {
+    "model": "model",
+    "quantization": "model.quantization",
+    "rank": "peft.r",
+    "alpha": "peft.alpha",
+    "targets": "peft.target_modules",
+}
+TEMPLATE = {
+    key.replace("-", "_"): _RENAMED.get(setting, setting)
+    for setting, keys in TEMPLATE_KEYS.items()
+    for key in keys
+    if (setting in _RENAMED or setting in TrainSpec.model_fields)
+    and key.partition(".")[0] not in ("strategy", "peft")
+}
+"""Keys of a FlowerTune project's run config, `-` as `_` -> the setting's own; not those that begin
+as the parameters of a component do."""
+
+EPOCHS = "a client trains a number of optimizer steps in each round; set max_steps"
+SCHEDULES = "set round_schedule, over the rounds, or step_schedule, within one"
+METHOD = "LoRA and DoRA are PEFT methods; set peft=standard/dora"
 NO_SETTING = {
-    "epochs": "a client trains a number of optimizer steps in each round; set max_steps",
-    "num_epochs": "a client trains a number of optimizer steps in each round; set max_steps",
-    "num_train_epochs": "a client trains a number of optimizer steps in each round; set max_steps",
+    "epochs": EPOCHS,
+    "num_epochs": EPOCHS,
+    "local_epochs": EPOCHS,
+    "num_train_epochs": EPOCHS,
+    "scheduler": SCHEDULES,
+    "lr_scheduler": SCHEDULES,
+    "lr_scheduler_type": SCHEDULES,
+    "warmup_ratio": "set warmup_steps, the first steps of each round",
+    "use_dora": METHOD,
+    "model.lora.peft_use_dora": METHOD,
 }
 """Names that people type for what there is not -> what there is."""
 
@@ -87,6 +131,17 @@ def static_value(key: str) -> str | None:
         if (bare := _bare(text)) in STATIC_KEYS:
             return STATIC_KEYS[bare]
     return None
+
+
+def meant_by(key: str) -> str | None:
+    """Return the setting that a short name, or a key of the template, is taken for, or None.
+
+    Args:
+        key: as it is typed, with `-` as `_`.
+    """
+    name = key.lower()
+    found = SHORT.get(name.removeprefix("train.")) or TEMPLATE.get(name)
+    return None if found in (name, name.removeprefix("train.")) else found
 
 
 def recipe_path(key: str) -> str:

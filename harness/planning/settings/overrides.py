@@ -15,7 +15,7 @@ from harness.components import ModelSpec
 from harness.document import Document, canonical_json
 from harness.document.plain_values import why_not_plain
 from harness.errors import UsageError
-from harness.planning.settings.keys import SHORT, recipe_path, static_value
+from harness.planning.settings.keys import meant_by, recipe_path, static_value
 from harness.recipe import COMPONENT, MODEL, Recipe
 
 K = TypeVar("K", bound=Document)
@@ -62,7 +62,7 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
         if aim := static_value(key):
             static.append((option, aim))
             continue
-        path = recipe_path(SHORT.get(key.lower(), key))
+        path = recipe_path(meant_by(key) or key)
         if path in values:
             raise UsageError(f"--set {key}: given twice; keep one")
         value = parse_value(text.strip())
@@ -78,19 +78,24 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
     return Overrides(values, tuple(static))
 
 
-BARE_LIST = re.compile(r"\[[ ]*[\w./-]+(?:[ ]*,[ ]*[\w./-]+)*[ ]*,?[ ]*\]")
-"""A list as people write it, without quotes: `[q_proj, v_proj]`."""
+BARE_LIST = re.compile(r"[\[(][ ]*[\w./-]+(?:[ ]*,[ ]*[\w./-]+)*[ ]*,?[ ]*[\])]")
+"""A list as people write it, without quotes: `[q_proj, v_proj]`, `(q_proj, v_proj)`."""
 
 
 def parse_value(text: str) -> Any:
-    """Return a TOML value (`3`, `1e-4`, `true`, `["a"]`), a list of bare words, or the text."""
+    """Return a TOML value (`3`, `1e-4`, `["a"]`), a list as people write it, or the text.
+
+    A list may have bare words, in brackets or parentheses, or quoted texts and no brackets.
+    """
     try:
         # In a list on one line, so that neither a comment nor a second line is taken for TOML.
         found = tomllib.loads(f"value = [{text}]")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):
         bare = BARE_LIST.fullmatch(text)
-        return [word for word in re.split(r"[\[\], ]+", text) if word] if bare else text
+        return [word for word in re.split(r"[\[\](), ]+", text) if word] if bare else text
     items = found.pop("value")
+    if not found and len(items) > 1 and all(isinstance(item, str) for item in items):
+        return items
     return text if found or len(items) != 1 or text.endswith(",") else items[0]
 
 

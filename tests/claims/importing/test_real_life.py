@@ -11,6 +11,8 @@ from plain_project import CODE, accuracies, config, project
 
 from harness.claims.findings import claim_findings
 from harness.claims.importing.claim import import_project
+from harness.claims.importing.config import MAX_MENDED_CHARACTERS
+from harness.claims.importing.readme import part_of_run
 from harness.claims.record import ClaimRecord
 from harness.errors import UsageError
 
@@ -443,3 +445,67 @@ def test_code_of_up_to_200_kb_is_read(size_bytes: int, read: bool, tmp_path: Pat
     code += "#" * (size_bytes - len(code))
     claim = import_project(project(tmp_path, {"app/models.py": code}))
     assert (claim.config.dora is True) is read
+
+
+SECTIONS = """# Two runs
+
+### After {few} rounds
+
+`num-server-rounds = {few}`
+
+```
+# our-{first}
+```
+
+### After {many} rounds
+
+`num-server-rounds = {many}`
+
+```
+# our-{second}
+```
+"""
+
+
+@pytest.mark.parametrize(("run", "rounds"), [("our_r10", 10), ("our_r100", 100)])
+def test_a_section_that_names_a_run_is_that_run_s_alone(
+    run: str, rounds: int, tmp_path: Path
+) -> None:
+    readme = SECTIONS.format(few=10, many=100, first="r10", second="r100")
+    files = {"pyproject.toml": config(rounds=100), "README.md": readme}
+    files |= accuracies("our_r10", fpb=0.5) | accuracies("our_r100", fpb=0.6)
+    claim = import_project(project(tmp_path, files), run=run)
+    assert claim.config.rounds == rounds
+    assert ("setting rounds" in contradictions(claim)) is (rounds == 10)
+    assert not any("which one is not certain" in item for item in claim.unread)
+
+
+def test_sections_that_name_no_run_are_everybody_s(tmp_path: Path) -> None:
+    files = {"README.md": "### One\n\n- Rank: 8\n\n### Two\n\n- Alpha: 64\n"}
+    files |= accuracies("a_1", fpb=0.5) | accuracies("a_2", fpb=0.6)
+    claim = import_project(project(tmp_path, files), run="a_1")
+    assert {"setting alpha"} == contradictions(claim).keys()
+
+
+@pytest.mark.parametrize(("runs", "told"), [(40, True), (41, False)])
+def test_forty_runs_are_told_apart(runs: int, told: bool, tmp_path: Path) -> None:
+    names = [f"run_{number:02}" for number in range(runs)]
+    readme = SECTIONS.format(few=10, many=100, first="run_00", second=names[-1])
+    found = part_of_run(readme.replace("our-", ""), names[-1], names)
+    assert found[1] is told
+
+
+@pytest.mark.parametrize(("bad", "read"), [(1, True), (20, True), (21, False)])
+def test_a_configuration_is_read_without_20_bad_lines(bad: int, read: bool, tmp_path: Path) -> None:
+    text = config(rank=32) + "<<<<<<< HEAD\n" * (bad - 1) + "t"
+    claim = import_project(project(tmp_path, {"pyproject.toml": text}), challenge="finance")
+    assert claim.config.rank == (32 if read else None)
+    assert any("no TOML and left out: line" in item for item in claim.unread) is read
+
+
+@pytest.mark.parametrize(("more", "read"), [(0, True), (1, False)])
+def test_a_long_configuration_is_not_mended(more: int, read: bool, tmp_path: Path) -> None:
+    text = config(rank=32) + "#"
+    text += "x" * (MAX_MENDED_CHARACTERS + more - len(text) - 2) + "\nt"
+    claim = import_project(project(tmp_path, {"pyproject.toml": text}), challenge="finance")
+    assert (claim.config.rank == 32) is read

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from odd_models import KINDS, WINDOW, make_odd_model
+from odd_models import KINDS, OWN_CODE, WINDOW, make_odd_model, make_own_code_model
 
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.loglikelihood import Labels, weigh
+from harness.evaluation.decoder.own_attention import OwnAttention
 from harness.evaluation.decoder.prompts import plan_rows
 from harness.evaluation.decoder.row_state import Rules
 from harness.evaluation.decoder.working_set import WorkingSet
@@ -51,11 +52,17 @@ def plain(model: Any, tokenizer: Any, texts: list[str]) -> list[list[int]]:
     return rows
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, OWN_CODE])
 def test_rows_get_the_tokens_and_labels_the_weights_that_transformers_gives(
     model_dir: Path, tmp_path: Path, kind: str
 ) -> None:
-    base = load_base(make_odd_model(kind, model_dir, tmp_path), "cpu", seed=1)
+    own = kind == OWN_CODE
+    folder = (
+        make_own_code_model(model_dir, tmp_path)
+        if own
+        else make_odd_model(kind, model_dir, tmp_path)
+    )
+    base = load_base(folder, "cpu", seed=1, trust_remote_code=own)
     pad = add_pad(base.model, base.tokenizer)
     texts = prompts(8)
     expected = [
@@ -69,7 +76,8 @@ def test_rows_get_the_tokens_and_labels_the_weights_that_transformers_gives(
     weights = [_weight(base.model, plans[3].ids, choice) for choice in choices]
 
     prepare(base)
-    working_set = WorkingSet(base.model, base.cache_shape(MAX_LENGTH + 1), 5)
+    shape = base.cache_shape(MAX_LENGTH + 1)
+    working_set = OwnAttention(base.model, 5) if own else WorkingSet(base.model, shape, 5)
     decoder = Decoder(working_set, Rules(pad, frozenset({base.eos_id}), lambda plan, ids: False))
     for done in decoder.decode(list(enumerate(plans))):
         ignored = (pad, base.eos_id)

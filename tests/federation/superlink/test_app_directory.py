@@ -52,6 +52,25 @@ def test_an_app_that_flower_builds(small: TinyRun, tmp_path: Path) -> None:
     assert read_document(RunSpec, tmp_path / APP_PACKAGE / "spec.json") == small.spec
 
 
+# As above.
+@pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
+def test_a_model_of_every_family_is_exported_as_what_it_is(small: TinyRun, tmp_path: Path) -> None:
+    """The app that Flower builds holds the family's spec, and its reader makes the same shapes."""
+    from flwr.cli.build import build_fab_from_disk
+    from odd_models import KINDS, odd_spec
+
+    for kind in KINDS:
+        spec = small.spec.with_values(model=odd_spec(kind).model_dump())
+        folder = tmp_path / kind
+        write_app(folder, spec, small.challenge, run_dir="", mirror="")
+        assert build_fab_from_disk(folder), kind
+        read = read_document(RunSpec, folder / APP_PACKAGE / "spec.json")
+        assert read == spec
+        assert read.model.linears() == odd_spec(kind).linears()
+        config = tomllib.loads((folder / "pyproject.toml").read_text())["tool"]["flwr"]["app"]
+        assert config["config"]["model"]["name"] == f"tests/{kind}"
+
+
 LABELS = [
     ("smollm2-dora", "1.7b"),
     ("a", "b_c.d--e"),

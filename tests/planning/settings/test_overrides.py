@@ -68,15 +68,40 @@ def test_what_another_component_has_no_use_for_is_said() -> None:
         ("target_modules=[q_proj, v_proj]", "peft.params.target_modules", ["q_proj", "v_proj"]),
         ('target_modules=["q_proj"]', "peft.params.target_modules", ["q_proj"]),
         ("steps=3", "train.max_steps", 3),
+        ("target_modules='q_proj','v_proj'", "peft.params.target_modules", ["q_proj", "v_proj"]),
+        (
+            "peft.target_modules=(q_proj, v_proj)",
+            "peft.params.target_modules",
+            ["q_proj", "v_proj"],
+        ),
+        ("lora.r=4", "peft.params.r", 4),
+        ("train.lr=1e-4", "train.learning_rate_max", 1e-4),
+        ("num-server-rounds=4", "train.rounds", 4),
+        ("model.lora.peft-lora-alpha=8", "peft.params.alpha", 8),
+        ("train.training-arguments.max-steps=3", "train.max_steps", 3),
+        ("quantization=int8", "model_fields.quantization", "int8"),
     ],
 )
 def test_settings_are_taken_as_people_type_them(option: str, path: str, value: object) -> None:
     assert parse_overrides([option]).values == {path: value}
 
 
-def test_what_there_is_not_is_told_with_what_there_is() -> None:
-    with pytest.raises(UsageError, match="set max_steps"):
-        parse_overrides(["epochs=3"])
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("epochs=3", "set max_steps"),
+        ("train.local-epochs=3", "set max_steps"),
+        ("scheduler=linear", "set round_schedule"),
+        ("model.lora.peft-use-dora=true", "set peft=standard/dora"),
+    ],
+)
+def test_what_there_is_not_is_told_with_what_there_is(option: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_overrides([option])
+
+
+def test_a_component_s_own_parameter_is_never_taken_for_another() -> None:
+    assert parse_overrides(["peft.rank=8"]).values == {"peft.params.rank": 8}
 
 
 def test_the_same_component_keeps_its_parameters() -> None:
