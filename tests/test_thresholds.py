@@ -99,6 +99,7 @@ HELD = {
         "tests/claims/importing/test_real_life.py::test_code_of_up_to_200_kb_is_read",
     "claims MOST_BAD_LINES": f"{REAL_LIFE}test_a_configuration_is_read_without_20_bad_lines",
     "claims MAX_MENDED_CHARACTERS": f"{REAL_LIFE}test_a_long_configuration_is_not_mended",
+    "claims NEARLY": f"{REAL_LIFE}test_a_set_that_is_nearly_named_is_read_and_named",
     "claims MOST_RUNS": f"{REAL_LIFE}test_forty_runs_are_told_apart",
     "claims MAX_RANK": f"{CLAIMS}test_a_rank_beyond_65_536_is_no_adapter_s",
     "claims UNITS_MIB": f"{CLAIMS}test_a_gb_of_upstream_is_1024_of_its_mb",

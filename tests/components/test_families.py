@@ -32,6 +32,37 @@ QWEN25_05 = config("qwen2", 24, 896, 4864, 14, 2, 151936, tie_word_embeddings=Tr
 GEMMA2_2 = config("gemma2", 26, 2304, 9216, 8, 4, 256000, head_dim=256)
 GEMMA3_270 = config("gemma3_text", 18, 640, 2048, 4, 1, 262144, head_dim=256)
 PHI4_MINI = config("phi3", 32, 3072, 8192, 24, 8, 200064, tie_word_embeddings=True)
+UNTIED = {"tie_word_embeddings": False}
+TIED = {"tie_word_embeddings": True}
+WHOLE = {
+    "Llama-3.1-8B": (
+        config("llama", 32, 4096, 14336, 32, 8, 128256, rope_scaling={"factor": 8.0}, **UNTIED),
+        8_030_261_248,
+    ),
+    "Llama-3.2-1B": (
+        config("llama", 16, 2048, 8192, 32, 8, 128256, head_dim=64, **TIED),
+        1_235_814_400,
+    ),
+    "Mistral-Nemo": (
+        config("mistral", 40, 5120, 14336, 32, 8, 131072, head_dim=128),
+        12_247_782_400,
+    ),
+    "Mistral-7B-v0.3": (
+        config("mistral", 32, 4096, 14336, 32, 8, 32768, sliding_window=None),
+        7_248_023_552,
+    ),
+    "Qwen2.5-7B": (config("qwen2", 28, 3584, 18944, 28, 4, 152064, **UNTIED), 7_615_616_512),
+    "Qwen2.5-1.5B": (config("qwen2", 28, 1536, 8960, 12, 2, 151936, **TIED), 1_543_714_304),
+    "gemma-3-1b": (config("gemma3_text", 26, 1152, 6912, 4, 1, 262144, head_dim=256), 999_885_952),
+    "phi-4": (config("phi3", 40, 5120, 17920, 40, 10, 100352, **UNTIED), 14_659_507_200),
+    "Phi-4-mini": (PHI4_MINI | {"partial_rotary_factor": 0.75}, 3_836_021_760),
+    "OLMo-2-1B": (config("olmo2", 16, 2048, 8192, 16, 16, 100352, **UNTIED), 1_484_916_736),
+    "SmolLM3-3B": (config("smollm3", 36, 2048, 11008, 16, 4, 128256), 3_075_098_624),
+    "granite-3.1-2b": (config("granite", 40, 2048, 8192, 32, 8, 49155, **TIED), 2_533_531_648),
+    "gemma-2-2b": (GEMMA2_2, 2_614_341_888),
+    "Qwen2.5-0.5B": (QWEN25_05, 494_032_768),
+}
+"""Model -> config.json, and the parameters that the hub shows of it."""
 INTERNLM3 = config("internlm3", 48, 4096, 10240, 32, 2, 128512, head_dim=128, qkv_bias=False)
 """Source: each model's config.json on the hub."""
 
@@ -74,13 +105,9 @@ def test_phi4_mini_has_fused_layers_and_no_other() -> None:
         shapes_of(PHI4_MINI, "dora", 16, ("q_proj", "v_proj"))
 
 
-@pytest.mark.parametrize(
-    ("value", "parameters"), [(GEMMA2_2, 2_614_341_888), (QWEN25_05, 494_032_768)]
-)
-def test_the_base_has_the_weights_of_the_hub_s_model(
-    value: dict[str, Any], parameters: int
-) -> None:
-    """Source: the number of parameters that the hub shows of google/gemma-2-2b and Qwen2.5-0.5B."""
+@pytest.mark.parametrize("model", WHOLE)
+def test_the_base_has_the_weights_of_the_hub_s_model(model: str) -> None:
+    value, parameters = WHOLE[model]
     assert spec_of_config(value, "org/Model", "config.json").parameters() == parameters
 
 

@@ -5,7 +5,7 @@ No cache, no `AttentionInterface`, attention by hand: what a stranger's code may
 
 import torch
 from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
 
@@ -81,7 +81,7 @@ class OwnModel(nn.Module):
         self.norm = nn.RMSNorm(config.hidden_size)
 
 
-class OwnForCausalLM(PreTrainedModel):
+class OwnForCausalLM(PreTrainedModel, GenerationMixin):
     config_class = OwnConfig
     base_model_prefix = "model"
 

@@ -74,7 +74,7 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
     found = Readme(costs=read_costs(text, file), sources=tuple(readme_sources(text, file, unread)))
     row = choose_row(list(table_rows(text, board)), hints, file, unread)
     if row is None:
-        listed = list_row(text, board)
+        listed = list_row(text, board, file, unread)
         row = None if listed is None else with_unit(listed, hints)
     if row is not None:
         found.percents = {task: percent(value, row, file) for task, value in row.percents}

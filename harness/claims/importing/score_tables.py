@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import groupby
 
 from harness.boards.board import Board
@@ -165,13 +166,25 @@ def traffic_cells(text: str, hints: Hints) -> list[str]:
     return list(cells.values())
 
 
-def list_row(text: str, board: Board) -> ScoreRow | None:
+NEARLY = 0.8
+"""Share of letters that a misspelt set has in common with its name, as difflib counts them."""
+
+
+def list_row(text: str, board: Board, file: str, unread: list[str]) -> ScoreRow | None:
     """Return the figures of a list such as `- **FiQA**: 56.58 %`, each set named once.
 
-    One line may hold them all: `FPB: 68.23, FiQA: 60.86, TFNS: 67.50`.
+    One line may hold them all: `FPB: 68.23, FiQA: 60.86, TFNS: 67.50`. Where one set is missing
+    and one label is nearly its name, `medcaqa` for medmcqa, it is taken for it, and that is said.
+
+    Args:
+        text: a README.
+        board: whose sets to look for.
+        file: its name.
+        unread: collects a label that is taken for a set.
     """
     values: dict[str, str] = {}
     average: set[str] = set()
+    others: dict[str, str] = {}
     for name, value in _labelled(text, board):
         task = task_of(name, board)
         if task is not None and values.get(task, value) != value:
@@ -180,8 +193,16 @@ def list_row(text: str, board: Board) -> ScoreRow | None:
             values[task] = value
         elif plain(name) in AVERAGE:
             average.add(value)
+        else:
+            others[plain(name)] = value
     if not values:
         return None
+    missing = [task for task in board.rows if task not in values]
+    if len(missing) == 1 and len(values) > 1:
+        near = get_close_matches(missing[0], others, cutoff=NEARLY)
+        if len(near) == 1:
+            values[missing[0]] = others[near[0]]
+            unread.append(f"{file}: {near[0]!r} is taken for {missing[0]}, which is not there")
     return ScoreRow("", tuple(values.items()), average.pop() if len(average) == 1 else None, None)
 
 

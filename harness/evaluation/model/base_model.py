@@ -75,7 +75,7 @@ def load_base(
             has no EOS, or the model's generation config asks for something other than greedy
             decoding and the record does not say so.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.manual_seed(seed)
     try:
@@ -99,8 +99,6 @@ def load_base(
         raise EvaluationError(
             f"{folder}: the tokenizer has no EOS token; upstream's script needs one"
         )
-    if not hasattr(model, "generation_config"):  # code of its own, from before transformers 4.50
-        model.generation_config = GenerationConfig.from_model_config(model.config)
     if not noted:
         check_greedy(model.generation_config, str(folder), told_greedy)
     model.eval().requires_grad_(False)

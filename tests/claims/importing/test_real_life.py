@@ -509,3 +509,22 @@ def test_a_long_configuration_is_not_mended(more: int, read: bool, tmp_path: Pat
     text += "x" * (MAX_MENDED_CHARACTERS + more - len(text) - 2) + "\nt"
     claim = import_project(project(tmp_path, {"pyproject.toml": text}), challenge="finance")
     assert (claim.config.rank == 32) is read
+
+
+MISSPELT = """
+- **pubmedqa**: 0.3940
+- **{third}**: 0.3634
+- **medqa**: 0.4156
+- **careqa**: 0.3887
+- **average**: 0.3904
+"""
+
+
+@pytest.mark.parametrize(("third", "read"), [("medcaqa", True), ("mcqs", False)])
+def test_a_set_that_is_nearly_named_is_read_and_named(
+    third: str, read: bool, tmp_path: Path
+) -> None:
+    files = {"pyproject.toml": config("medical"), "README.md": MISSPELT.format(third=third)}
+    claim = import_project(project(tmp_path, files))
+    assert (percents(claim) == ["39.40", "36.34", "41.56", "38.87"]) is read
+    assert any("is taken for medmcqa" in item for item in claim.unread) is read
