@@ -22,7 +22,7 @@ class RowTokens:
     """The tokens of each line, in place of the keys and values of a cache."""
 
     def __init__(self, lines: int) -> None:
-        """Hold nothing."""
+        """Begin with empty lines."""
         self.rows: list[list[int]] = [[] for _ in range(lines)]
 
     def copy_line(self, source: int, target: int, length: int) -> None:
@@ -34,7 +34,7 @@ class OwnAttention(WorkingSet):
     """The lines of rows, and a model that is given each of them whole."""
 
     def __init__(self, model: Any, lines: int) -> None:
-        """Hold nothing.
+        """Begin with free lines.
 
         Args:
             model: causal language model in eval mode, with whatever attention it has.

@@ -73,6 +73,9 @@ SHORT = {
     "optim": "optimizer",
     "quantization": "model.quantization",
     "dtype": "model.dtype",
+    "append_eos": "prompt.append_eos",
+    "system_prompt": "prompt.system",
+    "enable_thinking": "prompt.template_arguments.enable_thinking",
 }
 """Short names that people type, and other libraries' names -> the setting's own."""
 

@@ -79,6 +79,8 @@ def test_what_another_component_has_no_use_for_is_said() -> None:
         ("num-server-rounds=4", "train.rounds", 4),
         ("model.lora.peft-lora-alpha=8", "peft.params.alpha", 8),
         ("train.training-arguments.max-steps=3", "train.max_steps", 3),
+        ("enable_thinking=false", "train.prompt.template_arguments.enable_thinking", False),
+        ("append-eos=true", "train.prompt.append_eos", True),
         ("quantization=int8", "model_fields.quantization", "int8"),
     ],
 )
