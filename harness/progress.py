@@ -5,22 +5,49 @@ Machines read files; progress goes to stderr and is never parsed.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two plain lines of one task: a log of an hour stays under 400 lines."""
 
 
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2"}
+
+silent = False
+"""Whether this process says nothing of its progress: `--quiet`."""
+verbose = False
+"""Whether it says more than it has to: `--verbose`."""
+
+
+def coloured(stream: Any) -> bool:
+    """Return whether a stream is a terminal that has colours, and wants them.
+
+    Source: https://no-color.org: NO_COLOR, with any text in it, means none.
+    """
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and hasattr(stream, "isatty") and bool(stream.isatty())
+
+
+def paint(text: str, colour: str, stream: Any) -> str:
+    """Return `text` in one of `COLOURS` where the stream has colours."""
+    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if coloured(stream) else text
+
+
 def say(text: str, end: str = "\n") -> None:
-    """Write `text` to stderr for whoever watches.
+    """Write `text` to stderr for whoever watches, unless the command is to be quiet.
 
     Where nobody can (the terminal was closed, the log's disk is full), the text is dropped: no
     reason to lose a run of hours.
     """
+    if silent:
+        return
     with suppress(OSError):
         print(text, end=end, file=sys.stderr, flush=True)
 
@@ -54,7 +81,7 @@ class Meter:
         self._printed = now
         line = self.line(now - self._start) + (f"  {note}" if note else "")
         end = "\n" if not live or self.done >= self.total else ""
-        say(f"\r\x1b[2K{line}" if live else line, end)
+        say(f"\r\x1b[2K{_cut(line)}" if live else line, end)
 
     def line(self, elapsed_s: float) -> str:
         """Return the text of one line: title, done/total, rate, time left."""
@@ -63,6 +90,12 @@ class Meter:
         left = (self.total - self.done) / rate if rate > 0 else None
         eta = "" if left is None else f", {format_duration(left)} left"
         return f"{self.title}: {self.done}/{self.total} {self.unit} ({rate:.2f} {self.unit}/s{eta})"
+
+
+def _cut(line: str) -> str:
+    """Return what of a live line fits the terminal: one that wraps cannot be taken back."""
+    room = shutil.get_terminal_size().columns - 1
+    return line if len(line) <= room else f"{line[: max(room - 3, 0)]}..."
 
 
 @contextmanager

@@ -16,11 +16,16 @@ from harness.cli import cli
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+MADE_FOR_THE_SITE = r"(reference/[a-z]+|troubleshooting)\.md"
+"""Pages that follow from the code; tests/test_docs_site.py has the links to them."""
+
 ELSEWHERE = {
     r"pip install -r requirements\.txt && harness run --plugin smollm2-dora --smoke": (
         "pipeline/test_run.py"
     ),
     r"pip install tox && tox": "../.ci/run",
+    r"pip install -r requirements\.txt": "../.ci/run",
+    r"harness run --plugin my-entry --out mine": "new_plugin/test_writing_a_plugin.py",
     r"harness run --plugin \S+ --smoke --out \S+": "pipeline/test_run.py",
     r"harness run --plugin smollm2-dora/135m": "pipeline/test_run.py",
     r"harness run .*--superlink \S+.*": "federation/simulation/test_simulation.py",
@@ -45,7 +50,7 @@ ELSEWHERE = {
     r"harness model .*": "sources/test_hub_model.py",
     r"harness publish .*|hf auth login": "publishing/test_publish.py",
     r"harness pull-request .*": "pull_request/test_judge.py",
-    r"harness new-plugin .*|cd my-entry|pip install -e \.|pytest|pip wheel .*": (
+    r"harness new-plugin .*|cd my-entry|pip install -e '\.\[test\]'|pytest|pip wheel .*": (
         "new_plugin/test_writing_a_plugin.py"
     ),
     r"harness plan --plugin my-entry.*": "new_plugin/test_writing_a_plugin.py",
@@ -117,7 +122,7 @@ def test_every_option_that_a_page_names_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if not re.match(r"[a-z]+:|#", target):
+        if not re.match(rf"[a-z]+:|#|{MADE_FOR_THE_SITE}", target):
             assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
 
 

@@ -68,6 +68,7 @@ HELD = {
         "tests/pull_request/test_judge.py::test_a_list_has_60_lines_of_300_characters_and_counts_the_rest",
     "pull_request MAX_CHANGES":
         "tests/pull_request/test_judge.py::test_2000_changed_files_are_looked_at_and_one_more_is_not",
+    "record MAPPED": "tests/record/test_card.py::test_twenty_lines_of_a_mapping_are_shown",
     "record MAX_LINK": "tests/submissions/test_about.py::test_what_is_one_is_read",
     "record MAX_ARGUMENTS": "tests/submissions/test_about.py::test_what_is_one_is_read",
     "boards CONTEXT_CHARS": "tests/boards/test_rows.py::test_every_official_row_is_pinned",
@@ -249,7 +250,7 @@ LINUX = "a number of the kernel's interface, without which tests/boards/executio
 FREE = {
     **dict.fromkeys(
         (
-            "machine HUB", "machine HUB_TIMEOUT_S", "pipeline POLL_S",
+            "machine HUB", "machine INDEX", "machine HUB_TIMEOUT_S", "pipeline POLL_S",
             "claims TEMPLATE_DROPOUT", "claims TEMPLATE_RANK", "claims TEMPLATE_ALPHA",
             "boards FOLDER_BYTES", "boards FOLDER_FILES", "boards MEMORY_BYTES",
             "boards PIPE_BYTES", "boards DRAIN_BYTES_PER_S", "boards PRINTED_CHARACTERS",
@@ -265,7 +266,7 @@ FREE = {
     "boards SPLIT_SHARE": "the pinned rows follow from it, and each is compared with its pin",
     "boards NEGATIVE_BELOW": "the pinned labels follow from it, and each is compared",
     "boards NEUTRAL_BELOW": "the pinned labels follow from it, and each is compared",
-    "federation CHECKPOINT_VERSION": VERSION,
+    "federation CHECKPOINT_VERSION": VERSION, "record FORMS": VERSION,
     "federation NEAR_TIE": "ten times what float32 loses; a wrong choice is far off",
     "training SMALLEST_MOVE": "any move shows whether something follows it",
     "document MIB": UNIT, "document GIB": UNIT,

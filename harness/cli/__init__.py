@@ -11,10 +11,12 @@ import importlib
 import os
 import pkgutil
 import sys
+import traceback
 
 import click
 
-from harness import __version__
+from harness import __version__, progress
+from harness.cli.alike import alike
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.processes.import_paths import keep_to_environment
 
@@ -76,8 +78,7 @@ class LazyGroup(click.Group):
             raise UsageError(f"no command {name!r}; {known}")
         module_of = module_name(name)
         module = importlib.import_module(f"harness.cli.{MODULES[module_of]}.{module_of}")
-        command: click.Command = module.command
-        return command
+        return alike(name, module.command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the summaries without importing the commands."""
@@ -93,8 +94,15 @@ def module_name(command: str) -> str:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
-def cli() -> None:
-    """Benchmark federated fine-tuning of LLMs for the FlowerTune leaderboard."""
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Benchmark federated fine-tuning of LLMs for the FlowerTune leaderboard.
+
+    Begin with: harness doctor, then harness run --plugin smollm2-dora --smoke; docs/tutorial.md
+    goes on from there. `harness COMMAND --help` has an example of each.
+    """
+    if not progress.coloured(sys.stdout):
+        context.color = False
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -109,10 +117,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if progress.verbose:
+            traceback.print_exception(error)
+        _complain(str(error))
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        _complain(error.format_message())
         sys.exit(UsageError.exit_code)
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
@@ -128,8 +138,12 @@ def main(arguments: list[str] | None = None) -> None:
                 sys.exit(1)
             error.filename = "output"
         shown = str(error.filename)[:LONGEST_PATH]
-        print(f"error: {shown}: {error.strerror}; check the path", file=sys.stderr)
+        _complain(f"{shown}: {error.strerror}; check the path")
         sys.exit(UsageError.exit_code)
+
+
+def _complain(message: str) -> None:
+    print(f"{progress.paint('error:', 'red', sys.stderr)} {message}", file=sys.stderr)
 
 
 def _open_closed_streams() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.document.units import GIB
+from harness.kernel.bare import bare_python
 from harness.machine.cache_folder import cache_folder
 from harness.machine.machine import this_machine
 
@@ -20,6 +23,8 @@ Verdict = Literal["good", "lacking", "absent"]
 RUN_PACKAGES = ("flwr", "torch", "transformers", "peft", "bitsandbytes", "lm_eval", "datasets")
 """Packages of the extra `[run]` that a run imports by these names."""
 HUB = ("huggingface.co", 443)
+INDEX = ("pypi.org", 443)
+"""Where pip looks for packages, the smoke run's model among them."""
 HUB_TIMEOUT_S = 3.0
 ENOUGH_DISK_BYTES = 10 * GIB
 """A run of the reference recipe keeps its base model (3.4 GB), checkpoints and logs."""
@@ -50,7 +55,8 @@ def examine(mirror: Path | None, ask_hub: bool = True) -> list[Look]:
         mirror: local copy of hub files, where there is one.
         ask_hub: whether to try a connection to the Hugging Face hub, of three seconds at most.
     """
-    return [*_packages(), *_machine(), *_folders(mirror), *([_hub(mirror)] if ask_hub else [])]
+    asked = [_hub(mirror), _network()] if ask_hub else []
+    return [*_packages(), *_machine(), *_folders(mirror), *asked, _isolation()]
 
 
 def _packages() -> Iterator[Look]:
@@ -104,6 +110,39 @@ def _folders(mirror: Path | None) -> Iterator[Look]:
         yield Look("mirror", "good", str(mirror))
     else:
         yield Look("mirror", "lacking", f"{mirror}: no folder, or empty", "correct --mirror")
+
+
+def _network() -> Look:
+    try:
+        with socket.create_connection(INDEX, timeout=HUB_TIMEOUT_S):
+            return Look("network", "good", f"{INDEX[0]} answers")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return Look(
+            "network", "absent", f"{INDEX[0]} does not answer ({why})",
+            "a proxy or mirror of pip's may do; only a first smoke run needs it, for its model",
+        )  # fmt: skip
+
+
+def _isolation() -> Look:
+    """Ask the kernel in a child what a run's plugin code could be held back by."""
+    try:
+        done = subprocess.run(
+            bare_python("harness.isolation.offered"),
+            capture_output=True, text=True, timeout=30, check=True,
+        )  # fmt: skip
+        facts = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        facts = {"missing": [f"could not be asked ({type(error).__name__})"]}
+    if facts["missing"]:
+        return Look(
+            "isolation", "absent", "; ".join(facts["missing"]),
+            "plugin code is held back as far as it can be; Linux 5.13 with user namespaces has all",
+        )  # fmt: skip
+    return Look(
+        "isolation", "good",
+        f"{facts['network']}, {facts['processes']}, Landlock {facts['landlock']}",
+    )  # fmt: skip
 
 
 def _hub(mirror: Path | None) -> Look:

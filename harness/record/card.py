@@ -14,20 +14,32 @@ from harness.record.about import typed
 from harness.record.result import ResultRecord
 from harness.record.score import Score
 
+MAPPED = 20
+"""Most lines of a data set's mapping that a card shows; the record has all."""
 
-def card(record: ResultRecord, challenge: Challenge, command: tuple[str, ...] = ()) -> str:
+FORMS = (2, 1)
+"""Forms of the card, newest first. The first form said nothing of the prompt and of loading."""
+
+
+def card(
+    record: ResultRecord, challenge: Challenge, command: tuple[str, ...] = (), form: int = FORMS[0]
+) -> str:
     """Return the card as Markdown with the hub's YAML header.
 
     Args:
         record: the run.
         challenge: its rules.
         command: what was typed, one argument each; empty for a run that did not keep it.
+        form: one of FORMS; a submission's card is held against each of them.
     """
+    later = [] if form == 1 else ["## Prompt\n\n" + _prompt(record), "## Use\n\n" + _use(record)]
+    intro = _intro(record, challenge, command, form)
     sections = [
         _header(record),
-        f"# {record.spec.model.name} on {challenge.title}\n\n{_intro(record, challenge, command)}",
+        f"# {record.spec.model.name} on {challenge.title}\n\n{intro}",
         "## Result\n\n" + _scores(record, challenge),
         "![Training loss](loss.png)",
+        *later,
         "## Method\n\n" + _method(record, challenge),
         "## Communication\n\n" + _communication(record),
         "## Runtime and cost\n\n" + _runtime(record),
@@ -50,7 +62,7 @@ def _header(record: ResultRecord) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _intro(record: ResultRecord, challenge: Challenge, command: tuple[str, ...]) -> str:
+def _intro(record: ResultRecord, challenge: Challenge, command: tuple[str, ...], form: int) -> str:
     spec, rounds = record.spec, record.federation.rounds
     text = (
         f"A {spec.peft.name.rpartition('/')[2]} adapter for `{spec.model.hub_id}`, trained with"
@@ -60,6 +72,8 @@ def _intro(record: ResultRecord, challenge: Challenge, command: tuple[str, ...])
     )
     if record.eligible:
         return text + "\n\n**Eligible for the leaderboard.**"
+    if record.spec.smoke and form > 1:
+        return f"{text}\n\n**A smoke run: it shows that everything works, and ranks nowhere.**"
     reasons = "\n".join(f"- {reason}" for reason in record.ineligible_because)
     return f"{text}\n\n**Not eligible for the leaderboard:**\n\n{reasons}"
 
@@ -69,9 +83,52 @@ def _command(record: ResultRecord, command: tuple[str, ...]) -> str:
     smoke = ("--smoke",) if spec.smoke else ()
     short = ("harness", "run", *spec.asked_by, *smoke, "--seed", str(spec.seed))
     text = typed(command or short)
-    # A fence longer than any run of backticks inside ends the code where it should end.
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
+    return f"{_fence(text)} {text} {_fence(text)}" if "`" in text else f"`{text}`"
+
+
+def _fence(text: str, least: int = 1) -> str:
+    """Return a fence longer than any run of backticks inside: code ends where it should end."""
+    return "`" * max(least, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+
+
+def _block(text: str, language: str = "text") -> str:
+    fence = _fence(text, 3)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _prompt(record: ResultRecord) -> str:
+    """Return what a client was trained on: the prompt, and how the data set's rows became it."""
+    prompt, data = record.spec.train.prompt, record.spec.train.data
+    if prompt.style == "text":
+        how = "Examples are this text; the loss starts after the response marker."
+        text = f"{prompt.template}\n\nresponse marker: {prompt.response_marker!r}"
+    else:
+        how = "Examples are in the tokenizer's chat template; the loss is on the response."
+        text = f"system: {prompt.system!r}\nuser: {prompt.user!r}"
+    lines = [f"{before!r} becomes {after!r}" for before, after in data.output_map.items()]
+    for item in data.filters:
+        verb = "matches" if item.keep == "matching" else "does not match"
+        lines.append(f"a row is kept where {item.column} {verb} {item.pattern!r}")
+    templates = {name: getattr(data, name) for name in ("instruction", "input", "output")}
+    lines += [f"{name} is {form!r}" for name, form in templates.items() if form != f"{{{name}}}"]
+    left = len(lines) - MAPPED
+    mapped = lines[:MAPPED] + ([f"and {left} more, in result.json"] if left > 0 else [])
+    said = "Rows and outputs are the data set's own." if not mapped else "Rows before the prompt:"
+    return "\n\n".join([how, _block(text), said, *([_block("\n".join(mapped))] if mapped else [])])
+
+
+def _use(record: ResultRecord) -> str:
+    model = record.spec.model
+    which = f'"{model.hub_id}", revision="{model.revision}"'
+    lines = [
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f"base = AutoModelForCausalLM.from_pretrained({which})",
+        'model = PeftModel.from_pretrained(base, "adapter")  # this folder, or the hub repository',
+        f"tokenizer = AutoTokenizer.from_pretrained({which})",
+    ]
+    return _block("\n".join(lines), "python")
 
 
 def _scores(record: ResultRecord, challenge: Challenge) -> str:

@@ -44,6 +44,13 @@ class Verdict(Document):
 
     def lines(self) -> list[str]:
         """Return it as lines for people."""
+        if any(reason.startswith("a smoke run:") for reason in self.reasons):
+            return [
+                f"{self.path}: a smoke run, average {100 * self.average:.2f} %: it shows that"
+                " everything works, and ranks nowhere",
+                f"  code that ran: {self.code}",
+                f"  next: {self.next}",
+            ]
         rank = "eligible" if self.eligible else "not eligible, so that it cannot rank"
         return [
             f"{self.path}: average {100 * self.average:.2f} %, {rank}",

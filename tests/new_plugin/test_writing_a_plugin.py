@@ -82,7 +82,7 @@ def test_the_page_leads_to_a_recorded_run(tmp_path):
     for line in commands():
         if line.startswith("harness run"):
             last.append(line)  # run what the page ends with, the wheel
-        elif line == "pip install -e .":
+        elif line == "pip install -e '.[test]'":
             place.run(line)
             info = json.loads(place.run("harness plugins my-entry --json").stdout)
             assert info["editable"] is True

@@ -14,15 +14,25 @@ import click
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"),
               show_default=True, help="Folder of the generated files.")  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
-def command(submissions: Path, out: Path, check: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(submissions: Path, out: Path, check: bool, as_json: bool) -> None:
     """Verify every submission and generate Markdown, CSV, JSON and one HTML page a challenge."""
+    from harness.document import pretty_json
     from harness.leaderboard.build import build, stale, write
 
     files, refused = build(submissions)
     for text in refused:
         click.echo(f"refused {text}", err=True)
+    old = stale(files, out) if check else []
+    if as_json:
+        if not check:
+            write(files, out)
+        value = {"files": sorted(files), "refused": list(refused), "stale": list(old)}
+        click.echo(pretty_json(value), nl=False)
+        if old or refused:
+            sys.exit(1)
+        return
     if check:
-        old = stale(files, out)
         for name in old:
             click.echo(f"stale {out / name}")
         if old or refused:

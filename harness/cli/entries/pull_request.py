@@ -15,23 +15,28 @@ import click
               help="A clone that holds both; default: here.")  # fmt: skip
 @click.option("--comment", "file", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the Markdown here, not to stdout.")  # fmt: skip
-def command(base: str, head: str, repository: Path, file: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(base: str, head: str, repository: Path, file: Path | None, as_json: bool) -> None:
     """Say whether HEAD adds submissions to BASE and changes nothing else.
 
     The head is read as data: nothing of it is checked out or executed. New folders are verified,
     and the tables are compared with those of the merge base. Exits with 1 where something stands
     against it.
     """
-    from harness.document import write_atomic
+    from harness.document import pretty_json, write_atomic
     from harness.pull_request.comment import comment
     from harness.pull_request.judge import judge
 
     found = judge(repository, base, head)
     text = comment(found)
-    if file is None:
+    if file is not None:
+        write_atomic(file, text)
+    if as_json:
+        value = {"accepted": found.accepted, "comment": text}
+        click.echo(pretty_json(value), nl=False)
+    elif file is None:
         click.echo(text, nl=False)
     else:
-        write_atomic(file, text)
         click.echo(f"{file}: {'accepted' if found.accepted else 'not accepted'}")
     if not found.accepted:
         sys.exit(1)

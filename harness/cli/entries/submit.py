@@ -20,11 +20,12 @@ import click
               help="Repository on the hub that holds the adapter.")  # fmt: skip
 @click.option("--code", metavar="URL", help="https:// link to the plugin's sources.")
 @click.option("--paper", metavar="URL", help="https:// link to a paper.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--weights", is_flag=True, help="Put the adapter into the folder; at most 4 MiB.")
 def command(
     run_dir: Path, name: str | None, submissions: Path, author: str | None,
     author_name: str | None, affiliation: str | None, adapter: str | None, weights: bool,
-    **links: str | None,
+    as_json: bool, **links: str | None,
 ) -> None:  # fmt: skip
     """Write RUN_DIR as a self-contained folder under submissions/<challenge>/.
 
@@ -32,6 +33,7 @@ def command(
     left out of the generations. Send the folder alone as a pull request: tables and pages are made
     of it afterwards.
     """
+    from harness.document import pretty_json
     from harness.errors import UsageError
     from harness.submissions.submit import RefusedError, submit
 
@@ -56,4 +58,4 @@ def command(
         for line in error.verdict.lines() if error.verdict is not None else ():
             click.echo(line, err=True)
         raise
-    click.echo(str(folder))
+    click.echo(pretty_json({"folder": str(folder)}) if as_json else str(folder), nl=not as_json)

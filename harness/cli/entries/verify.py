@@ -51,5 +51,6 @@ def as_text(report: Report) -> str:
     if len(report.checked) == 1:
         lines += [line for item in report.verdicts for line in item.lines()]
     verdict = "clean" if report.clean else "found wanting"
+    verdict = click.style(verdict, "green" if report.clean else "red")
     lines.append(f"{len(report.checked)} checked, {len(report.findings)} findings: {verdict}")
     return "\n".join(lines)

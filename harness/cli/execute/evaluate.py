@@ -72,41 +72,56 @@ def gains(trained: Scores, untrained: Scores) -> str:
     return "\n" + tabulate(rows, headers, disable_numparse=True)
 
 
+LEGEND = """\
+%: right answers by upstream's reading (log-lik.: where the right label is the
+likelier), beside its 95 % interval over the rows; MCC: 0 is chance, 1 is all.
+none: answers without a label; then what needs no model; leaked: rows that are,
+or whose text is, in the training data; clean %: without those."""
+
+
 def as_text(scores: Scores) -> str:
-    """Return the scores as a table for people, in percent."""
+    """Return the scores as two tables for people, at most 80 columns wide, and what they mean."""
     from tabulate import tabulate
 
     references = list(dict.fromkeys(name for item in scores.scores for name in item.references))
-    headers = (
-        *("measure", "set", "rows", "%", "95 % interval", "macro-F1", "MCC", "no answer"),
-        *(REFERENCES.get(name, name.replace("_", " ")) for name in references),
-        *("leaked", "% clean"),
-    )
-    rows = [_line(item, references) for item in scores.scores]
-    table: str = tabulate(rows, headers, disable_numparse=True)
-    return table
+    first = ("measure", "set", "rows", "%", "95 % interval", "macro-F1", "MCC")
+    headings = [REFERENCES.get(name, name.replace("_", " ")) for name in references]
+    beside = ("set", "none %", *headings, "leaked", "clean %")
+    official = [item for item in scores.scores if item.metric == "accuracy"]
+    tables = [
+        tabulate(list(map(_line, scores.scores)), first, disable_numparse=True),
+        tabulate([_beside(item, references) for item in official], beside, disable_numparse=True),
+    ]
+    return "\n\n".join([*tables, LEGEND])
 
 
 def _measure(item: Score) -> str:
-    return "official" if item.metric == "accuracy" else "log-likelihood"
+    return "official" if item.metric == "accuracy" else "log-lik."
 
 
-def _line(item: Score, references: Sequence[str]) -> tuple[str, ...]:
-    def percent(value: float | None) -> str:
-        return "" if value is None else f"{100 * value:.2f}"
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f}"
 
+
+def _line(item: Score) -> tuple[str, ...]:
     low, high = item.interval
-    leak = item.leak
     return (
         _measure(item),
         item.task,
         str(item.examples),
-        percent(item.value),
-        f"{percent(low)} to {percent(high)}",
-        percent(item.macro_f1),
+        _percent(item.value),
+        f"{_percent(low)} to {_percent(high)}",
+        _percent(item.macro_f1),
         f"{item.mcc:.3f}",
-        percent(item.invalid_rate),
-        *(percent(item.references.get(name)) for name in references),
+    )
+
+
+def _beside(item: Score, references: Sequence[str]) -> tuple[str, ...]:
+    leak = item.leak
+    return (
+        item.task,
+        _percent(item.invalid_rate),
+        *(_percent(item.references.get(name)) for name in references),
         "" if leak is None else f"{leak.exact_rows}/{leak.text_rows}",
-        "" if leak is None else percent(leak.clean_value),
+        "" if leak is None else _percent(leak.clean_value),
     )

@@ -16,13 +16,16 @@ from harness.errors import UsageError
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @request_options
 @mirror_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    folder: Path, plugin: str | None, file: Path | None, mirror: Path | None, **options: Any
-) -> None:
+    folder: Path, plugin: str | None, file: Path | None, mirror: Path | None, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
     """Write a stand-alone Flower App directory of a recipe, for `flwr run`.
 
     The app holds the resolved spec; its ServerApp and ClientApp are the harness's.
     """
+    from harness.document import pretty_json
     from harness.federation.superlink.app_directory import refused_folder, write_app
     from harness.planning.resolve import resolve
     from harness.planning.rules import refuse
@@ -37,8 +40,11 @@ def command(
     if (why := refused_folder(folder)) is not None:
         click.echo(f"note: {why}", err=True)
     nodes = resolved.challenge.num_supernodes
-    click.echo(
-        f"{folder}: run it with\n"
-        f'  flwr run {folder} --stream --federation-config "num-supernodes={nodes}'
+    flwr = (
+        f'flwr run {folder} --stream --federation-config "num-supernodes={nodes}'
         ' client-resources-num-cpus=1"'
     )
+    if as_json:
+        click.echo(pretty_json({"folder": str(folder), "command": flwr}), nl=False)
+    else:
+        click.echo(f"{folder}: run it with\n  {flwr}")

@@ -10,7 +10,7 @@ from harness.cli.options import mirror_option
 from harness.document import pretty_json
 from harness.errors import SourceError
 
-MARKS = {"good": "ok", "absent": "-", "lacking": "NO"}
+MARKS = {"good": ("ok", "green"), "absent": ("-", "yellow"), "lacking": ("NO", "red")}
 
 
 @click.command()
@@ -18,7 +18,9 @@ MARKS = {"good": "ok", "absent": "-", "lacking": "NO"}
 @click.option("--offline", is_flag=True, help="Do not try a connection to the hub.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 def command(mirror: Path | None, offline: bool, as_json: bool) -> None:
-    """Look at packages, memory, GPU, disk, cache, mirror and hub; nothing is changed.
+    """Look at packages, memory, GPU, disk, cache, mirror, hub, network and the kernel's isolation.
+
+    Nothing is changed, downloaded or started.
 
     Exits with 7 when a run would lack something that it needs.
 
@@ -32,7 +34,8 @@ def command(mirror: Path | None, offline: bool, as_json: bool) -> None:
     else:
         for look in looks:
             advice = f"; {look.advice}" if look.advice else ""
-            click.echo(f"{MARKS[look.verdict]:<3} {look.name:<9} {look.found}{advice}")
+            mark, colour = MARKS[look.verdict]
+            click.echo(f"{click.style(f'{mark:<3}', colour)} {look.name:<9} {look.found}{advice}")
     lacking = [look.name for look in looks if look.verdict == "lacking"]
     if lacking:
         raise SourceError(f"not ready for a run: {', '.join(lacking)}, see above")

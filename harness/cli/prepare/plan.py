@@ -130,7 +130,8 @@ def as_text(resolved: Resolved) -> str:
         rows.append(("smoke", f"replaces {', '.join(resolved.replaced)}"))
     lines = [f"{name:<14} {value}" for name, value in rows]
     lines += [
-        f"VIOLATION      [{item.rule}] {item.found}; expected: {item.expected}"
+        click.style("VIOLATION      ", "red")
+        + f"[{item.rule}] {item.found}; expected: {item.expected}"
         for item in resolved.violations
     ]
     if not resolved.violations:

@@ -39,11 +39,16 @@ def test_every_number_stands_in_the_table_in_percent() -> None:
         packages={},
         duration_s=1.0,
     )
-    _, _, first, other = as_text(scores).splitlines()
-    for part in ("official", "75.00", "70.00 to 80.00", "61.00", "0.432", "12.50", "7.89", "29/65"):
+    text = as_text(scores).splitlines()
+    first, other, beside = text[2], text[3], text[7]
+    for part in ("official", "75.00", "70.00 to 80.00", "61.00", "0.432"):
         assert part in first
-    assert other.startswith("log-likelihood")
-    assert "12.50" not in other
+    for part in ("12.50", "7.89", "29/65", "70.00"):
+        assert part in beside
+    assert other.startswith("log-lik.")
+    assert max(map(len, text)) <= 80
+    for heading in ("95 % interval", "MCC", "none", "leaked", "clean %", "log-lik."):
+        assert heading in " ".join(text[9:]), f"{heading} is not explained"
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

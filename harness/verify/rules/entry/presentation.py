@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.record.card import card
+from harness.record.card import FORMS, card
 from harness.record.file_names import CARD, LOSS_PLOT
 from harness.verify.files.png import MAX_SIDE
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
 CARD_SINCE = 2
-"""Version of a record from which on a card must be the one of today's form."""
+"""Version of a record from which on a card must be one of a known form."""
 
 
 def derived_card(submission: Submission) -> Iterator[Breach]:
@@ -30,8 +30,9 @@ def _other_card(submission: Submission) -> Iterator[Breach]:
     if submission.card is None:
         return
     command = () if submission.about is None else submission.about.command
-    whole = card(submission.record, submission.challenge, command)
-    if submission.card != whole:
+    forms = [card(submission.record, submission.challenge, command, form) for form in FORMS]
+    if submission.card not in forms:
+        whole = forms[0]
         found, expected = submission.card.split("\n"), whole.split("\n")
         pairs = enumerate(zip(found, expected, strict=False), 1)
         line = next((n for n, (a, b) in pairs if a != b), min(len(found), len(expected)) + 1)

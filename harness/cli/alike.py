@@ -1,0 +1,88 @@
+"""What every sub-command has alike: -v, --quiet, --json, and a help that ends with an example."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness import __version__, progress
+from harness.errors import UsageError
+
+EXAMPLES: dict[str, tuple[str, str]] = {
+    "challenges": ("harness challenges --json", "rules.md"),
+    "compare": ("harness compare runs/a runs/b --plot losses.png", "reproducing.md"),
+    "dispute": ("harness dispute runs/mine runs/theirs --no-repetition", "reproducing.md"),
+    "doctor": ("harness doctor --mirror ~/hub", "tutorial.md"),
+    "evaluate": ("harness evaluate runs/mine --untrained", "evaluation.md"),
+    "export": ("harness export app --plugin smollm2-dora/135m", "reproducing.md"),
+    "frontier": ("harness frontier runs/mine", "evaluation.md"),
+    "import": ("harness import ../project --recipe my.toml", "submitting.md"),
+    "leaderboard": ("harness leaderboard --check", "submitting.md"),
+    "model": ("harness model Qwen/Qwen3-0.6B", "writing-a-plugin.md"),
+    "new-plugin": ("harness new-plugin my-entry", "writing-a-plugin.md"),
+    "plan": ("harness plan --plugin smollm2-dora/135m --set r=16", "rules.md"),
+    "plugins": ("harness plugins standard", "components.md"),
+    "publish": ("harness publish runs/mine --repository me/adapter --dry-run", "publishing.md"),
+    "pull-request": ("harness pull-request --base main --head my-branch", "submitting.md"),
+    "reproduce": ("harness reproduce runs/mine --round 1", "reproducing.md"),
+    "rescore": ("harness rescore TASK runs/mine", "evaluation.md"),
+    "run": ("harness run --plugin smollm2-dora --smoke", "tutorial.md"),
+    "runs": ("harness runs", "tutorial.md"),
+    "submit": ("harness submit runs/mine --name my-entry", "submitting.md"),
+    "sweep": ("harness sweep strategies.toml --jobs 2", "tutorial.md"),
+    "verify": ("harness verify submissions", "submitting.md"),
+}
+"""Sub-command -> an example, and the page of `docs/` where to read on."""
+
+
+def alike(name: str, command: click.Command) -> click.Command:
+    """Return a sub-command with what all of them have.
+
+    Args:
+        name: as it is typed.
+        command: changed in place; a second call changes nothing.
+    """
+    own = {option: item for item in command.params for option in item.opts}
+    if "--verbose" in own:
+        return command
+    if "--quiet" in own:  # it passes the wish on to other processes, too
+        own["--quiet"].callback = _quiet
+    else:
+        command.params.append(_flag(["--quiet"], _quiet, "No progress on stderr."))
+    verbose = "Say on stderr what runs where, how long it took, and what is behind an error."
+    command.params.append(_flag(["-v", "--verbose"], _verbose, verbose))
+    if name not in EXAMPLES:
+        return command
+    example, page = EXAMPLES[name]
+    shown = "" if "Example:" in (command.help or "") else f"Example: {example}\n\n"
+    command.epilog = f"{shown}More: docs/{page}"
+    return command
+
+
+def _flag(names: list[str], callback: Callable[..., Any], text: str) -> click.Option:
+    return click.Option(names, is_flag=True, expose_value=False, callback=callback, help=text)
+
+
+def _quiet(context: click.Context, option: click.Parameter, value: bool) -> bool:
+    progress.silent = value
+    return value
+
+
+def _verbose(context: click.Context, option: click.Parameter, value: bool) -> bool:
+    progress.verbose = value
+    if value and progress.silent:
+        raise UsageError("--quiet and --verbose exclude each other; choose one")
+    if value:
+        begin = time.monotonic()
+        progress.say(f"harness {__version__}, Python {platform.python_version()}, in {Path.cwd()}")
+
+        @context.call_on_close
+        def _end() -> None:
+            progress.say(f"took {time.monotonic() - begin:.1f} s")
+
+    return value

@@ -1,0 +1,128 @@
+"""Every command has -v, --quiet and --json, and a help that ends with an example and a page."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from harness import progress
+from harness.cli import cli, main
+from harness.cli.alike import EXAMPLES
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTEXT = click.Context(cli, info_name="harness")
+NAMES = cli.list_commands(CONTEXT)
+
+
+def command(name: str) -> click.Command:
+    found = cli.get_command(CONTEXT, name)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "silent", False)
+    monkeypatch.setattr(progress, "verbose", False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_has_what_all_have(name: str) -> None:
+    options = {option for item in command(name).params for option in item.opts}
+    assert {"-v", "--verbose", "--quiet", "--json"} <= options
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_help_ends_with_an_example_that_parses_and_a_page_that_is_there(name: str) -> None:
+    text = CliRunner().invoke(cli, [name, "--help"]).output
+    assert "Example: harness " in text
+    example, page = EXAMPLES[name]
+    assert f"docs/{page}" in " ".join(text.split())
+    assert (ROOT / "docs" / page).is_file()
+    program, called, *words = shlex.split(example)
+    assert (program, called) == ("harness", name)
+    with click.Context(command(name)) as context:
+        command(name).make_parser(context).parse_args(words)
+
+
+def test_every_command_has_an_example_and_no_other() -> None:
+    assert sorted(EXAMPLES) == NAMES
+
+
+def test_quiet_and_verbose_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["plugins", "--quiet", "-v"])
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_verbose_says_what_runs_where_and_stdout_stays_the_result(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["challenges", "--json", "-v"])
+    out, err = capsys.readouterr()
+    assert json.loads(out)
+    assert "Python" in err
+    assert "took" in err
+
+
+def test_verbose_shows_what_is_behind_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    for more, shown in (["-v"], True), ([], False):
+        with pytest.raises(SystemExit, match="4"):
+            main(["plan", "--plugin", "nobody", *more])
+        assert ("Traceback" in capsys.readouterr().err) is shown
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[31m" in progress.paint("x", "red", Terminal())
+    assert progress.paint("x", "red", io.StringIO()) == "x"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert progress.paint("x", "red", Terminal()) == "x"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert progress.paint("x", "red", Terminal()) == "x"
+
+
+@pytest.mark.parametrize("columns", [40, 10, 0])
+def test_a_live_line_is_cut_to_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr(
+        "shutil.get_terminal_size", lambda *_: os.terminal_size((columns or 80, 24))
+    )
+    progress.Meter("federate", 100, "steps").advance(50, "round 2/3, partition 17")
+    shown = terminal.getvalue().removeprefix("\r\x1b[2K")
+    assert 0 < len(shown) < (columns or 80)
+    assert shown.endswith("...") or columns == 0
+
+
+def test_nothing_is_said_where_a_command_is_to_be_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    progress.silent = True
+    progress.say("something")
+    progress.Meter("federate", 1, "steps").advance()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_names_are_completed(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    found = kind(cli, {}, "harness", "_HARNESS_COMPLETE")
+    assert "plugins" in [item.value for item in found.get_completions([], "pl")]
+    assert "--smoke" in [item.value for item in found.get_completions(["run"], "--s")]

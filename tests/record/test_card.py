@@ -1,0 +1,78 @@
+"""The model card shows a stranger the command, prompt, mapping, and how to load the adapter."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import pytest
+from clean_submission import Submission
+
+from harness.boards.challenge import load_challenge
+from harness.record.card import FORMS, MAPPED, card
+from harness.record.result import ResultRecord
+from harness.verify.rules.entry.presentation import derived_card
+
+FINANCE = load_challenge("finance")
+
+
+def record(**train: Any) -> ResultRecord:
+    value = Submission().record
+    for key, new in train.items():
+        value["spec"]["train"][key] = new
+    return ResultRecord.model_validate(value)
+
+
+def test_the_snippet_is_python_that_names_the_base_and_its_revision() -> None:
+    made = record()
+    [snippet] = re.findall(r"```python\n(.*?)```", card(made, FINANCE), re.DOTALL)
+    ast.parse(snippet)
+    assert f'"{made.spec.model.hub_id}", revision="{made.spec.model.revision}"' in snippet
+
+
+def test_command_prompt_and_marker_are_shown_as_they_were() -> None:
+    command = ("harness", "run", "--plugin", "p/r", "--set", "rounds=3")
+    text = card(record(), FINANCE, command)
+    prompt = record().spec.train.prompt
+    assert "harness run --plugin p/r --set rounds=3" in text
+    assert prompt.template in text
+    assert repr(prompt.response_marker) in text
+
+
+def test_a_prompt_cannot_leave_its_block() -> None:
+    prompt = record().spec.train.prompt.model_dump()
+    prompt["template"] = "```\n# eligible\n{instruction} ### Response: {output}"
+    text = card(record(prompt=prompt), FINANCE)
+    assert "````text\n```\n# eligible" in text
+
+
+@pytest.mark.parametrize(("count", "more"), [(MAPPED, False), (MAPPED + 1, True)])
+def test_twenty_lines_of_a_mapping_are_shown(count: int, more: bool) -> None:
+    data = record().spec.train.data.model_dump()
+    data["output_map"] = {f"answer {number}": "positive" for number in range(count)}
+    text = card(record(data=data), FINANCE)
+    assert "'answer 0' becomes 'positive'" in text
+    assert ("and 1 more, in result.json" in text) is more
+
+
+def test_a_smoke_run_is_one_sentence() -> None:
+    value = Submission().record
+    value["spec"]["smoke"] = True
+    value["eligible"], value["ineligible_because"] = False, ["a smoke run: x", "y", "z"]
+    text = card(ResultRecord.model_validate(value), FINANCE)
+    assert "**A smoke run: it shows that everything works, and ranks nowhere.**" in text
+    assert "- y" not in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_card_of_either_form_follows_from_the_record_and_no_other_does(form: int) -> None:
+    class Filed:
+        about = None
+        record = record()
+        challenge = FINANCE
+        card = card(record, FINANCE, form=form)
+
+    assert list(derived_card(Filed)) == []  # type: ignore[arg-type]
+    Filed.card += "more"
+    assert list(derived_card(Filed)) != []  # type: ignore[arg-type]
