@@ -251,6 +251,7 @@ FREE = {
     **dict.fromkeys(
         (
             "machine HUB", "machine INDEX", "machine HUB_TIMEOUT_S", "pipeline POLL_S",
+            "pipeline INIT_TIMEOUT_S",
             "claims TEMPLATE_DROPOUT", "claims TEMPLATE_RANK", "claims TEMPLATE_ALPHA",
             "boards FOLDER_BYTES", "boards FOLDER_FILES", "boards MEMORY_BYTES",
             "boards PIPE_BYTES", "boards DRAIN_BYTES_PER_S", "boards PRINTED_CHARACTERS",

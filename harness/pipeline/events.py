@@ -100,11 +100,11 @@ class Events:
             for observer in list(self._observers):
                 try:
                     observer(event)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     # The run is worth more than its watchers; a broken one is told once and left.
                     self._observers.remove(observer)
                     name = getattr(observer, "__qualname__", type(observer).__name__)
-                    why = f"{type(error).__name__}: {error}"
+                    why = " ".join(f"{type(error).__name__}: {error}".split())
                     say(f"observer {name}: {why}; it is told nothing more, the run goes on")
 
 

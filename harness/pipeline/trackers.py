@@ -23,6 +23,10 @@ from harness.record.result import ResultRecord
 PROJECT = "flowertune-harness"
 """Name of the project that runs are filed under, where a tracker has projects."""
 
+INIT_TIMEOUT_S = 10.0
+"""A server of W&B that does not answer is given up after this, not after its own 90 s: until then
+nobody else is told anything."""
+
 Values = Mapping[str, float]
 
 
@@ -123,6 +127,7 @@ class _Wandb:
             name=run_dir.name,
             dir=str(run_dir),
             mode=os.environ.get("WANDB_MODE", "offline"),
+            settings=wandb.Settings(init_timeout=INIT_TIMEOUT_S),
         )
 
     def log(self, values: Values, step: int) -> None:

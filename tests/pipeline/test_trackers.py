@@ -69,6 +69,29 @@ def test_a_tracker_that_cannot_be_opened_ends_nothing(
     assert "observer down: ConnectionError: no server" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [SystemExit(1), TimeoutError("no answer\nTry later")])
+def test_a_tracker_that_goes_down_in_the_middle_is_one_line_and_the_run_goes_on(
+    error: BaseException,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Down(Kept):
+        def log(self, values: Values, step: int) -> None:
+            super().log(values, step)
+            if step > 1:
+                raise error
+
+    monkeypatch.setitem(TRACKERS, "down", ("json", Down))
+    heard: list[str] = []
+    tell(Events([tracker("down"), lambda event: heard.append(event.kind)]), tmp_path)
+    assert heard == ["step", "round", "round", "round", "finished"]
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"observer down: {type(error).__name__}")
+    assert line.endswith("the run goes on")
+    assert [step for step, _ in KEPT[-1].rows] == [1, 2]
+
+
 def test_a_package_that_is_not_there_is_named_before_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
