@@ -52,6 +52,7 @@ def test_ray_s_start_uses_what_is_replaced() -> None:
     assert not given, changed("ray", f"ray.init, which now sets {given} itself")
     head, rest = names_in(node.Node.start_head_processes), names_in(node.Node.start_ray_processes)
     assert set(ray.UNUSED) <= head | rest, changed("ray", "which processes a node starts")
+    assert "start_api_server" in names_in(node.Node.start_head_processes), changed("ray", "Node")
     constants = inspect.unwrap(public.init).__code__.co_consts
     assert "_temp_dir" in constants, changed("ray", "the option _temp_dir")
     assert services.RAYLET_EXECUTABLE.endswith(ray.RAYLET_PROGRAM), changed("ray", "raylet's path")
