@@ -46,6 +46,7 @@ def pages() -> dict[str, str]:
     }
     return found | {
         "reference/commands.md": commands(),
+        "reference/families.md": families(),
         "python.md": notebook(),
         "troubleshooting.md": troubleshooting(),
     }
@@ -63,6 +64,26 @@ def commands() -> str:
         own = click.Context(command, info_name=name, parent=context, max_content_width=100)
         lines += [f"## harness {name}", "", "```text", command.get_help(own), "```", ""]
     return "\n".join(lines)
+
+
+def families() -> str:
+    """Return the families of models that are known, with what a target module may be called."""
+    from harness.components.families import FAMILIES
+
+    lines = [
+        "# Model families",
+        "",
+        "A recipe's model is of one of these, by the `model_type` of its config.json; `harness",
+        "model HUB_ID` prints the rest. Target modules have the names of their family.",
+        "",
+        "| family | linear layers of a block | choices of config.json | code of its own |",
+        "|---|---|---|---|",
+    ]
+    for name, family in FAMILIES.items():
+        layers = ", ".join(f"`{item.name.rpartition('.')[2]}`" for item in family.projections)
+        keys = ", ".join(f"`{key}`" for key in family.keys) or "-"
+        lines.append(f"| `{name}` | {layers} | {keys} | {'yes' if family.own_code else 'no'} |")
+    return "\n".join(lines) + "\n"
 
 
 def notebook() -> str:

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from environment import environment_with
+from packaging.requirements import Requirement
 
 from harness.cli.prepare.new_plugin import command
 from harness.errors import UsageError
 from harness.new_plugin import write_plugin
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def install(folder: Path, site: Path) -> Path:
@@ -64,6 +67,21 @@ def test_a_generated_plugin_is_found_and_planned(tmp_path):
     planned = harness(python, "plan", "--plugin", "my-entry", "--json")
     assert planned.returncode == 0, planned.stderr
     assert '"violations": []' in planned.stdout
+
+
+def test_what_the_docs_install_is_all_that_the_docs_run(tmp_path):
+    """`pip install -e '.[test]'` brings the programs of the lines that come after it."""
+    write_plugin("my-entry", tmp_path / "my-entry")
+    project = tomllib.loads((tmp_path / "my-entry" / "pyproject.toml").read_text())["project"]
+    brought = [Requirement(item) for item in project["optional-dependencies"]["test"]]
+    assert {"pytest", "flowertune-harness"} == {item.name for item in brought}
+    assert all(item.extras == ({"run"} if "harness" in item.name else set()) for item in brought)
+    for page in ("docs/tutorial.md", "docs/writing-a-plugin.md"):
+        text = (ROOT / page).read_text()
+        after = text[text.index("pip install -e '.[test]'\n") :].splitlines()
+        assert after[1].removeprefix("$ ") == "pytest", page
+    made = (tmp_path / "my-entry" / "README.md").read_text()
+    assert made.index("pip install -e '.[test]'") < made.index("pytest\n")
 
 
 def test_ruff_likes_what_is_generated(tmp_path):
