@@ -54,25 +54,38 @@ def say(text: str, end: str = "\n") -> None:
 
 @dataclass
 class Meter:
-    """Counts the units of one stage and prints rate and time left."""
+    """Counts the units of one stage and prints rate and time left.
+
+    Units need not cost the same: the time left follows their work, of whatever measure.
+    """
 
     title: str
     total: int
     unit: str
     quiet: bool = False
+    work: float | None = None
+    """Of all units together; None: a unit is one."""
     done: int = 0
     _start: float = field(default_factory=time.monotonic)
     _resumed: int = 0
+    _worked: float = 0.0
+    _resumed_work: float = 0.0
     _printed: float = 0.0
 
-    def skip(self, units: int) -> None:
+    def begin(self) -> None:
+        """Count time from now on: what was loaded before is not loaded again for what is left."""
+        self._start = time.monotonic()
+
+    def skip(self, units: int, work: float | None = None) -> None:
         """Count units that an earlier session did, without letting them speed up the rate."""
         self.done += units
         self._resumed += units
+        self._resumed_work += units if work is None else work
 
-    def advance(self, units: int = 1, note: str = "") -> None:
-        """Count `units` more and print when it is time."""
+    def advance(self, units: int = 1, note: str = "", work: float | None = None) -> None:
+        """Count `units` more, of so much work, and print when it is time."""
         self.done += units
+        self._worked += units if work is None else work
         now = time.monotonic()
         live = sys.stderr.isatty()
         due = now - self._printed >= (0.2 if live else PLAIN_INTERVAL_S)
@@ -87,7 +100,8 @@ class Meter:
         """Return the text of one line: title, done/total, rate, time left."""
         fresh = self.done - self._resumed
         rate = fresh / elapsed_s if elapsed_s > 0 else 0.0
-        left = (self.total - self.done) / rate if rate > 0 else None
+        work = (self.total if self.work is None else self.work) - self._resumed_work - self._worked
+        left = elapsed_s * work / self._worked if self._worked > 0 else None
         eta = "" if left is None else f", {format_duration(left)} left"
         return f"{self.title}: {self.done}/{self.total} {self.unit} ({rate:.2f} {self.unit}/s{eta})"
 

@@ -59,14 +59,14 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         """Return the official text of every request, decoding the rows that no journal holds."""
         rows = [(request.doc["task"], request.doc["row"]) for request in requests]
         missing = [key for key in rows if key[1] not in self._texts[key[0]].rows]
-        meter = Meter("answers", len(rows), "rows", quiet=self._quiet)
-        meter.skip(len(rows) - len(missing))
+        meter = self._meter("answers", rows, missing)
         if missing:
             targets = {
                 (request.doc["task"], request.doc["row"]): request.doc["target"]
                 for request in requests
             }
             plans = self._plans({task for task, _ in missing})
+            meter.begin()
             numbered = [(number, plans[task][row]) for number, (task, row) in enumerate(missing)]
             with closing(self.engine.answers(numbered)) as found:
                 for done in found:
@@ -87,8 +87,21 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                             **self._subset(task, row),
                         },
                     )
-                    meter.advance(note=f"{task} row {row}")
+                    meter.advance(note=f"{task} row {row}", work=self._work((task, row)))
         return [self._texts[task].rows[row]["output"] for task, row in rows]
+
+    def _meter(
+        self, title: str, rows: Sequence[tuple[str, int]], missing: Sequence[tuple[str, int]]
+    ) -> Meter:
+        """Return a meter of rows, (task, row) each: a long prompt takes longer than a short one."""
+        work = sum(map(self._work, rows))
+        meter = Meter(title, len(rows), "rows", self._quiet, work)
+        meter.skip(len(rows) - len(missing), work - sum(map(self._work, missing)))
+        return meter
+
+    def _work(self, key: tuple[str, int]) -> int:
+        task, row = key
+        return len(self._rows[task][row].context)
 
     def _subset(self, task: str, row: int) -> dict[str, str]:
         subset = self._rows[task][row].subset
@@ -110,8 +123,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         missing = {
             number for number, (task, row) in enumerate(keys) if row not in self._weights[task].rows
         }
-        meter = Meter("log-likelihoods", len(groups), "rows", quiet=self._quiet)
-        meter.skip(len(groups) - len(missing))
+        meter = self._meter("log-likelihoods", keys, [keys[number] for number in missing])
         if missing:
             items = []
             for number, key in enumerate(keys):
@@ -123,7 +135,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                 for done in found:
                     task, row = keys[done.row]
                     self._weights[task].append(row, self._weighed(groups[task, row], done))
-                    meter.advance(note=f"{task} row {row}")
+                    meter.advance(note=f"{task} row {row}", work=self._work((task, row)))
         place: dict[tuple[str, int], int] = defaultdict(int)
         results = []
         for request in requests:

@@ -75,6 +75,7 @@ class Coordinator:
             writer.resume(position)
         requests.last_rounds = self.ledger.last_rounds()
         self.meter.skip(position.round * self.steps_per_round)
+        self.meter.begin()
         writer.keep_adapter(position)
         last = min(self.options.until or self.spec.train.rounds, self.spec.train.rounds)
         try:
