@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.document import digest_of, lock, pretty_json, read_document, read_json, write_atomic
 from harness.errors import RecordError, UsageError
-from harness.record.file_names import ASSETS, COMMAND, SPEC, TIMING
+from harness.record.file_names import ASSETS, COMMAND, ENERGY, SPEC, TIMING
+from harness.record.machine import Drawn, EnergyCount, Factor
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -148,3 +149,56 @@ def read_timing(path: Path) -> dict[str, float]:
     """Return stage -> seconds; empty before the first stage ended."""
     file = path / TIMING
     return dict(read_json(file)) if file.is_file() else {}
+
+
+def add_energy(path: Path, drawn: Iterable[Drawn], notes: Iterable[str]) -> None:
+    """Add what a stage drew; the sessions of a resumed run add up, counter by counter.
+
+    Args:
+        path: the run directory.
+        drawn: what each counter counted in the stage.
+        notes: why something was not counted, or is an estimate.
+
+    Raises:
+        RecordError: the disk refused it, or what lies there is unreadable.
+    """
+    before = read_energy(path)
+    now = list(drawn)
+    parts = {(item.what, item.method): item for item in before.parts}
+    for item in now:
+        key = (item.what, item.method)
+        if (old := parts.get(key)) is not None:
+            item = item.with_values(
+                joules=round(old.joules + item.joules, 3),
+                seconds=round(old.seconds + item.seconds, 3),
+                estimated=old.estimated or item.estimated,
+            )
+        parts[key] = item
+    measured_s = round(before.measured_s + max((item.seconds for item in now), default=0.0), 3)
+    _keep_energy(
+        path,
+        before.with_values(
+            parts=tuple(parts.values()),
+            measured_s=measured_s,
+            notes=tuple(dict.fromkeys([*before.notes, *notes])),
+        ),
+    )
+
+
+def keep_factor(path: Path, factor: Factor) -> None:
+    """Keep by which factor a run's energy becomes CO2."""
+    _keep_energy(path, read_energy(path).with_values(factor=factor))
+
+
+def read_energy(path: Path) -> EnergyCount:
+    """Return what the sessions of a run have counted; nothing before the first stage ended.
+
+    Raises:
+        RecordError: the file is unreadable.
+    """
+    file = path / ENERGY
+    return read_document(EnergyCount, file) if file.is_file() else EnergyCount()
+
+
+def _keep_energy(path: Path, count: EnergyCount) -> None:
+    write_atomic(path / ENERGY, pretty_json(count.model_dump(mode="json")))

@@ -21,9 +21,10 @@ from harness.recipe import Price
 from harness.record.federation import CommunicationRecord, Federation
 from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ISOLATION
 from harness.record.isolation import Isolation
+from harness.record.machine import energy_of
 from harness.record.result import AdapterRecord, Cost, ResultRecord, TensorShape
 from harness.record.score import Scores, average
-from harness.run_directory import read_timing
+from harness.run_directory import read_energy, read_timing
 
 SECONDS_PER_HOUR = 3600
 
@@ -76,6 +77,7 @@ def compose(job: Job, outcome: FederationOutcome, scores: Scores, run_dir: Path)
         average=average(scores.scores),
         timing=timing,
         cost=cost(spec.price, timing),
+        energy=energy_of(read_energy(run_dir)),
         environment=env,
         plugins=spec.plugins,
         own_code=own_code(spec),

@@ -19,9 +19,11 @@ from harness.boards.challenge import load_challenge
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError
 from harness.evaluation.launch import evaluate_run
-from harness.federation.engine import federate
+from harness.federation.engine import LOCAL, federate
 from harness.federation.job import Job
 from harness.federation.options import Options
+from harness.machine.energy.carbon import factor_of
+from harness.machine.energy.meter import EnergyMeter, counters
 from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
 from harness.pipeline.events import Events, Observer, told
@@ -54,6 +56,8 @@ class Settings:
     mirror: Path | None = None
     quiet: bool = False
     federation: Options = field(default_factory=lambda: Options())
+    country: str | None = None
+    """By whose factor energy becomes CO2; see `harness.machine.energy.carbon`. None: by none."""
     observers: tuple[Observer, ...] = ()
     """Told every event of the run, besides the console."""
 
@@ -72,6 +76,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
         HarnessError: see `harness.errors` for the stage and the exit code.
     """
     require_run_extra()
+    factor = None if settings.country is None else factor_of(settings.country)
     startup.here()  # before the first plugin is loaded
     resolved = _resolved(request, settings)
     refuse(resolved.violations)
@@ -91,6 +96,8 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
         run_directory.refuse_existing(out)  # another process may have been quicker
         run_directory.create(out, resolved.spec, assets)
         run_directory.keep_command(out, request.command(resolved.spec))
+        if factor is not None:
+            run_directory.keep_factor(out, factor)
         return out, _finish(out, job, settings, events)
 
 
@@ -106,6 +113,7 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
         PluginError: a plugin changed since.
     """
     require_run_extra()
+    factor = None if settings.country is None else factor_of(settings.country)
     startup.here()  # before the first plugin is loaded
     spec = run_directory.read_spec(out)
     if request is not None:
@@ -125,6 +133,8 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     job = Job(spec=spec, challenge=challenge, assets=assets)
     with run_directory.run_lock(out):
         run_directory.create(out, spec, assets)
+        if factor is not None:
+            run_directory.keep_factor(out, factor)
         return _finish(out, job, settings, events)
 
 
@@ -160,13 +170,15 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
         f"federate: {train.rounds} rounds of {clients} clients of {supernodes} supernodes,"
         f" {train.max_steps} steps each; starting Flower"
     )
-    with _timed(out, "federate"), events.rounds(out / ROUNDS, train.rounds):
+    device = job.spec.compute.device
+    elsewhere = settings.federation.superlink not in (None, LOCAL)
+    with _measured(out, "federate", device, elsewhere), events.rounds(out / ROUNDS, train.rounds):
         outcome = federate(job, out, settings.federation)
     events.step(f"evaluate: {', '.join(item.task for item in job.challenge.evaluation)}")
-    with _timed(out, "evaluate"):
+    with _measured(out, "evaluate", device):
         evaluated = evaluate_run(
             out,
-            device=job.spec.compute.device,
+            device=device,
             quiet=settings.quiet,
             adapter_sha256=sha256_file(out / ADAPTER / ADAPTER_WEIGHTS),
             fresh=outcome.duration_s > 0,
@@ -179,11 +191,25 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     return record
 
 
+ELSEWHERE = "clients of a named SuperLink run on other machines, whose energy is not counted"
+
+
 @contextmanager
-def _timed(out: Path, name: str) -> Iterator[None]:
-    """Time a stage into `timing.json`, also when it fails."""
+def _measured(out: Path, name: str, device: str, elsewhere: bool = False) -> Iterator[None]:
+    """Measure a stage's seconds and joules, also when it fails.
+
+    Args:
+        out: the run directory, whose `timing.json` and `energy.json` they are added to.
+        name: of the stage.
+        device: `cpu` or `cuda`.
+        elsewhere: whether a part of it runs on machines that are not this one.
+    """
     begin = time.monotonic()
+    meter = EnergyMeter(counters(device))
     try:
-        yield
+        with meter:
+            yield
     finally:
+        notes = [*meter.notes, *([ELSEWHERE] if elsewhere else [])]
+        run_directory.add_energy(out, meter.drawn, notes)
         run_directory.add_time(out, name, time.monotonic() - begin)

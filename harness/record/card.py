@@ -205,6 +205,8 @@ def _runtime(record: ResultRecord) -> str:
     if record.cost is not None:
         item = record.cost
         text += f" At {item.per_hour:.4f} {item.currency}/h: {item.total:.4f} {item.currency}."
+    if record.energy is not None:
+        text += f" Energy of the machine meanwhile: {record.energy.summary}."
     if record.isolation is not None:
         text += f" Plugin code ran {record.isolation.summary}."
     return text

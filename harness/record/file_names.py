@@ -27,8 +27,9 @@ SCORES = "scores.json"
 ISOLATION = "isolation.json"
 LOGS = "logs"
 COMMAND = "command.json"
+ENERGY = "energy.json"
 PUBLISHED = "published.json"
-"""These eight are in run directories only; `logs` is the folder of Flower's log and of the stacks
+"""These nine are in run directories only; `logs` is the folder of Flower's log and of the stacks
 of clients that hung, `command.json` is what was typed, `published.json` where
 the run lies on the hub."""
 

@@ -6,7 +6,8 @@ RECORD_FORMS: dict[int, tuple[frozenset[str], ...]] = {}
 """Version of a record -> the sets of places that records of it lack; see `harness.document.exact`.
 Tests read a record of every form: `tests/historic`."""
 
-_ISOLATION = frozenset({"isolation"})
+_ENERGY = frozenset({"energy"})
+_ISOLATION = _ENERGY | {"isolation"}
 _STARTUP = _ISOLATION | {"environment.startup_sha256"}
 _HARNESS = _STARTUP | {"environment.harness", "environment.foreign_modules"}
 _PROMPTS = frozenset(
@@ -25,4 +26,4 @@ _DEPENDENCE = _ISOLATION | {
 RECORD_FORMS[1] = tuple(
     _DEPENDENCE | _HARNESS | more for more in (frozenset(), _PROMPTS, _PROMPTS | _PARTS)
 )
-RECORD_FORMS[2] = (_DEPENDENCE | _STARTUP, _DEPENDENCE, _ISOLATION)
+RECORD_FORMS[2] = (_DEPENDENCE | _STARTUP, _DEPENDENCE, _ISOLATION, _ENERGY)

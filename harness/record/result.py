@@ -11,7 +11,7 @@ from harness.errors import RecordError
 from harness.record.data import DataRecord
 from harness.record.federation import CommunicationRecord, Federation
 from harness.record.isolation import Isolation
-from harness.record.machine import Environment
+from harness.record.machine import Energy, Environment
 from harness.record.score import Score
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
@@ -75,6 +75,8 @@ class ResultRecord(Document):
     timing: dict[str, float] = Field(max_length=100)
     """Stage -> seconds, sessions of a resumed run added up."""
     cost: Cost | None = None
+    energy: Energy | None = None
+    """None: not recorded, in records of before."""
     environment: Environment
     plugins: tuple[PluginRef, ...] = Field(fail_fast=True)
     own_code: tuple[str, ...] | None = None

@@ -42,6 +42,7 @@ FINDINGS: dict[Path, dict[str, int]] = {
     SUBMISSIONS / "first-form-of-2": SMALL_FORM,
     SUBMISSIONS / "second-form-of-2": SMALL_FORM,
     SUBMISSIONS / "third-form-of-2": SMALL_FORM,
+    SUBMISSIONS / "fourth-form-of-2": SMALL_FORM,
     HERE / "runs" / "smoke-seed-7": {},
     SUBMISSIONS / "ethicalabs-smollm2-1.7b": {"claim": 5},
 }
@@ -52,7 +53,8 @@ PUBLISHED = "e98719dface24411dd90921a3aeef1dd191dd1f70671587b773bfb24bf6658bf"
 """sha256 of the committed submission's record."""
 CLAIM = SUBMISSIONS / "ethicalabs-smollm2-1.7b" / "claim.json"
 
-ISOLATION = {"isolation"}
+ENERGY = {"energy"}
+ISOLATION = ENERGY | {"isolation"}
 STARTUP = {"environment.startup_sha256"}
 DEPENDENCE_AND_CODE = ISOLATION | {
     "federation.rounds.dependence", "federation.rounds.clients.influence",
@@ -64,6 +66,7 @@ ADDED_LATER = {
     COMMITTED: VERSION_2,
     SUBMISSIONS / "first-form-of-2": STARTUP | DEPENDENCE_AND_CODE,
     SUBMISSIONS / "second-form-of-2": ISOLATION,
+    SUBMISSIONS / "third-form-of-2": ENERGY,
     SUBMISSIONS / "last-form-of-1": VERSION_2,
     HERE / "runs" / "smoke-seed-7": VERSION_2,
     SUBMISSIONS / "first-form": VERSION_2
@@ -146,7 +149,7 @@ def test_the_board_shows_what_verifies_and_refuses_what_does_not(
     assert "smollm2-135m-dora-3-rounds" not in shown
     assert [item["name"] for item in value["claims"]] == ["ethicalabs-smollm2-1.7b"]
     assert round(100 * shown["smollm2-135m-dora"]["average"], 2) == 76.04
-    assert len(refused) == 6
+    assert len(refused) == 7
     assert all(name in files["finance/entries.js"] for name in shown)
 
 

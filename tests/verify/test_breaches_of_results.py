@@ -422,6 +422,32 @@ def test_every_stage_and_every_round_took_time() -> None:
     assert breaches("timing", put("timing.evaluate", 1e6), put("created", "x")) == []
 
 
+def test_energy_follows_from_its_parts_and_lies_within_the_run() -> None:
+    part = {"what": "GPU 0", "method": "nvml-power", "joules": 7.2e6, "seconds": 60.0}
+    factor = {"grams_per_kwh": 400.0, "country": "DEU", "source": "codecarbon"}
+    whole = {
+        "parts": [part | {"estimated": True}], "measured_s": 60.0, "notes": [], "factor": factor,
+        "joules": 7.2e6, "estimated": True, "co2_grams": 800.0,
+    }  # fmt: skip
+
+    def said(**changes: Any) -> list[str]:
+        return [where for where, *_ in breaches("energy", put("energy", whole | changes))]
+
+    assert said() == []
+    assert breaches("energy") == []  # of before it was measured
+    assert said(joules=7.1e6) == ["energy.joules"]
+    assert said(joules=None) == ["energy.joules"]
+    assert said(co2_grams=80.0) == ["energy.co2_grams"]
+    assert said(co2_grams=None) == ["energy.co2_grams"]
+    assert said(estimated=False) == ["energy.estimated"]
+    assert said(parts=[part | {"estimated": False}], estimated=False) == ["energy.estimated"]
+    assert said(measured_s=1e4) == ["energy.measured_s"]
+    assert said(measured_s=59.0) == ["energy.measured_s"]
+    nothing = {"parts": [], "joules": None, "estimated": False, "co2_grams": None}
+    assert said(**nothing, measured_s=0.0) == ["energy.notes"]
+    assert said(**nothing, measured_s=0.0, notes=["no RAPL counter"]) == []
+
+
 def test_a_cost_is_there_exactly_with_a_price() -> None:
     what = "a cost exactly when spec.price has a table"
     total = clean().record.cost.total if clean().record.cost else None

@@ -536,6 +536,16 @@ def _(s: Submission) -> None:
     s.record["cost"]["total"] *= 0.7
 
 
+@fixture("energy")
+def _(s: Submission) -> None:
+    part = {"what": "package-0", "method": "rapl", "joules": 900.0, "seconds": 60.0,
+            "estimated": False}  # fmt: skip
+    s.record["energy"] = {
+        "parts": [part], "measured_s": 60.0, "notes": [], "factor": None,
+        "joules": 90.0, "estimated": False, "co2_grams": None,
+    }  # fmt: skip
+
+
 @fixture("versions")
 def _(s: Submission) -> None:
     del s.record["environment"]["packages"]["transformers"]
@@ -595,7 +605,7 @@ def _an_older_card(s: Submission) -> None:
     for name in ("harness", "foreign_modules", "startup_sha256"):
         del s.record["environment"][name]
     unmeasured(s)
-    del s.record["isolation"]
+    del s.record["isolation"], s.record["energy"]
     s.card = s._card() + "More.\n"
 
 
@@ -784,7 +794,7 @@ def test_a_record_from_before_a_field_was_added_keeps_its_digests(tmp_path: Path
     del submission.record["environment"]["harness"]
     del submission.record["environment"]["foreign_modules"]
     del submission.record["environment"]["startup_sha256"]
-    del submission.record["isolation"]
+    del submission.record["isolation"], submission.record["energy"]
     unmeasured(submission)
     for name in ("data", "step_schedule", "warmup_steps"):
         del spec["train"][name]

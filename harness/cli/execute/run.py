@@ -53,6 +53,11 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
     type=click.Choice(["tensorboard", "trackio", "wandb"]),
     help="Tell an experiment tracker every round; repeatable.",
 )
+@click.option(
+    "--country",
+    metavar="ISO3",
+    help="Turn measured energy into CO2 by codecarbon's factor of this country (DEU, FRA ...).",
+)
 @click.option("--keep-steps", is_flag=True, help="Clients keep digests of each step (dispute).")
 @click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
 @click.option(
@@ -66,7 +71,8 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
 @answering_signals(interrupt)
 def command(
     out: Path | None, resume: Path | None, mirror: Path | None, quiet: bool, as_json: bool,
-    plugin: str | None, file: Path | None, tracks: tuple[str, ...], **options: Any,
+    plugin: str | None, file: Path | None, tracks: tuple[str, ...], country: str | None,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Federate a recipe in Flower, evaluate its adapter and write result.json.
 
@@ -87,7 +93,7 @@ def command(
     chosen["client_timeout_s"] = chosen.pop("client_timeout")
     given = {name: value for name, value in chosen.items() if value is not None}
     observers = tuple(map(tracker, dict.fromkeys(tracks)))
-    settings = run.Settings(out, mirror, quiet, Options(quiet=quiet, **given), observers)
+    settings = run.Settings(out, mirror, quiet, Options(quiet=quiet, **given), country, observers)
     if resume is not None:
         if out is not None:
             raise UsageError("--out and --resume exclude each other; a resumed run stays in place")
@@ -134,6 +140,8 @@ def summary(folder: Path, record: ResultRecord) -> str:
     ]
     lines.append(f"{'mean':<{width}}  {100 * record.average:6.2f} %")
     lines.append(f"{record.communication.bytes_total / MIB:,.2f} MiB communicated")
+    if record.energy is not None and record.energy.joules is not None:
+        lines.append(f"energy: {record.energy.summary}")
     if record.spec.smoke:
         lines.append("a smoke run: it shows that everything works, and ranks nowhere")
     else:

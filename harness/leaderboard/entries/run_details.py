@@ -165,6 +165,8 @@ def _config(record: ResultRecord) -> dict[str, str]:
         "sequence": f"{train.seq_length} tokens",
         "seed": spec.seed,
     }
+    if record.energy is not None:
+        values["energy"] = record.energy.summary
     return {key: shown(str(value), 300) for key, value in values.items()}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from math import isclose
 
+from harness.record.machine import energy_of
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
@@ -92,10 +93,38 @@ def cost(submission: Submission) -> Iterator[Breach]:
         yield "cost.total", found.total, f"{found.per_hour * found.hours:.6f}: hours times price"
 
 
+def energy(submission: Submission) -> Iterator[Breach]:
+    """The energy is the sum of its parts, within the run's time, and CO2 follows from it."""
+    found = submission.record.energy
+    if found is None:
+        return  # of before it was measured
+    expected = energy_of(found)
+    for name in ("joules", "co2_grams"):
+        ours, theirs = getattr(expected, name), getattr(found, name)
+        same = ours is not None and theirs is not None and isclose(ours, theirs, rel_tol=1e-9)
+        if not same and ours != theirs:
+            yield f"energy.{name}", theirs, f"{ours}: what follows from the parts"
+    sampled = any(item.method == "nvml-power" and not item.estimated for item in found.parts)
+    if sampled or found.estimated != expected.estimated:
+        yield (
+            "energy.estimated",
+            found.estimated,
+            "true exactly where a part is one",
+        )
+    if not found.parts and not found.notes:
+        yield "energy.notes", "none", "why nothing was measured"
+    total = sum(submission.record.timing.values())
+    longest = max((item.seconds for item in found.parts), default=0.0)
+    if found.measured_s > total + 1 or longest > found.measured_s + 0.01:
+        yield "energy.measured_s", found.measured_s, f"{longest} to {total:.3f} s: the stages' sum"
+
+
 RULES = (
     Rule("created", "The record is of its time", "harness record format", created),
     Rule("run-id", "The run is named for its time and its spec", "harness record format", run_id),
     Rule("timing", "Stages and rounds add up", "harness record format", timing),
     Rule("cost", "The cost is hours times price", "harness record format; recipe's price table",
          cost),
+    Rule("energy", "The energy is its parts' sum within the run's time", "harness record format",
+         energy),
 )  # fmt: skip
