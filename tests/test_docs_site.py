@@ -91,3 +91,12 @@ def test_the_reference_has_every_command_and_modules_that_are_there() -> None:
 
 def test_the_notebook_is_a_page_with_its_cells() -> None:
     assert "```python\nimport harness\n" in GENERATED["python.md"]
+
+
+@pytest.mark.parametrize("file", ["tox.ini", ".github/workflows/pages.yml"])
+def test_the_site_is_built_where_warnings_count(file: str) -> None:
+    """With --quiet mkdocs drops its warnings before `strict` counts them."""
+    [line] = [item for item in (ROOT / file).read_text().splitlines() if 'mkdocs" build' in item
+              or item.strip().startswith("mkdocs build")]  # fmt: skip
+    assert "quiet" not in line
+    assert " -q" not in line
