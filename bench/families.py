@@ -4,8 +4,8 @@ The models (tests/tiny/odd_models.py: two layers, the family's odd sizes, window
 biases; one that brings code of its own) lie in a temporary mirror, each under a hub id of its own,
 and a recipe's file names the hub id alone. Each is planned, run, verified, filed and exported by
 the commands that a participant types, from another folder. With `--data MIRROR` the training set
-and the evaluation sets are the real ones and every row is answered; without it the run is a smoke
-run, which nobody files.
+and the evaluation sets are the real ones and every row is answered, or the first `--rows N` of each
+set; without it the run is a smoke run. Neither a smoke run nor one of some rows is filed.
 
 One row a family: seconds by the clock and processor seconds (of all processes that were waited
 for), what `verify` says, the bytes that were forecast and measured, whether the submission was
@@ -70,7 +70,7 @@ def harness(*words: str, cwd: Path) -> tuple[int, str, str]:
     return done.returncode, done.stdout, last
 
 
-def one(kind: str, folder: Path, mirror: Path, smoke: bool) -> Row:
+def one(kind: str, folder: Path, mirror: Path, smoke: bool, rows: int | None) -> Row:
     """Run one family's model from its recipe to an app.
 
     Args:
@@ -78,10 +78,13 @@ def one(kind: str, folder: Path, mirror: Path, smoke: bool) -> Row:
         folder: where to work.
         mirror: where its model lies.
         smoke: on synthetic text, with the small model that a smoke run makes of the family.
+        rows: how many rows of each set are answered; None: all.
     """
     row = Row(kind)
     (folder / "recipe.toml").write_text(RECIPE.format(kind=kind))
     asked = ["recipe.toml", "--mirror", str(mirror), *(["--smoke"] if smoke else [])]
+    if rows is not None:
+        asked += ["--limit", str(rows)]
     if kind == OWN_CODE:
         asked += ["--set", "model.trust_remote_code=true"]
     start, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -95,7 +98,7 @@ def one(kind: str, folder: Path, mirror: Path, smoke: bool) -> Row:
         result = json.loads((folder / "run" / "result.json").read_text())
         row.measured_bytes = result["communication"]["bytes_total"]
         _, _, row.verify = harness("verify", "run", cwd=folder)
-        row.submitted = "" if smoke else filed(folder)
+        row.submitted = "" if smoke or rows is not None else filed(folder)
         row.exported = exported(asked, folder)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     row.seconds = round(time.monotonic() - start, 1)
@@ -127,6 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kinds", nargs="*", metavar="FAMILY", help=", ".join((*KINDS, OWN_CODE)))
     parser.add_argument("--data", type=Path, help="A mirror with the board's data sets.")
+    parser.add_argument("--rows", type=int, help="Answer so many rows of each set; not filed.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object a family.")
     chosen = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -146,7 +150,7 @@ def main() -> None:
                 make_odd_model(kind, tokenizer, model)
             folder = root / kind
             folder.mkdir()
-            row = one(kind, folder, mirror, smoke=chosen.data is None)
+            row = one(kind, folder, mirror, smoke=chosen.data is None, rows=chosen.rows)
             same = row.forecast_bytes == row.measured_bytes
             bad |= not same or "clean" not in row.verify or not row.exported.endswith(".fab")
             if chosen.json:

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HARNESS = str(Path(sys.executable).with_name("harness"))
-RUNS = re.compile(r"holds several runs.*--run: (.+)$")
+RUNS = re.compile(r"several runs; choose with --run: (.+)$")
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Row:
     """`planned`, or the command that ended it."""
     board: str = ""
     model: str = ""
+    rounds: int | None = None
     published: str = ""
     """Its figure with its unit, and the log's total where one was read."""
     forecast_mib: float | None = None
@@ -43,15 +44,21 @@ class Row:
     """With --run: seconds, and what `verify` said."""
     said: str = ""
 
-    def agrees(self) -> bool:
-        """Whether a forecast has the published figure's digits."""
-        mine = [self.forecast_mib, self.forecast_legacy_mib]
+    def agrees(self, half_rounds_short: int = 0) -> bool:
+        """Whether a forecast has the published figure's digits.
+
+        Args:
+            half_rounds_short: how many of the last messages' sums the figure leaves out.
+        """
+        share = 1 - half_rounds_short / (2 * (self.rounds or 1))
+        both = (self.forecast_mib, self.forecast_legacy_mib)
+        mine = [value * share for value in both if value is not None]
         for text in re.findall(r"\d[\d,]*\.?\d*", self.published):
             figure = float(text.replace(",", ""))
             last = 10.0 ** -len(text.partition(".")[2])  # some round, some cut
             for value in mine:
-                # Upstream writes GB for 2^30 bytes.
-                if value and (abs(figure - value) < last or abs(figure - value / 1024) < last):
+                # Upstream writes GB for 2^30 bytes, some projects for 1,000 MiB.
+                if any(abs(figure - value / unit) < last for unit in (1, 1000, 1024)):
                     return True
         return False
 
@@ -70,7 +77,8 @@ def apps(folder: Path) -> Iterator[Path]:
         found = {
             path.parent
             for path in folder.rglob("pyproject*.toml")
-            if "tool.flwr" in path.read_text("utf-8", errors="replace")
+            if "templates" not in path.parts
+            and "tool.flwr" in path.read_text("utf-8", errors="replace")
         }
         yield from sorted(found - {folder})
 
@@ -100,7 +108,7 @@ def rows_of(app: Path, name: str, folder: Path) -> Iterator[tuple[Row, Path]]:
         parts = [item["text"] + item["unit"] for item in (stated, logged) if item]
         row = Row(
             name, run, "planned", claim["challenge"], claim["config"]["model"] or "",
-            ", log ".join(parts),
+            claim["config"]["rounds"], ", log ".join(parts),
         )  # fmt: skip
         code, text, last = harness("plan", str(recipe), "--json", "--device", "cpu", cwd=folder)
         if text.startswith("{"):
@@ -156,11 +164,13 @@ def main() -> None:
                         )
     planned = [row for row in table if row.outcome == "planned"]
     agreeing = [row for row in planned if row.agrees()]
+    short = [row for row in planned if not row.agrees() and row.agrees(half_rounds_short=1)]
     print(
         f"{len(table)} runs of {len({r.project.partition('/')[0] for r in table})} projects:"
         f" {len(planned)} planned, {sum(bool(r.published) for r in planned)} of them with a figure,"
         f" {len(agreeing)} forecasts are the published figure,"
-        f" of {len({r.project.partition('/')[0] for r in agreeing})} projects",
+        f" of {len({r.project.partition('/')[0] for r in agreeing})} projects;"
+        f" {len(short)} published figures lack the last half round",
         file=sys.stderr,
     )
 
