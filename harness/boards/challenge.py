@@ -153,6 +153,24 @@ class ChoiceSet(EvaluationSet):
         return self.lookalike_files
 
 
+class ProgramSet(EvaluationSet):
+    """An evaluation set whose answers are programs: one is right when it passes its tests."""
+
+    language: str
+    """Key of `harness.boards.execution.LANGUAGES`."""
+    max_length_tokens: int = Field(gt=0)
+    """Prompt and completion together."""
+    stop_words: tuple[str, ...]
+    """A completion ends before the first of them. The tokenizer's EOS is one more."""
+    hub_files: tuple[str, ...]
+    """Names of the same files on the hub, where a mirror calls them otherwise."""
+
+    @property
+    def substitute_files(self) -> tuple[str, ...]:
+        """Names of the hub's files, whose rows are held against the same pins."""
+        return self.hub_files
+
+
 class LabelEvaluation(Document):
     """The official evaluation of a board whose answers are labels, as upstream's script does it."""
 
@@ -191,6 +209,27 @@ class ChoiceEvaluation(Document):
     """Upstream's published baseline per task, fractions in [0, 1]."""
 
 
+class ProgramEvaluation(Document):
+    """The official evaluation of a board whose answers are programs, as upstream's script does it.
+
+    One problem at a time: several completions are drawn together, and the first of them is kept.
+    """
+
+    id: str
+    quantization: Literal["none"]
+    compute_dtype: Literal["float32"]
+    temperature: float = Field(gt=0)
+    top_p: float = Field(gt=0, le=1)
+    samples: int = Field(gt=0)
+    """Completions that are drawn of each problem; upstream calls it the batch size."""
+    seed: int
+    """Of the random numbers, set once for each evaluation set."""
+    settings: dict[str, bool | int | float | str]
+    """Argument of the official command -> its value; "null" for one that is not given."""
+    baseline: dict[str, float]
+    """Upstream's published baseline per task, fractions in [0, 1]."""
+
+
 class Challenge(Document):
     """One revision of a challenge."""
 
@@ -207,15 +246,15 @@ class Challenge(Document):
     dataset: TrainingSet | InstructionSet
     partitioner: Partitioner
     communication: Communication
-    protocol: LabelEvaluation | ChoiceEvaluation
-    evaluation: tuple[LabelSet | ChoiceSet, ...]
+    protocol: LabelEvaluation | ChoiceEvaluation | ProgramEvaluation
+    evaluation: tuple[LabelSet | ChoiceSet | ProgramSet, ...]
     replay_tolerance: float = Field(gt=0)
     """Largest relative difference of an adapter tensor (L2) that a replay on other hardware may
     show and still be called equal within tolerance; equality of bytes is reported apart."""
     sources: dict[str, str]
     """Fixed value -> where the rule comes from."""
 
-    def evaluation_set(self, task: str) -> LabelSet | ChoiceSet:
+    def evaluation_set(self, task: str) -> LabelSet | ChoiceSet | ProgramSet:
         """Return the evaluation set called `task`.
 
         Raises:

@@ -62,8 +62,32 @@ class PublishedRow(NamedTuple):
     """Digest of the row, where a submission's file names it in place of its prompt."""
 
 
+class ProgramForm(Document):
+    """What one evaluation set asks of its programs."""
+
+    language: str
+    """Key of `harness.boards.execution.LANGUAGES`."""
+    max_length_tokens: int
+    """Prompt and completion together."""
+    stop_words: tuple[str, ...]
+    """A completion ends before the first of them. The tokenizer's EOS is one more."""
+
+
+class Sampling(Document):
+    """How completions of programs are drawn. Their base is in float32, its adapter merged."""
+
+    temperature: float
+    top_p: float
+    samples: int
+    """Completions that are drawn together of each problem; the first one is kept."""
+    seed: int
+    """Of the random numbers, set once for each evaluation set."""
+    forms: dict[str, ProgramForm]
+    """By evaluation set."""
+
+
 class Decoding(Document):
-    """How outputs are made. Greedy, from a base in fp4 that is computed in float32."""
+    """How outputs are made. Greedy, from a base in fp4 that is computed in float32; or drawn."""
 
     batch_size: int
     """Rows that upstream's script takes together. Where they are padded, padding can decide what a
@@ -73,6 +97,9 @@ class Decoding(Document):
     padding or a pad token, and `BoardProtocol.written` says how many tokens are new."""
     seed: int
     """Seed of torch when the model is loaded."""
+    sampling: Sampling | None = None
+    """How outputs are drawn that are programs, each to be executed with the tests of its row; None
+    where outputs are decoded greedily and read."""
 
 
 class SecondMeasure(Document):

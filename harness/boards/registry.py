@@ -9,13 +9,9 @@ from harness.boards.board import Board, board_folder, board_names, load_board
 from harness.boards.challenge import MODULE, Challenge, challenge_names, load_challenge
 from harness.boards.protocol import BoardProtocol, Reader
 from harness.boards.protocols.choices import ChoiceReader
-from harness.boards.protocols.programs import ProgramReader
 from harness.errors import RecordError, UsageError, did_you_mean
 
-READERS: dict[str, Callable[[Board], Reader]] = {
-    "choices": ChoiceReader,
-    "programs": ProgramReader,
-}
+READERS: dict[str, Callable[[Board], Reader]] = {"choices": ChoiceReader}
 """What reads the published files of a board that cannot be run yet."""
 
 

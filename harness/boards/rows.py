@@ -42,6 +42,8 @@ class Row:
     """The right answer."""
     subset: str | None = None
     """Part of the set that the row belongs to, where it has parts."""
+    tests: str = ""
+    """What an output must pass, where outputs are programs; `target` then says that it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def fingerprint(rows: Sequence[Row]) -> str:
     """Return the sha256 over all rows in order: what `fingerprint` of a challenge pins."""
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(json.dumps([row.context, row.target], ensure_ascii=False).encode() + b"\n")
+        parts = [row.context, row.target, *([row.tests] if row.tests else ())]
+        digest.update(json.dumps(parts, ensure_ascii=False).encode() + b"\n")
     return digest.hexdigest()
 
 

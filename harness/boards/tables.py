@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.document import parse_json
-from harness.errors import EvaluationError
+from harness.errors import EvaluationError, MissingExtraError
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows of a parquet or JSON file in order, the named columns of each.
 
     Raises:
+        MissingExtraError: the file is parquet and pyarrow is not installed.
         EvaluationError: the file cannot be read, or lacks a column.
     """
     try:
@@ -32,8 +33,12 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:
-    import pyarrow.parquet
-
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError(
+            f"reading {path.name} needs pyarrow; run `pip install 'flowertune-harness[run]'`"
+        ) from None
     rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
     return rows
 

@@ -201,7 +201,7 @@ def evaluate(
             scores=_scores(run, sets, journals, results["results"]),
             model_sha256=wanted.model_sha256,
             adapter_sha256=wanted.adapter_sha256,
-            packages=wanted.packages,
+            packages=wanted.packages | _toolchains(journals),
             duration_s=elapsed,
             trust_remote_code=run.spec.model.trust_remote_code,
         )
@@ -269,6 +269,7 @@ def _lm_eval_results(
     from harness.evaluation.engine import Engine, load_engine
     from harness.evaluation.lm_eval_bridge.lm import JournaledLM
     from harness.evaluation.lm_eval_bridge.tasks import task_configs
+    from harness.evaluation.sampling.sampler import Sampler, load_sampler
 
     protocol = run.protocol
     kinds = measures(protocol)
@@ -286,6 +287,16 @@ def _lm_eval_results(
             run.greedy_noted,
         )
 
+    def sampler() -> Sampler:
+        return load_sampler(
+            Path(run.assets.model_dir),
+            run.adapter_dir,
+            protocol,
+            run.device,
+            run.spec.model.trust_remote_code,
+            run.spec.smoke,
+        )
+
     lm = JournaledLM(
         protocol,
         load,
@@ -293,6 +304,7 @@ def _lm_eval_results(
         {task: journals[task, OFFICIAL.suffix] for task in sets},
         {task: journals[task, SECOND.suffix] for task in sets if SECOND in kinds},
         quiet,
+        sampler,
     )
     manager = TaskManager(include_defaults=False)
     results: dict[str, Any] = lm_evaluate(
@@ -302,6 +314,17 @@ def _lm_eval_results(
         log_samples=False,
     )
     return results
+
+
+def _toolchains(journals: Mapping[tuple[str, str], Journal]) -> dict[str, str]:
+    """Return name -> version of what executed programs; nothing where outputs are read."""
+    found = {
+        line["toolchain"]
+        for journal in journals.values()
+        for line in journal.rows.values()
+        if "toolchain" in line
+    }
+    return dict(sorted(text.rsplit(" ", 1) for text in found))
 
 
 def _scores(

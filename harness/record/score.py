@@ -34,8 +34,9 @@ class Score(Document):
     stderr: float = Field(ge=0)
     interval: tuple[float, float]
     """95 % by bootstrap over rows."""
-    macro_f1: float
-    mcc: float
+    macro_f1: float | None
+    """None where answers are no classes: programs pass or fail."""
+    mcc: float | None
     invalid_rate: float | None
     """Share of answers with no label word; None where raw text is absent or none is generated."""
     leak: Leak | None

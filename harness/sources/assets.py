@@ -62,8 +62,15 @@ def locate(
             paths, record = locate_evaluation_set(challenge, item.task, folder, offline)
             evaluation_files[item.task] = tuple(str(each) for each in paths)
             data.append(record)
-    told_greedy = protocol_of(challenge).decoding.max_length_tokens is None
-    model_dir, model_record = locate_model(spec.model, folder, offline, spec.smoke, told_greedy)
+    decoding = protocol_of(challenge).decoding
+    model_dir, model_record = locate_model(
+        spec.model,
+        folder,
+        offline,
+        spec.smoke,
+        told_greedy=decoding.max_length_tokens is None,
+        drawn=decoding.sampling is not None,
+    )
     return Assets(
         model_dir=str(model_dir),
         training_file=training_file,

@@ -1,19 +1,15 @@
-"""The evaluation sets' files: found, and equal to the challenge's digests or refused.
-
-Tests of programs are found as well; their rows are compared with the pins when they are read.
-"""
+"""The evaluation sets' files: found, and equal to the challenge's digests or refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
-from harness.boards.protocols.programs import ProgramSet
 from harness.boards.registry import protocol_of
 from harness.document.file_digests import sha256_file, sha256_of_set
 from harness.errors import SourceError
 from harness.record.data import DataRecord
-from harness.sources.lookup import find, mirror_folder
+from harness.sources.lookup import find
 
 
 def locate_evaluation_set(
@@ -82,26 +78,3 @@ def locate_evaluation_set(
         notes=tuple(notes),
     )
     return paths, record
-
-
-def locate_program_tests(item: ProgramSet, mirror: Path | None, offline: bool = False) -> Path:
-    """Find the file that holds prompts and tests of a set of programs.
-
-    Args:
-        item: the set.
-        mirror: folder with `datasets/`, or None for the environment's.
-        offline: use no network.
-
-    Raises:
-        SourceError: it is nowhere.
-    """
-
-    def candidates(folder: Path) -> list[Path]:
-        return [path for place in item.places for path in sorted(folder.glob(place))]
-
-    def missing(folder: Path) -> str:
-        return "" if candidates(folder) else f"no {' or '.join(item.places)}"
-
-    folder = mirror_folder(mirror)
-    found = find("dataset", item.dataset, "main", item.places, missing, folder, offline)
-    return candidates(found.folder)[0]

@@ -43,6 +43,7 @@ def locate_model(
     offline: bool,
     prefer_wheel: bool,
     told_greedy: bool = False,
+    drawn: bool = False,
 ) -> tuple[Path, DataRecord]:
     """Find a base model and check that its files are whole, and of the model that the spec says.
 
@@ -52,6 +53,7 @@ def locate_model(
         offline: use no network.
         prefer_wheel: take the wheel rather than ask the hub (a smoke run).
         told_greedy: whether the board's script asks for greedy decoding, whatever the model says.
+        drawn: whether outputs are drawn, with whatever else the model asks for: nothing to note.
 
     Raises:
         SourceError: it is nowhere, a weights file is damaged, or the files are of another model.
@@ -90,7 +92,7 @@ def locate_model(
     notes = [note for source, note in NOTES.items() if found.source == source]
     if commit is None:
         notes.append(MIRROR_NOTE)
-    if (note := greedy_note(found.folder, told_greedy)) is not None:
+    if not drawn and (note := greedy_note(found.folder, told_greedy)) is not None:
         notes.append(note)
     record = DataRecord(
         name=model.hub_id,

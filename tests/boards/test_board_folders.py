@@ -35,6 +35,35 @@ def boards(tmp_path: Path) -> Path:
         return Path(shutil.copytree(folder, tmp_path / "boards"))
 
 
+PLAIN = """\
+id = "plain"
+title = "A board without rules"
+supernodes = 10
+min_clients = 2
+limit_mib = 200000
+datasets = ["someone/some-set"]
+metric = "accuracy"
+published = "choices"
+baseline = "none"
+
+[[sets]]
+task = "riddles"
+heading = "Riddles"
+spellings = ["riddles"]
+rows = 7
+"""
+
+
+@pytest.fixture
+def plain(boards: Path) -> Path:
+    """The folder of a board that can be read and not run."""
+    folder = boards / "plain"
+    folder.mkdir()
+    (folder / "board.toml").write_text(PLAIN)
+    assert "plain" in find_boards(boards)
+    return folder
+
+
 def edit(file: Path, old: str, new: str) -> None:
     text = file.read_text("utf-8")
     assert old in text
@@ -67,14 +96,16 @@ def test_an_unknown_board_is_a_usage_error_that_names_a_close_one() -> None:
 
 
 def test_two_boards_of_one_id_are_refused(boards: Path) -> None:
-    shutil.copytree(boards / "code", boards / "code_2")
-    with pytest.raises(RecordError, match=r"code_2/board\.toml.*'code'.*id of code as well"):
+    name = board_names()[0]
+    shutil.copytree(boards / name, boards / f"{name}_2")
+    with pytest.raises(RecordError, match=rf"{name}_2/board\.toml.*'{name}'.*id of {name} as"):
         find_boards(boards)
 
 
 def test_a_folder_is_named_for_its_board(boards: Path) -> None:
-    (boards / "code").rename(boards / "programs")
-    with pytest.raises(RecordError, match=r"programs/board\.toml: its id is 'code'"):
+    name = board_names()[0]
+    (boards / name).rename(boards / "other")
+    with pytest.raises(RecordError, match=rf"other/board\.toml: its id is '{name}'"):
         find_boards(boards)
 
 
@@ -94,11 +125,11 @@ def test_a_folder_without_board_toml_is_incomplete(boards: Path) -> None:
     ],
 )
 def test_wrong_board_data_is_refused_with_the_files_name(
-    boards: Path, old: str, new: str, message: str
+    plain: Path, old: str, new: str, message: str
 ) -> None:
-    edit(boards / "code" / "board.toml", old, new)
+    edit(plain / "board.toml", old, new)
     with pytest.raises(RecordError, match=message):
-        read_board(find_boards(boards)["code"] if "TOML" not in message else boards / "code")
+        read_board(plain)
 
 
 def test_what_the_rules_fix_cannot_be_said_twice(boards: Path) -> None:
@@ -136,10 +167,12 @@ def test_rules_of_another_board_are_refused(boards: Path) -> None:
         read_challenge(folder)
 
 
-def test_a_board_without_rules_cannot_be_run_and_says_which_file_is_missing() -> None:
-    name = next(name for name in board_names() if name not in challenge_names())
-    with pytest.raises(UsageError, match=rf"challenge {name} cannot be run: .*rules\.toml is miss"):
-        load_challenge(name)
+def test_a_board_without_rules_cannot_be_run_and_says_which_file_is_missing(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.boards.challenge.board_folder", lambda name: plain)
+    with pytest.raises(UsageError, match=r"challenge plain cannot be run: .*rules\.toml is miss"):
+        load_challenge("plain")
 
 
 def change_rows(folder: Path, change: Callable[[dict[str, list[Any]]], Any]) -> None:

@@ -28,8 +28,11 @@ def labels() -> set[str]:
     """Every answer of every board that can be run: common words, looked for as whole literals."""
     found: set[str] = set()
     for name in challenge_names():
+        reader = reader_of(name)
+        if not reader.rederivable:
+            continue  # a verdict of an execution, which is no board's own word
         for item in load_challenge(name).evaluation:
-            found |= set(reader_of(name).answers(item.task) or ())
+            found |= set(reader.answers(item.task) or ())
     return found
 
 
@@ -145,7 +148,7 @@ def test_a_board_s_folder_is_where_it_is_named(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_name_in_code_is_seen(code: str, tmp_path: Path) -> None:
-    name = challenge_names()[0]
+    name = next(item for item in challenge_names() if item not in EVERYDAY)
     label, other = sorted(labels())[:2]
     task = load_challenge(name).evaluation[0].task
     path = tmp_path / "module.py"

@@ -1,9 +1,7 @@
-"""Boards whose outputs are programs: an answer is right when it passes its tests.
+"""The published files of boards whose outputs are programs: one is right when it passes its tests.
 
-`programs.toml` in the board's folder says what the official evaluation is, and `rows.py` there
-makes prompts and tests of a set's file. A published file holds whole programs, prompt included;
-where a prompt ends is found by the digests of the official ones, so no data set is needed to say
-that a file is of another task.
+A published file holds whole programs, prompt included; where a prompt ends is found by the digests
+of the official ones, so no data set is needed to say that a file is of another task.
 
 Source: adap/flower, benchmarks/flowertune-llm/evaluation/code, and the scorer that it calls,
 yan-gao-GY/bigcode-evaluation-harness, at 2026-03-29.
@@ -15,57 +13,33 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
-from importlib import import_module
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.boards.board import Board, board_folder, read_toml
+from harness.boards.challenge import Challenge, ProgramEvaluation, ProgramSet
 from harness.boards.protocol import PublishedRow, Reading
-from harness.boards.rows import (
-    CONTEXT_CHARS,
-    Row,
-    fingerprint,
-    read_digests,
-    refuse,
-    row_digest,
-)
-from harness.document import Document, parse_document, parse_json, read_text
+from harness.boards.rows import CONTEXT_CHARS, pinned_digests, refuse
+from harness.document import parse_json, read_text
 from harness.errors import EvaluationError, RecordError
 
 PASSED = "passed"
 """The one answer that is right."""
-
-PROGRAMS = "programs.toml"
-"""File of a board's folder: how its programs are made, executed and read."""
 
 LONGEST_PROMPT = 8192
 """Characters at the beginning of a program in which its prompt must end; the longest official one
 has 2,067."""
 
 
-class ProgramSet(Document):
-    """One evaluation set whose outputs are programs."""
-
-    task: str
-    language: str
-    """Key of `harness.boards.execution.LANGUAGES`."""
-    dataset: str
-    """Hub id."""
-    places: tuple[str, ...]
-    """Where the file of the rows can lie in the data set's folder; patterns, the first counts."""
-    fingerprint: str
-    """sha256 over the official rows in order; see `harness.boards.rows`."""
-    max_length_tokens: int
-    """Prompt and completion together."""
+def until_stop(completion: str, stop_words: Iterable[str]) -> str:
+    """Return a completion up to the first stop word in it."""
+    places = (completion.find(word) for word in stop_words)
+    return completion[: min((place for place in places if place >= 0), default=None)]
 
 
-class ProgramRules(Document):
-    """What `programs.toml` holds."""
-
-    settings: dict[str, bool | int | float | str]
-    """Argument of the official command -> its value; "null" for one that is not given."""
-    sets: tuple[ProgramSet, ...]
+def program_of(prompt: str, completion: str, tests: str) -> str:
+    """Return the program that is executed: a problem's prompt, a completion and the tests."""
+    return f"{prompt}{completion}\n{tests}"
 
 
 class ProgramReader:
@@ -74,26 +48,22 @@ class ProgramReader:
 
     rederivable = False
 
-    def __init__(self, board: Board) -> None:
-        """Take the board whose folder holds the rules."""
-        self.board = board
-
-    @functools.cached_property
-    def rules(self) -> ProgramRules:
-        """What is official for the board's sets."""
-        folder = board_folder(self.board.id)
-        return parse_document(
-            ProgramRules, read_toml(folder, PROGRAMS), str(folder.joinpath(PROGRAMS))
-        )
+    def __init__(self, challenge: Challenge) -> None:
+        """Take the challenge whose rules say what is official."""
+        rules = challenge.protocol
+        assert isinstance(rules, ProgramEvaluation)
+        self.challenge, self.settings = challenge, rules.settings
 
     @functools.cached_property
     def pinned(self) -> dict[str, tuple[str, ...]]:
         """Task -> digests of its official rows in order."""
-        return read_digests(board_folder(self.board.id), self.board.rows)
+        return pinned_digests(self.challenge.id)
 
     def program_set(self, task: str) -> ProgramSet:
         """Return the evaluation set called `task`, which the board has."""
-        return next(item for item in self.rules.sets if item.task == task)
+        item = self.challenge.evaluation_set(task)
+        assert isinstance(item, ProgramSet)
+        return item
 
     def read(self, task: str, output: str, target: str) -> Reading:
         """Refuse: a program must be executed.
@@ -121,8 +91,8 @@ class ProgramReader:
         return {}
 
     def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
-        """Return nothing: no constant answer passes a test."""
-        return {}
+        """Return what no completion passes: none of the official tests."""
+        return {"empty_answer": 0.0}
 
     def accuracy_file(self, task: str) -> str:
         """Return a regular expression for `<run>/evaluation_results_<task>.json`."""
@@ -144,7 +114,7 @@ class ProgramReader:
         if not isinstance(config, dict):
             return ("no config: how the programs were made is not stated",)
         official = {
-            **self.rules.settings,
+            **self.settings,
             "tasks": task,
             "max_length_generation": self.program_set(task).max_length_tokens,
         }
@@ -165,25 +135,10 @@ class ProgramReader:
             EvaluationError: always.
         """
         raise EvaluationError(
-            f"{name}: programs of the {self.board.id} board are scored by executing them: add"
+            f"{name}: programs of the {self.challenge.id} board are scored by executing them: add"
             " --execute, which runs each in a sandbox with its tests; the score that a project"
             f" states is in its {self.results_file('<task>')}"
         )
-
-    def official_rows(self, task: str, file: Path) -> list[Row]:
-        """Return the official rows of a set: prompts, and as targets the tests.
-
-        Raises:
-            MissingExtraError: what reads the file is not installed.
-            EvaluationError: the file does not give the pinned rows; the first wrong one is named.
-        """
-        folder = board_folder(self.board.id).name
-        rows: list[Row] = import_module(f"harness.boards.{folder}.rows").read_rows(task, file)
-        found = [row_digest(row) for row in rows]
-        same = fingerprint(rows) == self.program_set(task).fingerprint
-        if tuple(found) != self.pinned[task] or not same:
-            refuse(self.pinned, task, found, str(file))
-        return rows
 
     def generations(self, task: str, path: Path, prompts: Sequence[str] | None = None) -> list[str]:
         """Return the programs of a published generations file, tests not included.

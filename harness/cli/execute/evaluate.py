@@ -112,7 +112,7 @@ def _line(item: Score) -> tuple[str, ...]:
         _percent(item.value),
         f"{_percent(low)} to {_percent(high)}",
         _percent(item.macro_f1),
-        f"{item.mcc:.3f}",
+        "" if item.mcc is None else f"{item.mcc:.3f}",
     )
 
 

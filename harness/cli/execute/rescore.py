@@ -71,16 +71,18 @@ def executed(task: str, file: Path, isolation: Any, mirror: Path | None) -> dict
         isolation: "required" or "auto".
         mirror: local copy of hub files, or None.
     """
-    from harness.scoring.execution import reader_of_programs, rescore_programs
-    from harness.sources.evaluation_sets import locate_program_tests
+    from harness.scoring.execution import protocol_of_programs, rescore_programs
+    from harness.sources.evaluation_sets import locate_evaluation_set
+    from harness.sources.lookup import mirror_folder
 
-    _, reader = reader_of_programs(task)
+    _, protocol = protocol_of_programs(task)
     try:
-        tests = locate_program_tests(reader.program_set(task), mirror)
+        tests, _ = locate_evaluation_set(protocol.challenge, task, mirror_folder(mirror), False)
     except SourceError:
-        reader.generations(task, file)  # What is wrong with the file itself comes first.
+        if file.is_file() and file.suffix == ".json":
+            protocol.generations(task, file)  # What is wrong with the file itself comes first.
         raise
-    rows = len(reader.pinned[task])
+    rows = len(protocol.pinned[task])
     with click.progressbar(length=rows, label=task, file=sys.stderr, show_pos=True) as bar:
         return rescore_programs(task, file, tests, isolation, lambda *_: bar.update(1))
 

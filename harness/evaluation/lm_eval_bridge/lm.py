@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
     from harness.evaluation.engine import Engine
+    from harness.evaluation.sampling.sampler import Sampler
 
 
 class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
@@ -34,6 +35,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         texts: Mapping[str, Journal],
         weights: Mapping[str, Journal],
         quiet: bool = False,
+        load_sampler: Callable[[], Sampler] | None = None,
     ) -> None:
         """Prepare; nothing is loaded before a row is missing.
 
@@ -45,8 +47,10 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
             texts: task -> journal of its official answers.
             weights: task -> journal of its log-likelihoods.
             quiet: print no progress.
+            load_sampler: loads the model of a board whose outputs are programs; None on others.
         """
         super().__init__()
+        self._load_sampler = load_sampler
         self.protocol, self._load, self._rows = protocol, load, rows
         self._texts, self._weights, self._quiet = texts, weights, quiet
 
@@ -56,7 +60,12 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         return self._load()
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """Return the official text of every request, decoding the rows that no journal holds."""
+        """Return the official text of every request, decoding the rows that no journal holds.
+
+        Of a request whose output is a program the text is the verdict on it.
+        """
+        if self.protocol.decoding.sampling is not None:
+            return self._verdicts(requests)
         rows = [(request.doc["task"], request.doc["row"]) for request in requests]
         missing = [key for key in rows if key[1] not in self._texts[key[0]].rows]
         meter = self._meter("answers", rows, missing)
@@ -102,6 +111,22 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
     def _work(self, key: tuple[str, int]) -> int:
         task, row = key
         return len(self._rows[task][row].context)
+
+    def _verdicts(self, requests: list[Instance]) -> list[str]:
+        from harness.evaluation.sampling.programs import fill
+
+        assert self.protocol.decoding.sampling is not None
+        for task in dict.fromkeys(request.doc["task"] for request in requests):
+            journal, form = self._texts[task], self.protocol.decoding.sampling.forms[task]
+            rows = self._rows[task][: len(journal.contexts)]
+            fill(task, rows, journal, lambda: self.sampler, form, self._quiet)
+        return [self._texts[r.doc["task"]].rows[r.doc["row"]]["new_out"] for r in requests]
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """The model that draws programs, loaded when first needed."""
+        assert self._load_sampler is not None
+        return self._load_sampler()
 
     def _subset(self, task: str, row: int) -> dict[str, str]:
         subset = self._rows[task][row].subset

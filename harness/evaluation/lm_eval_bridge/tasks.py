@@ -42,6 +42,8 @@ def task_configs(protocol: BoardProtocol, sets: Mapping[str, OfficialSet]) -> li
 
 def _official(protocol: BoardProtocol, task: str, rows: Dataset) -> dict[str, Any]:
     def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+        if not protocol.rederivable:  # the result is the verdict on the output
+            return {"acc": float(results[0] == doc["target"])}
         return {"acc": float(protocol.read(task, results[0], doc["target"]).correct)}
 
     return _config(OFFICIAL_TASK.format(task=task), OFFICIAL_VERSION, rows) | {

@@ -59,6 +59,7 @@ def load_base(
     trust_remote_code: bool = False,
     told_greedy: bool = False,
     noted: bool = False,
+    quantized: bool = True,
 ) -> Base:
     """Load a base model and its tokenizer from local files.
 
@@ -68,7 +69,9 @@ def load_base(
         seed: torch's seed, set before loading, as upstream does.
         trust_remote_code: whether code in the folder may run; only when the model's spec says so.
         told_greedy: see `check_greedy`.
-        noted: whether the record says that the model asks for something else than greedy decoding.
+        noted: whether the record says that the model asks for something else than greedy decoding,
+            or whether it is followed in that.
+        quantized: whether weights get the values that fp4 leaves of them.
 
     Raises:
         EvaluationError: transformers cannot load the model with torch's attention, the tokenizer
@@ -103,7 +106,8 @@ def load_base(
         check_greedy(model.generation_config, str(folder), told_greedy)
     model.eval().requires_grad_(False)
     model.to(device)
-    quantize_once(model)
+    if quantized:
+        quantize_once(model)
     return Base(model, tokenizer, int(tokenizer.eos_token_id), trust_remote_code)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.boards.board import load_board
+from harness.boards.challenge import load_challenge
 from harness.boards.protocols.programs import ProgramReader
 from harness.boards.rows import Row, row_digest
 from harness.claims.findings import claim_findings
@@ -24,10 +25,14 @@ PROMPTS = {
 }
 
 
+def reader_of_programs() -> ProgramReader:
+    return ProgramReader(load_challenge("code"))
+
+
 @pytest.fixture
 def reader() -> ProgramReader:
     """A reader whose official prompts are the twelve above, of each of two tasks."""
-    made = ProgramReader(load_board("code"))
+    made = reader_of_programs()
     made.__dict__["pinned"] = {
         task: tuple(row_digest(Row(prompt, "pass")) for prompt in prompts)
         for task, prompts in PROMPTS.items()
@@ -123,15 +128,15 @@ def test_a_prompt_ends_within_8192_characters(reader: ProgramReader, tmp_path: P
 
 def test_what_is_pinned_is_what_the_board_says() -> None:
     board = load_board("code")
-    reader = ProgramReader(board)
+    reader = reader_of_programs()
     assert {task: len(digests) for task, digests in reader.pinned.items()} == board.rows
     assert [item.task for item in reader.rules.sets] == list(board.rows)
 
 
 def official(task: str) -> dict[str, Any]:
     """Return the config that the official command writes."""
-    reader = ProgramReader(load_board("code"))
-    settings = {n: None if v == "null" else v for n, v in reader.rules.settings.items()}
+    reader = reader_of_programs()
+    settings = {n: None if v == "null" else v for n, v in reader.settings.items()}
     length = 2048 if task == "mbpp" else 1024
     return settings | {"tasks": task, "max_length_generation": length, "model": "any"}
 
@@ -142,7 +147,7 @@ def results(task: str, config: Any) -> str:
 
 @pytest.mark.parametrize("task", ["mbpp", "humaneval", "multiple-js", "multiple-cpp"])
 def test_the_official_config_is_found_to_be_it(task: str) -> None:
-    reader = ProgramReader(load_board("code"))
+    reader = reader_of_programs()
     assert reader.unofficial_settings(task, results(task, official(task))) == ()
 
 
@@ -161,13 +166,13 @@ def test_the_official_config_is_found_to_be_it(task: str) -> None:
     ],
 )
 def test_another_setting_is_named(change: dict[str, Any], words: str) -> None:
-    reader = ProgramReader(load_board("code"))
+    reader = reader_of_programs()
     text = results("mbpp", official("mbpp") | change)
     assert reader.unofficial_settings("mbpp", text) == (words,)
 
 
 def test_a_setting_that_is_not_stated_is_named() -> None:
-    reader, config = ProgramReader(load_board("code")), official("mbpp")
+    reader, config = reader_of_programs(), official("mbpp")
     del config["seed"], config["limit"]
     found = reader.unofficial_settings("mbpp", results("mbpp", config))
     assert set(found) == {
@@ -194,7 +199,7 @@ def test_a_claim_names_the_settings_that_are_not_official(tmp_path: Path) -> Non
 
 def test_what_is_official_is_what_published_runs_state(golden: Path) -> None:
     """Of two published runs one has nothing else, the other a base in four bits."""
-    reader, found = ProgramReader(load_board("code")), {}
+    reader, found = reader_of_programs(), {}
     for run in sorted((golden.parent / "code").iterdir()):
         for task in load_board("code").rows:
             text = (run / reader.results_file(task)).read_text()

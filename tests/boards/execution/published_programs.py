@@ -6,10 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.boards.board import load_board
-from harness.boards.protocols.programs import ProgramReader
+from harness.boards.challenge import load_challenge
+from harness.boards.protocols.programs import program_of
+from harness.boards.registry import protocol_of
 
-READER = ProgramReader(load_board("code"))
+CHALLENGE = load_challenge("code")
+PROTOCOL = protocol_of(CHALLENGE)
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Task:
 
 
 TASKS = tuple(
-    Task(item.task, item.language, f"{item.dataset}/{item.places[0]}") for item in READER.rules.sets
+    Task(item.task, item.language, f"{item.dataset}/{item.files[0]}")
+    for item in CHALLENGE.evaluation
 )
 
 
@@ -33,9 +36,9 @@ def published_runs(golden: Path) -> list[Path]:
 
 def programs_of(run: Path, task: Task, hub: Path) -> list[str]:
     """Return the whole programs of a run's task: generation, line break, tests."""
-    rows = READER.official_rows(task.name, hub / "datasets" / task.file)
-    texts = READER.generations(task.name, run / f"generations_{task.name}.json")
-    return [f"{text}\n{row.target}" for text, row in zip(texts, rows, strict=True)]
+    rows = PROTOCOL.rows(task.name, [hub / "datasets" / task.file]).rows
+    texts = PROTOCOL.generations(task.name, run / f"generations_{task.name}.json")
+    return [program_of("", text, row.tests) for text, row in zip(texts, rows, strict=True)]
 
 
 def verdicts_of(run: Path, task: Task) -> list[str]:

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.boards.protocols.program_protocol import ProgramProtocol
 from harness.boards.protocols.programs import ProgramReader
-from harness.boards.rows import Row, row_digest
+from harness.boards.rows import OfficialSet, Row, row_digest
 from harness.cli.execute.rescore import command
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, UsageError
 
-ROWS = [Row(f"def add{i}(n):", f"assert add{i}(1) == {1 + i}") for i in range(4)]
+ROWS = tuple(
+    Row(f"def add{i}(n):", "passed", tests=f"assert add{i}(1) == {1 + i}") for i in range(4)
+)
 BODIES = ["\n    return n", "\n    return n + 1", "\n    return n + 3", "\n    retrun n"]
 """Right, right, wrong, and no Python."""
 
@@ -24,7 +27,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A generations file of the four rows above, which are official in this test."""
     digests = tuple(row_digest(row) for row in ROWS)
     monkeypatch.setattr(ProgramReader, "pinned", {"humaneval": digests})
-    monkeypatch.setattr(ProgramReader, "official_rows", lambda *_: ROWS)
+    official = OfficialSet("humaneval", ROWS, (), ())
+    monkeypatch.setattr(ProgramProtocol, "rows", lambda *_: official)
     folder = tmp_path / "mirror" / "datasets" / "openai" / "openai_humaneval"
     folder.mkdir(parents=True)
     (folder / "test.parquet").write_bytes(b"")

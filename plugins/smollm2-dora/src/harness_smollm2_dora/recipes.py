@@ -97,20 +97,23 @@ LAPTOP = Recipe(
 """About ten minutes of training on two cores; the learning rate is a small model's."""
 
 
-def _template(column: str) -> str:
+def _template(asked: str) -> str:
     return (
         "Below is an instruction that describes a task. "
         "Write a response that appropriately completes the request."
-        f"\n### Instruction:\n{{{column}}}\n### Response: {{output}}"
+        f"\n### Instruction:\n{asked}\n### Response: {{output}}"
     )
 
 
-GENERAL = Prompt(template=_template("instruction"))
+GENERAL = Prompt(template=_template("{instruction}"))
 """Source: FLOWERTUNE general-nlp template, which drops a row's input."""
 
-MEDICAL = Prompt(template=_template("input"))
+MEDICAL = Prompt(template=_template("{input}"))
 """Source: FLOWERTUNE medical template, which asks a row's input: the instruction is always the
 same."""
+
+CODE = Prompt(template=_template("{instruction} {input}"))
+"""Source: FLOWERTUNE code template, which joins both, with a space even where there is no input."""
 
 
 def _of_board(challenge: str, prompt: Prompt) -> list[Recipe]:
@@ -139,5 +142,9 @@ def _of_board(challenge: str, prompt: Prompt) -> list[Recipe]:
     return [large, small]
 
 
-OTHER_BOARDS = [*_of_board("general-nlp", GENERAL), *_of_board("medical", MEDICAL)]
+OTHER_BOARDS = [
+    *_of_board("general-nlp", GENERAL),
+    *_of_board("medical", MEDICAL),
+    *_of_board("code", CODE),
+]
 """Answers are paragraphs on these boards, four times as long as finance's: half the steps."""

@@ -1,0 +1,1 @@
+"""Programs: drawn as the board's script draws them, and executed with their tests."""
