@@ -11,7 +11,7 @@ from harness.verify.rules.entry import (
     ladder,
     presentation,
 )
-from harness.verify.rules.evaluation import answers, leaks, scores
+from harness.verify.rules.evaluation import answers, completions, leaks, scores
 from harness.verify.rules.run import (
     adapter,
     adapter_config,
@@ -36,6 +36,7 @@ RECORD_RULES = (
     *adapter_config.RULES,
     *scores.RULES,
     *answers.RULES,
+    *completions.RULES,
     *leaks.RULES,
     *times_and_costs.RULES,
     *environment.RULES,

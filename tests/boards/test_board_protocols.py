@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from harness.boards.board import board_names, load_board
 from harness.boards.challenge import TrainingPin, challenge_names, load_challenge
+from harness.boards.execution import LANGUAGES, execute
 from harness.boards.leaks import pinned_leaks
 from harness.boards.protocol import SMOKE_ROWS, BoardProtocol
+from harness.boards.protocols.programs import program_of, until_stop
 from harness.boards.registry import protocol_of, reader_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import sha256_file
@@ -26,8 +28,14 @@ SETS = [(name, item.task) for name in PROTOCOLS for item in load_challenge(name)
 HINT_CHARACTERS = 24
 """Length of a tail that must show what settled a text: at least the longest answer and a marker."""
 
+READ = [(name, task) for name, task in SETS if PROTOCOLS[name].rederivable]
+"""Sets whose outputs are read; those of the others are executed."""
+EXECUTED = [(name, task) for name, task in SETS if not PROTOCOLS[name].rederivable]
+
 every_board = pytest.mark.parametrize("name", list(PROTOCOLS))
 every_set = pytest.mark.parametrize(("name", "task"), SETS)
+every_read_set = pytest.mark.parametrize(("name", "task"), READ)
+every_executed_set = pytest.mark.parametrize(("name", "task"), EXECUTED)
 
 
 def words(protocol: BoardProtocol, task: str) -> list[str]:
@@ -48,6 +56,13 @@ def pieces(protocol: BoardProtocol, task: str) -> st.SearchStrategy[str]:
     return st.lists(word | word | st.text(max_size=3), max_size=6).map("".join)
 
 
+def refusal(protocol: BoardProtocol, task: str, output: str) -> str:
+    """Return why an output of a board without readings is not read."""
+    with pytest.raises(EvaluationError) as caught:
+        protocol.read(task, output, "")
+    return str(caught.value)
+
+
 def reading(protocol: BoardProtocol, task: str, prompt: str, new_text: str) -> str:
     """Return the answer of a whole text."""
     output = protocol.output_of(prompt, prompt + new_text, new_text)
@@ -63,7 +78,7 @@ def test_rows_are_pinned_one_digest_each(name: str) -> None:
     assert set(pinned_leaks(name)) <= {item.task for item in challenge.evaluation}
 
 
-@every_set
+@every_read_set
 def test_the_right_answer_of_a_smoke_row_reads_as_right(name: str, task: str) -> None:
     protocol = PROTOCOLS[name]
     official = protocol.smoke_rows(task)
@@ -74,7 +89,7 @@ def test_the_right_answer_of_a_smoke_row_reads_as_right(name: str, task: str) ->
         assert protocol.read(task, output, row.target).valid
 
 
-@every_set
+@every_read_set
 def test_the_right_answer_of_an_official_row_reads_as_right(
     name: str, task: str, mirror: Path
 ) -> None:
@@ -88,6 +103,45 @@ def test_the_right_answer_of_an_official_row_reads_as_right(
     for row in official.rows:
         assert protocol.read(task, row.target, row.target).correct
         assert protocol.read(task, row.target, row.target).valid
+
+
+@every_executed_set
+def test_the_solution_of_a_smoke_row_passes_and_no_completion_does_not(
+    name: str, task: str
+) -> None:
+    """Where a text does not say whether it is right, running it does."""
+    form = PROTOCOLS[name].decoding.sampling.forms[task]
+    try:
+        LANGUAGES[form.language]()
+    except EvaluationError as error:
+        pytest.skip(str(error))
+    official = PROTOCOLS[name].smoke_rows(task)
+    assert len(official.rows) == len(official.examples) == SMOKE_ROWS
+    row, (_, solution) = official.rows[0], official.examples[0]
+    assert until_stop(solution, form.stop_words) == solution
+    programs = [program_of(row.context, text, row.tests) for text in (solution, "")]
+    done = execute(programs, form.language, policy="auto")
+    outcomes = [verdict.outcome for verdict in done.verdicts]
+    assert outcomes[0] == row.target
+    assert outcomes[1] in set(PROTOCOLS[name].answers(task)) - {row.target}
+    assert "--execute" in refusal(PROTOCOLS[name], task, solution)
+
+
+@every_executed_set
+def test_official_rows_have_tests_and_other_tests_are_refused(
+    name: str, task: str, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    protocol, item = PROTOCOLS[name], load_challenge(name).evaluation_set(task)
+    files = [mirror / "datasets" / item.dataset / file for file in item.files]
+    official = protocol.rows(task, files)
+    assert len(official.rows) == len(official.examples) == item.rows
+    assert all(row.tests for row in official.rows)
+    problems = protocol.read_problems(task, files)
+    problems[3] = problems[3]._replace(tests=problems[3].tests + "\n")
+    monkeypatch.setattr(protocol, "read_problems", lambda *_: problems)
+    with pytest.raises(EvaluationError, match="tests are not"):
+        protocol.rows(task, files)
 
 
 @every_set
@@ -136,7 +190,7 @@ def test_an_answer_settles_some_text(name: str, task: str) -> None:
     assert any(protocol.settled(task, text) for text in texts) or not stops_early
 
 
-@every_set
+@every_read_set
 @settings(deadline=None)
 @given(data=st.data())
 def test_an_answer_is_one_of_the_board_s(name: str, task: str, data: st.DataObject) -> None:

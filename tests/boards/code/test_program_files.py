@@ -130,7 +130,7 @@ def test_what_is_pinned_is_what_the_board_says() -> None:
     board = load_board("code")
     reader = reader_of_programs()
     assert {task: len(digests) for task, digests in reader.pinned.items()} == board.rows
-    assert [item.task for item in reader.rules.sets] == list(board.rows)
+    assert [item.task for item in reader.challenge.evaluation] == list(board.rows)
 
 
 def official(task: str) -> dict[str, Any]:
