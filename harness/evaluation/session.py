@@ -220,7 +220,7 @@ def _kept_scores(
     lm-eval counted them when they were written, so it is not loaded again. None: a row is missing,
     or what lies there is something else than these rows give.
     """
-    if any(journal.missing for journal in journals.values()):
+    if any(journal.missing or _waiting(journal) for journal in journals.values()):
         return None
     try:
         kept = read_document(Scores, run.run_dir / SCORES)
@@ -230,10 +230,15 @@ def _kept_scores(
         scores=_scores(run, sets, journals, None),
         model_sha256=wanted.model_sha256,
         adapter_sha256=wanted.adapter_sha256,
-        packages=wanted.packages,
+        packages=wanted.packages | _toolchains(journals),
         trust_remote_code=run.spec.model.trust_remote_code,
     )
     return kept if kept == ours else None
+
+
+def _waiting(journal: Journal) -> bool:
+    """Whether a row was drawn and its program not executed."""
+    return any("new_out" not in line for line in journal.rows.values())
 
 
 def _contexts(official: OfficialSet, limit: int | None) -> tuple[str, ...]:

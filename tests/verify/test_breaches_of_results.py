@@ -979,8 +979,10 @@ class Executed:
 def test_answers_of_programs_are_taken_as_stated_and_counted_all_the_same() -> None:
     one = Generations(("a", "b"), ("passed",) * 2, ("passed", "failed"), ("x", None))
     every = dict.fromkeys(TASKS, one)
+    unmeasured = {"macro_f1": None, "mcc": None, "invalid_rate": None}
     counts = [
-        score(task, correct=1, examples=2, references={}) for task in TASKS if task != "tfns"
+        score(task, correct=1, examples=2, references={}, **unmeasured)
+        for task in TASKS if task != "tfns"
     ]  # fmt: skip
 
     def told(rule: str, *changes: Change, **fields: Any) -> list[Any]:
@@ -994,6 +996,8 @@ def test_answers_of_programs_are_taken_as_stated_and_counted_all_the_same() -> N
     ]
     found = told("recount", *counts, generations=every)
     assert [item[0] for item in found] == ["scores: tfns accuracy"]
+    measured = told("recount", *counts, score("fpb", mcc=0.5), generations={"fpb": one})
+    assert [item[:2] for item in measured] == [("scores: fpb accuracy.mcc", 0.5)]
     assert told("references", *counts, generations={"fpb": one}) == []
     stated = ("", "answers that do not follow from the outputs", "outputs that were executed again")
     assert told("stated-answers", generations=every) == [stated]

@@ -96,7 +96,11 @@ class ProgramProtocol(ProgramReader, ABC):
         """Return the synthetic rows that stand for a set; each has a solution."""
 
     def rows(self, task: str, files: Sequence[Path]) -> OfficialSet:
-        """Build the official rows of a set from its files; see `BoardProtocol`."""
+        """Build the official rows of a set from its files; see `BoardProtocol`.
+
+        Raises:
+            EvaluationError: prompts or tests are not the pinned ones.
+        """
         official = self._official(task, self.read_problems(task, files))
         item, names = self.program_set(task), ", ".join(path.name for path in files)
         prompts = tuple(map(row_digest, official.rows)) == self.pinned[task]
@@ -139,6 +143,10 @@ class ProgramProtocol(ProgramReader, ABC):
     def question(self, prompt: str) -> str:
         """Return the prompt: there is no second measure."""
         return prompt
+
+    def held_out(self, row: Mapping[str, str]) -> Row | None:
+        """Return None: a training row has no tests."""
+        return None
 
     def passages(self, prompt: str) -> tuple[str, ...]:
         """Return nothing: the licences of the sets let them be passed on."""

@@ -28,6 +28,7 @@ class Nucleus(LogitsProcessor):  # type: ignore[misc]  # transformers is not fol
     """
 
     def __init__(self, top_p: float) -> None:
+        """Take the probability that the kept tokens hold at least."""
         self.top_p, self._by_sorting = top_p, TopPLogitsWarper(top_p)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

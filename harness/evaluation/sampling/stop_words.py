@@ -1,4 +1,4 @@
-"""When drawing of a problem ends: every completion holds a stop word, wherever it stands."""
+"""Drawing of a problem ends when every completion holds a stop word, wherever it stands."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class EveryCompletionStopped(StoppingCriteria):  # type: ignore[misc]  # transfo
     """
 
     def __init__(self, tokenizer: Any, prompt_tokens: int, stop_words: Sequence[str]) -> None:
+        """Begin with a problem's prompt, of which no token is looked at."""
         self._tokenizer, self._prompt_tokens = tokenizer, prompt_tokens
         self._words = tuple(stop_words)
         self._stopped: set[int] = set()

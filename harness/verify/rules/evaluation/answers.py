@@ -161,6 +161,9 @@ def recount(submission: Submission) -> Iterator[Breach]:
             if not _same(found_value, value):
                 yield f"{place}.{measure}", found_value, value
         if not submission.protocol.rederivable:
+            for measure in sorted(score.measures.keys() - measures):
+                if score.measures[measure] is not None:
+                    yield f"{place}.{measure}", score.measures[measure], "null: no board's measure"
             continue
         invalid = _invalid_rate(submission, name, generations)
         if not _same(score.invalid_rate, invalid):
