@@ -31,7 +31,8 @@ UNIT = r"(MB|GB|MiB|GiB|Megabytes|Gigabytes)\b"
 THOUSANDS = r"[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?"
 TRAFFIC = re.compile(
     r"comm(?:unication|\.)?[ \t]*(?:budget|costs?|overhead|volume)?(?:[ \t]*(?:used|total))?"
-    rf"[\s:#|=~]{{0,12}}({FIGURE}|{THOUSANDS})[ \t]*{UNIT}",
+    rf"[\s:#|=~]{{0,12}}(?:used[ \t]+|(?:(?<=cost )|(?<=costs ))(?:is|was|were|of)[ \t]+)?"
+    rf"({FIGURE}|{THOUSANDS})[ \t]*{UNIT}",
     re.IGNORECASE,
 )
 """A figure of communication; Markdown's marks are taken away before."""

@@ -12,13 +12,21 @@ from harness.boards.board import Board
 from harness.verify.independent.known_models import known_model
 
 FIGURE = r"[0-9]{1,12}(?:\.[0-9]{1,20})?"
-VALUE = re.compile(rf"({FIGURE})[ \t]*%?")
-"""A score, once the marks of bold type and code are taken away."""
+VALUE = re.compile(
+    rf"({FIGURE}|[0-9]{{1,3}},[0-9]{{1,2}})[ \t]*%?(?:[ \t]*(?:±|\+/-)[ \t]*{FIGURE}[ \t]*%?)?"
+)
+"""A score, once the marks of bold type and code are taken away; `68,23` has a decimal comma."""
 LABELLED = re.compile(
-    rf"^[ \t]*(?:[-*+][ \t]+)?([A-Za-z][^:=|\n]{{0,60}}?)[ \t]*[:=][ \t]*({FIGURE})[ \t]*%?[ \t]*$"
+    rf"^[ \t]*(?:[-*+][ \t]+)?([A-Za-z][^:=|\n]{{0,60}}?)(?:[ \t]*[:=–—]|[ \t]-)[ \t]*"
+    rf"({FIGURE})[ \t]*%?[ \t]*$"
 )
 """One score on a line of its own: `- FiQA: 56.58 %`, marks taken away."""
 IN_ONE_LINE = re.compile(rf"([A-Za-z][A-Za-z0-9 ()+./-]{{0,40}}?)[ \t]*[:=][ \t]*({FIGURE})")
+IN_A_SENTENCE = re.compile(
+    rf"({FIGURE})[ \t]*%[ \t]+(?:accuracy[ \t]+)?(?:on|for|in)[ \t]+(?:the[ \t]+)?"
+    r"([A-Za-z][\w-]{1,30})"
+)
+AVERAGE_IN_A_SENTENCE = re.compile(rf"\b(average|mean)(?:[ \t]+of)?[ \t]+({FIGURE})[ \t]*%")
 HUB_ID = re.compile(r"\[([\w.-]{1,80}/[\w.-]{1,80})\]")
 AVERAGE = ("avg", "average", "mean", "averageaccuracy", "avgaccuracy", "overall")
 TRAFFIC = (
@@ -122,7 +130,7 @@ def _rows_below(table: list[list[str]], board: Board) -> Iterator[ScoreRow]:
 
 def _number(cell: str) -> str | None:
     match = VALUE.fullmatch(MARKS.sub("", cell).strip())
-    return match.group(1) if match else None
+    return match.group(1).replace(",", ".") if match else None
 
 
 def _average(header: list[str], cells: list[str]) -> str | None:
@@ -218,6 +226,10 @@ def _labelled(text: str, board: Board) -> Iterator[tuple[str, str]]:
         pairs = IN_ONE_LINE.findall(line)
         if sum(task_of(name, board) is not None for name, _ in pairs) >= 2:
             yield from pairs
+        said = [(name, value) for value, name in IN_A_SENTENCE.findall(line)]
+        if sum(task_of(name, board) is not None for name, _ in said) >= 2:
+            yield from said
+            yield from AVERAGE_IN_A_SENTENCE.findall(line)
 
 
 def model_of(caption: str) -> str | None:

@@ -18,6 +18,10 @@ PER_HOUR = re.compile(rf"\*\*\$({FIGURE})/hr\*\*")
 TOTAL = re.compile(rf"simulation cost[\s*|]{{0,12}}\$({FIGURE})", re.IGNORECASE)
 
 FENCE = re.compile(r"^[ \t]*```[ \t]*([\w-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
+YAML = ("yaml", "yml")
+"""Languages of a code block whose lines are `label: value` as a list's are."""
+KEY_PREFIX = re.compile(r"\b(?:model\.lora|train\.training-arguments|train|strategy(?=\.fr))\.")
+"""What stands before the last part of a template's key, which is a label."""
 FRONT_MATTER = re.compile(r"\A\s*---\n(.{0,4000}?)\n---\n", re.DOTALL)
 INLINE_KEY = re.compile(r"`([\w.-]{1,80}[ \t]*=[ \t]*[^`\n]{1,200})`")
 MODEL_NAME = re.compile(r"for the \**([\w.-]{1,80}/[\w.-]{1,80})\** model", re.IGNORECASE)
@@ -55,7 +59,7 @@ def readme_sources(text: str, file: str, unread: list[str]) -> Iterator[Settings
         file: its name, for `where`.
         unread: collects a setting that one part states in two ways.
     """
-    prose = FENCE.sub("\n", text)
+    prose = FENCE.sub(lambda block: block[2] if block[1].lower() in YAML else "\n", text)
     parts = (
         (file, list(_listed(prose))),
         (f"{file} (its TOML)", list(_in_toml(text, prose))),
@@ -107,13 +111,17 @@ def _lines(prose: str) -> Iterator[str]:
         if len(line) <= 2000 and not line.lstrip().startswith("|"):
             # A link is reduced to its words; a label may be one.
             words = re.sub(r"\[([^\]\[]{0,200})\]\([^)(]{0,400}\)", r"\1", line)
-            yield MARKS.sub("", words)
+            yield KEY_PREFIX.sub("", MARKS.sub("", words))
     for table in tables(prose):
         column = _value_column(table[0]) if table else None
         if column is not None:
             for row in table:
                 if len(row) > column:
-                    yield MARKS.sub("", f"{row[0]}: {row[column]}")
+                    yield KEY_PREFIX.sub("", MARKS.sub("", f"{row[0]}: {row[column]}"))
+        if len(table) == 2 and len(table[0]) == len(table[1]):
+            across = [MARKS.sub("", f"{h}: {cell}") for h, cell in zip(*table, strict=True)]
+            if sum(any(True for _ in pairs_in(pair)) for pair in across) > 1:
+                yield from across
 
 
 def _value_column(header: list[str]) -> int | None:

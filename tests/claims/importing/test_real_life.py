@@ -528,3 +528,50 @@ def test_a_set_that_is_nearly_named_is_read_and_named(
     claim = import_project(project(tmp_path, files))
     assert (percents(claim) == ["39.40", "36.34", "41.56", "38.87"]) is read
     assert any("is taken for medmcqa" in item for item in claim.unread) is read
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        "We reach 68.23% on FPB, 60.86% on FiQA and 67.50% on TFNS (average 65.53%).",
+        "- FPB - 68.23%\n- FiQA – 60.86%\n- TFNS — 67.50%\n- Average - 65.53%",
+        "| FPB | FiQA | TFNS | Average |\n|-|-|-|-|\n| 68,23 | 60,86 | 67,50 | 65,53 |",
+        "| FPB | FiQA | TFNS | Average |\n|-|-|-|-|\n| 68.23 ± 0.1 | 60.86 ± 1 | 67.50 | 65.53 |",
+    ],
+    ids=["a sentence", "dashes", "decimal commas", "errors"],
+)
+def test_scores_are_read_as_people_write_them(scores: str, tmp_path: Path) -> None:
+    claim = import_project(project(tmp_path, {"README.md": scores} | accuracies(**COUNTED)))
+    assert percents(claim) == ["68.23", "60.86", "67.50"]
+    assert claim.average is not None
+    assert claim.average.text == "65.53"
+
+
+@pytest.mark.parametrize(
+    "readme",
+    [
+        "| rank | alpha | rounds |\n|--|--|--|\n| 32 | 64 | 99 |\n",
+        "```yaml\nlora:\n  r: 32\n  alpha: 64\nrounds: 99\n```\n",
+        "- `model.lora.peft-lora-r`: 32\n- `model.lora.peft-lora-alpha`: 64\n"
+        "- `num-server-rounds`: 99\n",
+    ],
+    ids=["a table on its side", "yaml", "keys as labels"],
+)
+def test_settings_are_read_as_people_write_them(readme: str, tmp_path: Path) -> None:
+    found = contradictions(import_project(project(tmp_path, {"README.md": readme})))
+    assert {"setting rank", "setting alpha", "setting rounds"} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("The total communication cost was 123.45 MB.", True),
+        ("Communication budget: used 123.45 MB (+1.23 MB this round) / 200,000 MB", True),
+        ("The communication budget is 200,000 MB.", False),
+    ],
+)
+def test_a_figure_of_communication_in_a_sentence_is_read_and_no_limit(
+    line: str, read: bool, tmp_path: Path
+) -> None:
+    stated = import_project(project(tmp_path, {"README.md": line})).traffic.stated
+    assert (stated is not None and stated.text == "123.45") is read
