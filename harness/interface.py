@@ -18,6 +18,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.boards.open_division import Division
 from harness.document import parse_document, read_document
 from harness.document.reading import read_json
 from harness.document.toml_text import toml_value
@@ -146,6 +147,7 @@ def plan(
     threads: int | None = None,
     limit: int | None = None,
     mirror: str | Path | None = None,
+    division: Division | None = None,
     settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Plan:
@@ -161,6 +163,8 @@ def plan(
         threads: torch threads per client.
         limit: evaluate only the first rows of each set; not eligible.
         mirror: local copy of hub files.
+        division: `open` lets settings change what the board fixes (`num_supernodes`,
+            `partitioner.kind`, `dataset`); such a run has a table of its own. None: the recipe's.
         settings: what `--set` would change, by its key: `{"peft.r": 16}`.
         more: the same for keys that are Python names: `rounds=3`.
 
@@ -183,6 +187,7 @@ def plan(
         device=device,
         threads=threads,
         evaluation_rows=limit,
+        division=division,
     )
     folder = None if mirror is None else Path(mirror)
     return Plan(request, resolve(request, hub_models=partial(hub_model, mirror=folder)), folder)

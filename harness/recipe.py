@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from harness.boards.board import default_board
+from harness.boards.open_division import HUB_ID, Division, OpenRules
 from harness.document import Document
 
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
@@ -155,6 +156,41 @@ class Choice(Document):
     params: dict[str, Any] = Field({}, max_length=1_000)
 
 
+def _unsaid(value: object) -> bool:
+    return value is None
+
+
+class WarmStart(Document):
+    """An adapter that clients start from, in place of the seeded one."""
+
+    adapter: str = Field(pattern=HUB_ID)
+    """`organisation/name`, found where models are: `models/organisation/name/` of a mirror."""
+    revision: str = "main"
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of its `adapter_model.safetensors`."""
+
+
+class Extensions(Document):
+    """What of a client's training is not the harness's own: a component of each kind at most."""
+
+    loss: Choice | None = Field(None, exclude_if=_unsaid)
+    optimizer: Choice | None = Field(None, exclude_if=_unsaid)
+    """In place of `train.optimizer`, which stays at its default."""
+    rows: Choice | None = Field(None, exclude_if=_unsaid)
+    ranks: Choice | None = Field(None, exclude_if=_unsaid)
+    loop: Choice | None = Field(None, exclude_if=_unsaid)
+    warm_start: WarmStart | None = Field(None, exclude_if=_unsaid)
+
+    @property
+    def components(self) -> dict[str, Choice]:
+        """Kind -> the component that is chosen, in the order above."""
+        kinds = (name for name in type(self).model_fields if name != "warm_start")
+        return {kind: chosen for kind in kinds if (chosen := getattr(self, kind)) is not None}
+
+
+NO_EXTENSIONS = Extensions()
+
+
 class Price(Document):
     """An hourly price table from which the cost of a run is derived."""
 
@@ -185,6 +221,11 @@ class Recipe(Document):
     peft: Choice
     strategy: Choice
     train: TrainSpec
+    extensions: Extensions = Field(NO_EXTENSIONS, exclude_if=lambda item: item == NO_EXTENSIONS)
     price: Price | None = None
+    division: Division = Field("closed", exclude_if=lambda division: division == "closed")
+    """`open`: the run may change what the board fixes, and ranks nowhere."""
+    open: OpenRules = Field(OpenRules(), exclude_if=lambda rules: rules == OpenRules())
+    """Division `open`: what is changed."""
     default: bool = False
     """Whether `--plugin P` alone means this recipe; a plugin with one recipe needs no flag."""

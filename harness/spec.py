@@ -7,20 +7,28 @@ versions. How many Ray actors share the work is not in it: that must not change 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.boards.challenge import Challenge
+from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.open_division import Division, OpenRules, opened
 from harness.components import ModelSpec
 from harness.document import Document, digest_of
-from harness.recipe import FILE_PLUGIN, Choice, Price, TrainSpec
+from harness.recipe import (
+    FILE_PLUGIN,
+    NO_EXTENSIONS,
+    Choice,
+    Extensions,
+    Price,
+    TrainSpec,
+)
 
 SPEC_VERSION = 1
 
 
 class ChallengeRef(Document):
-    """The rules that a run followed, by digest."""
+    """The rules that a run followed, by digest: in the open division those with its changes."""
 
     id: str
     revision: int
@@ -66,6 +74,12 @@ class RunSpec(Document):
     """`name` qualified (`standard/dora`), `params` complete."""
     strategy: Choice
     train: TrainSpec
+    extensions: Extensions = Field(NO_EXTENSIONS, exclude_if=lambda item: item == NO_EXTENSIONS)
+    """Names qualified, `params` complete."""
+    client_ranks: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+        None, max_length=10_000, fail_fast=True, exclude_if=lambda ranks: ranks is None
+    )
+    """Rank of each partition, as `extensions.ranks` gives it; None: the adapter's for all."""
     price: Price | None = None
     seed: int = Field(ge=0, lt=2**31)
     compute: Compute
@@ -74,11 +88,14 @@ class RunSpec(Document):
     choice."""
     smoke: bool = False
     """Synthetic data and a small model: shows that everything works, ranks nowhere."""
+    open: OpenRules | None = Field(None, exclude_if=lambda rules: rules is None)
+    """What a run of the open division changes of the challenge; None: the closed division."""
 
     @property
     def needed_plugins(self) -> tuple[PluginRef, ...]:
         """The plugins whose code the processes of the run load: those of its components."""
-        owners = {item.name.partition("/")[0] for item in (self.peft, self.strategy)}
+        named = (self.peft, self.strategy, *self.extensions.components.values())
+        owners = {item.name.partition("/")[0] for item in named}
         return tuple(ref for ref in self.plugins if ref.name in owners)
 
     @property
@@ -92,6 +109,19 @@ class RunSpec(Document):
         if self.plugin == FILE_PLUGIN:
             return (f"{self.recipe}.toml",)
         return ("--plugin", self.label)
+
+    @property
+    def division(self) -> Division:
+        """`open` for a run that may change what its challenge fixes, else `closed`."""
+        return "closed" if self.open is None else "open"
+
+    def rules(self) -> Challenge:
+        """Return the rules that the run follows, as this harness has them.
+
+        Raises:
+            UsageError: there is no such challenge, or the open division cannot change it so.
+        """
+        return opened(load_challenge(self.challenge.id), self.open)
 
 
 def derived_seed(*parts: object) -> int:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from harness.boards.board import RULES_FILE, board_folder, board_names, read_toml
+from harness.boards.partitioner import OpenPartitioner, Partitioner
 from harness.document import Document, parse_document
 from harness.document.units import MIB
 from harness.errors import RecordError, UsageError, did_you_mean
@@ -21,15 +22,6 @@ ROWS = "rows.json"
 
 MODULE = "protocol.py"
 """File of a board's folder: the object that the harness talks to; see `harness.boards.protocol`."""
-
-
-class Partitioner(Document):
-    """How the training set is split over the supernodes."""
-
-    kind: Literal["iid"]
-    """flwr-datasets' IidPartitioner: contiguous shards of the shuffled set."""
-    shuffle_seed: int
-    """Seed of FederatedDataset's shuffle before the split."""
 
 
 class TrainingPin(Document):
@@ -244,7 +236,8 @@ class Challenge(Document):
     min_clients: int = Field(ge=1)
     """Fewest clients a round samples, whatever the fraction."""
     dataset: TrainingSet | InstructionSet
-    partitioner: Partitioner
+    partitioner: Partitioner | OpenPartitioner
+    """The second only in a run of the open division."""
     communication: Communication
     protocol: LabelEvaluation | ChoiceEvaluation | ProgramEvaluation
     evaluation: tuple[LabelSet | ChoiceSet | ProgramSet, ...]

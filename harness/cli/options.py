@@ -45,6 +45,9 @@ def request_options(function: F) -> F:
         click.option("--threads", type=click.IntRange(1), help="torch threads per client."),
         click.option("--limit", "evaluation_rows", type=click.IntRange(1),
                      help="Evaluate only the first N rows of each set; not eligible."),
+        click.option("--division", type=click.Choice(["closed", "open"]),
+                     help="open: --set may change num_supernodes, partitioner and dataset, which"
+                     " the board fixes; such runs have a table of their own."),
     ]  # fmt: skip
     for option in reversed(options):
         function = option(function)

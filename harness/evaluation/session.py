@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge
 from harness.boards.protocol import OFFICIAL_TASK, SECOND_TASK, BoardProtocol
 from harness.boards.registry import protocol_of
 from harness.boards.rows import Example, OfficialSet
@@ -140,7 +140,7 @@ def opened(
     Raises:
         EvaluationError: the adapter is missing or a pickle, or the rules have changed.
     """
-    challenge = load_challenge(spec.challenge.id)
+    challenge = spec.rules()
     if digest_of(challenge) != spec.challenge.digest:
         raise EvaluationError(
             f"{run_dir}: run under {spec.challenge.id} with digest {spec.challenge.digest[:12]},"

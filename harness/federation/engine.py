@@ -68,13 +68,14 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
     folder = ray_folder("harness-ray-")
     order = FederationOrder(job=job, options=options, run_dir=str(run_dir), folder=folder)
     with _prepared(run_dir, job, options) as parts:
-        files = [path for path in (job.assets.model_dir, job.assets.training_file) if path]
+        assets = job.assets
+        files = [assets.model_dir, assets.training_file, assets.warm_start]
         around = Enclosure(
             folder=folder,
             policy=options.isolation if ours else "off",
             allowed=(
                 *(grants.kept(part) for part in parts),
-                *(item for path in files for item in grants.readable(path)),
+                *(item for path in files if path for item in grants.readable(path)),
             ),
             on_start=lambda held: _note(run_dir, options, held, bool(before)),
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.boards.board import Board, board_names, load_board
 from harness.boards.challenge import challenge_names
+from harness.boards.open_division import OPEN
 from harness.document import pretty_json, write_atomic
 from harness.errors import RecordError
 from harness.leaderboard.columns import Ranked
@@ -39,11 +40,12 @@ def build(submissions: Path) -> tuple[dict[str, str], list[str]]:
     files = {"result.schema.json": pretty_json(result_schema())}
     views = []
     for name in sorted(board_names(), key=lambda name: (not load_board(name).default, name)):
-        ours = [item for item in found if item.entry.key.startswith(f"{name}/")]
-        out = [text for text in refused if f"submissions/{name}/" in text]
-        view = _view(load_board(name), [item.entry for item in ours])
-        views.append(view)
-        files |= {f"{name}/{file}": text for file, text in _board_files(view, ours, out).items()}
+        for view, place in _views(load_board(name), found):
+            ours = [item for item in found if item.entry.key.startswith(f"{place}/")]
+            out = [text for text in refused if f"submissions/{place}/" in text]
+            views.append(view)
+            made = _board_files(view, ours, out)
+            files |= {f"{place}/{file}": text for file, text in made.items()}
     files["index.html"] = overview_page(views)
     lines = [
         f"- [{view.board.title}]({view.board.id}/README.md): {len(view.runs)}"
@@ -57,9 +59,22 @@ def build(submissions: Path) -> tuple[dict[str, str], list[str]]:
     return files, refused
 
 
-def _view(board: Board, entries: Sequence[Entry]) -> BoardView:
-    items = ranked([*entries, *reference_entries(board.id)])
-    return BoardView(board, items, claimed(entries), board.id in challenge_names())
+def _views(board: Board, found: Sequence[Shown]) -> Iterator[tuple[BoardView, str]]:
+    """Yield the view of a board and its folder, then those of its open division, if any ran."""
+    runnable = board.id in challenge_names()
+    entries = entries_under(board.id, found)
+    yield BoardView(board, ranked([*entries, *reference_entries(board.id)]), claimed(entries),
+                    runnable), board.id  # fmt: skip
+    place = f"{board.id}{OPEN}"
+    if entries := entries_under(place, found):
+        title = f"{board.title}, open division"
+        table = board.model_copy(update={"id": place, "title": title})
+        yield BoardView(table, ranked(entries), claimed(entries), runnable, "open"), place
+
+
+def entries_under(place: str, found: Sequence[Shown]) -> list[Entry]:
+    """Return the entries that are filed in one folder of `submissions/`."""
+    return [item.entry for item in found if item.entry.key.startswith(f"{place}/")]
 
 
 def _board_files(view: BoardView, ours: Sequence[Shown], out: Sequence[str]) -> dict[str, str]:

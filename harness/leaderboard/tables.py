@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from harness.boards.board import Board
+from harness.boards.open_division import OPEN
 from harness.leaderboard.columns import Ranked, cells, headings
 from harness.leaderboard.entries.entry import Entry
 
@@ -28,6 +29,12 @@ may rank: those that may not have no group and stand below, with the reasons. *C
 where audited components and data alone made a run, and else names whose own code ran. *Level* says
 how far the numbers have been verified: rescored, re-evaluated, round-replayed, re-run. Averages are
 plain means with 95 % intervals; sizes are GiB of 2^30 bytes.
+"""
+
+OPEN_NOTE = """\
+Runs of the open division: each changed what the board fixes, in ways of its own that its reasons
+name. They are compared with each other by the reader alone, and stand in no other table.
+
 """
 
 CLAIMS = """
@@ -88,7 +95,9 @@ def markdown(items: Sequence[Ranked], board: Board, claims: Sequence[Ranked] = (
         for finding in item.entry.findings
         if finding.severity == "warning"
     ]
-    text = INTRODUCTION.format(title=board.title) + "\n" + _table(items, board) + "\n"
+    text = INTRODUCTION.format(title=board.title) + "\n"
+    text += OPEN_NOTE if board.id.endswith(OPEN) else ""
+    text += _table(items, board) + "\n"
     if claims:
         text += CLAIMS + _table(claims, board) + "\n"
     return text + ("\n## Findings\n\n" + "\n".join(notes) + "\n" if notes else "")

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 from harness import run_directory
-from harness.boards.challenge import load_challenge
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError
 from harness.evaluation.launch import evaluate_run
@@ -118,7 +117,7 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     spec = run_directory.read_spec(out)
     if request is not None:
         run_directory.refuse_other_spec(out, _resolved(request, settings).spec)
-    challenge = load_challenge(spec.challenge.id)
+    challenge = spec.rules()
     if digest_of(challenge) != spec.challenge.digest:
         raise RecordError(
             f"{out}: run under {spec.challenge.id} {spec.challenge.digest[:12]}, this harness has"

@@ -18,7 +18,7 @@ def exercise_because(spec: RunSpec) -> tuple[str, ...]:
     reasons: list[str] = []
     if spec.smoke:
         reasons.append("a smoke run: synthetic text, a small model and 2 short rounds")
-    if spec.evaluation_rows is not None:
+    if spec.evaluation_rows is not None and spec.division == "closed":
         reasons.append(f"only the first {spec.evaluation_rows} rows of each set were evaluated")
     return tuple(reasons)
 
@@ -35,6 +35,9 @@ def ineligible_because(
         environment: where it ran; a changed checkout counts.
     """
     reasons = list(exercise_because(spec))
+    if spec.open is not None:
+        rows = "" if spec.evaluation_rows is None else f", {spec.evaluation_rows} rows of each set"
+        reasons.append(f"a run of the open division, which changes {spec.open.described()}{rows}")
     if spec.model.trust_remote_code:
         reasons.append(f"{spec.model.hub_id}: code out of the model's folder was allowed to run")
     if spec.challenge.revision != challenge.revision:

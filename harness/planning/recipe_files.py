@@ -66,7 +66,9 @@ def recipe_of(table: Mapping[str, Any], where: str, name: str) -> Recipe:
         recipe = Recipe.model_validate_json(canonical_json(tree), strict=True)
     except ValidationError as error:
         raise UsageError(f"{where}: {explain(error)}") from None
-    for part, chosen in (("peft", recipe.peft.name), ("strategy", recipe.strategy.name)):
+    named = {"peft": recipe.peft, "strategy": recipe.strategy}
+    named |= {f"extensions.{kind}": item for kind, item in recipe.extensions.components.items()}
+    for part, chosen in ((part, choice.name) for part, choice in named.items()):
         if "/" not in chosen:
             raise UsageError(
                 f"{where}: {part}.name is {chosen!r}; a file has no plugin of its own, so write"
@@ -100,9 +102,15 @@ def recipe_tree(recipe: Recipe, plugin: str, model: Mapping[str, Any] | None) ->
     tree["challenge"] = recipe.challenge
     for part, choice in (("peft", recipe.peft), ("strategy", recipe.strategy)):
         tree[part]["name"] = choice.name if "/" in choice.name else f"{plugin}/{choice.name}"
+    for kind, choice in recipe.extensions.components.items():
+        full = choice.name if "/" in choice.name else f"{plugin}/{choice.name}"
+        tree["extensions"][kind]["name"] = full
     if model is not None:
         tree["model"] = dict(model)
-    order = ("name", "title", "challenge", "model", "peft", "strategy", "train", "price")
+    order = (
+        "name", "title", "challenge", "model", "peft", "strategy", "train", "extensions",
+        "price", "division", "open",
+    )  # fmt: skip
     return {key: tree[key] for key in order if tree.get(key) is not None}
 
 

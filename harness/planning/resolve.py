@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from harness.boards.board import default_board
 from harness.boards.challenge import Challenge, InstructionSet, load_challenge
+from harness.boards.open_division import Division, opened
 from harness.components import ModelSpec, RoundPlan, Shapes, StrategyContext
 from harness.document import Document, canonical_json, explain
 from harness.errors import PluginError, SourceError, did_you_mean
@@ -24,6 +25,7 @@ from harness.planning.component_checks import (
     travelling_shapes,
 )
 from harness.planning.devices import choose_compute
+from harness.planning.extension_checks import client_ranks, extension_faults
 from harness.planning.forecast import Forecast, forecast
 from harness.planning.rules import Case, Violation, violations
 from harness.planning.settings.overrides import (
@@ -31,13 +33,16 @@ from harness.planning.settings.overrides import (
     Overrides,
     apply_to_model,
     apply_to_recipe,
+    apply_to_rules,
     parse_overrides,
 )
 from harness.planning.settings.targets import with_named_targets
 from harness.planning.smoke import smoke_model, smoke_training
 from harness.plugins import (
+    Bound,
     Components,
     Loaded,
+    bound_extensions,
     discover,
     find_model,
     find_peft_method,
@@ -46,7 +51,7 @@ from harness.plugins import (
     places,
     validated_params,
 )
-from harness.recipe import FILE_PLUGIN, Choice, Prompt, Recipe
+from harness.recipe import FILE_PLUGIN, Choice, Extensions, Prompt, Recipe
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
@@ -72,6 +77,8 @@ class Request:
     device: str = "auto"
     threads: int | None = None
     evaluation_rows: int | None = None
+    division: Division | None = None
+    """None: the recipe's."""
 
     def command(self, spec: RunSpec) -> tuple[str, ...]:
         """Return the command that asks for this run, on a machine of any size.
@@ -91,6 +98,8 @@ class Request:
         words += ["--threads", str(spec.compute.threads)]
         if self.evaluation_rows is not None:
             words += ["--limit", str(self.evaluation_rows)]
+        if spec.division == "open" or self.division is not None:
+            words += ["--division", spec.division]
         return tuple(words)
 
 
@@ -131,6 +140,10 @@ def resolve(
     plugin_name = FILE_PLUGIN if plugin is None else plugin.ref.name
     recipe, left_behind = apply_to_recipe(proposed, overrides.values, partial(_takes, plugin_name))
     challenge = load_challenge(request.challenge or recipe.challenge or default_board())
+    rules = None
+    if (request.division or recipe.division) == "open":
+        rules = apply_to_rules(recipe, overrides.rules)
+        challenge = opened(challenge, rules)
     recipe = with_prompt(recipe, challenge)
 
     written = _written(plugin, recipe, overrides)
@@ -159,7 +172,11 @@ def resolve(
             overrides.of("strategy"),
             lambda key: written.at("strategy", "params", key),
         ),
+        extensions=bound_extensions(
+            recipe.extensions, plugin_name, culprit, lambda kind: overrides.of(f"extensions.{kind}")
+        ),
     )
+    seed = DEFAULT_SEED if request.seed is None else request.seed
     train = smoke_training(recipe.train) if request.smoke else recipe.train
     base = smoke_model(chosen) if request.smoke else chosen
     clients = challenge.clients_per_round(train.fraction)
@@ -168,17 +185,26 @@ def resolve(
         plugin=plugin_name,
         recipe=recipe.name,
         plugins=_distinct(
-            None if plugin is None else plugin.ref, model_plugin, method.plugin, strategy.plugin
+            None if plugin is None else plugin.ref,
+            model_plugin,
+            method.plugin,
+            strategy.plugin,
+            *(load(item.name.partition("/")[0]).ref for item in components.extensions.values()),
         ),
         model=base,
         peft=_complete(method.name, components.peft_params),
         strategy=_complete(strategy.name, components.strategy_params),
         train=train,
+        extensions=_completed(recipe.extensions, components.extensions),
+        client_ranks=client_ranks(
+            components.extensions, getattr(components.peft_params, "r", None), challenge, seed
+        ),
         price=None if request.smoke else recipe.price,  # it is another machine's
-        seed=DEFAULT_SEED if request.seed is None else request.seed,
+        seed=seed,
         compute=choose_compute(request.device, request.threads, request.smoke, machine, clients),
         evaluation_rows=request.evaluation_rows,
         smoke=request.smoke,
+        open=rules,
     )
     with _blaming(written, "peft", "params", "target_modules"):
         shapes = adapter_shapes(method.name, method.value, base, components.peft_params)
@@ -189,7 +215,8 @@ def resolve(
     plans = _round_plans(strategy.name, components, context, refused=objections[0] is not None)
     expected = forecast(spec, challenge, shapes, machine, plans)
     asked = overrides.values.get(f"{FIELDS}trust_remote_code") is True
-    case = Case(spec, recipe, challenge, expected, objections, overrides.static, asked)
+    odd = tuple(extension_faults(spec, shapes, plans))
+    case = Case(spec, recipe, challenge, expected, objections, overrides.static, asked, odd)
     replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
     broken = violations(case, written.at)
     return Resolved(spec, recipe, challenge, components, expected, broken, replaced, left_behind)
@@ -357,6 +384,12 @@ def _round_plans(
         return [round_plan(name, strategy, params, context, 1)] * context.rounds
     rounds = range(1, context.rounds + 1)
     return [round_plan(name, strategy, params, context, number) for number in rounds]
+
+
+def _completed(chosen: Extensions, bound: Mapping[str, Bound]) -> Extensions:
+    """Return a recipe's extensions with their names qualified and their parameters complete."""
+    complete = {kind: _complete(item.name, item.params) for kind, item in bound.items()}
+    return chosen.model_copy(update=complete)
 
 
 def _complete(name: str, params: Document) -> Choice:

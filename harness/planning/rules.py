@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.boards.challenge import Challenge
+from harness.boards.open_division import OpenRules
 from harness.document import Document
 from harness.errors import RuleViolationError
 from harness.planning.forecast import Forecast
+from harness.planning.settings.keys import OPEN_KEYS
 from harness.planning.settings.templates import (
     Fault,
     contamination_faults,
@@ -38,6 +40,8 @@ class Case:
     """`--set` options that aim at fixed values; see `harness.planning.settings.overrides`."""
     code_asked_for: bool = False
     """Whether `--set` allows code out of the model's folder to run."""
+    odd_extensions: tuple[Fault, ...] = ()
+    """What of the extensions cannot be used together; see `harness.planning.extension_checks`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,16 @@ class Violation(Document):
 
 def static_values(case: Case) -> Iterator[Fault]:
     """The challenge's values are nobody's to set."""
+    is_open = case.spec.division == "open"
     for option, name in case.static_attempts:
-        yield f"--set {option}", f"{name} stays as challenge {case.challenge.id} fixes it"
+        if not (is_open and name in OPEN_KEYS):
+            hint = "" if is_open or name not in OPEN_KEYS else ", but for a run of --division open"
+            yield f"--set {option}", f"{name} stays as challenge {case.challenge.id} fixes it{hint}"
+    if not is_open and case.recipe.open != OpenRules():
+        yield (
+            f"the recipe changes {case.recipe.open.described()}",
+            "division = open in the recipe, or --division open: the closed division keeps it",
+        )
 
 
 def same_challenge(case: Case) -> Iterator[Fault]:
@@ -130,6 +142,11 @@ def valid_combination(case: Case) -> Iterator[Fault]:
         )
 
 
+def extensions(case: Case) -> Iterator[Fault]:
+    """An extension is used only with what it has a meaning for."""
+    yield from case.odd_extensions
+
+
 def own_code(case: Case) -> Iterator[Fault]:
     """Code out of a model's folder runs only where that is asked for."""
     model = case.spec.model
@@ -165,6 +182,8 @@ PLAN_RULES = (
              learning_rates, ("train", "learning_rate_min")),
     PlanRule("valid-combination", "Strategy and PEFT method fit",
              "docs/components.md, validity matrix", valid_combination, ("strategy",)),
+    PlanRule("extensions", "Extensions fit the rest of the recipe", "harness design", extensions,
+             ("extensions",)),
     PlanRule("own-code", "A model's own code runs where it is asked for", "harness design",
              own_code),
 )  # fmt: skip

@@ -5,8 +5,11 @@ from harness.plugins.content import content_digest
 from harness.plugins.discovery import PluginInfo, discover
 from harness.plugins.loading import Loaded, collect, load
 from harness.plugins.lookup import (
+    Bound,
     Component,
     Components,
+    bound_extensions,
+    find_extension,
     find_model,
     find_peft_method,
     find_strategy,
@@ -16,13 +19,16 @@ from harness.plugins.lookup import (
 )
 
 __all__ = [
+    "Bound",
     "Component",
     "Components",
     "Loaded",
     "PluginInfo",
+    "bound_extensions",
     "collect",
     "content_digest",
     "discover",
+    "find_extension",
     "find_model",
     "find_peft_method",
     "find_strategy",

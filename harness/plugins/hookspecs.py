@@ -1,4 +1,4 @@
-"""The four hooks that a plugin may implement, each with `@harness.hookimpl`.
+"""The hooks that a plugin may implement, each with `@harness.hookimpl`.
 
 Hooks return data and register nothing. They are called once per process, with no arguments, when
 the plugin is loaded; none is `firstresult`: two answers for one name are an error, not a race.
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from harness.components import ModelSpec, PeftMethod, StrategyMethod
+from harness.components import Extension, ModelSpec, PeftMethod, StrategyMethod
 from harness.recipe import Recipe
 
 hookspec = pluggy.HookspecMarker("flowertune_harness")
@@ -31,6 +31,12 @@ def harness_peft_methods() -> Iterable[PeftMethod]:
 @hookspec
 def harness_strategies() -> Iterable[StrategyMethod]:
     """Return the federation strategies that this plugin offers to recipes."""
+    raise AssertionError("hook specifications are not called")
+
+
+@hookspec
+def harness_extensions() -> Iterable[Extension]:
+    """Return the extensions that this plugin offers to recipes: losses, optimizers, loops ..."""
     raise AssertionError("hook specifications are not called")
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 
 import pluggy
 
-from harness.components import ModelSpec, PeftMethod, StrategyMethod
+from harness.components import Extension, ModelSpec, PeftMethod, StrategyMethod
 from harness.errors import PluginError, did_you_mean
 from harness.plugins import hookspecs, places
-from harness.plugins.answers import gather
+from harness.plugins.answers import gather, gather_extensions
 from harness.plugins.content import refuse_other_byte_code
 from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
 from harness.plugins.guard import calling_plugin
@@ -32,6 +32,7 @@ class Loaded:
     peft_methods: Mapping[str, PeftMethod]
     strategies: Mapping[str, StrategyMethod]
     recipes: Mapping[str, Recipe]
+    extensions: Mapping[str, Extension] = field(default_factory=dict)
 
 
 @cache
@@ -88,6 +89,7 @@ def collect(name: str, module: ModuleType, ref: PluginRef) -> Loaded:
         peft_methods=gather(name, "harness_peft_methods", PeftMethod, hook.harness_peft_methods),
         strategies=gather(name, "harness_strategies", StrategyMethod, hook.harness_strategies),
         recipes=gather(name, "harness_recipes", Recipe, hook.harness_recipes),
+        extensions=gather_extensions(name, hook.harness_extensions),
     )
 
 

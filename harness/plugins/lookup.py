@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import ValidationError
 
-from harness.components import ModelSpec, PeftMethod, StrategyMethod
+from harness.components import EXTENSION_KINDS, ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
 from harness.document.plain_values import why_not_plain
 from harness.errors import HarnessError, PluginError, UsageError, did_you_mean
 from harness.plugins.discovery import discover, reference
 from harness.plugins.guard import calling_plugin
 from harness.plugins.loading import Loaded, load
-from harness.recipe import Choice
+from harness.recipe import Choice, Extensions
 from harness.spec import PluginRef, RunSpec
 
-T = TypeVar("T", ModelSpec, PeftMethod, StrategyMethod)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,17 @@ class Component(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """An extension with its parameters."""
+
+    name: str
+    """Qualified, for messages."""
+    value: Any
+    """The component, of the kind that its place says."""
+    params: Document
+
+
+@dataclass(frozen=True, slots=True)
 class Components:
     """The code that a spec names, with its parameters as documents."""
 
@@ -38,6 +49,8 @@ class Components:
     strategy: StrategyMethod
     peft_params: Document
     strategy_params: Document
+    extensions: Mapping[str, Bound] = field(default_factory=dict)
+    """By kind, as a recipe's `extensions` has them."""
 
 
 def find_model(name: str, own: str) -> Component[ModelSpec]:
@@ -63,9 +76,30 @@ def find_strategy(name: str, own: str) -> Component[StrategyMethod]:
     return _find(name, own, "strategy", lambda plugin: plugin.strategies)
 
 
+def find_extension(kind: str, name: str, own: str) -> Component[Any]:
+    """Return an extension by component name.
+
+    Args:
+        kind: field of a recipe's `extensions` that names it.
+        name: as for `find_model`.
+        own: as for `find_model`.
+
+    Raises:
+        PluginError: the plugin or the extension is unknown, or it is of another kind.
+    """
+    return _find(
+        name, own, kind,
+        lambda plugin: {
+            key: item
+            for key, item in plugin.extensions.items()
+            if type(item) is EXTENSION_KINDS[kind]
+        },
+    )  # fmt: skip
+
+
 def _find(
-    name: str, own: str, kind: str, table: Callable[[Loaded], Mapping[str, T]]
-) -> Component[T]:
+    name: str, own: str, kind: str, table: Callable[[Loaded], Mapping[str, Any]]
+) -> Component[Any]:
     """Find `plugin/component`; a bare name is the plugin `own`'s.
 
     Raises:
@@ -82,7 +116,7 @@ def _find(
     return Component(f"{plugin_name}/{component}", items[component], loaded.ref)
 
 
-def _offers(component: str, table: Callable[[Loaded], Mapping[str, T]]) -> list[str]:
+def _offers(component: str, table: Callable[[Loaded], Mapping[str, Any]]) -> list[str]:
     """Return the qualified names of other plugins' components of this name."""
     found = []
     for plugin in discover():
@@ -177,6 +211,10 @@ def refuse_other_plugins(refs: Iterable[PluginRef]) -> None:
             )
 
 
+def _none(kind: str) -> Collection[str]:
+    return ()
+
+
 def load_components(spec: RunSpec) -> Components:
     """Load, in this process, the code that `spec` needs: the plugins of its components.
 
@@ -196,4 +234,28 @@ def load_components(spec: RunSpec) -> Components:
         strategy=strategy,
         peft_params=validated_params(method.params, spec.peft, f"recipe {spec.label}"),
         strategy_params=validated_params(strategy.params, spec.strategy, f"recipe {spec.label}"),
+        extensions=bound_extensions(spec.extensions, spec.plugin, f"recipe {spec.label}"),
     )
+
+
+def bound_extensions(
+    chosen: Extensions, own: str, culprit: str, changed: Callable[[str], Collection[str]] = _none
+) -> dict[str, Bound]:
+    """Return the extensions that a recipe names, with their parameters.
+
+    Args:
+        chosen: the recipe's.
+        own: entry point name of the recipe's plugin.
+        culprit: whose parameters they are, for messages.
+        changed: says which parameters of a kind the command line has set.
+
+    Raises:
+        PluginError: one is unknown, or its parameters are wrong.
+        UsageError: what the command line has set is.
+    """
+    found = {}
+    for kind, choice in chosen.components.items():
+        item = find_extension(kind, choice.name, own)
+        params = validated_params(item.value.params, choice, culprit, changed(kind))
+        found[kind] = Bound(item.name, item.value, params)
+    return found

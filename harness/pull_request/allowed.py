@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.boards.board import board_names
+from harness.boards.open_division import OPEN
 from harness.pull_request.git_objects import PLAIN_FILE, Change, Tree
 from harness.record.file_names import ADAPTER_WEIGHTS_PATH, CARD, CLAIM, LADDER, MANIFEST
 from harness.submissions.submit import MAX_WEIGHTS_BYTES
@@ -109,7 +110,7 @@ def _objections(
 def _entry(path: str) -> tuple[str, str] | None:
     """Return the folder of an entry and the file in it; None for another path."""
     match = FOLDER.fullmatch(path)
-    if match is None or match[1] not in board_names():
+    if match is None or match[1].removesuffix(OPEN) not in board_names():
         return None
     return f"submissions/{match[1]}/{match[2]}", match[3]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.boards.board import board_names, load_board
+from harness.boards.open_division import OPEN
 from harness.errors import RecordError
 from harness.leaderboard.build import claimed, ranked
 from harness.leaderboard.columns import cells, headings
@@ -22,9 +23,10 @@ def table_lines(submissions: Path) -> list[str]:
     lines = []
     for name in board_names():
         board = load_board(name)
-        ours = [entry for entry in entries if entry.key.startswith(f"{name}/")]
-        for item in (*ranked(ours), *claimed(ours)):
-            shown = zip(headings(board), cells(item, board), strict=True)
-            kept = [f"{head} {cell}" for head, cell in shown if cell != "–"]
-            lines.append(f"{name}: " + ", ".join(kept))
+        for place in (name, f"{name}{OPEN}"):
+            ours = [entry for entry in entries if entry.key.startswith(f"{place}/")]
+            for item in (*ranked(ours), *claimed(ours)):
+                shown = zip(headings(board), cells(item, board), strict=True)
+                kept = [f"{head} {cell}" for head, cell in shown if cell != "–"]
+                lines.append(f"{place}: " + ", ".join(kept))
     return lines

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge
 from harness.document import digest_of, parse_document, read_document, read_json
 from harness.errors import RecordError, UsageError
 from harness.federation.storage import checkpoint
@@ -46,7 +46,7 @@ class Original:
             RecordError: this harness has other rules of that name.
         """
         named = self.spec.challenge
-        challenge = load_challenge(named.id)
+        challenge = self.spec.rules()
         if digest_of(challenge) != named.digest:
             raise RecordError(
                 f"{self.folder}: run under {named.id} {named.digest[:12]}, this harness has"

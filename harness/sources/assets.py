@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from harness.boards.challenge import Challenge
 from harness.boards.registry import protocol_of
 from harness.boards.rows import Example
@@ -13,7 +15,9 @@ from harness.record.data import DataRecord
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder
 from harness.sources.models import locate_model
+from harness.sources.partitioning import partition_rows
 from harness.sources.training_set import locate_training_set
+from harness.sources.warm_start import locate_warm_start
 from harness.spec import RunSpec
 
 
@@ -25,6 +29,8 @@ class Assets(Document):
     """Parquet file; None in a smoke run, whose corpus is made in code."""
     evaluation_files: dict[str, tuple[str, ...]]
     """Task -> files in the challenge's order; empty in a smoke run."""
+    warm_start: str | None = Field(None, exclude_if=lambda path: path is None)
+    """Weights of the adapter that clients start from; None: the seeded one."""
     data: tuple[DataRecord, ...]
     """What was found, for the record: model, training set, evaluation sets."""
 
@@ -55,13 +61,16 @@ def locate(
         training_file = None
         data = _synthetic(challenge)
     else:
-        path, record = locate_training_set(challenge, folder, offline)
+        path, record = locate_training_set(challenge, folder, offline, spec.open)
         training_file = str(path)
         data = [record]
         for item in challenge.evaluation:
             paths, record = locate_evaluation_set(challenge, item.task, folder, offline)
             evaluation_files[item.task] = tuple(str(each) for each in paths)
             data.append(record)
+    if spec.open is not None:
+        rows = partition_rows(challenge, training_file)
+        data[0] = data[0].with_values(partition_rows=rows)
     decoding = protocol_of(challenge).decoding
     model_dir, model_record = locate_model(
         spec.model,
@@ -71,10 +80,16 @@ def locate(
         told_greedy=decoding.max_length_tokens is None,
         drawn=decoding.sampling is not None,
     )
+    warm_start = None
+    if spec.extensions.warm_start is not None:
+        path, record = locate_warm_start(spec.extensions.warm_start, spec.model, folder, offline)
+        warm_start = str(path)
+        data.append(record)
     return Assets(
         model_dir=str(model_dir),
         training_file=training_file,
         evaluation_files=evaluation_files,
+        warm_start=warm_start,
         data=(model_record, *data),
     )
 

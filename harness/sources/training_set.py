@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
+from harness.boards.open_division import OpenRules
 from harness.boards.registry import protocol_of
 from harness.document import sha256_file
 from harness.errors import MissingExtraError, SourceError
@@ -13,12 +14,18 @@ from harness.sources.lookup import find
 
 
 def locate_training_set(
-    challenge: Challenge, mirror: Path | None, offline: bool
+    challenge: Challenge, mirror: Path | None, offline: bool, changed: OpenRules | None = None
 ) -> tuple[Path, DataRecord]:
     """Find the parquet file of a challenge's training set.
 
     A readable file that misses a pin can be used; the record's notes then say what differs, and the
-    run is not eligible.
+    run is not eligible. The data of an open run's own are compared with nothing.
+
+    Args:
+        challenge: the rules of the run.
+        mirror: the mirror, or None.
+        offline: do not ask the hub.
+        changed: what an open run changes of them.
 
     Raises:
         SourceError: it is nowhere, is no parquet file, or lacks a column.
@@ -28,6 +35,8 @@ def locate_training_set(
     (path,) = _parquet_files(found.folder)
     digest = sha256_file(path)
     rows, problems = compare_with_pins(challenge, path, digest)
+    if changed is not None and changed.dataset is not None:
+        problems = ["data of the run's own, in place of the challenge's"]
     record = DataRecord(
         name=dataset.name,
         kind="training",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.boards.board import board_names
+from harness.boards.open_division import OPEN
 from harness.record.file_names import CLAIM, RESULT
 from harness.verify.report import Finding
 from harness.verify.rule import Rule
@@ -35,7 +36,7 @@ def strays(path: Path, targets: Iterable[Target]) -> Iterator[Finding]:
     for board in _listed(tree):
         if not board.is_dir() or board.is_symlink():
             yield from _file(board)
-        elif board.name not in board_names():
+        elif board.name.removesuffix(OPEN) not in board_names():
             yield STRAYS.finding(str(board), "a folder of no board", ", ".join(board_names()))
         else:
             for item in _listed(board):

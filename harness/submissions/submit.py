@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import run_directory
+from harness.boards.open_division import filed_under
 from harness.boards.protocol import BoardProtocol
 from harness.document import (
     parse_document,
@@ -108,7 +109,8 @@ def submit(
         )
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     submission = _accepted(checked, run_dir)
-    exercise = exercise_because(submission.record.spec)
+    spec = submission.record.spec
+    exercise = exercise_because(spec)
     if exercise:
         raise RefusedError(
             f"{run_dir}: {exercise[0]}; only whole runs are filed",
@@ -118,7 +120,7 @@ def submit(
     chosen = name or default_name(submission.record)
     if not SUBMISSION_NAME.fullmatch(chosen):
         raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
-    folder = submissions / submission.record.challenge.id / chosen
+    folder = submissions / filed_under(spec.challenge.id, spec.open) / chosen
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another --name, or remove it first")
     said = dict(stated or {})

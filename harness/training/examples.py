@@ -42,16 +42,52 @@ def tokenise(
     Raises:
         PluginError: no row is left to train on, so that the client would teach nothing.
     """
-    chosen = choose_rows(rows, train.data, partition)
-    rendered = [render(train.prompt, row, tokenizer) for _, row in chosen]
-    examples = [item for item in encode(rendered, train, tokenizer) if item is not None]
-    if not examples:
+    return [item for item, _ in kept_rows(rows, train, tokenizer, partition)]
+
+
+Rewrite = Callable[[Sequence[Mapping[str, str]], int], Sequence[Mapping[str, str]]]
+"""(rows as the recipe's data say, partition) -> as many rows, rewritten in code."""
+
+
+def as_they_are(rows: Sequence[Mapping[str, str]], partition: int) -> Sequence[Mapping[str, str]]:
+    """Return the rows as they are."""
+    return rows
+
+
+def kept_rows(
+    rows: Sequence[Mapping[str, str]],
+    train: TrainSpec,
+    tokenizer: Any,
+    partition: int,
+    rewrite: Rewrite = as_they_are,
+) -> list[tuple[Example, Mapping[str, str]]]:
+    """Return the rows of a partition that are trained on, tokenised and as text; see `tokenise`.
+
+    Args:
+        rows: as for `tokenise`.
+        train: as for `tokenise`.
+        tokenizer: as for `tokenise`.
+        partition: as for `tokenise`.
+        rewrite: what is made of the rows before the prompt.
+
+    Raises:
+        PluginError: no row is left to train on.
+    """
+    chosen = rewrite([row for _, row in choose_rows(rows, train.data, partition)], partition)
+    rendered = [render(train.prompt, row, tokenizer) for row in chosen]
+    encoded = zip(encode(rendered, train, tokenizer), chosen, strict=True)
+    found = [(item, row) for item, row in encoded if item is not None]
+    if not found:
         raise _nothing_left(partition, rendered, train)
-    return examples
+    return found
 
 
 def count_left_out(
-    rows: Sequence[Mapping[str, str]], train: TrainSpec, tokenizer: Any, partition: int
+    rows: Sequence[Mapping[str, str]],
+    train: TrainSpec,
+    tokenizer: Any,
+    partition: int,
+    rewrite: Rewrite = as_they_are,
 ) -> int:
     """Return how many rows of a partition `tokenise` leaves out; few of them are tokenised here.
 
@@ -60,11 +96,12 @@ def count_left_out(
         train: as for `tokenise`.
         tokenizer: as for `tokenise`.
         partition: its number, for messages.
+        rewrite: as for `kept_rows`.
 
     Raises:
         PluginError: no row is left to train on.
     """
-    chosen = [row for _, row in choose_rows(rows, train.data, partition)]
+    chosen = rewrite([row for _, row in choose_rows(rows, train.data, partition)], partition)
     doubtful = doubts(train, tokenizer)
     rendered = [render(train.prompt, row, tokenizer) for row in chosen if doubtful(row)]
     found = sum(item is None for item in encode(rendered, train, tokenizer)) if rendered else 0

@@ -28,6 +28,20 @@ def padded_loss(model: Any, batch: Sequence[Example], labels: int, device: str) 
     Returns:
         Scalar, float32.
     """
+    logits, wanted = padded_logits(model, batch, device)
+    return cross_entropy(logits, wanted, reduction="sum") / labels
+
+
+def padded_logits(
+    model: Any, batch: Sequence[Example], device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logits of a batch's N targets, (N, vocabulary) float32, and the targets, (N,).
+
+    Args:
+        model: a causal model with attention of its own.
+        batch: the examples.
+        device: where the model is.
+    """
     length = max(len(example.ids) for example in batch)
     # What stands in a pad's place is hidden from the tokens before it and predicts nothing.
     ids = torch.zeros(len(batch), length, dtype=torch.int64)
@@ -46,7 +60,7 @@ def padded_loss(model: Any, batch: Sequence[Example], labels: int, device: str) 
         input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
     ).logits[rows, places]
     wanted = torch.tensor(targets, device=logits.device)
-    return cross_entropy(logits.float(), wanted, reduction="sum") / labels
+    return logits.float(), wanted
 
 
 def padded_tokens(batch: Sequence[Example]) -> int:

@@ -1,14 +1,13 @@
-"""The rows of one partition: flwr-datasets' IID split of the shuffled training set."""
+"""The rows of one partition: flwr-datasets' split of the shuffled training set."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from harness.boards.challenge import Challenge
-from harness.boards.registry import protocol_of
-from harness.errors import SourceError
 from harness.recipe import TrainSpec
-from harness.training.examples import any_left_out, count_left_out
+from harness.sources.partitioning import partitioned, read_table
+from harness.training.examples import Rewrite, any_left_out, as_they_are, count_left_out
 from harness.training.rows import rewritten
 
 
@@ -42,18 +41,21 @@ class Partitions:
             SourceError: the training file cannot be read.
         """
         if self._partitioner is None:
-            self._partitioner = _partitioner(self._challenge, self._table())
+            self._partitioner = partitioned(self._challenge, self._table())
         part = self._partitioner.load_partition(partition)
         names = self._challenge.dataset.columns
         columns = [part[name] for name in names]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def left_out(self, train: TrainSpec, tokenizer: Any) -> tuple[int, int]:
+    def left_out(
+        self, train: TrainSpec, tokenizer: Any, rewrite: Rewrite = as_they_are
+    ) -> tuple[int, int]:
         """Return how many rows are left out of training, and of how many; see `count_left_out`.
 
         Args:
             train: the recipe's training.
             tokenizer: the model's.
+            rewrite: what is made of a partition's rows in code.
 
         Raises:
             PluginError: a partition has no row to train on.
@@ -64,41 +66,16 @@ class Partitions:
         columns = [table.data.column(name).to_pylist() for name in names]
         rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
         # Most tables have no such row, and partitions need not be taken out of them one by one.
-        if not train.data.filters and not any_left_out(
+        plain = not train.data.filters and rewrite is as_they_are
+        if plain and not any_left_out(
             (rewritten(row, train.data) for row in rows), train, tokenizer
         ):
             return 0, len(table)
         found = sum(
-            count_left_out(self.rows(partition), train, tokenizer, partition)
+            count_left_out(self.rows(partition), train, tokenizer, partition, rewrite)
             for partition in range(self._challenge.num_supernodes)
         )
         return found, len(table)
 
     def _table(self) -> Any:
-        import datasets
-
-        if self._training_file is None:
-            return datasets.Dataset.from_list(protocol_of(self._challenge).smoke_training())
-        import pyarrow
-        import pyarrow.parquet
-
-        names = list(self._challenge.dataset.columns)
-        try:
-            table = pyarrow.parquet.read_table(self._training_file, columns=names)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise SourceError(
-                f"{self._training_file}: cannot be read as parquet ({error})"
-            ) from None
-        return datasets.Dataset(datasets.table.InMemoryTable(table))
-
-
-def _partitioner(challenge: Challenge, table: Any) -> Any:
-    # What flwr-datasets' FederatedDataset does with a hub id, done with a local file: shuffle the
-    # dictionary of splits with its seed, give the split to the partitioner. A test compares them.
-    import datasets
-    from flwr_datasets.partitioner import IidPartitioner
-
-    whole = datasets.DatasetDict({"train": table})
-    partitioner = IidPartitioner(num_partitions=challenge.num_supernodes)
-    partitioner.dataset = whole.shuffle(seed=challenge.partitioner.shuffle_seed)["train"]
-    return partitioner
+        return read_table(self._challenge, self._training_file)

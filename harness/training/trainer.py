@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from harness.boards.challenge import Challenge
-from harness.components import HISTORY, LocalObjective, LocalRound, PeftMethod, RoundPlan
+from harness.components import (
+    HISTORY,
+    LocalObjective,
+    LocalRound,
+    LossInput,
+    PeftMethod,
+    RankContext,
+    RoundPlan,
+)
 from harness.document import Document
 from harness.document.float_sums import sum_in_order
-from harness.errors import FederationError
 from harness.planning.component_checks import travelling_shapes
+from harness.planning.extension_checks import one_rank, refuse_other_rank
 from harness.planning.schedule import learning_rate, step_factor
+from harness.plugins import Bound
 from harness.record.machine import Device
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
@@ -23,23 +33,27 @@ from harness.training.adapter import Adapter, Arrays
 from harness.training.base_model import compute_dtype, load_base, load_tokenizer
 from harness.training.determinism import be_deterministic, doubts
 from harness.training.example_order import example_order
-from harness.training.examples import Example, tokenise
+from harness.training.examples import Example, as_they_are, kept_rows
+from harness.training.extensions.own_loop import run_loop
+from harness.training.extensions.own_loss import refuse_blind, token_losses
+from harness.training.extensions.own_optimizer import OwnOptimizer
+from harness.training.extensions.own_rows import own_order, rewritten_rows
+from harness.training.extensions.ranks import cut, refuse_more
+from harness.training.extensions.warm_start import warm_values
 from harness.training.fast.lowrank import speed_up
 from harness.training.fast.memory import checkpoint_if_needed
 from harness.training.fast.norms import speed_up_norms
 from harness.training.fast.packing import pack
-from harness.training.fast.step import packed_loss
+from harness.training.fast.step import packed_logits, packed_loss
 from harness.training.fused.steps import FusedSteps, fused_steps, why_not
 from harness.training.history import history_added
 from harness.training.optimizers import make_optimizer
-from harness.training.padded_batch import padded_loss, padded_tokens
+from harness.training.padded_batch import padded_logits, padded_loss, padded_tokens
 from harness.training.partitions import Partitions
 from harness.training.prompt import check_prompt, check_tokenizer
 from harness.training.reply.local_round import pick, start_values
 from harness.training.reply.reply_influence import Asked, reply_of
-
-Watch = Callable[[int, float, Mapping[str, torch.nn.Parameter]], None]
-"""(step, loss, trained tensors with their gradients): told of each step before it is taken."""
+from harness.training.steps import RoundSteps, TorchStepper, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,8 @@ class Update:
     examples: int
     """Rows of the partition, filtered or not: the client's weight."""
     train_loss: float
-    """Mean over the steps, of the data alone: an extra term of the strategy is not in it."""
+    """Mean over the steps, of the cross entropy of the data alone: neither an extra term of the
+    strategy nor a loss of a plugin's own is in it."""
     step_losses: list[float]
     learning_rate: float
     dtype: str
@@ -79,6 +94,7 @@ class Trainer:
         method: PeftMethod,
         params: Document,
         objective: LocalObjective | None = None,
+        extensions: Mapping[str, Bound] | None = None,
     ) -> None:
         """Load the base model and put the adapter into it.
 
@@ -89,6 +105,7 @@ class Trainer:
             method: the PEFT method that `spec.peft` names.
             params: its parameters, of its own document.
             objective: the strategy's client part, or None.
+            extensions: the recipe's, by kind.
 
         Raises:
             PluginError: the prompt or the PEFT method cannot be used, or a partition has no row to
@@ -98,8 +115,10 @@ class Trainer:
         check_prompt(spec.train.prompt, spec.label)
         self.spec = spec
         self._objective = objective
+        self._extensions = dict(extensions or {})
         self._table = Partitions(challenge, assets.training_file)
         self._examples: dict[int, list[Example]] = {}
+        self._texts: dict[int, list[Mapping[str, str]]] = {}
         self._weights: dict[int, int] = {}
         self._device = spec.compute.device
         self._dtype = compute_dtype(spec.model, self._device)
@@ -107,7 +126,9 @@ class Trainer:
         be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
         check_tokenizer(spec.train.prompt, self.tokenizer)
-        self._left_out, self._rows = self._table.left_out(spec.train, self.tokenizer)
+        self._left_out, self._rows = self._table.left_out(
+            spec.train, self.tokenizer, self._rewrite if "rows" in self._extensions else as_they_are
+        )
         # Code out of a model's folder may compute attention itself, and would not say so.
         self._packed = not (spec.train.exact_peft or spec.model.trust_remote_code)
         self.model = load_base(spec.model, assets.model_dir, self._device, self._packed)
@@ -122,7 +143,11 @@ class Trainer:
         if self._device == "cuda" and self._packed:
             self._fused = fused_steps(self.model, self._dtype)
         self._hooked = False
-        self._initial = self.adapter.values()
+        self._untrained = self._initial = self.adapter.values()
+        if assets.warm_start is not None:
+            warm, file = spec.extensions.warm_start, Path(assets.warm_start)
+            name = file.name if warm is None else warm.adapter
+            self._initial = warm_values(file, self.adapter.shapes, name)
         self._travelling = frozenset(travelling_shapes(spec.peft.name, method, self.adapter.shapes))
 
     def initial(self) -> Arrays:
@@ -134,8 +159,23 @@ class Trainer:
         if partition not in self._examples:
             rows = self._table.rows(partition)
             self._weights[partition] = len(rows)
-            self._examples[partition] = tokenise(rows, self.spec.train, self.tokenizer, partition)
+            kept = kept_rows(rows, self.spec.train, self.tokenizer, partition, self._rewrite)
+            self._examples[partition] = [example for example, _ in kept]
+            if "rows" in self._extensions:
+                self._texts[partition] = [text for _, text in kept]
         return self._examples[partition]
+
+    def _rewrite(
+        self, rows: Sequence[Mapping[str, str]], partition: int
+    ) -> Sequence[Mapping[str, str]]:
+        return rewritten_rows(self._extensions.get("rows"), rows, partition, self.spec)
+
+    def _order(self, partition: int, round: int) -> list[int]:
+        """Return the rows of the round's steps: the harness's order, or a plugin's."""
+        part = self._extensions.get("rows")
+        if part is not None and part.value.order is not None:
+            return own_order(part, self._texts[partition], partition, round, self.spec)
+        return example_order(self.spec, partition, round, len(self._examples[partition]))
 
     def train(
         self,
@@ -161,43 +201,44 @@ class Trainer:
         Raises:
             FederationError: the loss or a gradient is not finite (partition, round and step are
                 named), or the received tensors are not what the round moves.
-            PluginError: a row has no token to train on.
+            PluginError: a row has no token to train on, or an extension breaks its word.
         """
         train = self.spec.train
         examples = self.examples(partition)
-        order = example_order(self.spec, partition, round, len(examples))
+        order = self._order(partition, round)
         # Again, since a strategy's client part or a library may have changed it since.
         be_deterministic(self.spec.compute.threads)
         held = start_values(self._initial, self._travelling, arrays, kept or {}, plan)
+        where = f"partition {partition}, round {round}"
+        rank = self._rank(partition)
+        if rank is not None:
+            held = held | cut({name: held[name] for name in self._initial}, rank)
         self.adapter.load({name: held[name] for name in self._initial})
         trained = self.adapter.choose_trained(self._travelling if plan is None else plan.train)
         received = self._on_device(held) if self._has_loss else {}
         rate = learning_rate(train, round)
-        optimizer = make_optimizer(train, trained, rate)
+        stepper = self._stepper(trained, rate)
         # One seed for all steps: the masks of step k are what the generator gives after those of
         # the steps before, which are the same in every process.
         torch.manual_seed(derived_seed(self.spec.seed, "dropout", round, partition))
         self.model.train()
         # A fused step calls no module, so that a history's hooks would not be heard.
         self._hooked = any(name.startswith(HISTORY) for name in held)
-        measured: list[torch.Tensor] = []
         per_step = train.batch_size * train.gradient_accumulation_steps
+        self._looked_at_labels = False
+
+        def backward(step: int) -> torch.Tensor:
+            chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
+            return self._backward(chosen, received, where)
+
+        steps = RoundSteps(train, rate, self.adapter.trained(), stepper, backward, where, watch)
         with history_added(self.model, held, self._device):
-            for step in range(train.max_steps):
-                chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
-                loss = self._backward(chosen, received)
-                if watch is not None:
-                    watch(step + 1, float(loss), self.adapter.trained())
-                # Before clipping; NaN in one gradient makes it NaN, so one test covers them all.
-                norm = torch.nn.utils.clip_grad_norm_(trained, train.max_grad_norm)
-                measured.append(torch.stack((loss.double(), norm.double())))
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * step_factor(train, step)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-                # A GPU works ahead of what is asked of it, unless a number is asked for.
-                if self._device == "cpu" or step == train.max_steps - 1:
-                    losses = self._finite(measured, f"partition {partition}, round {round}", rate)
+            self._take(steps, derived_seed(self.spec.seed, "loop", round, partition), where)
+        losses = steps.losses
+        if isinstance(stepper, OwnOptimizer):
+            stepper.refuse_changes(where)
+        if rank is not None:
+            refuse_more(self.adapter.values(), rank, where)
         done = LocalRound(
             received=held,
             trained=self.adapter.values(),
@@ -224,6 +265,32 @@ class Trainer:
             dtype=str(self._dtype).removeprefix("torch."),
             trained_influence=influence,
         )
+
+    def _take(self, steps: RoundSteps, seed: int, where: str) -> None:
+        """Take every step of a round: one after another, or as a plugin's loop does."""
+        if "loop" in self._extensions:
+            run_loop(self._extensions["loop"], steps, seed, where)
+            return
+        for _ in range(steps.count):
+            steps.take(steps.gradients())
+
+    def _stepper(
+        self, trained: list[torch.nn.Parameter], rate: float
+    ) -> TorchStepper | OwnOptimizer:
+        part = self._extensions.get("optimizer")
+        if part is None:
+            return TorchStepper(make_optimizer(self.spec.train, trained, rate))
+        frozen = [item for item in self.model.parameters() if not item.requires_grad]
+        return OwnOptimizer(part, self.adapter.trained(), frozen)
+
+    def _rank(self, partition: int) -> int | None:
+        """Return a client's rank where it may be another than the adapter's."""
+        part, ranks = self._extensions.get("ranks"), self.spec.client_ranks
+        if part is None or ranks is None:
+            return None
+        context = RankContext(self.spec.peft.params["r"], len(ranks), self.spec.seed)
+        refuse_other_rank(part, partition, one_rank(part, partition, context), ranks[partition])
+        return ranks[partition]
 
     def peft_config(self) -> str:
         """Return peft's configuration of the adapter, as JSON; see `Adapter.configuration`."""
@@ -272,7 +339,7 @@ class Trainer:
         return bool(getattr(self.adapter.config, "use_dora", False))
 
     def _backward(
-        self, chosen: list[Example], received: Mapping[str, torch.Tensor]
+        self, chosen: list[Example], received: Mapping[str, torch.Tensor], where: str
     ) -> torch.Tensor:
         """Set the gradients of one optimizer step; return its loss on the data, float64 scalar."""
         size = self.spec.train.batch_size
@@ -281,21 +348,60 @@ class Trainer:
         # batches is not the mean of their two means.
         labels = sum(len(example.ids) - example.response_start for example in chosen)
         total = None
-        if self._fused is not None and not self._hooked:
+        if self._fused is not None and not self._hooked and "loss" not in self._extensions:
             total = self._fused.backward(batches, labels)
         if total is None:
             zero = torch.zeros((), dtype=torch.float64, device=self._device)
-            total = sum((self._unfused(batch, labels) for batch in batches), start=zero)
+            total = sum((self._unfused(batch, labels, where) for batch in batches), start=zero)
         # Once for a step, whatever it accumulates: the term is about the adapter, not about rows.
         if self._objective is not None and self._objective.loss is not None:
             torch.autograd.backward(self._objective.loss(self.adapter.trained(), received))
         return total
 
-    def _unfused(self, batch: list[Example], labels: int) -> torch.Tensor:
+    def _unfused(self, batch: list[Example], labels: int, where: str) -> torch.Tensor:
         """Add the gradients of one batch by autograd; return its share of the step's loss."""
+        if "loss" in self._extensions:
+            return self._by_own_loss(self._extensions["loss"], batch, labels, where)
         loss = self._loss(batch, labels)
         torch.autograd.backward(loss)
         return loss.detach().double()
+
+    def _by_own_loss(
+        self, part: Bound, batch: list[Example], labels: int, where: str
+    ) -> torch.Tensor:
+        """Add the gradients of a plugin's loss; return the cross entropy, which is recorded."""
+        packed = pack(batch, self._device) if self._packed else None
+        tokens = padded_tokens(batch) if packed is None else packed.ids.shape[1]
+        checkpoint_if_needed(self.model, self.spec.model, tokens, self._device)
+
+        def logits() -> tuple[torch.Tensor, torch.Tensor]:
+            with torch.autocast(self._device, torch.bfloat16, self._dtype == torch.bfloat16):
+                if packed is None:
+                    return padded_logits(self.model, batch, self._device)
+                return packed_logits(self.model, packed), packed.targets
+
+        base = self._base_logits(logits) if part.value.reads_base else None
+        made, targets = logits()
+        given = LossInput(made, targets, base)
+        losses = token_losses(part, given, where)
+        if not self._looked_at_labels:
+            refuse_blind(part, given, losses, where)
+            self._looked_at_labels = True
+        torch.autograd.backward(losses.sum() / labels)
+        measured = cross_entropy(made.detach(), targets, reduction="sum") / labels
+        return measured.double()
+
+    def _base_logits(self, logits: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        """Return the logits that the untrained adapter gives, without dropout and gradients."""
+        now = self.adapter.values()
+        self.adapter.load(self._untrained)
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                return logits()[0]
+        finally:
+            self.model.train()
+            self.adapter.load(now)
 
     def _loss(self, batch: list[Example], labels: int) -> torch.Tensor:
         packed = pack(batch, self._device) if self._packed else None
@@ -305,27 +411,6 @@ class Trainer:
             if packed is None:
                 return padded_loss(self.model, batch, labels, self._device)
             return packed_loss(self.model, packed, labels)
-
-    @staticmethod
-    def _finite(measured: list[torch.Tensor], where: str, rate: float) -> list[float]:
-        """Return the losses of the steps until now.
-
-        Args:
-            measured: loss and gradient norm of each step, float64.
-            where: partition and round, for the message.
-            rate: learning rate of the round, for the message.
-
-        Raises:
-            FederationError: one of them is not finite.
-        """
-        pairs: list[list[float]] = torch.stack(measured).tolist()
-        for step, (loss, norm) in enumerate(pairs):
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise FederationError(
-                    f"{where}, step {step + 1}: loss {loss}, gradient norm {norm}; expected finite"
-                    f" numbers; lower the learning rate ({rate:g})"
-                )
-        return [loss for loss, _ in pairs]
 
     @property
     def _has_loss(self) -> bool:

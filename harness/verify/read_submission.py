@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.boards.challenge import Challenge, challenge_names, load_challenge
+from harness.boards.open_division import opened
 from harness.document import parse_document, pretty_json, write_atomic
 from harness.document.reading import STRANGER, open_plain, walk
-from harness.errors import HarnessError, RecordError, did_you_mean
+from harness.errors import HarnessError, RecordError, UsageError, did_you_mean
 from harness.record.file_names import MANIFEST, RESULT
 from harness.record.result import ResultRecord, migrate
 from harness.spec import SPEC_VERSION
@@ -200,7 +201,12 @@ def _challenge(record: ResultRecord | None, name: str, files: FilesRead) -> Chal
         hint = did_you_mean(record.challenge.id, known)
         files.refuse(SCHEMA, name, record.challenge.id, f"a challenge; {hint}")
         return None
-    return official_challenge(record.challenge.id)
+    official = official_challenge(record.challenge.id)
+    try:
+        return opened(official, record.spec.open)
+    except UsageError as error:
+        files.refuse(SCHEMA, name, f"spec.open: {error}", "changes that the open division allows")
+        return None
 
 
 @lru_cache

@@ -91,6 +91,7 @@ def as_value(resolved: Resolved) -> dict[str, Any]:
         "plugin": spec.plugin,
         "recipe": spec.recipe,
         "challenge": spec.challenge.model_dump(mode="json"),
+        "division": spec.division,
         "num_supernodes": resolved.challenge.num_supernodes,
         "adapter": expected.adapter.model_dump(mode="json"),
         "communication": expected.communication.model_dump(mode="json"),
@@ -124,6 +125,8 @@ def as_text(resolved: Resolved) -> str:
                      f" {expected.estimate.basis}; within a factor of two"),
         ("seed", f"{spec.seed}, spec {digest_of(spec)[:16]}"),
     ]  # fmt: skip
+    if spec.open is not None:
+        rows.insert(2, ("division", f"open, changes {spec.open.described()}"))
     if resolved.left_behind:
         rows.append(("left behind", ", ".join(resolved.left_behind)))
     if resolved.replaced:

@@ -50,6 +50,7 @@ class Worker:
             self.run.components.method,
             self.run.components.peft_params,
             self.run.objective,
+            self.run.components.extensions,
         )
 
     def train(

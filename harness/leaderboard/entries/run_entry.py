@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.boards.open_division import filed_under
 from harness.document.float_sums import sum_in_order
 from harness.leaderboard.entries.entry import Entry, EntryFinding, EntryScore
 from harness.leaderboard.entries.figures import mean_of
@@ -25,7 +26,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
     spec = record.spec
     name = submission.folder.name if submission.folder is not None else record.run_id
     return Entry(
-        key=f"{record.challenge.id}/{name}",
+        key=f"{filed_under(record.challenge.id, spec.open)}/{name}",
         name=name,
         kind="run",
         title=spec.label,

@@ -19,6 +19,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.boards.board import Board
+from harness.boards.open_division import OPEN, Division
 from harness.leaderboard.columns import Ranked, capitalised, half_width, percent
 from harness.leaderboard.page.columns import Column, columns_of, shown_value, values_of
 from harness.leaderboard.page.history import Best, best_over_time, sparkline
@@ -40,6 +41,8 @@ class BoardView:
     claims: Sequence[Ranked]
     runnable: bool
     """Whether a run can be made for it."""
+    division: Division = "closed"
+    """`open`: runs that changed what the board fixes; none of them ranks."""
 
     @property
     def runs(self) -> list[Ranked]:
@@ -122,6 +125,7 @@ def board_page(view: BoardView) -> str:
     columns = columns_of(view.board)
     return _compiled("board.html").render(
         board=view.board,
+        challenge=view.board.id.removesuffix(OPEN) if view.division == "open" else view.board.id,
         view=view,
         tables=[
             _table("board", "Runs", view.items, columns, view.board),

@@ -6,7 +6,7 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of, parse_document, parse_json
 from harness.errors import PluginError, SourceError
 from harness.isolation.plugin_process import Enclosure, ask
@@ -32,7 +32,7 @@ class Plan(Document):
     @property
     def challenge(self) -> Challenge:
         """The challenge of the spec, as this process has it."""
-        return load_challenge(self.spec.challenge.id)
+        return self.spec.rules()
 
 
 def plan_apart(request: Request, isolation: Policy, hub_models: HubModels) -> Plan:
@@ -86,11 +86,12 @@ def _check(spec: RunSpec, request: Request) -> None:
         "smoke": request.smoke,
         "seed": spec.seed if request.seed is None else request.seed,
         "evaluation_rows": request.evaluation_rows,
+        "division": request.division or spec.division,
     }
     for name, wanted in asked.items():
         if getattr(spec, name) != wanted:
             raise _other(name, getattr(spec, name), wanted)
-    challenge = digest_of(load_challenge(spec.challenge.id))
+    challenge = digest_of(spec.rules())
     if spec.challenge.digest != challenge:
         raise _other("challenge", spec.challenge.digest, challenge)
     refuse_other_plugins(spec.plugins)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.document import Document
 from harness.errors import UsageError, did_you_mean
-from harness.recipe import DataSpec, Prompt, TrainSpec
+from harness.recipe import DataSpec, Extensions, Prompt, TrainSpec
 
 STATIC_KEYS = {
     "numsupernodes": "num_supernodes",
@@ -31,12 +31,16 @@ STATIC_KEYS = {
 """A key or a part of one, in lower case without `_`, `-` and `.` -> the challenge's value that it
 would change."""
 
+OPEN_KEYS = ("num_supernodes", "partitioner", "dataset.name")
+"""The challenge's values that a run of the open division may change."""
+
 OWN_OPTIONS = {
     "seed": "--seed",
     "device": "--device",
     "threads": "--threads",
     "smoke": "--smoke",
     "limit": "--limit",
+    "division": "--division",
     "evaluationrows": "--limit",
     "actors": "--actors",
     "plugin": "--plugin",
@@ -128,7 +132,7 @@ COMPONENTS = ("peft", "strategy")
 def static_value(key: str) -> str | None:
     """Return the challenge's fixed value that `key` aims at, or None."""
     parts = key.split(".")
-    if parts[0] in COMPONENTS:
+    if parts[0] in (*COMPONENTS, "extensions"):
         return None
     for text in (key, *parts):
         if (bare := _bare(text)) in STATIC_KEYS:
@@ -147,6 +151,19 @@ def meant_by(key: str) -> str | None:
     return None if found in (name, name.removeprefix("train.")) else found
 
 
+def open_path(key: str, aim: str) -> str:
+    """Return the path in `OpenRules` that a key sets: `partitioner.alpha`, `num_supernodes`.
+
+    Args:
+        key: as typed, `_` for `-`: `supernodes`, `options.num_supernodes`, `partitioner.alpha`.
+        aim: the challenge's value that it aims at, of `OPEN_KEYS`.
+    """
+    if aim != "partitioner":
+        return aim.partition(".")[0]
+    field = key.lower().rpartition(".")[2]
+    return f"partitioner.{'kind' if field == 'partitioner' else field}"
+
+
 def recipe_path(key: str) -> str:
     """Return the dotted path in a recipe that `key` sets: `train.rounds`, `peft.params.r`.
 
@@ -156,6 +173,8 @@ def recipe_path(key: str) -> str:
         UsageError: there is no such setting.
     """
     group, _, field = key.partition(".")
+    if group == "extensions":
+        return _extension_path(key, field)
     if group in COMPONENTS:
         field = field.removeprefix("params.")
         return f"{group}.params.{field}" if field not in ("", "name") else f"{group}.name"
@@ -180,6 +199,21 @@ def recipe_path(key: str) -> str:
     known += [f"{part}.{item}" for part, kind in PARTS.items() for item in kind.model_fields]
     known += ["peft", "peft.*", "strategy", "strategy.*"]
     raise UsageError(f"--set {key[:60]}: no such setting; {did_you_mean(key, known)}")
+
+
+def _extension_path(key: str, field: str) -> str:
+    kind, _, param = field.partition(".")
+    if kind not in Extensions.model_fields:
+        known = [f"extensions.{name}" for name in Extensions.model_fields]
+        raise UsageError(f"--set {key[:60]}: no such setting; {did_you_mean(key, known)}")
+    if kind == "warm_start":
+        return f"extensions.{field}"
+    param = param.removeprefix("params.")
+    return (
+        f"extensions.{kind}.params.{param}"
+        if param not in ("", "name")
+        else (f"extensions.{kind}.name")
+    )
 
 
 def _bare(text: str) -> str:

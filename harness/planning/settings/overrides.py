@@ -6,16 +6,23 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from harness.boards.open_division import OpenRules
 from harness.components import ModelSpec
 from harness.document import Document, canonical_json
 from harness.document.plain_values import why_not_plain
 from harness.errors import UsageError
-from harness.planning.settings.keys import meant_by, recipe_path, static_value
+from harness.planning.settings.keys import (
+    OPEN_KEYS,
+    meant_by,
+    open_path,
+    recipe_path,
+    static_value,
+)
 from harness.recipe import COMPONENT, MODEL, Recipe
 
 K = TypeVar("K", bound=Document)
@@ -35,6 +42,8 @@ class Overrides:
     """Dotted path in the recipe (`train.rounds`, `peft.params.r`) -> value."""
     static: tuple[tuple[str, str], ...]
     """`(option text, the challenge's fixed value that it aims at)`."""
+    rules: dict[str, Any] = field(default_factory=dict)
+    """Path in `OpenRules` -> value, of those options that the open division allows."""
 
     def of(self, part: str) -> frozenset[str]:
         """Return the parameters of `part`, peft or strategy, that are set."""
@@ -54,6 +63,7 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
     """
     values: dict[str, Any] = {}
     static: list[tuple[str, str]] = []
+    rules: dict[str, Any] = {}
     for option in options:
         key, equals, text = option.partition("=")
         key = key.strip().replace("-", "_")
@@ -61,6 +71,8 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
             raise UsageError(f"--set {option[:60]!r}: expected KEY=VALUE, as in --set rounds=3")
         if aim := static_value(key):
             static.append((option, aim))
+            if aim in OPEN_KEYS:
+                rules[open_path(key, aim)] = parse_value(text.strip())
             continue
         path = recipe_path(meant_by(key) or key)
         if path in values:
@@ -75,7 +87,7 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
                 " component of the recipe's own plugin"
             )
         values[path] = value
-    return Overrides(values, tuple(static))
+    return Overrides(values, tuple(static), rules)
 
 
 BARE_LIST = re.compile(r"[\[(][ ]*[\w./-]+(?:[ ]*,[ ]*[\w./-]+)*[ ]*,?[ ]*[\])]")
@@ -169,6 +181,27 @@ def _put(tree: dict[str, Any], path: str, value: Any) -> None:
             shown = _shown(".".join(parents[: index + 1]))
             raise UsageError(f"--set {_shown(path)}: {shown} is a value and has no part {leaf!r}")
     node[leaf] = value
+
+
+def apply_to_rules(recipe: Recipe, values: dict[str, Any]) -> OpenRules:
+    """Return what an open run changes: what its recipe says, with the changes of the command line.
+
+    Another kind of partitioner drops the arguments of the recipe's.
+
+    Args:
+        recipe: of the open division, by its own word or by `--division open`.
+        values: path in `OpenRules` -> value.
+
+    Raises:
+        UsageError: a value of the wrong type or out of range; the key is named.
+    """
+    tree = recipe.open.model_dump(mode="json")
+    given = {path: value for path, value in values.items() if path.startswith("partitioner.")}
+    if "partitioner.kind" in given:
+        tree.pop("partitioner", None)
+    for path, value in {**values, **given}.items():
+        _put(tree, path, value)
+    return _strictly(OpenRules, tree, "")
 
 
 def apply_to_model(model: ModelSpec, values: dict[str, Any]) -> ModelSpec:

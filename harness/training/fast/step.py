@@ -13,9 +13,6 @@ from harness.training.fast.packing import Packed
 def packed_loss(model: Any, packed: Packed, labels: int) -> torch.Tensor:
     """Return the summed cross entropy of a batch's targets over `labels`.
 
-    Logits are made for the tokens that predict a target and for no other: 20 of 2,000 rows of a
-    vocabulary of 49,152.
-
     Args:
         model: a causal model with packed attention.
         packed: the batch, with N targets.
@@ -24,12 +21,26 @@ def packed_loss(model: Any, packed: Packed, labels: int) -> torch.Tensor:
     Returns:
         Scalar, float32.
     """
+    logits = packed_logits(model, packed)
+    return cross_entropy(logits, packed.targets, reduction="sum") / labels
+
+
+def packed_logits(model: Any, packed: Packed) -> torch.Tensor:
+    """Return the logits of a batch's N targets, (N, vocabulary) float32.
+
+    They are made for the tokens that predict a target and for no other: 20 of 2,000 rows of a
+    vocabulary of 49,152.
+
+    Args:
+        model: a causal model with packed attention.
+        packed: the batch.
+    """
     # (N, vocab): transformers takes a tensor of places for `logits_to_keep`, not only a number.
-    logits = model(
+    logits: torch.Tensor = model(
         input_ids=packed.ids,
         position_ids=packed.positions,
         packed=packed,
         logits_to_keep=packed.predicting,
         use_cache=False,
     ).logits[0]
-    return cross_entropy(logits.float(), packed.targets, reduction="sum") / labels
+    return logits.float()

@@ -15,7 +15,16 @@ from harness.verify.rule import Breach, Rule
 from harness.verify.rules.run.times_and_costs import CLOCK_SKEW, moment_of
 from harness.verify.submission import Submission
 
-OPTIONS = ("--plugin", "--challenge", "--set", "--seed", "--device", "--threads", "--limit")
+OPTIONS = (
+    "--plugin",
+    "--challenge",
+    "--set",
+    "--seed",
+    "--device",
+    "--threads",
+    "--limit",
+    "--division",
+)
 """Options of `harness run` with a value that a command may hold; `--smoke` has none."""
 
 
@@ -55,6 +64,7 @@ def command(submission: Submission) -> Iterator[Breach]:
         "--threads": [str(spec.compute.threads)],
         "--limit": [] if spec.evaluation_rows is None else [str(spec.evaluation_rows)],
         "--smoke": ["--smoke"] if spec.smoke else [],
+        "--division": [spec.division] if "--division" in given or spec.division == "open" else [],
     }
     for option, values in expected.items():
         if given.get(option, []) != values:
@@ -90,11 +100,14 @@ def _overrides(submission: Submission, options: list[str]) -> Iterator[Breach]:
     if submission.record.spec.smoke:
         return
     try:
-        values = parse_overrides(options).values
+        overrides = parse_overrides(options)
+        values = overrides.values
     except HarnessError as error:
         yield "command: --set", str(error), "settings that harness run takes"
         return
     spec = submission.record.spec.model_dump(mode="json")
+    # What only the open division may change is in a closed run's command by mistake or deceit.
+    values = values | {f"open.{path}": value for path, value in overrides.rules.items()}
     for path, value in values.items():
         actual = _at(spec, path)
         if not _same(value, actual):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.boards.open_division import filed_under
 from harness.record.file_names import MANIFEST
 from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.rule import Breach, Rule
@@ -32,11 +33,13 @@ def place(submission: Submission) -> Iterator[Breach]:
         return
     if not SUBMISSION_NAME.fullmatch(folder.name):
         yield "", folder.name, "a folder name of a-z, 0-9, dot, underscore and hyphen"
-    challenge, filed = submission.challenge.id, submission.filed
+    spec = submission.record.spec
+    challenge, filed = filed_under(submission.challenge.id, spec.open), submission.filed
     if filed is not None and len(filed) != FILED_DEPTH:
         yield "", "/".join((TREE, *filed)), f"{TREE}/{challenge}/<name>, neither above nor below"
     elif filed is not None and filed[0] != challenge:
-        yield "", f"{TREE}/{filed[0]}", f"{TREE}/{challenge}"
+        whose = f", the folder of the {spec.division} division" if spec.open else ""
+        yield "", f"{TREE}/{filed[0]}", f"{TREE}/{challenge}{whose}"
 
 
 RULES = (

@@ -43,6 +43,10 @@ def _one(submission: Submission, item: DataRecord) -> Iterator[Breach]:
     challenge = submission.challenge
     if item.kind == "training" and not item.notes and item.rows != challenge.dataset.pin.rows:
         yield "", f"{item.rows} rows, no note", challenge.dataset.pin.rows
+    changed = submission.record.spec.open
+    own = changed is not None and changed.dataset is not None
+    if item.kind == "training" and own and not item.notes:
+        yield "", "data of the run's own, no note", "a note that says so"
     if item.files and item.sha256 not in files_digests(item.files):
         yield ": sha256", item.sha256, files_digests(item.files)[0]
     known = {challenge.record_name(e): e for e in challenge.evaluation}.get(item.name)

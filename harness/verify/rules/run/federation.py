@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isclose
 
+from harness.boards.partitioner import Partitioner
 from harness.document import canonical_json, sha256_text
 from harness.planning.sampling import sampled_partitions
 from harness.planning.schedule import learning_rate
@@ -77,8 +78,13 @@ def examples(submission: Submission) -> Iterator[Breach]:
 def partition_rows(submission: Submission, partition: int) -> int:
     """Return the rows of a partition: contiguous shards, the first ones a row longer.
 
+    Of an open run they stand on the record, since they may follow from every row's label.
+
     Source: flwr-datasets `IidPartitioner` (`Dataset.shard(contiguous=True)`).
     """
+    listed = listed_partitions(submission)
+    if listed is not None:
+        return listed[partition] if partition < len(listed) else 0
     total = submission.challenge.dataset.pin.rows
     for item in submission.record.data:
         if item.kind == "training" and item.notes and item.rows:
@@ -88,6 +94,35 @@ def partition_rows(submission: Submission, partition: int) -> int:
         total = submission.protocol.smoke_training_rows
     size, longer = divmod(total, submission.challenge.num_supernodes)
     return size + (1 if partition < longer else 0)
+
+
+def listed_partitions(submission: Submission) -> tuple[int, ...] | None:
+    """Return the rows of each partition as an open run lists them; None of a closed one."""
+    if submission.record.spec.open is None:
+        return None
+    training = [item for item in submission.record.data if item.kind == "training"]
+    return next((item.partition_rows for item in training if item.partition_rows), ())
+
+
+def partitions(submission: Submission) -> Iterator[Breach]:
+    """An open run lists the rows of each partition, which are together those of its data."""
+    listed, place = listed_partitions(submission), "data: partition_rows"
+    if listed is None:
+        for item in submission.record.data:
+            if item.partition_rows is not None:
+                yield place, f"{len(item.partition_rows)} partitions", "none in the closed division"
+        return
+    rules = submission.challenge
+    rows = sum(item.rows or 0 for item in submission.record.data if item.kind == "training")
+    if len(listed) != rules.num_supernodes:
+        yield place, f"{len(listed)} partitions", f"{rules.num_supernodes} supernodes"
+    elif min(listed) < 1 or sum(listed) > rows:
+        yield place, f"{sum(listed)} rows, {min(listed)} at least", f"at most {rows}, 1 at least"
+    elif isinstance(rules.partitioner, Partitioner):
+        size, longer = divmod(rows, rules.num_supernodes)
+        expected = [size + (index < longer) for index in range(len(listed))]
+        if list(listed) != expected:
+            yield place, list(listed)[:10], f"contiguous shards of {rows} rows: {expected[:10]}"
 
 
 def mean_loss(submission: Submission) -> Iterator[Breach]:
@@ -187,6 +222,7 @@ RULES = (
     Rule("clients", "Every sampled client is in the average", "flwr FedAvg; the harness fails"
          " a round otherwise", clients),
     Rule("examples", "Weights are the partitions' sizes", "flwr-datasets IidPartitioner", examples),
+    Rule("partitions", "An open run lists its partitions", "flwr-datasets", partitions),
     Rule("train-loss", "A round's loss is its clients' weighted mean", "flwr FedAvg", mean_loss),
     Rule("learning-rate", "The learning rate is the schedule's",
          "template models.py: cosine annealing over rounds", rates),

@@ -1,0 +1,1 @@
+"""Calls of extensions where a client trains, and what each kind is held to: one module a kind."""
