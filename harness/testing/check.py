@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from harness.components import EXTENSION_KINDS
 from harness.errors import HarnessError, PluginError
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.smoke import SMOKE_MODEL, smoke_model
@@ -39,7 +40,8 @@ def problems(name: str) -> Iterator[Problem]:
     """
     plugin = load(name)
     yield from _light(name)
-    if not (plugin.models or plugin.peft_methods or plugin.strategies or plugin.recipes):
+    offers = (plugin.models, plugin.peft_methods, plugin.strategies, plugin.extensions)
+    if not (any(offers) or plugin.recipes):
         yield Problem(f"plugin {name}", "empty", "it contributes nothing; implement a hook")
     plans: list[Resolved] = []
     yield from _recipes(plugin, plans)
@@ -48,6 +50,7 @@ def problems(name: str) -> Iterator[Problem]:
             f"plugin {name}", "extra", "flowertune-harness[run] is not installed; install it"
         )
         return
+    from harness.testing.extension_checks import check_extension
     from harness.testing.peft_checks import check_on_own_family, check_peft_method
     from harness.testing.strategy_checks import check_strategy
 
@@ -61,6 +64,9 @@ def problems(name: str) -> Iterator[Problem]:
             yield from check_peft_method(method, plugin)
     for strategy in plugin.strategies.values():
         yield from check_strategy(strategy, plugin)
+    for item in plugin.extensions.values():
+        kind = next(name for name, each in EXTENSION_KINDS.items() if type(item) is each)
+        yield from check_extension(kind, item, plugin)
 
 
 def _light(name: str) -> Iterator[Problem]:

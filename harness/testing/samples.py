@@ -59,7 +59,33 @@ def sample_params(component: PeftMethod | StrategyMethod, plugin: Loaded) -> lis
     return found
 
 
-def _validated(component: PeftMethod | StrategyMethod, params: dict[str, Any]) -> Document:
+def sample_extension_params(kind: str, item: Any, plugin: Loaded) -> Document:
+    """Return parameters to try an extension with: its defaults, else those of a recipe.
+
+    Args:
+        kind: field of a recipe's `extensions`.
+        item: the component.
+        plugin: whose it is.
+
+    Raises:
+        PluginError: neither gives any, or what a recipe gives is not valid.
+    """
+    try:
+        return _validated(item, {})
+    except PluginError as error:
+        reason = str(error)
+    for recipe in plugin.recipes.values():
+        choice = recipe.extensions.components.get(kind)
+        owner, _, name = ("", "", "") if choice is None else choice.name.rpartition("/")
+        if choice is not None and name == item.name and owner in ("", plugin.ref.name):
+            return _validated(item, choice.params)
+    raise PluginError(
+        f"its parameters cannot all be left out ({reason}); give them defaults, or a recipe that"
+        " uses it"
+    )
+
+
+def _validated(component: Any, params: dict[str, Any]) -> Document:
     choice = Choice(name=component.name, params=params)
     return validated_params(component.params, choice, "parameters")
 

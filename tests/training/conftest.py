@@ -46,6 +46,9 @@ def make_trainer(tiny_model: Path) -> Callable[..., Any]:
         quantization: str = "fp4",
         objective: Any = None,
         method: Any = None,
+        extensions: Any = None,
+        client_ranks: Any = None,
+        warm_start: Path | None = None,
         **train: Any,
     ) -> Any:
         from tiny_run import tiny_run
@@ -60,7 +63,11 @@ def make_trainer(tiny_model: Path) -> Callable[..., Any]:
         spec = run.spec.with_values(
             model=run.spec.model.with_values(quantization=quantization).model_dump(),
             peft=Choice(name=f"standard/{peft}", params=chosen.model_dump()).model_dump(),
+            client_ranks=client_ranks,
         )
-        return Trainer(spec, run.challenge, run.assets, found, chosen, objective)
+        assets = run.assets
+        if warm_start is not None:
+            assets = assets.with_values(warm_start=str(warm_start))
+        return Trainer(spec, run.challenge, assets, found, chosen, objective, extensions)
 
     return make
