@@ -19,6 +19,7 @@ from typing import Any
 
 from harness.boards.challenge import Challenge, load_challenge
 from harness.boards.leaks import pinned_leaks
+from harness.boards.open_division import opened
 from harness.boards.registry import protocol_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
@@ -377,7 +378,8 @@ class Submission:
     def _card(self) -> str:
         """Return the card of the record, or of a clean one when the record is no record."""
         try:
-            return card(ResultRecord.model_validate(self.record), load_challenge("finance"))
+            record = ResultRecord.model_validate(self.record)
+            return card(record, opened(load_challenge("finance"), record.spec.open))
         except (ValueError, ArithmeticError, LookupError):
             return "# A pretended run\n"
 
