@@ -25,6 +25,10 @@ HELD = {
     "machine MOST_WATTS": "tests/machine/energy/test_energy.py"
         "::test_a_count_that_may_have_come_round_twice_is_an_estimate",
     "frontier FEWEST_ROWS": "tests/frontier/test_frontier.py::test_too_few_rows_choose_no_round",
+    "boards MOST_SUPERNODES":
+        "tests/boards/test_open_division.py::test_a_run_has_2_to_10_000_supernodes",
+    "plugins MOST_PASSES":
+        "tests/plugins/examples/test_examples.py::test_a_loop_asks_for_1_to_16_gradients_a_step",
     "boards CORPUS_SEED":
         "tests/boards/finance/test_finance_rows.py"
         "::test_the_smoke_corpus_is_the_one_of_all_smoke_records",

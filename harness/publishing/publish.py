@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import run_directory
-from harness.boards.challenge import load_challenge
 from harness.document import parse_document, pretty_json, write_atomic
 from harness.errors import RecordError, UsageError
 from harness.planning.eligibility import exercise_because
@@ -107,7 +106,7 @@ def publication(run_dir: Path, repository: str) -> Publication:
     }
     exercise = exercise_because(record.spec)
     if not exercise:
-        challenge = load_challenge(record.challenge.id)
+        challenge = record.spec.rules()
         command = run_directory.read_command(run_dir)
         files |= eval_results(record, challenge, page_of(repository))
         files[record_path(record, repository)] = evaluation_record(

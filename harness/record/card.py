@@ -175,10 +175,22 @@ def _method(record: ResultRecord, challenge: Challenge) -> str:
         ("learning rate", f"{train.learning_rate_max:g} to {train.learning_rate_min:g},"
                           f" {train.round_schedule} over rounds"),
         ("trainable parameters", f"{record.adapter.parameters:,}"),
+        *((f"{kind} of its own", _choice(item.name, item.params))
+          for kind, item in spec.extensions.components.items()),
+        *_warm_start(record),
+        *([] if spec.open is None else [("open division", f"changes {spec.open.described()}")]),
         ("seed", str(spec.seed)),
         *([] if record.own_code is None else [("code that ran", record.code)]),
     ]  # fmt: skip
     return tabulate(rows, headers=["", "value"], tablefmt="github", disable_numparse=True)
+
+
+def _warm_start(record: ResultRecord) -> list[tuple[str, str]]:
+    warm = record.spec.extensions.warm_start
+    if warm is None:
+        return []
+    size = next((item.bytes for item in record.data if item.kind == "adapter"), None)
+    return [("starts from", f"{warm.adapter}, {size or 0:,} bytes, sha256 {warm.sha256[:16]}")]
 
 
 def _choice(name: str, params: dict[str, object]) -> str:

@@ -1,10 +1,15 @@
-"""A published adapter is found where models are: in a mirror, the Hugging Face cache, the hub."""
+"""Adapters are found where models are: a published one, and the one of a warm start."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from harness.record.file_names import ADAPTER_WEIGHTS
+from harness.components import ModelSpec
+from harness.document import read_json, sha256_file
+from harness.errors import SourceError
+from harness.recipe import WarmStart
+from harness.record.data import DataRecord
+from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from harness.sources.lookup import find, mirror_folder
 
 
@@ -28,3 +33,50 @@ def locate_adapter(repository: str, revision: str, mirror: Path | None) -> Path:
 
 def _missing(folder: Path) -> str:
     return "" if (folder / ADAPTER_WEIGHTS).is_file() else f"no {ADAPTER_WEIGHTS}"
+
+
+def locate_warm_start(
+    warm: WarmStart, model: ModelSpec, mirror: Path | None, offline: bool
+) -> tuple[Path, DataRecord]:
+    """Find the weights that clients start from.
+
+    Args:
+        warm: as the recipe names them.
+        model: the run's base.
+        mirror: the mirror, or None.
+        offline: do not ask the hub.
+
+    Raises:
+        SourceError: they are nowhere, are other weights, or of another base model.
+    """
+    wanted = (ADAPTER_WEIGHTS, ADAPTER_CONFIG)
+
+    def missing(folder: Path) -> str:
+        lack = [name for name in wanted if not (folder / name).is_file()]
+        return f"no {', '.join(lack)}" if lack else ""
+
+    found = find("model", warm.adapter, warm.revision, wanted, missing, mirror, offline)
+    path = found.folder / ADAPTER_WEIGHTS
+    digest = sha256_file(path)
+    if digest != warm.sha256:
+        raise SourceError(
+            f"{path}: sha256 {digest[:16]}; the recipe's warm start names {warm.sha256[:16]}:"
+            " provide that file, or correct extensions.warm_start.sha256"
+        )
+    config = read_json(found.folder / ADAPTER_CONFIG)
+    base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
+    if base != model.hub_id:
+        raise SourceError(
+            f"the warm start {warm.adapter} is an adapter of {base!s:.80}, the run's base is"
+            f" {model.hub_id}; start from an adapter of that base"
+        )
+    record = DataRecord(
+        name=warm.adapter,
+        kind="adapter",
+        source=found.source,
+        revision=found.revision,
+        bytes=path.stat().st_size,
+        sha256=digest,
+        files={ADAPTER_WEIGHTS: digest},
+    )
+    return path, record

@@ -12,12 +12,12 @@ from harness.boards.registry import protocol_of
 from harness.boards.rows import Example
 from harness.document import Document, canonical_json, sha256_text
 from harness.record.data import DataRecord
+from harness.sources.adapters import locate_warm_start
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder
 from harness.sources.models import locate_model
-from harness.sources.partitioning import partition_rows
-from harness.sources.training_set import locate_training_set
-from harness.sources.warm_start import locate_warm_start
+from harness.sources.training_data.partitioning import partition_rows
+from harness.sources.training_data.training_set import locate_training_set
 from harness.spec import RunSpec
 
 

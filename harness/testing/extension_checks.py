@@ -24,13 +24,12 @@ from harness.testing.samples import SMALL_RANK, sample_extension_params
 
 Check = Callable[[Bound], Iterator[tuple[str, str]]]
 
-TOKENS, VOCABULARY = 6, 11
 STEPS = 3
 RATE = 0.01
 SUPERNODES = 8
 ROWS = tuple(
-    {"instruction": "What is the sentiment?", "input": f"Row {n} " * (n % 5 + 1), "output": word}
-    for n, word in enumerate(("negative", "neutral", "positive") * 4)
+    {"instruction": "Is it so?", "input": f"Row {n} " * (n % 5 + 1), "output": word}
+    for n, word in enumerate(("yes", "no", "perhaps") * 4)
 )
 
 
@@ -62,11 +61,13 @@ def _loss(part: Bound) -> Iterator[tuple[str, str]]:
 
     from harness.training.extensions.own_loss import refuse_blind, token_losses
 
+    tokens, vocabulary = 6, 11
+
     def given(rows: slice = slice(None), scale: float = 1.0) -> LossInput:
         draw = torch.Generator().manual_seed(7)
-        logits = scale * torch.randn(TOKENS, VOCABULARY, generator=draw)
-        base = logits + 0.1 * torch.randn(TOKENS, VOCABULARY, generator=draw)
-        targets = torch.randint(VOCABULARY, (TOKENS,), generator=draw)
+        logits = scale * torch.randn(tokens, vocabulary, generator=draw)
+        base = logits + 0.1 * torch.randn(tokens, vocabulary, generator=draw)
+        targets = torch.randint(vocabulary, (tokens,), generator=draw)
         return LossInput(
             logits[rows].requires_grad_(True),
             targets[rows],
@@ -81,7 +82,7 @@ def _loss(part: Bound) -> Iterator[tuple[str, str]]:
     if not torch.equal(losses, token_losses(part, given(), "again")):
         yield "repeats", "two calls with the same tokens give different losses"
     halves = [token_losses(part, given(rows), "in halves")
-              for rows in (slice(0, TOKENS // 2), slice(TOKENS // 2, None))]  # fmt: skip
+              for rows in (slice(0, tokens // 2), slice(tokens // 2, None))]  # fmt: skip
     if not torch.allclose(torch.cat(halves), losses, rtol=1e-5, atol=1e-6):
         yield "each-token", "a token's loss depends on the other tokens of its batch"
     gradient = torch.autograd.grad(losses.sum(), whole.logits)[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.boards.challenge import Challenge
 from harness.recipe import TrainSpec
-from harness.sources.partitioning import partitioned, read_table
+from harness.sources.training_data.partitioning import partitioned, read_table
 from harness.training.examples import Rewrite, any_left_out, as_they_are, count_left_out
 from harness.training.rows import rewritten
 

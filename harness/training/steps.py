@@ -11,7 +11,6 @@ import torch
 from harness.errors import FederationError
 from harness.planning.schedule import step_factor
 from harness.recipe import TrainSpec
-from harness.training.extensions.own_optimizer import OwnOptimizer
 
 Watch = Callable[[int, float, Mapping[str, torch.nn.Parameter]], None]
 """(step, loss, trained tensors with their gradients): told of each step before it is taken."""
@@ -53,7 +52,7 @@ class RoundSteps:
         train: TrainSpec,
         rate: float,
         trained: Mapping[str, torch.nn.Parameter],
-        stepper: Stepper | OwnOptimizer,
+        stepper: Stepper,
         backward: Callable[[int], torch.Tensor],
         where: str,
         watch: Watch | None,

@@ -11,7 +11,7 @@ import pytest
 from clean_submission import Submission
 
 from harness.boards.challenge import load_challenge
-from harness.boards.open_division import OpenRules, opened
+from harness.boards.open_division import MOST_SUPERNODES, OpenRules, opened
 from harness.document import digest_of
 from harness.errors import UsageError
 from harness.interface import plan
@@ -124,6 +124,15 @@ def test_a_recipe_file_and_python_say_it_too(tmp_path: Path) -> None:
 def test_a_partitioner_that_is_none_is_refused(values: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         opened(load_challenge("finance"), OpenRules(partitioner=values))
+
+
+def test_a_run_has_2_to_10_000_supernodes() -> None:
+    for count in (2, MOST_SUPERNODES):
+        assert planned(f"num_supernodes={count}", division="open").challenge.num_supernodes == count
+    for count in (1, MOST_SUPERNODES + 1):
+        with pytest.raises(UsageError, match=f"--set num_supernodes={count}"):
+            planned(f"num_supernodes={count}", division="open")
+    assert MOST_SUPERNODES == 10_000
 
 
 def test_an_open_run_has_a_folder_and_a_table_of_its_own(tmp_path: Path) -> None:

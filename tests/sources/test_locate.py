@@ -19,7 +19,7 @@ from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.generation_config import GREEDY_NOTE
 from harness.sources.lookup import mirror_folder
 from harness.sources.models import METADATA, MIRROR_NOTE, locate_model
-from harness.sources.training_set import compare_with_pins, locate_training_set
+from harness.sources.training_data.training_set import compare_with_pins, locate_training_set
 from harness.testing.samples import TINY
 
 HUB_ID = "tests/none"

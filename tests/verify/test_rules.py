@@ -270,6 +270,16 @@ def _(s: Submission) -> None:
     s.record["federation"]["num_supernodes"] = 20
 
 
+@fixture("partitions")
+def _(s: Submission) -> None:
+    s.record["data"][0]["partition_rows"] = [1535] * 50
+
+
+@fixture("client-ranks")
+def _(s: Submission) -> None:
+    s.respec(lambda spec: spec.update(client_ranks=[4] * 50))
+
+
 @fixture("roster")
 def _(s: Submission) -> None:
     s.record["federation"]["roster_sha256"] = sha256_text(canonical_json(list(range(1, 51))))

@@ -12,7 +12,8 @@ from harness.planning.recipe_files import recipe_toml, recipe_tree
 from harness.planning.resolve import pick_recipe
 from harness.plugins import Loaded, PluginInfo, discover, find_model, load
 
-KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strategy"}
+KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strategy",
+         "extensions": "extension"}  # fmt: skip
 
 
 @click.command()
@@ -58,6 +59,7 @@ def _contents(plugin: Loaded) -> dict[str, Any]:
         "models": [f"{name}/{item}" for item in plugin.models],
         "peft_methods": [f"{name}/{item}" for item in plugin.peft_methods],
         "strategies": [f"{name}/{item}" for item in plugin.strategies],
+        "extensions": [f"{name}/{item}" for item in plugin.extensions],
         "recipes": [
             {"name": f"{name}/{item.name}", "title": item.title, "default": item.default}
             for item in plugin.recipes.values()

@@ -31,7 +31,10 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         kind="run",
         title=spec.label,
         model=spec.model.hub_id,
-        method=f"{spec.peft.name}, {spec.strategy.name}",
+        method=", ".join(
+            [spec.peft.name, spec.strategy.name]
+            + [item.name for item in spec.extensions.components.values()]
+        ),
         eligible=record.eligible,
         reasons=record.ineligible_because,
         scores=scores,

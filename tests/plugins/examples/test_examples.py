@@ -20,6 +20,8 @@ from harness.errors import PluginError, UsageError
 from harness.planning.resolve import Request, resolve
 from harness.planning.whose_code import own_code
 from harness.plugins import find_extension, load, loading
+from harness.plugins.answers import MOST_PASSES
+from harness.plugins.answers import _wrong_field as wrong_field
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "plugins" / "examples"
 POINTS = tomllib.loads((EXAMPLES / "pyproject.toml").read_text())["project"]["entry-points"]
@@ -147,6 +149,13 @@ def test_an_extension_is_chosen_by_name_and_of_its_kind() -> None:
         planned("example-loss/smooth", "extensions.loss.epsilon=2")
     with pytest.raises(UsageError, match="did you mean"):
         planned("example-loss/smooth", "extensions.los=x")
+
+
+def test_a_loop_asks_for_1_to_16_gradients_a_step() -> None:
+    for passes, fine in ((0, False), (1, True), (MOST_PASSES, True), (MOST_PASSES + 1, False)):
+        found = wrong_field(LocalLoop("it", Nothing, print, gradients_per_step=passes))
+        assert (found is None) is fine, found
+    assert MOST_PASSES == 16
 
 
 def test_what_does_not_go_together_is_a_violation() -> None:

@@ -29,6 +29,8 @@ def data(submission: Submission) -> Iterator[Breach]:
     listed = [(str(item.kind), item.name) for item in record.data]
     needed = [("training", challenge.dataset.name), ("model", record.spec.model.hub_id)]
     needed += [("evaluation", challenge.record_name(item)) for item in challenge.evaluation]
+    warm = record.spec.extensions.warm_start
+    needed += [] if warm is None else [("adapter", warm.adapter)]
     for kind, name in needed:
         if listed.count((kind, name)) != 1:
             yield "data", f"{listed.count((kind, name))} records of {kind} {name}", "one"
@@ -47,6 +49,12 @@ def _one(submission: Submission, item: DataRecord) -> Iterator[Breach]:
     own = changed is not None and changed.dataset is not None
     if item.kind == "training" and own and not item.notes:
         yield "", "data of the run's own, no note", "a note that says so"
+    warm = submission.record.spec.extensions.warm_start
+    if item.kind == "adapter" and warm is not None:
+        if item.sha256 != warm.sha256:
+            yield ": sha256", item.sha256, f"{warm.sha256}, by spec.extensions.warm_start"
+        if item.bytes is None:
+            yield ": bytes", "none", "the size of the adapter that clients started from"
     if item.files and item.sha256 not in files_digests(item.files):
         yield ": sha256", item.sha256, files_digests(item.files)[0]
     known = {challenge.record_name(e): e for e in challenge.evaluation}.get(item.name)

@@ -105,6 +105,10 @@ def spec_agrees(submission: Submission) -> Iterator[Breach]:
         *([] if proposed == FILE_PLUGIN else [("plugin", proposed)]),
         ("peft.name", record.spec.peft.name.partition("/")[0]),
         ("strategy.name", record.spec.strategy.name.partition("/")[0]),
+        *(
+            (f"extensions.{kind}.name", choice.name.partition("/")[0])
+            for kind, choice in record.spec.extensions.components.items()
+        ),
     ):
         if name not in names:
             yield f"spec.{place}", name, f"of one of spec.plugins: {', '.join(names)}"

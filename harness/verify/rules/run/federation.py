@@ -125,6 +125,21 @@ def partitions(submission: Submission) -> Iterator[Breach]:
             yield place, list(listed)[:10], f"contiguous shards of {rows} rows: {expected[:10]}"
 
 
+def client_ranks(submission: Submission) -> Iterator[Breach]:
+    """Clients that have ranks of their own have one each, the adapter's at most."""
+    spec = submission.record.spec
+    place, ranks = "spec.client_ranks", spec.client_ranks
+    if (ranks is None) is not (spec.extensions.ranks is None):
+        found = "none" if ranks is None else f"{len(ranks)} ranks"
+        yield place, found, "ranks exactly where spec.extensions.ranks names their component"
+    elif ranks is not None:
+        total, most = submission.challenge.num_supernodes, spec.peft.params.get("r")
+        if len(ranks) != total:
+            yield place, f"{len(ranks)} ranks", f"{total}, one for each supernode"
+        if type(most) is not int or max(ranks, default=1) > most:
+            yield place, f"rank {max(ranks, default=1)}", f"at most the adapter's: {most}"
+
+
 def mean_loss(submission: Submission) -> Iterator[Breach]:
     """A round's loss is the mean of its clients' weighted by examples."""
     for index, item in enumerate(submission.record.federation.rounds):
@@ -223,6 +238,8 @@ RULES = (
          " a round otherwise", clients),
     Rule("examples", "Weights are the partitions' sizes", "flwr-datasets IidPartitioner", examples),
     Rule("partitions", "An open run lists its partitions", "flwr-datasets", partitions),
+    Rule("client-ranks", "Clients have ranks where the spec names their component",
+         "harness record format", client_ranks),
     Rule("train-loss", "A round's loss is its clients' weighted mean", "flwr FedAvg", mean_loss),
     Rule("learning-rate", "The learning rate is the schedule's",
          "template models.py: cosine annealing over rounds", rates),
