@@ -25,7 +25,7 @@ from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import Position, find_position
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD
 from harness.federation.wire.tensors import difference, to_record, to_tensors
-from harness.progress import Meter
+from harness.progress import Meter, format_duration, say
 from harness.record.federation import ClientRecord
 from harness.record.machine import Device
 
@@ -61,6 +61,7 @@ class Coordinator:
         """
         run, strategy = self.open_run, self.open_run.strategy
         roster = ask_roster(self.transport, run.job.challenge.num_supernodes)
+        self._tell(f"{len(roster)} supernodes answered; clients load model and data")
         requests = ClientRequests(run, self.transport, roster, self.run_dir, self.options)
         roster_sha256 = roster_digest(roster)
         writer = RoundWriter(run, self.run_dir, self.ledger, roster, self.options.keep_checkpoints)
@@ -69,6 +70,7 @@ class Coordinator:
         position = find_position(self.run_dir, run.job, self.ledger)
         if position is None:
             position = self._initial(requests)
+            self._tell("a client made the first adapter; round 1 begins")
             writer.begin(position)
         else:
             strategy_state.restore(strategy, position.state, position.state_tensors)
@@ -86,6 +88,11 @@ class Coordinator:
         if last == self.spec.train.rounds:
             writer.finish(position)
         return self._outcome(roster_sha256, position.device, None)
+
+    def _tell(self, text: str) -> None:
+        """Say a step of starting, with the time since the server began."""
+        if not self.options.quiet:
+            say(f"federate [{format_duration(time.monotonic() - self.begin)}]: {text}")
 
     def _on_reply(self, partition: int) -> None:
         number = len(self.ledger.rounds) + 1
