@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,29 @@ def test_what_is_lacking_is_the_exit_code(hub: dict[str, Any]) -> None:
     assert "not ready for a run" in str(done.exception)
     offline = CliRunner().invoke(cli, ["doctor", "--offline"])
     assert "hub" not in offline.stdout
+
+
+def test_a_network_that_is_down_is_told_and_a_run_may_do_without(hub: dict[str, Any]) -> None:
+    assert verdict("network") == "good"
+    hub["answers"] = False
+    assert verdict("network") == "absent"
+
+
+def test_the_kernel_is_asked_what_holds_plugin_code_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    [look] = [item for item in examine(None, ask_hub=False) if item.name == "isolation"]
+    assert ("Landlock" in look.found) or look.verdict == "absent"
+    facts = {"missing": ["no network namespace: EPERM"]}
+    answer = subprocess.CompletedProcess([], 0, stdout=json.dumps(facts))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    assert verdict("isolation") == "absent"
+
+
+@pytest.mark.parametrize("answer", [OSError("no fork"), subprocess.TimeoutExpired("x", 1)])
+def test_a_kernel_that_cannot_be_asked_stops_no_doctor(
+    answer: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise answer
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert verdict("isolation") == "absent"
