@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.boards.challenge import Challenge
+from harness.boards.execution import EXECUTABLES
+from harness.boards.registry import protocol_of
 from harness.document import parse_document, parse_json, read_document, read_json, write_atomic
 from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
@@ -175,6 +179,25 @@ def _answer(order: Order, run_dir: Path) -> Any:
         raise _error(code, output, run_dir)
     order.startup.refuse_changes()
     return parse_json((output.splitlines() or [""])[-1], "the evaluating process's answer")
+
+
+def refuse_missing_languages(challenge: Challenge) -> None:
+    """Check that the evaluating process will find what executes a board's programs.
+
+    It knows the standard folders alone, whatever PATH says here.
+
+    Raises:
+        EvaluationError: an interpreter or a compiler is in none of them.
+    """
+    sampling = protocol_of(challenge).decoding.sampling
+    languages = {} if sampling is None else {f.language: None for f in sampling.forms.values()}
+    for language in languages:
+        name = EXECUTABLES.get(language)
+        if name is not None and shutil.which(name, path=ENVIRONMENT["PATH"]) is None:
+            raise EvaluationError(
+                f"{name} is in none of {ENVIRONMENT['PATH']}, where an evaluation looks for what"
+                f" executes {language} programs; install it there, or link it into /usr/local/bin"
+            )
 
 
 def sealed_environment(environ: Mapping[str, str], scratch: str, threads: int) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness import run_directory
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError
-from harness.evaluation.launch import evaluate_run
+from harness.evaluation.launch import evaluate_run, refuse_missing_languages
 from harness.federation.engine import LOCAL, federate
 from harness.federation.job import Job
 from harness.federation.options import Options
@@ -80,6 +80,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     resolved = _resolved(request, settings)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
+    refuse_missing_languages(resolved.challenge)
     out = settings.out or run_directory.default_run_dir(resolved.spec)
     run_directory.refuse_existing(out)
     run_directory.refuse_unwritable(out)

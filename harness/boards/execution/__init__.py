@@ -7,7 +7,7 @@ is named in `Isolation`.
 """
 
 from harness.boards.execution.attempts import execute
-from harness.boards.execution.languages import LANGUAGES
+from harness.boards.execution.languages import EXECUTABLES, LANGUAGES
 from harness.boards.execution.verdict import Attempt, Execution, Isolation, Verdict
 
-__all__ = ["LANGUAGES", "Attempt", "Execution", "Isolation", "Verdict", "execute"]
+__all__ = ["EXECUTABLES", "LANGUAGES", "Attempt", "Execution", "Isolation", "Verdict", "execute"]

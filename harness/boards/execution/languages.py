@@ -43,6 +43,9 @@ JAVASCRIPT_WALL_S = 5.0
 CPP_WALL_S = 15.0
 """For the compiler, and once more for the binary."""
 
+EXECUTABLES = {"javascript": "node", "cpp": "g++"}
+"""Language -> the program that must be installed; Python is the one that runs the harness."""
+
 RUNNER = Path(__file__).with_name("inside") / "python_runner.py"
 
 
@@ -152,7 +155,9 @@ def _read_python(results: list[dict[str, Any]]) -> tuple[Outcome, str]:
 def find_javascript() -> Language:
     """Return JavaScript on Node.js."""
     node = _found(
-        "node", "Node.js 20", "install it from https://nodejs.org or `apt install nodejs`"
+        EXECUTABLES["javascript"],
+        "Node.js 20",
+        "install it from https://nodejs.org or `apt install nodejs`",
     )
     limit = PIPE_BYTES + int(DRAIN_BYTES_PER_S * JAVASCRIPT_WALL_S)
     command = [node, "program.js"]
@@ -211,7 +216,9 @@ def find_cpp(header: Path | None = None) -> Language:
 
 def find_compiler() -> str:
     """Return the path of g++."""
-    return _found("g++", "g++ with C++17", "install it, for example with `apt install g++`")
+    return _found(
+        EXECUTABLES["cpp"], "g++ with C++17", "install it, for example with `apt install g++`"
+    )
 
 
 def _read_cpp(results: list[dict[str, Any]]) -> tuple[Outcome, str]:

@@ -153,6 +153,8 @@ def executed_as_text(result: dict[str, Any]) -> str:
             + (f"; missing: {missing}" if missing else ""),
         ),
     ]
+    if others := result["otherwise"]:
+        rows.append(("otherwise", f"{len(others)} stated verdicts, the first of row {others[0]}"))
     stated = result["stated"]
     if stated is not None:
         same = "the same" if stated["equal"] else "another value"

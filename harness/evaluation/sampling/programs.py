@@ -84,7 +84,9 @@ def _draw(
             " numbers that the row before it left; remove the file and evaluate again"
         )
     random: Any = journal.rows[first - 1].get("random", "") if first else ""
-    for drawn in load().draw(task, [row.context for row in rows], first, random):
+    sampler = load()
+    meter.begin()
+    for drawn in sampler.draw(task, [row.context for row in rows], first, random):
         row = rows[drawn.row]
         journal.append(
             drawn.row,

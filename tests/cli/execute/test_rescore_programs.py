@@ -67,6 +67,33 @@ def test_programs_are_executed_and_the_score_is_told(file: Path, tmp_path: Path)
     assert {"stderr", "interval", "isolation", "wall_s", "toolchain", "sha256"} <= set(result)
 
 
+@pytest.mark.parametrize("submitted", [False, True])
+def test_verdicts_of_a_run_or_a_submission_are_compared_with_an_execution(
+    file: Path, tmp_path: Path, submitted: bool
+) -> None:
+    """Both keep completions; a submission names its rows in place of their prompts."""
+    labels = ["failed", "passed", "passed", "failed"]
+    lines = []
+    for index, (row, body, label) in enumerate(zip(ROWS, BODIES, labels, strict=True)):
+        if submitted:
+            line = {"index": index, "row": row_digest(row), "target": "passed", "label": label}
+            lines.append(line | {"output": body})
+        else:
+            named = {"row": index, "context": row.context, "output": body}
+            lines.append(named | {"new_target": "passed", "new_out": label})
+    kept = tmp_path / "run" / "generations" / "humaneval.jsonl"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = run(tmp_path / "run", "--execute", "--isolation", "auto")
+    assert "pass@1         50.00 % (2/4 passed)" in done.stdout, done.exception
+    assert "otherwise      2 stated verdicts, the first of row 0" in done.stdout
+    kept.write_text(kept.read_text().replace("add2", "add9") if not submitted else "".join(
+        json.dumps(line) + "\n" for line in reversed(lines)
+    ))  # fmt: skip
+    refused = run(tmp_path / "run", "--execute", "--isolation", "auto")
+    assert "not official row" in str(refused.exception)
+
+
 def test_json_is_one_object(file: Path) -> None:
     done = run(file, "--execute", "--isolation", "auto", "--json")
     result = json.loads(done.stdout)
