@@ -25,6 +25,7 @@ REFERENCE = {
             "harness.components.model",
             "harness.components.peft_method",
             "harness.components.strategy",
+            "harness.components.extensions",
             "harness.components.families",
         ],
     ),
