@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from harness.boards.board import default_board
 from harness.boards.open_division import HUB_ID, Division, OpenRules
+from harness.codec.choice import Codec
 from harness.document import Document
 
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
@@ -145,6 +146,8 @@ class TrainSpec(Document):
     exact_peft: bool = Field(False, exclude_if=lambda asked: not asked)
     """Train with peft's own layers on padded batches, at about half the speed: DoRA's dropout is
     then peft's, and every random draw falls as in a plain loop."""
+    codec: Codec | None = Field(None, exclude_if=lambda chosen: chosen is None)
+    """How the numbers of messages travel; None: as float32, each tensor by itself."""
     save_every_rounds: int = Field(5, ge=1)
     """Every so many rounds, and after the last, the adapter is kept for good."""
 

@@ -39,6 +39,7 @@ HEAVY = [
     "sources",
     "plugins/standard",
     "plugins/smollm2_dora",
+    "plugins/federated_lora",
     "pipeline",
 ]
 """Folders and files of tests that need the extra `[run]`: torch, Flower, lm-eval, psutil."""

@@ -36,6 +36,7 @@ SUMMARIES = {
     "plugins": "List the installed plugins and what they contribute.",
     "publish": "Upload a run's adapter and card to the Hugging Face hub.",
     "pull-request": "Judge a pull request with a submission, from git's objects alone.",
+    "replicate": "Check what a paper says of methods, on small runs and several seeds.",
     "reproduce": "Run a result, or one round of it, again and compare.",
     "rescore": "Recompute a score from a generations file alone.",
     "run": "Federate, evaluate and write the standardised result.",

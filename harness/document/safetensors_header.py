@@ -116,15 +116,18 @@ def header_of(file: Readable, size: int, where: str) -> Header:
         RecordError: a pickle, truncated, or a header that does not describe the file.
     """
     start = file.read(8)
-    if start.startswith(PICKLE_SIGNS):
+    length = int.from_bytes(start, "little")
+    fits = len(start) == 8 and 2 <= length <= min(size - 8, MAX_HEADER_BYTES)
+    data = file.read(length) if fits else b""
+    # A header of 896 bytes begins a file with 80 03 too, and goes on with its JSON.
+    if start.startswith(PICKLE_SIGNS) and not data.startswith(b"{"):
         raise RecordError(
             f"{where}: a pickle, which can run code when it is read; save it as safetensors"
         )
-    length = int.from_bytes(start, "little")
-    if len(start) < 8 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
+    if not fits:
         raise RecordError(f"{where}: not a safetensors file (header of {length} bytes)")
     try:
-        text = file.read(length).decode()
+        text = data.decode()
     except UnicodeDecodeError:
         raise RecordError(f"{where}: not a safetensors file (header is not UTF-8)") from None
     header = parse_json(text, f"{where} (header)")

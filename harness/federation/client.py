@@ -16,6 +16,7 @@ from flwr.clientapp import ClientApp
 from harness.federation.clientapp.watchdog import time_limit
 from harness.federation.wire.names import (
     ARRAYS_RECORD,
+    CODEC_LOSS,
     CONFIG_RECORD,
     ERROR_RAISED,
     EXAMPLES,
@@ -75,7 +76,7 @@ def _initial(message: Message, partition: int, worker: Worker) -> Answer:
 
 def _train(message: Message, partition: int, worker: Worker) -> Answer:
     header = message.content.config_records[HARNESS_RECORD]
-    update = worker.train(
+    done = worker.train(
         to_tensors(message.content.array_records[ARRAYS_RECORD]),
         int(header["round"]),
         partition,
@@ -84,16 +85,20 @@ def _train(message: Message, partition: int, worker: Worker) -> Answer:
         Path(str(header["clients-dir"])),
         bool(header["keep-steps"]),
     )
+    update = done.update
     metrics = {
         EXAMPLES: update.examples,
         LOSS: float(update.train_loss),
         LEARNING_RATE: float(update.learning_rate),
     }
     content = {
-        ARRAYS_RECORD: _outgoing(update.arrays),
+        ARRAYS_RECORD: _outgoing(done.arrays),
         METRICS_RECORD: MetricRecord(metrics),
     }
-    return RecordDict(content), {TRAINED_INFLUENCE: update.trained_influence}
+    notes: dict[str, str | float] = {TRAINED_INFLUENCE: update.trained_influence}
+    if done.codec_loss is not None:
+        notes[CODEC_LOSS] = done.codec_loss
+    return RecordDict(content), notes
 
 
 def _outgoing(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:

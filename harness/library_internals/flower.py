@@ -2,13 +2,14 @@
 
 Source: flwr 1.42, `supercore/task_identity.py`,
 `server/superlink/fleet/vce/backend/raybackend.py` (`RayBackend.build`) and
-`simulation/ray_transport/ray_actor.py` (`BasicActorPool.create_actor_fn`).
+`simulation/ray_transport/ray_actor.py` (`BasicActorPool.create_actor_fn`); and
+`supercore/privacy_accounting`, Flower's accountant over Google's `dp-accounting`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -57,3 +58,37 @@ class _Restarted:
 
     def options(self, **resources: Any) -> Any:
         return self.actor.options(**{"max_restarts": -1, **resources})
+
+
+def rdp_epsilon(noise_multipliers: Sequence[float], delta: float, clients: int) -> float:
+    """Return the epsilon of Gaussian releases by Flower's accountant, without amplification.
+
+    For one client added or removed. Flower accounts its own strategies so.
+
+    Args:
+        noise_multipliers: of each release, the noise by the most that one client can change; above
+            0.
+        delta: the probability that the bound does not hold.
+        clients: of the population.
+
+    Raises:
+        ImportError: `dp-accounting` is not installed.
+    """
+    from flwr.supercore.privacy_accounting import (
+        GaussianPrivacyEvent,
+        NeighboringRelation,
+        PrivacyConfig,
+        SamplingMethod,
+    )
+    from flwr.supercore.privacy_accounting.rdp_accountant import RdpAccountant
+
+    config = PrivacyConfig(
+        target_delta=delta,
+        population_size=clients,
+        neighboring_relation=NeighboringRelation.ADD_OR_REMOVE_ONE,
+        sampling_method=SamplingMethod.NO_AMPLIFICATION,
+    )
+    accountant = RdpAccountant(config)
+    for multiplier in noise_multipliers:
+        accountant.compose(GaussianPrivacyEvent(multiplier, clients, clients))
+    return float(accountant.get_epsilon(delta))

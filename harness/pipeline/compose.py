@@ -13,6 +13,7 @@ from harness.errors import RecordError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome
 from harness.machine.versions import environment
+from harness.pipeline.privacy import privacy_of
 from harness.planning.eligibility import ineligible_because
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.planning.whose_code import own_code
@@ -71,6 +72,11 @@ def compose(job: Job, outcome: FederationOutcome, scores: Scores, run_dir: Path)
             limit_bytes=challenge.communication.limit_bytes,
             message_bytes=message_bytes(whole),
             message_bytes_legacy=message_bytes_legacy(whole),
+        ),
+        privacy=privacy_of(
+            spec,
+            [[client.examples for client in item.clients] for item in outcome.rounds],
+            challenge.num_supernodes,
         ),
         adapter=adapter,
         scores=scores.scores,

@@ -8,6 +8,8 @@ from math import prod
 from pydantic import Field
 
 from harness.boards.challenge import Challenge
+from harness.codec.choice import Codec, Way
+from harness.codec.sizes import encoded_bytes, goes
 from harness.components import RoundPlan, Shapes
 from harness.document import Document
 from harness.document.units import MIB
@@ -49,6 +51,8 @@ class CommunicationForecast(Document):
     """By the Message API's count (since 2025-09-17), in MiB, rounded to 2 decimals."""
     total_mib_legacy: float
     """By the legacy count, which published figures before that date use."""
+    plain_bytes: int | None = Field(None, exclude_if=lambda size: size is None)
+    """What the same run sends without its codec; None where it has none."""
     limit_mib: int
 
 
@@ -91,6 +95,20 @@ def message_bytes_legacy(shapes: Shapes) -> int:
     return sum(FLOAT_BYTES * prod(shape) + HEADER_BYTES for shape in shapes.values())
 
 
+def sent_bytes(shapes: Shapes, codec: Codec | None, way: Way) -> int:
+    """Bytes of one message as it travels: encoded where the run's codec goes that way."""
+    chosen = goes(codec, way)
+    return message_bytes(shapes) if chosen is None else encoded_bytes(chosen, shapes)
+
+
+def sent_bytes_legacy(shapes: Shapes, codec: Codec | None, way: Way) -> int:
+    """Bytes of one message as it travels, by the count without names."""
+    chosen = goes(codec, way)
+    if chosen is None:
+        return message_bytes_legacy(shapes)
+    return encoded_bytes(chosen, shapes, names=False)
+
+
 def total_messages(challenge: Challenge, train: TrainSpec) -> int:
     """Train messages of a run when nobody fails, both directions."""
     return 2 * challenge.clients_per_round(train.fraction) * train.rounds
@@ -115,8 +133,9 @@ def forecast(
     parameters = sum(prod(shape) for shape in shapes.values())
     messages = total_messages(challenge, spec.train)
     clients = challenge.clients_per_round(spec.train.fraction)
-    total = clients * _sum(message_bytes, plans)
-    total_legacy = clients * _sum(message_bytes_legacy, plans)
+    codec = spec.train.codec
+    total = clients * _sum(sent_bytes, codec, plans)
+    total_legacy = clients * _sum(sent_bytes_legacy, codec, plans)
     return Forecast(
         adapter=AdapterForecast(
             parameters=parameters, tensors=len(shapes), bytes=FLOAT_BYTES * parameters
@@ -131,21 +150,25 @@ def forecast(
             total_mib=round(total / MIB, 2),
             total_mib_legacy=round(total_legacy / MIB, 2),
             limit_mib=challenge.communication.limit_mib,
+            plain_bytes=None if codec is None else clients * _sum(sent_bytes, None, plans),
         ),
         estimate=_estimate(spec, challenge, parameters, machine),
     )
 
 
-def _sum(size: Callable[[Shapes], int], plans: list[RoundPlan]) -> int:
+def _sum(
+    size: Callable[[Shapes, Codec | None, Way], int], codec: Codec | None, plans: list[RoundPlan]
+) -> int:
     """Bytes down and up of one client that takes part in every round."""
-    seen: dict[int, int] = {}
+    seen: dict[tuple[int, Way], int] = {}
     total = 0
     for plan in plans:
-        for shapes in (plan.down, plan.up):
+        both: tuple[tuple[Way, Shapes], ...] = (("down", plan.down), ("up", plan.up))
+        for way, shapes in both:
             # By identity: most strategies hand out one plan for all rounds, and `plans` keeps it.
-            if id(shapes) not in seen:
-                seen[id(shapes)] = size(shapes)
-            total += seen[id(shapes)]
+            if (id(shapes), way) not in seen:
+                seen[id(shapes), way] = size(shapes, codec, way)
+            total += seen[id(shapes), way]
     return total
 
 

@@ -216,7 +216,8 @@ def resolve(
     expected = forecast(spec, challenge, shapes, machine, plans)
     asked = overrides.values.get(f"{FIELDS}trust_remote_code") is True
     odd = tuple(extension_faults(spec, shapes, plans))
-    case = Case(spec, recipe, challenge, expected, objections, overrides.static, asked, odd)
+    static = overrides.static
+    case = Case(spec, recipe, challenge, expected, objections, static, asked, odd, plans)
     replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
     broken = violations(case, written.at)
     return Resolved(spec, recipe, challenge, components, expected, broken, replaced, left_behind)

@@ -7,11 +7,13 @@ at once. Eligibility, which a run may lack and still be worth running, is in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.boards.challenge import Challenge
 from harness.boards.open_division import OpenRules
+from harness.codec.choice import OF_CHANGES
+from harness.components import RoundPlan
 from harness.document import Document
 from harness.errors import RuleViolationError
 from harness.planning.forecast import Forecast
@@ -42,6 +44,8 @@ class Case:
     """Whether `--set` allows code out of the model's folder to run."""
     odd_extensions: tuple[Fault, ...] = ()
     """What of the extensions cannot be used together; see `harness.planning.extension_checks`."""
+    plans: Sequence[RoundPlan] = ()
+    """What each round moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,22 @@ def own_code(case: Case) -> Iterator[Fault]:
         )
 
 
+def codec_of_changes(case: Case) -> Iterator[Fault]:
+    """A codec of changes needs the value that a change is of, at both ends."""
+    codec = case.spec.train.codec
+    if codec is None or codec.name not in OF_CHANGES:
+        return
+    for number, plan in enumerate(case.plans, start=1):
+        # What the strategy adds of its own, such as SCAFFOLD's differences, is a change already.
+        if lacking := sorted((plan.up.keys() & plan.train) - plan.down.keys()):
+            yield (
+                f"codec {codec.name}: in round {number} of {case.spec.strategy.name} clients return"
+                f" {lacking[0]}, which they were not sent",
+                "a strategy that sends what it gets back, or another codec",
+            )
+            return
+
+
 PLAN_RULES = (
     PlanRule("static-values", "Fixed values are not set", "template README, important note",
              static_values),
@@ -184,6 +204,8 @@ PLAN_RULES = (
              "docs/components.md, validity matrix", valid_combination, ("strategy",)),
     PlanRule("extensions", "Extensions fit the rest of the recipe", "harness design", extensions,
              ("extensions",)),
+    PlanRule("codec", "A codec of changes has what they are changes of", "harness design",
+             codec_of_changes, ("train", "codec")),
     PlanRule("own-code", "A model's own code runs where it is asked for", "harness design",
              own_code),
 )  # fmt: skip

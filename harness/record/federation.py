@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from harness.document import Document, canonical_json, sha256_text
@@ -9,6 +11,11 @@ from harness.record.dependence import Dependence
 
 GENESIS = "0" * 64
 """`previous_digest` of round 1."""
+
+
+def _unsaid(value: object) -> bool:
+    """Whether a field is left out of the written form: rounds without a codec keep theirs."""
+    return value is None
 
 
 class ClientRecord(Document):
@@ -29,6 +36,10 @@ class ClientRecord(Document):
     influence: float | None = Field(None, ge=0)
     """|change of the aggregate| / |change of its reply|, where the harness does not know the
     strategy's formula. None: not measured."""
+    encoded_sha256: str | None = Field(None, exclude_if=_unsaid)
+    """Digest of the encoded message as it came; None: the run's codec does not go up."""
+    codec_loss: float | None = Field(None, ge=0, exclude_if=_unsaid)
+    """|lost| / |change|, L2, as the client measured it when it encoded."""
 
 
 class RoundRecord(Document):
@@ -54,6 +65,10 @@ class RoundRecord(Document):
     dependence: Dependence | None = None
     """What shows that the aggregate is made of the replies. None: not measured, in rounds of
     before."""
+    encoded_sha256: str | None = Field(None, exclude_if=_unsaid)
+    """Digest of the encoded messages to the clients; None: the run's codec does not go down."""
+    codec_loss: float | None = Field(None, ge=0, exclude_if=_unsaid)
+    """|lost| / |message|, L2, of what went down; the largest where messages differ."""
     duration_s: float = Field(ge=0)
     previous_digest: str
     digest: str
@@ -79,6 +94,41 @@ class Federation(Document):
     roster_sha256: str
     """Digest of the partition ids that the supernodes answered, ascending."""
     rounds: tuple[RoundRecord, ...] = Field(fail_fast=True)
+
+
+DP_DELTA = 1e-5
+"""Of a stated epsilon. Source: usual for populations far below 100,000."""
+
+
+class PrivacyRecord(Document):
+    """What a run with differentially private aggregates leaks of one client, at most.
+
+    By Flower's accountant (Renyi differential privacy, no amplification by sampling), for one
+    client added or removed, against whoever does not know the seed of which the noise is drawn.
+    """
+
+    epsilon: float | None = Field(ge=0)
+    """None: not computed; the note says why."""
+    delta: float = Field(gt=0, lt=1)
+    releases: int = Field(ge=1)
+    """Rounds: each aggregate is one."""
+    noise_multiplier: float = Field(ge=0)
+    """The smallest of a round: z / (K max_i p_i), the noise by what its heaviest client can
+    change; p_i is a client's share of the examples."""
+    note: str = ""
+
+
+def effective_multiplier(stated: float, examples: Sequence[int]) -> float:
+    """Return the noise of a round's mean by the most that one of its clients can change.
+
+    Flower draws noise of z C / K. A client with a share p of the examples changes the mean by p C:
+    with shares 0.5, 0.25 and 0.25 the noise that counts is z / 1.5.
+
+    Args:
+        stated: z.
+        examples: of the round's clients.
+    """
+    return stated / (len(examples) * max(examples) / sum(examples))
 
 
 class CommunicationRecord(Document):

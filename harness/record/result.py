@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from harness.document import Document
 from harness.errors import RecordError
 from harness.record.data import DataRecord
-from harness.record.federation import CommunicationRecord, Federation
+from harness.record.federation import CommunicationRecord, Federation, PrivacyRecord
 from harness.record.isolation import Isolation
 from harness.record.machine import Energy, Environment
 from harness.record.score import Score
@@ -79,6 +79,8 @@ class ResultRecord(Document):
     """None: not recorded, in records of before."""
     environment: Environment
     plugins: tuple[PluginRef, ...] = Field(fail_fast=True)
+    privacy: PrivacyRecord | None = Field(None, exclude_if=lambda found: found is None)
+    """Of a run whose strategy adds noise; None for all others, and in records of before."""
     own_code: tuple[str, ...] | None = None
     """Whose code the run's processes loaded beside the harness and audited plugins: names of
     plugins, sorted, and `model <hub id>` for a model that brings code. Empty: the run is

@@ -6,6 +6,8 @@ state         a strategy restored from a checkpoint goes on as it would have
 fixed-point   clients that return what they received change nothing
 identity      clients that all return one update make it the new adapter; one client does, too
 examples      a client of twice the examples counts as two clients
+gauge         a client's (B, A) and (B G, G^-1 A) are one update, and give one aggregate; asked of
+              strategies that average products
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 
 from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
+from harness.spec import derived_seed
 from harness.testing.clients import Arrays, drift
 from harness.testing.in_process import SmallFederation, reverse
 
@@ -27,6 +30,12 @@ MOVE = 0.05
 """Size of a client's random move, beside tensors of size 0.1."""
 TRIAL_ROUNDS = 4
 """An even number of rounds twice over: alternating strategies show both of their faces."""
+
+A_SUFFIX = ".lora_A.weight"
+GAUGE_CONDITION = 100.0
+"""Condition number of G at which the law is tried."""
+GAUGE_TOLERANCE = 1e-3
+"""What float32 factors lose at that condition, and a hundred times more."""
 
 Law = Callable[[StrategyMethod, Document, StrategyContext], str | None]
 """Returns how the law is broken, or None."""
@@ -101,6 +110,64 @@ def examples(method: StrategyMethod, params: Document, context: StrategyContext)
     return _apart(method, one, other, "a client of three times the examples does not count thrice")
 
 
+def gauge(method: StrategyMethod, params: Document, context: StrategyContext) -> str | None:
+    """A client's product B A counts, however it is split into its factors."""
+    if method.averages != "product":
+        return None
+    found = gauge_number(method, params, context, GAUGE_CONDITION)
+    if found is None or found <= GAUGE_TOLERANCE:
+        return None
+    return f"(B G, G^-1 A) in place of a client's (B, A) moves the mean product by {found:.1e}"
+
+
+def gauge_number(
+    method: StrategyMethod, params: Document, context: StrategyContext, condition: float
+) -> float | None:
+    """Return how far the aggregated product goes when one client's factors are split otherwise.
+
+    |B' A' - B A| / |B A| over all layers, after one round in which the first client returns
+    (B G, G^-1 A), which is the same update. None where clients do not return both factors.
+
+    Args:
+        method: the strategy.
+        params: its parameters.
+        context: a small run.
+        condition: of G, the ratio of its largest to its smallest singular value, from 1; they are
+            spread evenly around 1 on a logarithmic scale.
+    """
+    one_round = replace(context, rounds=max(2, context.rounds))
+    plan = method.plan_of(params, one_round, 1)
+    names = [name for name in context.shapes if name.endswith(A_SUFFIX) and name in plan.up]
+    if not names or any(name.replace(".lora_A.", ".lora_B.") not in plan.up for name in names):
+        return None
+    draw = np.random.default_rng(derived_seed(context.seed, "gauge"))
+    gauges = {name: _gauge_of(draw, context.shapes[name][0], condition) for name in names}
+    first: list[int] = []
+
+    def split(adapter: Arrays, round: int, partition: int) -> Arrays:
+        moved = drift(MOVE)(adapter, round, partition)
+        first.append(partition)
+        if partition == first[0]:
+            for name, (matrix, inverse) in gauges.items():
+                other = name.replace(".lora_A.", ".lora_B.")
+                moved[name] = (inverse @ moved[name]).astype(np.float32)
+                moved[other] = (moved[other] @ matrix).astype(np.float32)
+        return moved
+
+    one = _products(SmallFederation(method, params, one_round, drift(MOVE)).rounds(1))
+    other = _products(SmallFederation(method, params, one_round, split).rounds(1))
+    whole = sum(float(np.sum(value**2)) for value in one.values())
+    apart = sum(float(np.sum((one[name] - other[name]) ** 2)) for name in one)
+    return float((apart / whole) ** 0.5)
+
+
+def _gauge_of(draw: np.random.Generator, rank: int, condition: float) -> tuple[Any, Any]:
+    """Return a random matrix (rank, rank) of this condition number, and its inverse."""
+    left, right = (np.linalg.qr(draw.standard_normal((rank, rank)))[0] for _ in range(2))
+    sizes = condition ** np.linspace(0.5, -0.5, rank) if rank > 1 else np.ones(1)
+    return (left * sizes) @ right, (right.T / sizes) @ left.T
+
+
 LAWS: Mapping[str, Law] = {
     "permutation": permutation,
     "repetition": repetition,
@@ -108,8 +175,9 @@ LAWS: Mapping[str, Law] = {
     "fixed-point": fixed_point,
     "identity": identity,
     "examples": examples,
+    "gauge": gauge,
 }
-BREAKABLE = ("fixed-point", "identity", "examples")
+BREAKABLE = ("fixed-point", "identity", "examples", "gauge")
 """Laws that a strategy may break for a reason; the others hold for all."""
 
 
@@ -131,9 +199,8 @@ def _apart(method: StrategyMethod, found: Arrays, expected: Arrays, complaint: s
 
 def _products(arrays: Arrays) -> Arrays:
     """B A of every layer, where A and B go by peft's names."""
-    suffix = ".lora_A.weight"
     return {
         name: arrays[name.replace(".lora_A.", ".lora_B.")].astype(np.float64) @ a
         for name, a in arrays.items()
-        if name.endswith(suffix)
+        if name.endswith(A_SUFFIX)
     }

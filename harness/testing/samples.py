@@ -26,6 +26,10 @@ LORA_PARAMS: dict[str, Any] = {"r": SMALL_RANK, "alpha": 8, "target_modules": ("
 """What most strategies accept; written out, so that no plugin but the tested one is needed."""
 
 
+LORA_METHODS = (LORA, "standard/pissa")
+"""PEFT methods that strategies of factors are tried with, the first that one supports."""
+
+
 def lora_shapes() -> Shapes:
     """Return the tensors of LORA_PARAMS on TINY: A (4, 32), B (32 or 16, 4)."""
     shapes = known_shapes(LORA, TINY, LORA_PARAMS, LORA_PARAMS["target_modules"], SMALL_RANK)

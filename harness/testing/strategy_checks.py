@@ -13,7 +13,13 @@ from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
 from harness.testing.laws import BREAKABLE, LAWS
 from harness.testing.problem import Problem
-from harness.testing.samples import LORA, LORA_PARAMS, TINY, lora_shapes, sample_params
+from harness.testing.samples import (
+    LORA_METHODS,
+    LORA_PARAMS,
+    TINY,
+    lora_shapes,
+    sample_params,
+)
 
 SUPERNODES = 8
 CLIENTS = 6
@@ -66,8 +72,9 @@ def sample_context(method: StrategyMethod, plugin: Loaded) -> StrategyContext | 
             if method.supports(name, values) is None:
                 shapes = adapter_shapes(name, peft, TINY, params)
                 return _context(name, values, travelling_shapes(name, peft, shapes))
-        if method.supports(LORA, LORA_PARAMS) is None:
-            return _context(LORA, LORA_PARAMS, lora_shapes())
+        for name in LORA_METHODS:
+            if method.supports(name, LORA_PARAMS) is None:
+                return _context(name, LORA_PARAMS, lora_shapes())
     return None
 
 

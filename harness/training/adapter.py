@@ -56,6 +56,7 @@ class Adapter:
                 f"{culprit}: prompt learning ({self.config.peft_type}) adds tokens to the examples;"
                 " use a method that changes layers"
             )
+        kept = _weights(base) if _rebases(self.config) else {}
         try:
             with warnings.catch_warnings():
                 # peft 0.21 asks transformers 5.23 by a name that the latter is giving up.
@@ -64,6 +65,7 @@ class Adapter:
         except (ValueError, TypeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise PluginError(f"{culprit} cannot be applied to {model.name}: {reason}") from None
+        _put_back(base, kept)
         state = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
         self._hub_id = model.hub_id
         self._tensors: dict[str, torch.Tensor] = dict(state)
@@ -129,6 +131,31 @@ class Adapter:
         described["base_model_name_or_path"] = self._hub_id
         described["inference_mode"] = True
         return json.dumps(described, default=_plain, sort_keys=True)
+
+
+def _rebases(config: Any) -> bool:
+    """Whether peft takes the adapter's start out of the base's weights: PiSSA, OLoRA and others."""
+    return isinstance(getattr(config, "init_lora_weights", True), str) and (
+        config.init_lora_weights != "gaussian"
+    )
+
+
+def _weights(base: Any) -> dict[int, torch.Tensor]:
+    """Return copies of a model's weights, by the place of each among its parameters."""
+    return {place: item.detach().clone() for place, item in enumerate(base.parameters())}
+
+
+def _put_back(base: Any, kept: Mapping[int, torch.Tensor]) -> None:
+    """Give a base the weights that peft took its start out of: it is evaluated as it was.
+
+    The start is taken off each layer's output by the strategy, as a history is added.
+    """
+    if not kept:
+        return
+    frozen = [item for item in base.parameters() if not item.requires_grad]
+    with torch.no_grad():
+        for item, values in zip(frozen, kept.values(), strict=True):
+            item.data = values
 
 
 def _plain(value: object) -> object:

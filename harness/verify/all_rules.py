@@ -15,6 +15,7 @@ from harness.verify.rules.evaluation import answers, completions, leaks, scores
 from harness.verify.rules.run import (
     adapter,
     adapter_config,
+    codec,
     data,
     dependence,
     digests,
@@ -32,6 +33,7 @@ RECORD_RULES = (
     *federation.RULES,
     *dependence.RULES,
     *traffic.RULES,
+    *codec.RULES,
     *adapter.RULES,
     *adapter_config.RULES,
     *scores.RULES,

@@ -177,6 +177,14 @@ def test_a_pickle_is_recognised(sign: bytes, tmp_path: Path) -> None:
         read_header(path)
 
 
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580])
+def test_a_header_whose_size_looks_like_a_pickle_is_none(length: int, tmp_path: Path) -> None:
+    text = json.dumps({"a": tensor()}).encode()
+    path = header_file(tmp_path / "x.safetensors", text.ljust(length), b"xy")
+    assert path.read_bytes()[:2] == bytes([0x80, length >> 8])
+    assert read_header(path).shapes == {"a": (2,)}
+
+
 def test_the_size_of_our_file_counts_names_in_utf8_and_fills_up_to_eight() -> None:
     """`{"__metadata__":{"format":"pt"}}` are 32 bytes, and a tensor named a adds 60."""
     empty = len('{"__metadata__":{"format":"pt"}}')

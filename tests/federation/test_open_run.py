@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -145,17 +146,19 @@ def test_a_client_that_imports_what_no_digest_covers_is_refused(
     worker = Worker(text, sha256_text(text))
     (tmp_path / "brought_along.py").write_text("")
 
-    def train(*arguments: Any) -> str:
-        import_module("colorsys")
-        return "an update"
+    update = SimpleNamespace(arrays={}, kept={})
 
-    def train_with_more(*arguments: Any) -> str:
+    def train(*arguments: Any) -> SimpleNamespace:
+        import_module("colorsys")
+        return update
+
+    def train_with_more(*arguments: Any) -> SimpleNamespace:
         monkeypatch.syspath_prepend(str(tmp_path))
         import_module("brought_along")
-        return "an update"
+        return update
 
     monkeypatch.setattr(worker.trainer, "train", train)
-    assert worker.train({}, 1, 0, {}, 0, tmp_path) == "an update"
+    assert worker.train({}, 1, 0, {}, 0, tmp_path).update is update
     monkeypatch.setattr(worker.trainer, "train", train_with_more)
     with pytest.raises(PluginError, match=rf"module brought_along was imported from {tmp_path}"):
         worker.train({}, 1, 0, {}, 0, tmp_path)

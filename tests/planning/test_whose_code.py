@@ -21,7 +21,6 @@ from harness.record.result import ResultRecord
 from harness.spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / "plugins" / "standard" / "src" / "harness_standard"
 
 RECIPE = """
 from harness import hookimpl
@@ -43,10 +42,12 @@ def spec_of(digest: str, strategy: str = "standard/fedavg", **model: object) -> 
     return RunSpec.model_validate(value)
 
 
-def test_what_the_repository_ships_is_audited() -> None:
-    """After a change of plugins/standard: review it, and put this digest into audited.json."""
-    digest = sha256_of_set(code_digests(SHIPPED, SHIPPED), folder_by_folder=True)
-    assert digest in {item.digest for item in audited() if item.plugin == "standard"}
+@pytest.mark.parametrize("plugin", ["standard", "federated-lora"])
+def test_what_the_repository_ships_is_audited(plugin: str) -> None:
+    """After a change of such a plugin: review it, and put this digest into audited.json."""
+    shipped = ROOT / "plugins" / plugin / "src" / f"harness_{plugin.replace('-', '_')}"
+    digest = sha256_of_set(code_digests(shipped, shipped), folder_by_folder=True)
+    assert digest in {item.digest for item in audited() if item.plugin == plugin}
 
 
 def test_a_run_is_declared_by_the_digests_of_its_components_and_not_by_their_names() -> None:

@@ -366,6 +366,12 @@ def _(s: Submission) -> None:
     s.rechain()
 
 
+@fixture("codec")
+def _(s: Submission) -> None:
+    rounds_of(s)[0]["clients"][0]["codec_loss"] = 0.01  # of a run without a codec
+    s.rechain()
+
+
 @fixture("own-code")
 def _(s: Submission) -> None:
     s.record["own_code"] = []  # a plugin named `standard` whose digest nobody has audited

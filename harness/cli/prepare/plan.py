@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from harness.cli.options import mirror_option, request_of, request_options
+from harness.codec.choice import described
 from harness.document import digest_of, pretty_json
 from harness.document.units import GIB, MIB
 from harness.errors import RuleViolationError
@@ -19,6 +20,7 @@ from harness.planning.resolve import Resolved, resolve
 from harness.plugins import discover
 from harness.plugins.places import HEAVY, of_import
 from harness.progress import format_duration
+from harness.record.federation import PrivacyRecord
 
 SIZE = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?) ?(MiB|MB|GiB|GB|G|M)", re.IGNORECASE)
 BYTES = {"mib": MIB, "mb": 10**6, "m": MIB, "gib": GIB, "gb": 10**9, "g": GIB}
@@ -96,6 +98,7 @@ def as_value(resolved: Resolved) -> dict[str, Any]:
         "adapter": expected.adapter.model_dump(mode="json"),
         "communication": expected.communication.model_dump(mode="json"),
         "estimate": expected.estimate.model_dump(mode="json"),
+        **({} if (private := _privacy(resolved)) is None else {"privacy": private.model_dump()}),
         "violations": [item.model_dump(mode="json") for item in resolved.violations],
         "spec_digest": digest_of(spec),
         "spec": spec.model_dump(mode="json"),
@@ -127,6 +130,20 @@ def as_text(resolved: Resolved) -> str:
     ]  # fmt: skip
     if spec.open is not None:
         rows.insert(2, ("division", f"open, changes {spec.open.described()}"))
+    if train.codec is not None and traffic.plain_bytes:
+        rows.insert(
+            -2,
+            (
+                "codec",
+                f"{described(train.codec)}:"
+                f" {traffic.total_bytes:,} bytes of {traffic.plain_bytes:,} without,"
+                f" {100 * traffic.total_bytes / traffic.plain_bytes:.2f} %",
+            ),
+        )
+    if (private := _privacy(resolved)) is not None:
+        from harness.pipeline.privacy import in_words
+
+        rows.insert(-2, ("privacy", f"{in_words(private)}; by partitions of equal size"))
     if resolved.left_behind:
         rows.append(("left behind", ", ".join(resolved.left_behind)))
     if resolved.replaced:
@@ -140,6 +157,15 @@ def as_text(resolved: Resolved) -> str:
     if not resolved.violations:
         lines.append("rules          all kept")
     return "\n".join(lines)
+
+
+def _privacy(resolved: Resolved) -> PrivacyRecord | None:
+    """What a private strategy promises; Flower is loaded for those alone."""
+    from harness.pipeline.privacy import privacy_of
+
+    clients = resolved.forecast.communication.clients_per_round
+    rounds = [[1] * clients] * resolved.spec.train.rounds
+    return privacy_of(resolved.spec, rounds, resolved.challenge.num_supernodes)
 
 
 def _params(params: dict[str, Any]) -> str:

@@ -8,11 +8,14 @@ keeps for itself lies in files of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.codec.coding import decode, encode
+from harness.codec.sizes import ENCODED, goes
 from harness.document import parse_document, parse_json, sha256_text
 from harness.errors import PluginError
 from harness.federation.clientapp import client_state
@@ -25,6 +28,21 @@ from harness.training.trainer import Trainer, Update
 MODEL_CODE = "transformers_modules"
 """Package in which transformers puts the code of models that may run theirs; it is on the record.
 Source: transformers `utils.hub.TRANSFORMERS_DYNAMIC_MODULE_NAME`."""
+
+
+LEFT_OUT = "left-out/"
+"""Prefix of what a codec has left out of a tensor's changes, among what a client keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a client did in a round, and its reply as it travels."""
+
+    update: Update
+    arrays: Mapping[str, np.ndarray]
+    """Of the message: the update's, or one encoded array."""
+    codec_loss: float | None
+    """What the codec lost of the changes; None where replies are not encoded."""
 
 
 class Worker:
@@ -62,11 +80,11 @@ class Worker:
         last: int,
         folder: Path,
         keep_steps: bool = False,
-    ) -> Update:
+    ) -> Trained:
         """Train on one partition for one round.
 
         Args:
-            arrays: what the message brought, float32, by tensor name.
+            arrays: what the message brought, by name: float32 tensors, or one encoded array.
             number: the round, from 1.
             partition: whose rows.
             config: what the strategy wrote into the message.
@@ -74,14 +92,27 @@ class Worker:
             folder: where clients keep what stays at home.
             keep_steps: keep digests of what the client held at each step.
         """
-        plan = self.run.plan(number)
-        had = client_state.load(folder, partition, last) if plan.keep and last else {}
+        plan, codec = self.run.plan(number), self.run.spec.train.codec
+        down, up = goes(codec, "down"), goes(codec, "up")
+        keeps = bool(plan.keep) or (up is not None and up.feedback)
+        had = client_state.load(folder, partition, last) if keeps and last else {}
+        carried = {n.removeprefix(LEFT_OUT): v for n, v in had.items() if n.startswith(LEFT_OUT)}
+        kept = {name: values for name, values in had.items() if not name.startswith(LEFT_OUT)}
         steps = StepsFile(folder, partition, number) if keep_steps else None
-        update = self.trainer.train(arrays, number, partition, config, plan, had, steps)
+        if down is not None and plan.down:
+            arrays = decode(down, arrays[ENCODED], plan.down)
+        update = self.trainer.train(arrays, number, partition, config, plan, kept, steps)
         self._refuse_foreign_modules()
-        if plan.keep:
-            client_state.save(folder, partition, number, update.kept)
-        return update
+        keep = dict(update.kept)
+        message, loss = update.arrays, None
+        if up is not None:
+            encoded = encode(up, update.arrays, arrays, carried)
+            message, loss = {ENCODED: encoded.data}, encoded.loss
+            if up.feedback:
+                keep |= {LEFT_OUT + name: values for name, values in encoded.left_out.items()}
+        if keeps:
+            client_state.save(folder, partition, number, keep)
+        return Trained(update, message, loss)
 
     def _refuse_foreign_modules(self) -> None:
         """Check that nothing was imported that no digest covers.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.federation.dependence.case import Case, apart
+from harness.federation.dependence.factor_strategies import FACTOR_RULES, FactorRule
 from harness.federation.dependence.factors import flexlora, flora
 from harness.federation.dependence.selection import krum
 
@@ -230,6 +231,11 @@ def squared(parts: Iterable[NDArray[Any]]) -> float:
     return sum(float(np.dot(part.reshape(-1), part.reshape(-1))) for part in parts)
 
 
+def without_state(rule: FactorRule) -> Rule:
+    """Return a rule that keeps nothing between rounds."""
+    return lambda case, known: (rule(case, known.params), {})
+
+
 _MEANS = ("fedavg", "fedprox", "ffa-lora", "rolora", "fedsa-lora")
 
 RULES: dict[str, Rule] = {
@@ -253,5 +259,6 @@ RULES: dict[str, Rule] = {
     "standard/scaffold": scaffold,
     "standard/flora": lambda case, known: (flora(case), {}),
     "standard/flexlora": lambda case, known: (flexlora(case), {}),
+    **{name: without_state(rule) for name, rule in FACTOR_RULES.items()},
 }
 """Qualified name of a strategy -> its rule."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.components import HISTORY
 from harness.errors import RecordError
 from harness.federation.dependence.case import Case, Values, apart
+from harness.federation.dependence.factor_strategies import sent_by
 from harness.federation.dependence.known_strategies import RULES, Kept, Known
 from harness.planning.sampling import draw_seed
 from harness.spec import RunSpec
@@ -94,12 +95,15 @@ class OwnAggregation:
         worst = 0.0
         for sent in case.sent:
             for name, values in sent.items():
-                expected = self._own_array(case.before, name)
+                expected = self._own_array(case.before, name, sent)
                 if expected is not None and not np.array_equal(values, expected):
                     worst = max(worst, apart(values, expected))
         return worst
 
-    def _own_array(self, before: Values, name: str) -> NDArray[Any] | None:
+    def _own_array(self, before: Values, name: str, sent: Values) -> NDArray[Any] | None:
+        peft = self.spec.peft.params
+        if (special := sent_by(self.spec.strategy.name)) is not None:
+            return special(before, name, sent, peft["alpha"] / peft["r"])
         if name in before:
             return before[name]
         if self.rule is None:
@@ -110,6 +114,5 @@ class OwnAggregation:
         inner = name.removeprefix(HISTORY)
         if inner == name or inner not in before:
             return None
-        peft = self.spec.peft.params
         scale = peft["alpha"] / peft["r"] if inner.endswith(".lora_B.weight") else 1.0
         return np.asarray(before[inner] * np.float32(scale), np.float32)

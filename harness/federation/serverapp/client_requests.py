@@ -19,6 +19,7 @@ from harness.federation.clientapp import client_state
 from harness.federation.clientapp.watchdog import take_stack
 from harness.federation.open_run import OpenRun
 from harness.federation.options import Options
+from harness.federation.serverapp.coded_messages import CodedMessages
 from harness.federation.serverapp.reply_checks import Fault, Reply, check_reply, read_error
 from harness.federation.serverapp.transport import SilenceError, Transport
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, QUERY_INITIAL, TRAIN
@@ -74,23 +75,24 @@ class ClientRequests:
         self.on_reply: Callable[[int], None] = lambda partition: None
         """Called with the partition of each good reply, in order of arrival."""
 
-    def train(self, number: int, wanted: Mapping[int, RecordDict], plan: RoundPlan) -> list[Reply]:
-        """Let clients train and return their replies in the order of `wanted`.
+    def train(self, number: int, coded: CodedMessages, plan: RoundPlan) -> list[Reply]:
+        """Let clients train and return their replies in the order of the messages.
 
         Args:
             number: the round.
-            wanted: partition -> content of its message.
+            coded: the messages.
             plan: what the round returns.
 
         Raises:
             ClientFailedError: a client failed after its retries.
             HarnessError: one that a client raised on purpose.
         """
+        wanted = coded.contents
         good: dict[int, Reply] = {}
         faults: dict[int, Fault] = {}
         for attempt in range(1, self.options.retries + 2):
             missing = {key: content for key, content in wanted.items() if key not in good}
-            for partition, answer in self._try(number, missing, plan, attempt).items():
+            for partition, answer in self._try(number, missing, plan, coded, attempt).items():
                 if isinstance(answer, Reply):
                     good[partition] = answer
                 else:
@@ -142,15 +144,30 @@ class ClientRequests:
         return turns * self.options.client_timeout_s + self.options.grace_s
 
     def _try(
-        self, number: int, contents: Mapping[int, RecordDict], plan: RoundPlan, attempt: int
+        self,
+        number: int,
+        contents: Mapping[int, RecordDict],
+        plan: RoundPlan,
+        coded: CodedMessages,
+        attempt: int,
     ) -> dict[int, Reply | Fault]:
-        """Send train messages once and check each reply on arrival."""
+        """Send train messages once and check each reply on arrival.
+
+        Args:
+            number: the round.
+            contents: partition -> content, of those that are asked now.
+            plan: what the round returns.
+            coded: all messages of the round.
+            attempt: how often they have been asked with this.
+        """
+        codec = self.run.spec.train.codec
         answers: dict[int, Reply | Fault] = {}
         checks: list[Future[None]] = []
         counting = Lock()
 
         def check(partition: int, message: Message) -> None:
-            answer = check_reply(message, partition, plan.up, attempt)
+            held = coded.held.get(partition, {})
+            answer = check_reply(message, partition, plan.up, attempt, codec, held)
             if isinstance(answer, Fault):
                 answers[partition] = self._explained(partition, answer)
                 return

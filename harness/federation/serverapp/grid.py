@@ -15,6 +15,7 @@ from flwr.serverapp import Grid
 
 from harness.errors import PluginError, RuleViolationError, UsageError
 from harness.federation.serverapp.client_requests import ClientRequests
+from harness.federation.serverapp.coded_messages import code_messages
 from harness.federation.serverapp.message_checks import check_messages, count_bytes
 from harness.federation.serverapp.reply_checks import Reply
 from harness.federation.serverapp.round_record import Exchange
@@ -110,6 +111,7 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
             PluginError: the strategy's messages are not a round of this run.
             ClientFailedError: a client failed after its retries.
             RuleViolationError: the communication limit is exceeded.
+            FederationError: the run's codec cannot encode a message.
             UsageError: the one partition to replay was not sampled.
             ReplayedError: it was, and has answered.
         """
@@ -132,17 +134,27 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
                 raise UsageError(
                     f"partition {only} was not sampled in round {self.round}; sampled: {sampled}"
                 )
-            [reply] = self.requests.train(self.round, {only: wanted[only]}, plan)
+            one = code_messages({only: wanted[only]}, plan, run.spec.train.codec)
+            [reply] = self.requests.train(self.round, one, plan)
             raise ReplayedError(reply)
-        down = sum(count_bytes(content) for content in wanted.values())
+        coded = code_messages(wanted, plan, run.spec.train.codec)
+        down = sum(count_bytes(content) for content in coded.contents.values())
         self._check_limit(self.bytes_total + down)
-        replies = self.requests.train(self.round, wanted, plan)
+        replies = self.requests.train(self.round, coded, plan)
         up = sum(reply.bytes_up for reply in replies)
         self._check_limit(self.bytes_total + down + up)
         self.bytes_total += down + up
         records = {id(r): r for r in (content[ARRAYS_RECORD] for content in wanted.values())}
         sent = tuple(to_tensors(record) for record in records.values())
-        self.last = Exchange(self.round, tuple(replies), down, up, sent)
+        self.last = Exchange(
+            self.round,
+            tuple(replies),
+            down,
+            up,
+            sent,
+            encoded_sha256=coded.sha256,
+            codec_loss=coded.loss,
+        )
         return [reply.message for reply in replies]
 
     def _check_limit(self, total: int) -> None:

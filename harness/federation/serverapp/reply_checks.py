@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from flwr.app import Message
 
+from harness.codec.choice import Codec
 from harness.document import parse_document, parse_json
-from harness.errors import HarnessError, RecordError
+from harness.errors import FederationError, HarnessError, RecordError
+from harness.federation.serverapp.coded_messages import decode_reply
 from harness.federation.wire.names import (
     ARRAYS_RECORD,
+    CODEC_LOSS,
     EXAMPLES,
     HARNESS_RECORD,
     LEARNING_RATE,
@@ -43,6 +46,10 @@ class Reply:
     message: Message
     trained_influence: float
     """How what it returned follows what it trained; see `ClientRecord`."""
+    encoded_sha256: str | None = None
+    """Digest of the encoded array as it came, where the run's codec goes up."""
+    codec_loss: float | None = None
+    """What the client says that it lost; see `ClientRecord`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,12 @@ class Fault:
 
 
 def check_reply(
-    message: Message, partition: int, expected: Mapping[str, Shape], attempts: int
+    message: Message,
+    partition: int,
+    expected: Mapping[str, Shape],
+    attempts: int,
+    codec: Codec | None = None,
+    held: Mapping[str, Any] | None = None,
 ) -> Reply | Fault:
     """Check one reply against what the round returns.
 
@@ -67,6 +79,8 @@ def check_reply(
         partition: whose reply it should be.
         expected: tensors of the update, in order.
         attempts: how often the client was asked.
+        codec: of the run, or None.
+        held: what the client was sent, as it decoded it, where its reply is a change of that.
 
     Returns:
         The checked reply, or the fault.
@@ -78,7 +92,12 @@ def check_reply(
         return Fault(
             f"reply holds array records {sorted(records)}; expected one, {ARRAYS_RECORD!r}"
         )
-    arrays = to_tensors(records[ARRAYS_RECORD])
+    bytes_up = sum(record.count_bytes() for record in records.values())
+    try:
+        encoded = decode_reply(message, codec, dict(expected), held or {})
+    except FederationError as error:
+        return Fault(str(error))
+    arrays = to_tensors(message.content.array_records[ARRAYS_RECORD])
     problem = difference(arrays, expected)
     if problem:
         return Fault(problem)
@@ -95,6 +114,11 @@ def check_reply(
     follows = notes.get(TRAINED_INFLUENCE)
     if not isinstance(follows, float) or not (math.isfinite(follows) and follows >= 0):
         return Fault(f"note {TRAINED_INFLUENCE} is {follows!r}; expected a number of 0 or more")
+    loss = notes.get(CODEC_LOSS)
+    if encoded is None:
+        loss = None
+    elif not isinstance(loss, float) or not (math.isfinite(loss) and loss >= 0):
+        return Fault(f"note {CODEC_LOSS} is {loss!r}; expected a number of 0 or more")
     try:
         device = read_device(notes)
     except RecordError as error:
@@ -106,11 +130,13 @@ def check_reply(
         train_loss=float(metrics[LOSS]),
         learning_rate=float(metrics[LEARNING_RATE]),
         device=device,
-        bytes_up=sum(record.count_bytes() for record in records.values()),
+        bytes_up=bytes_up,
         update_sha256=digest_arrays(arrays),
         attempts=attempts,
         message=message,
         trained_influence=follows,
+        encoded_sha256=encoded,
+        codec_loss=loss,
     )
 
 

@@ -36,6 +36,10 @@ class Exchange:
     """The whole adapter that the round began with."""
     held: MidRound | None = None
     """The strategy in the middle of the round, where the harness does not know its formula."""
+    encoded_sha256: str | None = None
+    """Of the encoded messages to the clients, where the run's codec goes down."""
+    codec_loss: float | None = None
+    """What was lost of them."""
 
 
 def client_record(reply: Reply, influence: float | None = None) -> ClientRecord:
@@ -49,6 +53,8 @@ def client_record(reply: Reply, influence: float | None = None) -> ClientRecord:
         attempts=reply.attempts,
         trained_influence=reply.trained_influence,
         influence=influence,
+        encoded_sha256=reply.encoded_sha256,
+        codec_loss=reply.codec_loss,
     )
 
 
@@ -105,6 +111,8 @@ def round_record(
         aggregate_sha256=digest_arrays(aggregate),
         aggregation_error=aggregation_error(factors, examples),
         dependence=dependence,
+        encoded_sha256=exchange.encoded_sha256,
+        codec_loss=exchange.codec_loss,
         duration_s=took_s,
         previous_digest=previous,
         digest="",

@@ -42,6 +42,10 @@ def write_adapter(
         # Stacking the factors of five clients makes r=8 (lora_alpha=16) r=40. The layer's scale is
         # lora_alpha / r: with lora_alpha=16 it would fall from 2 to 0.4, so it becomes 80.
         config |= {name: growth * config[name] for name in ("r", "lora_alpha")}
+    if isinstance(config.get("init_lora_weights"), str):
+        # peft would take a start out of the base again when it loads the adapter. Source: peft's
+        # `save_pretrained(path_initial_model_for_weight_conversion=...)`.
+        config["init_lora_weights"] = True
     tensors = {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())}
     write_atomic(folder / ADAPTER_WEIGHTS, save(tensors, metadata={"format": "pt"}))
     write_atomic(folder / ADAPTER_CONFIG, pretty_json(config))

@@ -30,3 +30,7 @@ TRAINED_INFLUENCE = "trained-influence"
 QUERY_ROSTER = "query"
 QUERY_INITIAL = "query.initial"
 TRAIN = "train"
+
+CODEC_LOSS = "codec-loss"
+"""What the harness's record of an encoded train reply says besides; see `ClientRecord.codec_loss`.
+"""

@@ -8,6 +8,7 @@ any spelling (`NUM_SUPERNODES`, `options.num-supernodes`, `static.dataset.name`)
 from __future__ import annotations
 
 from harness.boards.template_keys import TEMPLATE_KEYS
+from harness.codec.choice import Codec
 from harness.document import Document
 from harness.errors import UsageError, did_you_mean
 from harness.recipe import DataSpec, Extensions, Prompt, TrainSpec
@@ -80,6 +81,7 @@ SHORT = {
     "append_eos": "prompt.append_eos",
     "system_prompt": "prompt.system",
     "enable_thinking": "prompt.template_arguments.enable_thinking",
+    "codec": "codec.name",
 }
 """Short names that people type, and other libraries' names -> the setting's own."""
 
@@ -119,7 +121,7 @@ NO_SETTING = {
 
 FREE_MODEL_FIELDS = ("quantization", "dtype", "revision", "trust_remote_code")
 
-PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec}
+PARTS: dict[str, type[Document]] = {"prompt": Prompt, "data": DataSpec, "codec": Codec}
 """Documents inside `train`; their fields go by `prompt.template` as well."""
 
 ARGUMENTS = "prompt.template_arguments."

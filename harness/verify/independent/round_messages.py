@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.components import HISTORY, Shapes
-from harness.planning.forecast import message_bytes
+from harness.planning.forecast import sent_bytes
 from harness.verify.submission import Submission
 
 A_SUFFIX = ".lora_A.weight"
@@ -27,14 +27,20 @@ def moves(submission: Submission, number: int) -> Moves | None:
 
 
 def growth(submission: Submission) -> int:
-    """Return how many times the recipe's rank the adapter has: FLoRA stacks every client's.
+    """Return how many times the recipe's rank the adapter has.
 
-    Source: https://arxiv.org/abs/2409.05976
+    FLoRA stacks every client's factors; FedEx-LoRA adds those of each round's residual, of one rank
+    more than it has clients; peft's conversion of PiSSA and OLoRA doubles the rank. Sources:
+    arxiv.org/abs/2409.05976, arxiv.org/abs/2410.09432, peft `subtract_mutated_init`.
     """
     spec = submission.record.spec
-    if spec.strategy.name != "standard/flora":
-        return 1
-    return spec.train.rounds * submission.challenge.clients_per_round(spec.train.fraction)
+    clients = submission.challenge.clients_per_round(spec.train.fraction)
+    grown = {
+        "standard/flora": spec.train.rounds * clients,
+        "federated-lora/fedex-lora": 1 + spec.train.rounds * (clients + 1),
+        "federated-lora/rebased": 2,
+    }
+    return grown.get(spec.strategy.name, 1)
 
 
 def moved_bytes(submission: Submission, number: int) -> tuple[int, int] | None:
@@ -44,7 +50,11 @@ def moved_bytes(submission: Submission, number: int) -> tuple[int, int] | None:
     key = ("moved", 0 if rule is _all else number)
     if key not in submission.memo:
         found = moves(submission, number)
-        submission.memo[key] = found and (message_bytes(found[0]), message_bytes(found[1]))
+        codec = submission.record.spec.train.codec
+        submission.memo[key] = found and (
+            sent_bytes(found[0], codec, "down"),
+            sent_bytes(found[1], codec, "up"),
+        )
     sizes: tuple[int, int] | None = submission.memo[key]
     return sizes
 
@@ -131,6 +141,30 @@ def _flora(submission: Submission, number: int) -> Moves:
     return down, fresh
 
 
+def _fedsvd(submission: Submission, number: int) -> Moves:
+    """FedSVD sends both factors down and B up. Source: https://arxiv.org/abs/2505.12805"""
+    shapes = travelling(submission)
+    return shapes, only(shapes, B_SUFFIX)
+
+
+def _fedex_lora(submission: Submission, number: int) -> Moves:
+    """FedEx-LoRA sends the means and the residuals of all rounds before; A and B come up.
+
+    With 5 clients a round's residual has 6 times the rank: before round 3 a message down holds 1
+    and 12 parts. Source: https://arxiv.org/abs/2410.09432
+    """
+    total, shapes = growth(submission), travelling(submission)
+    fresh = _scaled(shapes, 1, total)
+    before = (number - 1) * (total - 1) // max(1, submission.record.spec.train.rounds)
+    return fresh | (prefixed(_scaled(shapes, before, total), HISTORY) if before else {}), fresh
+
+
+def _rebased(submission: Submission, number: int) -> Moves:
+    """Federated PiSSA sends the means and the start; A and B come up."""
+    fresh = _scaled(travelling(submission), 1, 2)
+    return fresh | prefixed(fresh, HISTORY), fresh
+
+
 def _scaled(shapes: Shapes, part: int, total: int) -> Shapes:
     """Return LoRA factors of `part` / `total` of their rank: A (r, in), B (out, r)."""
     return {
@@ -156,4 +190,9 @@ STRATEGIES: dict[str, MoveRule] = _WHOLE | {
     "standard/fedsa-lora": _fedsa_lora,
     "standard/scaffold": _scaffold,
     "standard/flora": _flora,
+    "federated-lora/fedex-lora": _fedex_lora,
+    "federated-lora/fedsvd": _fedsvd,
+    "federated-lora/lora-fair": _all,
+    "federated-lora/hetlora": _all,
+    "federated-lora/rebased": _rebased,
 }

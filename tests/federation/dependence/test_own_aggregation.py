@@ -16,7 +16,14 @@ from harness.federation.dependence.known_strategies import RULES
 from harness.federation.dependence.own_aggregation import OwnAggregation
 from harness.recipe import Choice
 
-METHODS = {method.name: method for method in STRATEGIES}
+try:
+    from harness_federated_lora.strategies import STRATEGIES as NEWER
+except ImportError:  # where only the other plugins are installed
+    NEWER = ()
+
+OWNERS = {method.name: "standard" for method in STRATEGIES}
+OWNERS |= {method.name: "federated-lora" for method in NEWER}
+METHODS = {method.name: method for method in (*STRATEGIES, *NEWER)}
 
 
 @cache
@@ -36,7 +43,9 @@ class Spec:
     def __init__(self, name, **params):
         method = METHODS[name]
         self.params = method.params(**params)
-        self.strategy = Choice(name=f"standard/{name}", params=self.params.model_dump(mode="json"))
+        self.strategy = Choice(
+            name=f"{OWNERS[name]}/{name}", params=self.params.model_dump(mode="json")
+        )
 
 
 def own_of(name, **params):
@@ -44,7 +53,8 @@ def own_of(name, **params):
 
 
 def test_every_strategy_that_ships_is_known():
-    assert {f"standard/{name}" for name in METHODS} == RULES.keys()
+    known = {name for name in RULES if NEWER or name.startswith("standard/")}
+    assert {f"{OWNERS[name]}/{name}" for name in METHODS} == known
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -105,7 +115,7 @@ def test_one_client_alone_is_no_mean_and_no_choice_of_krum_s_but_the_closest():
 
 
 def test_clients_that_start_from_another_adapter_are_told():
-    for name in ("fedavg", "scaffold", "flora"):
+    for name in ("fedavg", "scaffold", "flora", *(method.name for method in NEWER)):
         own = own_of(name)
         first, last, *_ = rounds_of(name)
         if name == "scaffold":

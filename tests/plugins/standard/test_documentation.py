@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from harness_standard.documentation import main, render
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "components.md"
 
 
 def test_the_page_is_up_to_date(capsys):
-    assert main([str(PAGE), "--check"]) == 0, capsys.readouterr().err
+    whole = pytest.importorskip(
+        "harness_federated_lora.documentation", reason="plugins/federated-lora is not installed"
+    )
+    assert whole.main([str(PAGE), "--check"]) == 0, capsys.readouterr().err
 
 
 def test_a_stale_page_is_told(tmp_path, capsys):

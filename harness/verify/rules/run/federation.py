@@ -13,7 +13,9 @@ from harness.verify.independent.round_messages import moves
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
-LOW_RANK = ("standard/lora", "standard/dora", "standard/rslora", "standard/ffa-lora")
+LOW_RANK = tuple(
+    f"standard/{name}" for name in ("lora", "dora", "rslora", "ffa-lora", "pissa", "olora")
+)
 """PEFT methods with factors A and B."""
 
 LOSS_TOLERANCE = 1e-9
@@ -222,7 +224,7 @@ def _is_exact(submission: Submission, number: int) -> bool:
     spec = submission.record.spec
     frozen = "standard/ffa-lora" in (spec.peft.name, spec.strategy.name)
     return moves(submission, number) is not None and (
-        frozen or spec.strategy.name == "standard/rolora"
+        frozen or spec.strategy.name in ("standard/rolora", "federated-lora/fedsvd")
     )
 
 

@@ -1,0 +1,1 @@
+"""Newer aggregations of LoRA's factors for flowertune-harness."""

@@ -1,0 +1,77 @@
+"""`harness replicate` on small runs: what is exact is, what is not is shown as not holding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("flwr", reason="needs the extra [run]")
+
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.errors import UsageError
+from harness.replication.replication import Replication
+from harness.replication.small_runs import run_small
+
+FILE = """
+title = "FFA-LoRA is exact, FedAvg is not"
+paper = "https://arxiv.org/abs/2403.12313"
+seeds = [1, 2]
+rounds = 2
+[arms.ffa-lora]
+strategy = "standard/ffa-lora"
+[arms.fedavg]
+strategy = "standard/fedavg"
+[[relations]]
+says = "FFA-LoRA's mean is exact."
+source = "section 4"
+kind = "exact"
+measure = "inexactness"
+left = "ffa-lora"
+tolerance = 1e-4
+[[relations]]
+says = "FedAvg's mean is exact."
+source = "nowhere"
+kind = "exact"
+measure = "inexactness"
+left = "fedavg"
+tolerance = 1e-4
+[[relations]]
+says = "It sends half."
+source = "section 4"
+kind = "ratio"
+measure = "bytes"
+left = "ffa-lora"
+right = "fedavg"
+value = 0.5
+tolerance = 0.1
+"""
+
+
+def test_what_does_not_hold_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(FILE)
+    done = CliRunner().invoke(cli, ["replicate", str(tmp_path / "x.toml"), "--json"])
+    assert done.exit_code == 0, done.output
+    found = [item["verdict"] for item in json.loads(done.stdout)]
+    assert found == ["holds", "does not hold", "holds"]
+    checked = CliRunner().invoke(cli, ["replicate", str(tmp_path / "x.toml"), "--check"])
+    assert checked.exit_code == 1
+    assert "does not hold  FedAvg's mean is exact." in checked.stdout
+
+
+def test_a_small_run_repeats_itself_and_learns() -> None:
+    relation = {"says": "s", "source": "s", "kind": "exact", "measure": "loss", "left": "a"}
+    values = {"title": "t", "paper": "p", "seeds": (1, 2), "relations": (relation,)}
+    arms = {"a": {"strategy": "standard/fedavg"}, "b": {"r": 4}}
+    short, long = (
+        Replication.model_validate({**values, "arms": arms, "rounds": rounds}) for rounds in (1, 6)
+    )
+    first = run_small(short, "a", 1)
+    assert run_small(short, "a", 1) == first
+    assert run_small(short, "a", 2) != first
+    assert run_small(long, "a", 1)["loss"] < 0.9 * first["loss"]
+    with pytest.raises(UsageError, match="arm b: expected strategy"):
+        run_small(short, "b", 1)
