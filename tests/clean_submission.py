@@ -419,3 +419,31 @@ class Submission:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         return folder
+
+
+class KeptSubmission(Submission):
+    """A committed submission, whose record may be changed and sealed again."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.kept = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != "manifest.json"
+        }
+        self.record = json.loads(self.kept["result.json"])
+        self.command = tuple(json.loads(self.kept["about.json"])["command"])
+
+    def rename(self) -> None:
+        """Give the run the name that its spec's digest makes."""
+        first, _, last = self.record["run_id"].split("-")
+        self.record["run_id"] = f"{first}-{self.record['spec_digest'][:8]}-{last}"
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file but the manifest, the card made anew."""
+        try:
+            record = ResultRecord.model_validate(self.record)
+            text = card(record, load_challenge("finance"), self.command).encode()
+        except (ValueError, ArithmeticError, LookupError):
+            text = self.kept["README.md"]
+        return self.kept | {"result.json": pretty_json(self.record).encode(), "README.md": text}

@@ -229,6 +229,10 @@ HELD = {
         "tests/verify/test_limits.py::test_generations_of_a_run_may_have_64_mib",
     "verify SHOWN_CHARACTERS":
         "tests/verify/test_limits.py::test_200_characters_of_a_value_are_shown",
+    "verify MAX_ASKED":
+        "tests/verify/test_plain_generations.py::test_only_a_few_names_and_rows_are_remembered",
+    "verify MAX_ASKED_ROWS":
+        "tests/verify/test_plain_generations.py::test_only_a_few_names_and_rows_are_remembered",
     "verify MAX_BREACHES":
         "tests/verify/test_limits.py::test_a_rule_lists_five_breaches_and_counts_the_others",
     "verify MAX_SIDE": f"{LIMITS}[the width of the plot]",

@@ -67,15 +67,14 @@ def inexact(
     yield from sorted(wrong, key=lambda item: item[0])
 
 
-def same_text(found: Any, whole: Any, forms: Collection[frozenset[str]] = ()) -> bool:
-    """Whether two values have one canonical JSON text, perhaps but for what an older form lacks.
+def same_text(text: str, whole: Any, forms: Collection[frozenset[str]] = ()) -> bool:
+    """Whether a value has a canonical JSON text, perhaps but for what an older form lacks.
 
     Args:
-        found: as it stands in a file.
+        text: of what stands in a file.
         whole: as the document that was read from it is written; pruned where a form lacks more.
         forms: as in `inexact`, each one holding the one before it.
     """
-    text = canonical_json(found)
     if text == canonical_json(whole):
         return True
     for form in forms:

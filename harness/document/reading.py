@@ -82,34 +82,47 @@ STRANGER = Policy(follows_links=False, checks_values=True, names_whole_path=Fals
 
 
 @contextmanager
-def open_plain(path: Path, max_bytes: int, policy: Policy = OWN) -> Iterator[BinaryIO]:
+def open_plain(
+    path: Path | str, max_bytes: int, policy: Policy = OWN, buffering: int = -1
+) -> Iterator[BinaryIO]:
     """Open a regular file of at most `max_bytes`; pipes and devices are never waited for.
+
+    Args:
+        path: of the file.
+        max_bytes: of a larger file nothing is read.
+        policy: whether links are followed.
+        buffering: as `open` takes it; 0 where a file is read whole.
 
     Raises:
         RecordError: missing, not a regular file, too large, or it cannot be read.
     """
-    where = shown_name(path, policy)
     flags = os.O_RDONLY | os.O_NONBLOCK | (0 if policy.follows_links else os.O_NOFOLLOW)
     try:
         handle = os.open(path, flags)
-        with os.fdopen(handle, "rb") as file:
+        with os.fdopen(handle, "rb", buffering) as file:
             info = os.fstat(handle)
             if not stat.S_ISREG(info.st_mode):
+                where = shown_name(path, policy)
                 raise RecordError(f"{where}: not a regular file; expected one")
             if info.st_size > max_bytes:
+                where = shown_name(path, policy)
                 raise RecordError(f"{where}: {info.st_size} bytes; at most {max_bytes} are read")
             yield file
     except FileNotFoundError:
+        where = shown_name(path, policy)
         raise RecordError(f"{where}: no such file; expected one there") from None
     except OSError as error:
+        where = shown_name(path, policy)
         expected = "check it" if policy.follows_links else "use a plain file"
         raise RecordError(f"{where}: cannot be read ({error.strerror}); {expected}") from None
 
 
-def read_bytes(path: Path, max_bytes: int = MAX_DOCUMENT_BYTES, policy: Policy = OWN) -> bytes:
+def read_bytes(
+    path: Path | str, max_bytes: int = MAX_DOCUMENT_BYTES, policy: Policy = OWN
+) -> bytes:
     """Read a regular file of at most `max_bytes`. Raises RecordError as `open_plain`."""
-    with open_plain(path, max_bytes, policy) as file:
-        data = file.read(max_bytes + 1)
+    with open_plain(path, max_bytes, policy, buffering=0) as file:
+        data = _all_of(file, max_bytes)
     if len(data) > max_bytes:  # It grew since it was opened.
         raise RecordError(f"{shown_name(path, policy)}: more than {max_bytes} bytes are not read")
     return data
@@ -130,9 +143,21 @@ def read_document(kind: type[D], path: Path) -> D:
     return parse_document(kind, read_json(path), str(path))
 
 
-def shown_name(path: Path, policy: Policy) -> str:
+def _all_of(file: BinaryIO, max_bytes: int) -> bytes:
+    """Return what is in a file up to its end, or one byte more than `max_bytes` of it."""
+    first = file.read(min(os.fstat(file.fileno()).st_size, max_bytes) + 1)
+    if not first or len(first) > max_bytes:
+        return first
+    parts, left = [first], max_bytes + 1 - len(first)
+    while left and (more := file.read(left)):
+        parts.append(more)
+        left -= len(more)
+    return b"".join(parts)
+
+
+def shown_name(path: Path | str, policy: Policy) -> str:
     """Return how messages call a file."""
-    return str(path) if policy.names_whole_path else path.name
+    return str(path) if policy.names_whole_path else Path(path).name
 
 
 def decode(data: bytes, where: str) -> str:
@@ -215,18 +240,19 @@ def refuse_too_many_values(text: str, where: str) -> None:
 
 
 def _check_depth(value: Any, where: str) -> None:
-    level = [value]
-    for _ in range(MAX_NESTING):
-        children: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                children.extend(item.values())
-            elif isinstance(item, list):
-                children.extend(item)
-        if not children:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_NESTING - 1):
+        # What `json` parses is of these types and of no class derived from them.
+        level = [
+            child
+            for item in level
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
             return
-        level = children
-    raise RecordError(f"{where}: nested too deep; at most {MAX_NESTING} levels")
+    if any(level):
+        raise RecordError(f"{where}: nested too deep; at most {MAX_NESTING} levels")
 
 
 def fault_of_text(text: str, limit: int = MAX_STRING) -> str | None:
@@ -254,7 +280,8 @@ def surely_harmless(text: str) -> bool:
     if not text.isascii() or "\\" in text or "\x7f" in text:
         return False
     pieces = text.split('"')
-    return max(map(len, pieces)) <= MAX_STRING and not LARGE.search(" ".join(pieces[::2]))
+    outside = "".join(pieces[::2]).split()  # White space stands in no number.
+    return max(map(len, pieces)) <= MAX_STRING and not LARGE.search("".join(outside))
 
 
 def fault_of_value(value: Any) -> str | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tabulate import tabulate
-
 from harness.boards.board import Board, load_board
 from harness.boards.challenge import Challenge
+from harness.document.markdown_table import markdown_table
 from harness.document.units import MIB
 from harness.progress import format_duration
 from harness.record.about import typed
@@ -139,7 +138,7 @@ def _scores(record: ResultRecord, challenge: Challenge) -> str:
     average = f"**{100 * record.average:.2f} %**"
     rows.append(["**Average**", board.metric, average, "", *("" for _ in measures), ""])
     head = ["set", "measure", "score", "95 % interval", *measures, "rows"]
-    return tabulate(rows, headers=head, tablefmt="github", disable_numparse=True)
+    return markdown_table(rows, head)
 
 
 def _score_row(item: Score, titles: dict[str, str], board: Board) -> list[str]:
@@ -182,7 +181,7 @@ def _method(record: ResultRecord, challenge: Challenge) -> str:
         ("seed", str(spec.seed)),
         *([] if record.own_code is None else [("code that ran", record.code)]),
     ]  # fmt: skip
-    return tabulate(rows, headers=["", "value"], tablefmt="github", disable_numparse=True)
+    return markdown_table(rows, ["", "value"])
 
 
 def _warm_start(record: ResultRecord) -> list[tuple[str, str]]:
@@ -229,4 +228,4 @@ def _data(record: ResultRecord) -> str:
     rows = [[item.name, item.source, item.revision, item.sha256[:16]] for item in record.data]
     rows += [[name, "package", version, ""] for name, version in packages.items()]
     head = ["name", "from", "revision", "sha256"]
-    return tabulate(rows, headers=head, tablefmt="github", disable_numparse=True)
+    return markdown_table(rows, head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 CONFIDENCE = 0.95
 
@@ -48,19 +49,32 @@ def bootstrap_interval(correct: int, examples: int) -> tuple[float, float]:
     Binomial(n, k/n). Its quantiles are what infinitely many resamples would give, without a seed.
     """
     tail = (1 - CONFIDENCE) / 2
-    low = _binomial_quantile(tail, examples, correct / examples)
-    high = _binomial_quantile(1 - tail, examples, correct / examples)
+    low, high = _binomial_quantiles((tail, 1 - tail), examples, correct / examples)
     return low / examples, high / examples
 
 
-def _binomial_quantile(level: float, trials: int, chance: float) -> int:
+def _binomial_quantiles(levels: tuple[float, float], trials: int, chance: float) -> list[int]:
+    """Return the least counts at which the distribution reaches two levels, the lower one first."""
     if chance in (0.0, 1.0):
-        return round(trials * chance)
+        return [round(trials * chance)] * len(levels)
     log_chance, log_rest = math.log(chance), math.log1p(-chance)
+    found: list[int] = []
     total = 0.0
-    for count in range(trials + 1):
-        ways = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
+    for count, ways in enumerate(_log_ways(trials)):
         total += math.exp(ways + count * log_chance + (trials - count) * log_rest)
-        if total >= level:
-            return count
-    return trials
+        while total >= levels[len(found)]:
+            found.append(count)
+            if len(found) == len(levels):
+                return found
+    return [*found, *[trials] * (len(levels) - len(found))]
+
+
+@lru_cache(maxsize=16)
+def _log_ways(trials: int) -> tuple[float, ...]:
+    """Return the logarithm of the number of ways to choose 0, 1, ... `trials` of them."""
+    log_factorials = [math.lgamma(count + 1) for count in range(trials + 1)]
+    whole = log_factorials[-1]
+    return tuple(
+        whole - chosen - left
+        for chosen, left in zip(log_factorials, reversed(log_factorials), strict=True)
+    )

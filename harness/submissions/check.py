@@ -42,6 +42,8 @@ class Checked:
     claim: ClaimRecord | None = None
     digests: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """File -> (bytes, sha256) of what was read."""
+    unread: tuple[str, ...] = ()
+    """Why other files were not; empty of a claim."""
 
     @property
     def clean(self) -> bool:
@@ -166,4 +168,6 @@ def check(target: Target) -> Checked:
     if submission is not None:
         for rule in RECORD_RULES:
             findings.extend(rule.findings(submission))
-    return Checked(target, submission, findings, digests=files.digests)
+    return Checked(
+        target, submission, findings, digests=files.digests, unread=tuple(files.unread())
+    )

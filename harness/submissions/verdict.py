@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from harness.planning.eligibility import exercise_because
 from harness.spec import RunSpec
 from harness.verify.independent.known_models import known_model
+from harness.verify.independent.known_recipes import known_recipe
 from harness.verify.report import Verdict, shown
 from harness.verify.submission import Submission
 from harness.verify.targets import Target
@@ -32,8 +33,13 @@ def verdict_of(submission: Submission, target: Target, clean: bool) -> Verdict:
         reasons=tuple(shown(reason) for reason in record.ineligible_because),
         code=shown(record.code),
         next=_next(record.spec, target, clean),
-        stated=tuple(shown(item) for item in _stated(submission)),
+        stated=taken_as_stated(submission),
     )
+
+
+def taken_as_stated(submission: Submission) -> tuple[str, ...]:
+    """Return what nothing in a submission's files can confirm, one phrase each."""
+    return tuple(shown(item) for item in _stated(submission))
 
 
 def _stated(submission: Submission) -> Iterator[str]:
@@ -50,9 +56,27 @@ def _stated(submission: Submission) -> Iterator[str]:
         yield f"the base model {model.hub_id}: the shape of {known.hub_id}, by another owner"
     else:
         yield f"the weights of {model.hub_id}: no digest of the hub's files is known here"
+    yield from _as_the_spec_states(submission)
     for item in record.data:
         if item.kind == "training" and not item.notes:
             yield f"the training file {item.sha256[:12]} from the {item.source}: no digest is known"
+
+
+def _as_the_spec_states(submission: Submission) -> Iterator[str]:
+    """Yield what follows from nothing else in the files: settings, and rounds nobody repeated."""
+    record, about = submission.record, submission.about
+    if known_recipe(record.spec) is None:
+        yield f"the settings of {record.spec.label}: no recipe that is known here"
+    elif about is None or not about.command:
+        yield f"the settings of {record.spec.label}: no command says what was set"
+    earned = {rung.level for rung in submission.ladder}
+    replayed = submission.evidence.get("round-replayed")
+    compared = set() if replayed is None else set(replayed.compared)
+    rounds = [f"round {item.round}" for item in record.federation.rounds]
+    left = [] if "re-run" in earned else [name for name in rounds if name not in compared]
+    if left:
+        many = f"{len(left)} of {len(rounds)} rounds"
+        yield f"the updates and aggregates of {many}: they were not replayed"
 
 
 def _next(spec: RunSpec, target: Target, clean: bool) -> str:

@@ -23,6 +23,7 @@ from harness.verify.rules.run import (
     federation,
     form,
     own_code,
+    recipe,
     times_and_costs,
     traffic,
 )
@@ -43,6 +44,7 @@ RECORD_RULES = (
     *times_and_costs.RULES,
     *environment.RULES,
     *own_code.RULES,
+    *recipe.RULES,
     *data.RULES,
     *eligibility.RULES,
     *folder.RULES,

@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.boards.challenge import Challenge, challenge_names, load_challenge
+from harness.boards.challenge import Challenge, challenge_names
 from harness.boards.open_division import opened
 from harness.document import parse_document, pretty_json, write_atomic
-from harness.document.reading import STRANGER, open_plain, walk
+from harness.document.reading import STRANGER, open_plain, read_bytes, walk
 from harness.errors import HarnessError, RecordError, UsageError, did_you_mean
 from harness.record.file_names import MANIFEST, RESULT
 from harness.record.result import ResultRecord, migrate
@@ -32,6 +32,7 @@ from harness.verify.files.layout import (
     Kind,
     kind_of,
 )
+from harness.verify.official import official_challenge
 from harness.verify.report import Finding
 from harness.verify.rule import Rule
 from harness.verify.submission import Submission
@@ -76,6 +77,12 @@ class FilesRead:
     values: dict[str, Any] = field(default_factory=dict)
     """Field of `Submission` -> value; name -> value in turn where there may be several."""
     refusals: list[Refusal] = field(default_factory=list)
+
+    def unread(self) -> Iterator[str]:
+        """Yield why each file that has no digest was not read."""
+        for item in self.refusals:
+            if item.file not in self.digests:
+                yield f"{item.rule.id} {item.file}: {item.found}"
 
     def refuse(self, rule: Rule, file: str, found: object, expected: object) -> None:
         """Note why a file is not read, or not to its end.
@@ -144,24 +151,24 @@ def read_files(folder: Path, is_run: bool = False, parse: bool = True) -> FilesR
             elif (size := entry.stat(follow_symlinks=False).st_size) > known[0].max_bytes:
                 files.refuse(FILE_SIZE, name, f"{size} bytes", f"at most {known[0].max_bytes}")
             else:
-                _read_file(files, Path(entry.path), name, *known, parse=parse)
+                _read_file(files, entry.path, name, *known, parse=parse)
     except (RecordError, OSError) as error:
         files.refuse(KNOWN_FILES, "", str(error), "a small folder of plain, readable files")
     return files
 
 
 def _read_file(
-    files: FilesRead, path: Path, name: str, kind: Kind, part: str | None, parse: bool = True
+    files: FilesRead, path: Path | str, name: str, kind: Kind, part: str | None, parse: bool = True
 ) -> None:
     """Open one file, digest it and parse it; see `layout.kind_of` for `kind` and `part`."""
     try:
-        with open_plain(path, kind.max_bytes, STRANGER) as file:
-            size = os.fstat(file.fileno()).st_size
-            if kind.parse is None:
+        if kind.parse is None:
+            with open_plain(path, kind.max_bytes, STRANGER) as file:
+                size = os.fstat(file.fileno()).st_size
                 digest, value = read_adapter_weights(file, size, name)
-            else:
-                data = file.read(min(size, kind.max_bytes) + 1)
-                size, digest = len(data), hashlib.sha256(data).hexdigest()
+        else:
+            data = read_bytes(path, kind.max_bytes, STRANGER)
+            size, digest = len(data), hashlib.sha256(data).hexdigest()
         files.digests[name] = (size, digest)
         if kind.parse is not None and parse:
             value = kind.parse(data, name)
@@ -207,12 +214,6 @@ def _challenge(record: ResultRecord | None, name: str, files: FilesRead) -> Chal
     except UsageError as error:
         files.refuse(SCHEMA, name, f"spec.open: {error}", "changes that the open division allows")
         return None
-
-
-@lru_cache
-def official_challenge(name: str) -> Challenge:
-    """Return the harness's own copy of a challenge, loaded once."""
-    return load_challenge(name)
 
 
 def seal(folder: Path) -> None:

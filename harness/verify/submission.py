@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +10,14 @@ from typing import Any
 
 from harness.boards.challenge import Challenge
 from harness.boards.protocol import BoardProtocol, Reading
-from harness.boards.registry import protocol_of
+from harness.document import canonical_json
 from harness.record.about import About
 from harness.record.ladder import Evidence, Rung
 from harness.record.result import ResultRecord
 from harness.record.score import Score
 from harness.verify.files.adapter_weights import AdapterWeights
 from harness.verify.files.generations import Generations
+from harness.verify.official import reader_of_answers
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,12 @@ class Submission:
     @cached_property
     def protocol(self) -> BoardProtocol:
         """What reads the board's answers."""
-        return protocol_of(self.challenge)
+        return reader_of_answers(self.challenge)
+
+    @cached_property
+    def canonical(self) -> str:
+        """The record's file as canonical JSON."""
+        return canonical_json(self.raw)
 
     @cached_property
     def memo(self) -> dict[Any, Any]:
@@ -73,21 +79,19 @@ class Submission:
         return {}
 
     @cached_property
-    def readings(self) -> Mapping[str, Sequence[Reading | None]]:
-        """Name of generations -> what the official parser reads in each raw output; None without.
+    def readings(self) -> Mapping[str, Mapping[tuple[str, str], Reading]]:
+        """Name of generations -> (target, raw output) -> what the official parser reads in it.
 
         An output that occurs again is read once: many rows are answered in the same words.
         """
-        found: dict[str, Sequence[Reading | None]] = {}
-        for name, item in self.generations.items():
-            task, read = name.partition(".")[0], self.protocol.read
-            pairs = list(zip(item.outputs, item.targets, strict=True))
-            known = {
-                pair: None if pair[0] is None else read(task, pair[0], pair[1])
-                for pair in dict.fromkeys(pairs)
+        return {
+            name: {
+                (target, output): self.protocol.read(name.partition(".")[0], output, target)
+                for target, _, output in item.counts
+                if output is not None
             }
-            found[name] = [known[pair] for pair in pairs]
-        return found
+            for name, item in self.generations.items()
+        }
 
     @property
     def is_folder(self) -> bool:

@@ -72,7 +72,7 @@ def test_it_is_an_error_of_a_plan_and_of_a_submission(tmp_path: Path) -> None:
     s = Submission()
     folder = tmp_path / "submissions/finance/pretend"
     assert verify([s.write(folder)]).findings == ()
-    s.respec(lambda spec: spec["train"]["prompt"].update(system=f"Remember: {ROW}"))
+    s.respec(lambda spec: spec["train"]["prompt"].update(style="chat", system=f"Remember: {ROW}"))
     s.card = None
     assert [item.rule for item in verify([s.write(folder)]).findings] == ["contamination"]
 

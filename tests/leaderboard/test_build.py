@@ -252,7 +252,7 @@ def test_markup_in_every_string_of_a_submission_stays_text(tmp_path: Path) -> No
     submission.record["environment"]["platform"] = evil
     author = {"handle": "someone", "name": evil, "affiliation": evil}
     submission.extra["about.json"] = about_json(author=author)
-    submission.respec(lambda spec: spec["train"]["prompt"].update(system=evil))
+    submission.respec(lambda spec: spec["train"]["prompt"].update(style="chat", system=evil))
     files, refused = build(board(tmp_path, ("evil", submission)))
     assert refused == []
     for name, text in files.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -47,6 +48,23 @@ NAMES += ".map((item) => item.textContent.trim())"
 HEADING = "return document.querySelector('#entry h2')?.textContent"
 
 
+def replayed(submission: Submission) -> None:
+    """Let somebody have replayed the first round of a run, and evaluated nothing again."""
+    record, moment = submission.record, "2026-04-02T12:00:00Z"
+    command = "harness reproduce submissions/finance/good --round 1"
+    submission.evidence["round-replayed"] = {
+        "level": "round-replayed", "date": moment, "command": command,
+        "spec_digest": record["spec_digest"], "adapter_sha256": record["adapter"]["sha256"],
+        "compared": {"round 1": record["federation"]["rounds"][0]["aggregate_sha256"]},
+        "packages": {"torch": "2.13.0"}, "device": "cpu",
+    }  # fmt: skip
+    data = submission.files()["evidence/round-replayed.json"]
+    submission.ladder = [
+        {"level": "round-replayed", "date": moment, "command": command,
+         "digest": hashlib.sha256(data).hexdigest()}
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Yield a browser and pages of four runs, one of them hostile, and a claim."""
@@ -63,6 +81,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
             submission.record["environment"]["device"]["name"] = device
             author = {"handle": name[:39].strip("-"), "affiliation": EVIL[:100].strip()}
             submission.extra["about.json"] = about_json(author=author, licence="MIT")
+            if name == "good":
+                replayed(submission)
             submission.write(root / "submissions" / "finance" / name)
         (root / CLAIM).parent.mkdir(parents=True)
         shutil.copyfile(ROOT / CLAIM, root / CLAIM)
@@ -195,6 +215,16 @@ def test_an_address_of_no_form_shows_the_table(page: Page, place: str) -> None:
     session = show(page, f"{BOARD}#/{place}")
     assert session.execute_script("return document.getElementById('overview').hidden") is False
     assert errors(session) == []
+
+
+def test_a_level_that_nobody_earned_is_not_ticked(page: Page) -> None:
+    session = show(page, f"{BOARD}#/entry/good")
+    eventually(session, HEADING, "good")
+    ticked = "return [...document.querySelectorAll('.ladder li.on')].map((i) => i.firstChild.data)"
+    assert session.execute_script(ticked) == ["claimed", "rescored", "round-replayed"]
+    session = show(page, f"{BOARD}#/entry/poor")
+    eventually(session, HEADING, "poor")
+    assert session.execute_script(ticked) == ["claimed", "rescored"]
 
 
 def test_two_entries_are_compared_as_the_table_s_groups_are(page: Page) -> None:

@@ -168,6 +168,7 @@ def test_an_entry_says_what_to_type_and_how_long_it_takes(tmp_path: Path) -> Non
     ]
     assert set(page["files"]) >= {"result.json", "about.json", "generations/fpb.jsonl"}
     assert "prompt template" in page["texts"]
+    assert "the settings of pretend/small: no recipe that is known here" in page["stated"]
 
 
 def test_an_entry_without_scores_and_one_of_long_names_are_shown_everywhere() -> None:

@@ -41,12 +41,13 @@ def test_300_damaged_submissions_give_no_traceback(hostile: ModuleType) -> None:
 
 
 def test_changes_of_meaning_are_found(hostile: ModuleType) -> None:
-    """With the manifest as submitted every change; sealed again those of meaning; and nearly all
-    when every digest is made to fit."""
-    result = hostile.mutate(150, seed=7)
-    assert result["as_submitted"]["score"] == 1.0
-    assert result["sealed_again_meaning"]["score"] >= 0.98
-    assert result["forged"]["score"] >= 0.8
+    """When the manifest is made to fit, and when every digest is: found, or named by verify among
+    the things that it takes as stated."""
+    for result in hostile.mutate(90, seed=7).values():
+        for way in ("sealed", "forged"):
+            assert result[way]["changes of meaning"] > 60
+            assert result[way]["score"] >= 0.98
+            assert result[way]["found"] >= 0.8 * result[way]["changes of meaning"]
 
 
 json_values = st.recursive(

@@ -539,6 +539,12 @@ def _(s: Submission) -> None:
     s.record["run_id"] = "20260401T120000Z-0123abcd-000001"
 
 
+@fixture("code-version")
+def _(s: Submission) -> None:
+    # The version of another harness than the one that is said to be installed.
+    s.record["environment"]["harness"]["version"] = "0.1.1"
+
+
 @fixture("timing")
 def _(s: Submission) -> None:
     # The published contradiction of the reference entry, in our form: less than its parts.
@@ -724,7 +730,7 @@ def test_answers_that_follow_from_no_text_are_taken_as_stated_with_a_warning(
     assert report.clean
 
 
-SEPARATE = {"contamination", "measures-agree", 
+SEPARATE = {"contamination", "measures-agree", "recipe",
     "plain-files", "manifest", "place", "examples-evaluated", "budget", "stated-answers",
     "completions",
 }  # fmt: skip

@@ -262,8 +262,10 @@ def test_an_adapter_of_an_unknown_method_is_told_to_be_as_stated() -> None:
 def test_what_is_taken_as_stated_is_said_with_the_verdict(tmp_path: Path) -> None:
     s = Submission()
     [verdict] = verify([s.write(tmp_path / FOLDER)]).verdicts
-    model, data = verdict.stated
+    model, settings, rounds, data = verdict.stated
     assert model.startswith("the base model pretend/pretend-1m and its shape")
+    assert settings.startswith("the settings of pretend/small: no recipe")
+    assert rounds.startswith("the updates and aggregates of 3 of 3 rounds")
     assert data.startswith("the training file")
     assert [line for line in verdict.lines() if line.startswith("  as stated: ")]
     s.respec(lambda spec: spec["model"].update(hub_id="someone/SmolLM2-1.7B"))

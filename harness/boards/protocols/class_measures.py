@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from operator import eq
+from collections.abc import Mapping, Sequence
 
 from harness.document.float_sums import sum_in_order
 
 
 def class_measures(targets: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
     """Return macro-F1 and Matthews' correlation of answers of equal number > 0."""
-    return {"macro_f1": macro_f1(targets, answers), "mcc": matthews(targets, answers)}
+    pairs = Counter(zip(targets, answers, strict=True))
+    return {"macro_f1": _macro_f1(pairs), "mcc": _matthews(pairs)}
 
 
 def macro_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
@@ -20,11 +20,7 @@ def macro_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
 
     Source: scikit-learn `f1_score(average="macro", zero_division=0)`.
     """
-    labels = sorted(set(gold) | set(predicted))  # a set has an order of its own in each process
-    pairs = Counter(zip(gold, predicted, strict=True))
-    hits = {label: pairs[label, label] for label in labels}
-    sizes = Counter(gold) + Counter(predicted)
-    return sum_in_order(2 * hits[label] / sizes[label] for label in labels) / len(labels)
+    return _macro_f1(Counter(zip(gold, predicted, strict=True)))
 
 
 def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
@@ -32,12 +28,34 @@ def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
 
     Source: scikit-learn `matthews_corrcoef`, the multi-class R_k of Gorodkin (2004).
     """
-    examples = len(gold)
-    correct: int = sum(map(eq, gold, predicted))
-    in_gold, in_predicted = Counter(gold), Counter(predicted)
-    both = sum(in_gold[label] * in_predicted[label] for label in in_gold)
-    spread_gold = examples**2 - sum(n * n for n in in_gold.values())
-    spread_predicted = examples**2 - sum(n * n for n in in_predicted.values())
+    return _matthews(Counter(zip(gold, predicted, strict=True)))
+
+
+def _sizes(pairs: Mapping[tuple[str, str], int]) -> tuple[Counter[str], Counter[str]]:
+    """Return how often each label is right, and how often it is the answer."""
+    gold: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    for (target, answer), count in pairs.items():
+        gold[target] += count
+        predicted[answer] += count
+    return gold, predicted
+
+
+def _macro_f1(pairs: Mapping[tuple[str, str], int]) -> float:
+    gold, predicted = _sizes(pairs)
+    sizes = gold + predicted
+    labels = sorted(sizes)  # a set has an order of its own in each process
+    f1 = (2 * pairs.get((label, label), 0) / sizes[label] for label in labels)
+    return sum_in_order(f1) / len(labels)
+
+
+def _matthews(pairs: Mapping[tuple[str, str], int]) -> float:
+    gold, predicted = _sizes(pairs)
+    examples = gold.total()
+    correct = sum(count for (target, answer), count in pairs.items() if target == answer)
+    both = sum(gold[label] * predicted[label] for label in gold)
+    spread_gold = examples**2 - sum(n * n for n in gold.values())
+    spread_predicted = examples**2 - sum(n * n for n in predicted.values())
     if not spread_gold or not spread_predicted:
         return 0.0
     return (correct * examples - both) / math.sqrt(spread_gold * spread_predicted)

@@ -67,6 +67,8 @@ class EntryDetails(Document):
     command: str = ""
     """What was typed, as one line; empty where it was not kept."""
     repetitions: tuple[Repetition, ...] = ()
+    stated: tuple[str, ...] = ()
+    """What nothing in the files can confirm, as `harness verify` says it."""
     machine: str = ""
     """The record's device, for the times."""
     files: dict[str, int] = {}

@@ -16,6 +16,7 @@ from harness.leaderboard.entries.details import (
 from harness.record.about import About, typed
 from harness.record.file_names import RESULT
 from harness.record.result import ResultRecord
+from harness.submissions.verdict import taken_as_stated
 from harness.verify.report import shown
 from harness.verify.submission import Submission
 
@@ -55,6 +56,7 @@ def run_details(submission: Submission) -> EntryDetails:
         links=() if about is None else tuple(_links(about)),
         command="" if about is None or not about.command else typed(about.command),
         repetitions=tuple(_repetitions(submission, f"submissions/{record.challenge.id}/{name}")),
+        stated=taken_as_stated(submission),
         machine=_machine(record),
         files={file: size for file, (size, _) in sorted(submission.digests.items())},
     )

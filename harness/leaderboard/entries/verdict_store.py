@@ -70,6 +70,15 @@ def keep_seen(folders: Mapping[str, SeenFolder]) -> None:
         return
 
 
+def any_kept() -> bool:
+    """Whether a verdict is kept of anything."""
+    try:
+        with closing(_open()) as store:
+            return store.execute("SELECT 1 FROM verdict LIMIT 1").fetchone() is not None
+    except (sqlite3.Error, OSError):
+        return False
+
+
 def kept(keys: Iterable[str]) -> dict[str, KeptVerdict]:
     """Return the verdicts that are known of some keys; none where the file cannot be read."""
     wanted = set(keys)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from harness.leaderboard.entries.run_entry import run_entry
 from harness.leaderboard.entries.verdict_store import (
     KeptVerdict,
     SeenFolder,
+    any_kept,
     keep,
     keep_seen,
     kept,
@@ -80,33 +81,56 @@ def list_target(target: Target) -> Listing:
             digests = {}
         return Listing(digests, [item.canonical_json() for item in other_files(target)])
     files = read_files(target.folder, parse=False)
-    refused = [f"{item.rule.id} {item.file}: {item.found}" for item in files.refusals]
-    return Listing(files.digests, refused)
+    return Listing(files.digests, list(files.unread()))
 
 
-def list_targets(targets: Sequence[Target]) -> list[Listing]:
+def list_targets(
+    targets: Sequence[Target], signatures: Sequence[tuple[str, float]]
+) -> list[Listing]:
     """Digest the files of all targets, but for those that nothing has touched since the last time.
 
-    A file that was written within the last seconds is read again: it may change once more without
-    the file system telling.
+    Args:
+        targets: whose files are listed.
+        signatures: of each; see `signature_of`.
     """
     places = [str(target.folder) for target in targets]
     before = seen_folders(places)
-    found, new = [], {}
-    for target, place in zip(targets, places, strict=True):
-        signature, newest_s = signature_of(target)
+    found = []
+    for target, place, (signature, _) in zip(targets, places, signatures, strict=True):
         seen = before.get(place)
         if seen is not None and signature and seen.signature == signature:
             digests, refused = json.loads(seen.listing)
             found.append(Listing({name: tuple(value) for name, value in digests.items()}, refused))
-            continue
-        listing = list_target(target)
-        found.append(listing)
-        if signature and newest_s < time.time() - SETTLED_S:
+        else:
+            found.append(list_target(target))
+    return found
+
+
+def keep_listings(
+    targets: Sequence[Target],
+    signatures: Sequence[tuple[str, float]],
+    listings: Sequence[Listing],
+) -> None:
+    """Note what the files of targets are, so that they need not be read again while untouched.
+
+    A file that was written within the last seconds is read again: it may change once more without
+    the file system telling.
+
+    Args:
+        targets: whose files were listed.
+        signatures: of each, from before its files were read.
+        listings: of each.
+    """
+    before = seen_folders(str(target.folder) for target in targets)
+    latest_s = time.time() - SETTLED_S
+    new = {}
+    for target, (signature, newest_s), listing in zip(targets, signatures, listings, strict=True):
+        place = str(target.folder)
+        seen = before.get(place)
+        if signature and newest_s < latest_s and (seen is None or seen.signature != signature):
             new[place] = SeenFolder(signature, json.dumps([listing.digests, listing.refused]))
     if new:
         keep_seen(new)
-    return found
 
 
 def signature_of(target: Target) -> tuple[str, float]:
@@ -145,24 +169,27 @@ class Shown:
     """What its page shows beyond that, as JSON; empty for a reference."""
 
 
-def judged(target: Target) -> tuple[KeptVerdict, Mapping[str, tuple[int, str]]]:
+def judged(target: Target) -> tuple[KeptVerdict, Listing]:
     """Check one target.
 
     Returns:
-        Its entry, rows included, or what refuses it; and the digests of what was read for that.
+        Its entry, rows included, or what refuses it; and the files that were read for that.
     """
     result = check(target)
     filed = result.filed
+    listing = list_target(target) if target.kind == "claim" else Listing(
+        dict(result.digests), list(result.unread)
+    )  # fmt: skip
     known = "" if filed is None else canonical_json([filed.created, dict(filed.marks)])
     if not result.clean:
         rules = sorted({item.rule for item in result.findings if item.severity == "error"})
-        return KeptVerdict("", "", known, ", ".join(rules)), result.digests
+        return KeptVerdict("", "", known, ", ".join(rules)), listing
     entry, details = entry_of(result)
     value = entry.model_dump(mode="json")
     for task, score in entry.scores.items():
         value["scores"][task]["bits"] = score.bits
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return KeptVerdict(text, details.model_dump_json(), known, ""), result.digests
+    return KeptVerdict(text, details.model_dump_json(), known, ""), listing
 
 
 def entry_of(item: Checked) -> tuple[Entry, EntryDetails]:
@@ -173,22 +200,37 @@ def entry_of(item: Checked) -> tuple[Entry, EntryDetails]:
     return run_entry(item.submission, item.findings), run_details(item.submission)
 
 
-def entries_of(targets: Sequence[Target]) -> tuple[list[Shown], list[str]]:
-    """Return the entries of all targets, and one sentence for each that is refused."""
-    listings = list_targets(targets)
-    keys = [key_of(*pair) for pair in zip(targets, listings, strict=True)]
+def _verdicts(targets: Sequence[Target]) -> tuple[dict[str, KeptVerdict], list[str]]:
+    """Return the verdict on each key, and the key of each target.
+
+    Where no verdict is kept at all, files are read once, for the check; else they are digested
+    first, since most verdicts are known by that.
+    """
+    signatures = [signature_of(target) for target in targets]
+    listings: list[Listing] = list_targets(targets, signatures) if any_kept() else []
+    keys = [key_of(*pair) for pair in zip(targets, listings, strict=True)] if listings else []
     known = kept(keys)
-    fresh = [index for index, key in enumerate(keys) if key not in known]
-    new = {}
+    fresh = [index for index in range(len(targets)) if not keys or keys[index] not in known]
     verdicts = each(judged, [targets[index] for index in fresh])
+    if not keys:
+        listings = [listing for _, listing in verdicts]
+        keys = [key_of(*pair) for pair in zip(targets, listings, strict=True)]
+    new = {}
     for index, (verdict, read) in zip(fresh, verdicts, strict=True):
         known[keys[index]] = verdict
         # A file that changed between listing and checking would be kept under the key of other
         # bytes.
-        if dict(read) == listings[index].digests:
+        if read == listings[index]:
             new[keys[index]] = verdict
     if new:
         keep(new, keys)
+    keep_listings(targets, signatures, listings)
+    return known, keys
+
+
+def entries_of(targets: Sequence[Target]) -> tuple[list[Shown], list[str]]:
+    """Return the entries of all targets, and one sentence for each that is refused."""
+    known, keys = _verdicts(targets)
     found, refused = [], []
     filed = [_filed(target, known[key]) for key, target in zip(keys, targets, strict=True)]
     twice = filed_twice(targets, filed)

@@ -46,8 +46,9 @@ def prompt_faults(prompt: Prompt) -> Iterator[Fault]:
                     "an argument of the chat template, as enable_thinking",
                 )
         return
-    if prompt.template_arguments:
-        yield "prompt.template_arguments with prompt.style text", "prompt.style chat"
+    for name in ("template_arguments", "system", "user"):
+        if getattr(prompt, name) != Prompt.model_fields[name].default:
+            yield f"prompt.{name} with prompt.style text", "prompt.style chat"
     count = prompt.template.count(prompt.response_marker) if prompt.response_marker else 0
     if count != 1:
         yield (

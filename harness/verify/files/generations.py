@@ -10,35 +10,23 @@ instead of repeating the prompt (here broken in two):
 from __future__ import annotations
 
 import json
-import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from operator import eq
 from typing import Any
 
-from harness.document.reading import MAX_VALUES, decode, refuse_too_many_values
+from harness.document.reading import decode, refuse_too_many_values
 from harness.errors import RecordError
+from harness.verify.files.plain_generations import MAX_LABELS, MAX_OUTPUT, parse_plain
 
 KEYS = ("index", "row", "target", "label", "output")
 SECOND_KEYS = ("index", "row", "target", "label", "loglikelihoods")
 """Of `<task>.loglikelihood.jsonl`: one number a label, in the protocol's order of labels."""
-MAX_LABELS = 10
-MAX_OUTPUT = 20_000
-"""Longest raw output in characters: 512 tokens are about 2,500."""
 
 
-_TEXT = r'"([^"\\\x00-\x1f]{0,80})"'
-_NUMBER = r"-(?:0|[1-9][0-9]*)\.[0-9]+(?:e-[0-9]+)?"
-_BEGIN = rf'^\{{"index": ([0-9]+), "row": {_TEXT}, "target": {_TEXT}, "label": {_TEXT}, '
-PLAIN_LINE = re.compile(_BEGIN + r'"output": (null|"(?:[^"\\\x00-\x1f]|\\.)*")\}$', re.MULTILINE)
-"""A line as `generation_lines` writes it, of names in which nothing is escaped. No repetition has
-two ways to match a character, so that it takes linear time."""
-PLAIN_SECOND = re.compile(
-    _BEGIN + rf'"loglikelihoods": \[({_NUMBER}(?:, {_NUMBER}){{0,{MAX_LABELS - 1}}})\]\}}$',
-    re.MULTILINE,
-)
-"""The same of the second measure; a number with more digits than it needs is found afterwards."""
+BITS = bytes.maketrans(b"\0\1", b"01")
 
 
 @dataclass(frozen=True)
@@ -58,9 +46,14 @@ class Generations:
     """What each row asked, where the file is a run directory's; no submission holds any."""
 
     @cached_property
+    def counts(self) -> Counter[tuple[str, str, str | None]]:
+        """How often each (target, label, output) occurs: most rows are answered in few words."""
+        return Counter(zip(self.targets, self.labels, self.outputs, strict=True))
+
+    @cached_property
     def bits(self) -> str:
         """`1` for each row whose label is its target, else `0`."""
-        return "".join(map("01".__getitem__, map(eq, self.labels, self.targets)))
+        return bytes(map(eq, self.labels, self.targets)).translate(BITS).decode()
 
 
 def parse_generations(data: bytes, name: str) -> Generations:
@@ -71,9 +64,9 @@ def parse_generations(data: bytes, name: str) -> Generations:
     """
     text = decode(data, name)
     second = name.endswith(".loglikelihood.jsonl")
-    plain = _parse_plain(text, second)
+    plain = parse_plain(text, name, second)
     if plain is not None:
-        return plain
+        return Generations(*plain)
     lines = text.split("\n")
     if lines.pop() or not lines:
         raise RecordError(f"{name}: expected one line a row, each ended by a newline")
@@ -99,45 +92,6 @@ def parse_generations(data: bytes, name: str) -> Generations:
             rows, targets, labels, (None,) * len(rows), tuple(tuple(item) for item in last)
         )
     return Generations(rows, targets, labels, last)
-
-
-def _parse_plain(text: str, second: bool) -> Generations | None:
-    """Return what most files hold, column by column; None for one that must be read line by line.
-
-    Strings of JSON without an escape are their own text, so that no line need be parsed.
-    """
-    found = (PLAIN_SECOND if second else PLAIN_LINE).findall(text)
-    if not found or len(found) != text.count("\n") or not text.endswith("}\n"):
-        return None
-    indexes, rows, targets, labels, last = zip(*found, strict=True)
-    if list(indexes) != list(map(str, range(len(indexes)))):
-        return None
-    if not second:
-        known = {item: _plain_output(item) for item in set(last)}
-        if any(fault for _, fault in known.values()):
-            return None
-        return Generations(rows, targets, labels, tuple([known[item][0] for item in last]))
-    # One call for all numbers and one back: equal texts rule out more digits than are needed.
-    joined = "[[" + "], [".join(last) + "]]"
-    if joined.count(",") > MAX_VALUES:
-        return None
-    values = json.loads(joined)
-    if json.dumps(values) != joined or min(map(min, values)) <= -1e6:
-        return None
-    return Generations(rows, targets, labels, (None,) * len(rows), tuple(map(tuple, values)))
-
-
-def _plain_output(text: str) -> tuple[str | None, bool]:
-    """Return an output from its JSON, and whether it is not written in its one form."""
-    if text == "null":
-        return None, False
-    if "\\" not in text:
-        return text[1:-1], len(text) > MAX_OUTPUT + 2
-    try:
-        value: str = json.loads(text)
-    except ValueError:
-        return None, True
-    return value, len(value) > MAX_OUTPUT or json.dumps(value, ensure_ascii=False) != text
 
 
 def _first_odd_line(lines: list[str]) -> str:

@@ -11,8 +11,8 @@ from operator import eq
 
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.record.score import Score
-from harness.scoring.rescore import invalid_rate
 from harness.verify.files.generations import Generations
+from harness.verify.official import constants_of
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.evaluation.scores import expected_rows, place_of
 from harness.verify.submission import Submission
@@ -103,16 +103,26 @@ def labels(submission: Submission) -> Iterator[Breach]:
 
 
 def _read_again(submission: Submission, name: str, generations: Generations) -> Iterator[Breach]:
-    """Check answers of generated text against the text."""
+    """Check answers of generated text against the text; each text and answer once."""
     if not submission.protocol.rederivable:
         return
-    known = submission.protocol.answers(task_of(name))
-    pairs = zip(submission.readings[name], generations.labels, strict=True)
-    for index, (reading, label) in enumerate(pairs):
-        if reading is None:
+    known, readings = submission.protocol.answers(task_of(name)), submission.readings[name]
+    wrong = {
+        (target, label, output)
+        for target, label, output in generations.counts
+        if output is None
+        or (label != readings[target, output].answer and (known is None or label in known))
+    }
+    if not wrong:
+        return
+    columns = zip(generations.targets, generations.labels, generations.outputs, strict=True)
+    for index, (target, label, output) in enumerate(columns):
+        if (target, label, output) not in wrong:
+            continue
+        if output is None:
             yield f"{name} row {index}: output", "null", "the raw text that the label is of"
-        elif label != reading.answer and (known is None or label in known):
-            yield f"{name} row {index}: label", label, reading.answer
+        else:
+            yield f"{name} row {index}: label", label, readings[target, output].answer
 
 
 def _most_likely(
@@ -172,9 +182,13 @@ def recount(submission: Submission) -> Iterator[Breach]:
 
 def _invalid_rate(submission: Submission, name: str, generations: Generations) -> float | None:
     """Return the share of outputs that hold no answer; None when a raw output is missing."""
-    if None in generations.outputs:
-        return None
-    return invalid_rate([item for item in submission.readings[name] if item is not None])
+    readings, invalid = submission.readings[name], 0
+    for (target, _, output), count in generations.counts.items():
+        valid = None if output is None else readings[target, output].valid
+        if valid is None:
+            return None
+        invalid += count * (not valid)
+    return invalid / len(generations.rows)
 
 
 def _same(a: float | None, b: float | None) -> bool:
@@ -190,7 +204,7 @@ def references(submission: Submission) -> Iterator[Breach]:
         generations = submission.generations.get(source(score))
         if generations is None:
             continue
-        expected = submission.protocol.constants(score.task, generations.targets)
+        expected = constants_of(submission.protocol.constants, score.task, generations.targets)
         for name, value in expected.items():
             if not _same(score.references.get(name), value):
                 yield f"scores: {task}.references.{name}", score.references.get(name), value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
@@ -25,6 +26,9 @@ MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 """Names that are shown; a stranger's may be longer."""
 GIT_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 DTYPES = ("float32", "bfloat16", "float16")
+CPU_DOUBTS = ("deterministic algorithms", "threads instead")
+"""What is said of a CPU that may not repeat itself. Source: `harness.training.determinism.doubts`.
+"""
 MAX_ACTORS = 1_024
 MAX_ATTEMPTS = 1_000
 """Far beyond any `--retries` in earnest."""
@@ -43,13 +47,21 @@ def versions(submission: Submission) -> Iterator[Breach]:
     named = {**environment.packages, "python": environment.python}
     named |= {f"plugin {item.name}": item.version for item in submission.record.plugins}
     for name, text in named.items():
-        try:
-            version = Version(text)
-        except InvalidVersion:
+        version = version_of(text)
+        if version is None:
             yield f"environment: {name}", text, "a version, such as 1.41.0"
             continue
         if name == "python" and version < OLDEST_PYTHON:
             yield "environment.python", text, f"{OLDEST_PYTHON} or newer: what the harness runs on"
+
+
+@lru_cache(maxsize=1_024)
+def version_of(text: str) -> Version | None:
+    """Return a version, or None of a text that is none."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
 
 
 def device(submission: Submission) -> Iterator[Breach]:
@@ -64,8 +76,9 @@ def device(submission: Submission) -> Iterator[Breach]:
     plain = found.kind == "cpu" or spec.model.dtype == "float32"
     if found.dtype not in (("float32",) if plain else DTYPES):
         yield "environment.device.dtype", found.dtype, "float32" if plain else ", ".join(DTYPES)
-    if not found.deterministic and not found.note:
-        yield "environment.device.note", "nothing", "why the device is not deterministic"
+    why = found.note if found.kind != "cpu" or any(map(found.note.count, CPU_DOUBTS)) else ""
+    if not found.deterministic and not why:
+        yield "environment.device.note", found.note, "why the device is not deterministic"
     if not found.name.strip():
         yield "environment.device.name", found.name, "the device's name"
 

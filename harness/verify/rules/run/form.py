@@ -60,7 +60,7 @@ def canonical(submission: Submission) -> Iterator[Breach]:
     record = submission.record
     forms = RECORD_FORMS.get(record.schema_version, ())
     # Equal texts are equal in every value and type; only where they are not is it asked where.
-    if same_text(submission.raw, record.to_json(), forms):
+    if same_text(submission.canonical, record.to_json(), forms):
         return
     for place, found, expected in inexact(dict(submission.raw), record.to_json(), forms):
         yield place, _typed(found), _typed(expected)
@@ -94,14 +94,11 @@ def identifiers(submission: Submission) -> Iterator[Breach]:
 
 def _surely_plain(submission: Submission) -> bool:
     """Whether every text is plain, asked at once; where one is not, its place is looked for."""
-    raw = submission.raw
-    spec = {**raw["spec"], "train": {**raw["spec"]["train"], "prompt": None, "data": None}}
-    environment = {**raw["environment"], "platform": None, "device": None}
-    data = [{**item, "notes": None} for item in raw["data"]]
-    changes = {"spec": spec, "environment": environment, "data": data, "ineligible_because": None}
-    rest = canonical_json({**raw, **changes})
+    raw, text = submission.raw, submission.canonical
+    train = raw["spec"]["train"]
+    free = canonical_json([train["prompt"], train.get("data")])
     # Whatever is no printable ASCII is written as an escape, but for one character.
-    if not rest.isascii() or "\\" in rest or "\x7f" in rest:
+    if not text.isascii() or text.count("\\") != free.count("\\") or "\x7f" in text:
         return False
     lines = [raw["environment"]["platform"], *raw["ineligible_because"]]
     lines += [raw["environment"]["device"][name] for name in ("name", "note")]

@@ -11,6 +11,9 @@ from harness.record.machine import energy_of
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
+DRAWN = re.compile(r"[0-9a-f]{6}")
+"""End of a run's name."""
+
 UTC_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|\+00:00)", re.ASCII)
 
 CLOCK_SKEW = timedelta(days=1)
@@ -47,7 +50,8 @@ def run_id(submission: Submission) -> Iterator[Breach]:
     if moment is None:
         return  # `created` says so.
     expected = f"{moment:%Y%m%dT%H%M%SZ}-{record.spec_digest[:8]}-"
-    if not re.fullmatch(re.escape(expected) + "[0-9a-f]{6}", record.run_id):
+    end = record.run_id.removeprefix(expected)
+    if end == record.run_id or not DRAWN.fullmatch(end):
         yield "run_id", record.run_id, f"{expected} and 6 hex digits: of `created` and spec_digest"
 
 

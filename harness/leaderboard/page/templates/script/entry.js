@@ -37,11 +37,15 @@ function curve(points) {
     svg("text", { x: left, y: h - 8 }, `round ${first[0]}`), svg("text", { x: w - 14, y: h - 8, "text-anchor": "end" }, `round ${last[0]}`));
 }
 
+// A level above others says nothing of them: a round may be replayed of a run that nobody evaluated again. Only a
+// recount is part of every check, and a whole repetition holds all that is below it.
 function ladder(entry, found) {
+  const whole = found.rungs.some((item) => item.level === index.levels.at(-1));
   return el("ol", { class: "ladder" }, index.levels.map((level, step) => {
     const rung = found.rungs.find((item) => item.level === level);
     const small = rung ? el("small", {}, `${rung.date.slice(0, 10)} · ${rung.command}`) : null;
-    return el("li", step <= entry.level ? { class: "on" } : {}, level, small);
+    const earned = rung || whole || step <= Math.min(entry.level, 1);
+    return el("li", earned ? { class: "on" } : {}, level, small);
   }));
 }
 
@@ -128,6 +132,8 @@ function entryView(entry, found) {
     heading("Scores"), scoreTable(found), comparePicker(entry),
     entry.kind === "run" ? [heading("Verified"), ladder(entry, found)] : null,
     found.findings.length ? [heading("Findings"), el("ul", { class: "findings" }, found.findings.map((item) => el("li", { class: item.severity }, item.text)))] : null,
+    found.stated.length ? [heading("Taken as stated"), el("p", { class: "hint" }, "Nothing in the files confirms these; the levels above say what was repeated."),
+      el("ul", { class: "findings" }, found.stated.map((text) => el("li", {}, text)))] : null,
     loss ? [heading("Training loss"), loss] : null,
     texts.length ? [heading("What clients are trained on"), texts.map(([name, text]) => el("details", { open: text.length < 400 ? "" : null },
       el("summary", {}, name), el("pre", { class: "text", tabindex: "0" }, text)))] : null,
