@@ -15,7 +15,7 @@ from harness.submissions.check import verify
 from harness.verify.independent.known_recipes import known_recipe, values_of
 from harness.verify.report import Report
 
-ENTRY = Path(__file__).resolve().parents[2] / "submissions/finance/smollm2-135m-dora-r2"
+ENTRY = Path(__file__).resolve().parents[3] / "submissions/finance/smollm2-135m-dora-r2"
 HERE = "submissions/finance/entry"
 
 
