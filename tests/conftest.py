@@ -34,6 +34,7 @@ HEAVY = [
     "training",
     "evaluation",
     "frontier",
+    "publishing/test_gguf_file.py",
     "federation",
     "reproduce",
     "sources",

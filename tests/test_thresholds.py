@@ -292,6 +292,8 @@ FREE = {
     ),
     "machine SAMPLE_S": "how often counters are read: one that comes round is caught far before",
     "record JOULES_PER_KWH": UNIT,
+    "publishing STEP_TOKENS": SPEED,
+    "cli SHOWN": "lines that are printed; same_labels.json has them all",
     "boards ENDING_S": WAITING, "boards BUILD_S": WAITING, "boards SEARCH_S": WAITING,
     "boards LOOK_EVERY_S": WAITING, "boards WORTH_PRECOMPILING": SPEED,
     "boards OWN_USERS": "any user that nobody is", "boards NOBODY": LINUX,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,15 @@ class Publication:
         return done
 
 
-def publication(run_dir: Path, repository: str) -> Publication:
+def publication(
+    run_dir: Path, repository: str, forms: Mapping[str, Path | bytes] | None = None
+) -> Publication:
     """Return what of a verified run is published.
 
     Args:
         run_dir: a run directory.
         repository: `owner/name` on the hub.
+        forms: other forms of the model, by their names in the repository.
 
     Raises:
         UsageError: no finished run there, or a name that no repository has.
@@ -112,6 +116,7 @@ def publication(run_dir: Path, repository: str) -> Publication:
         files[record_path(record, repository)] = evaluation_record(
             record, challenge, repository, command
         )
+    files |= forms or {}
     return Publication(run_dir, repository, record, files, exercise[0] if exercise else "")
 
 

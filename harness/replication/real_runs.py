@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.errors import FederationError
 from harness.record.result import ResultRecord
 from harness.replication.replication import Replication
-from harness.side_by_side.sweep import SEED, Start, Sweep, cells_of, harness_run, run_sweep
+from harness.side_by_side.cell_processes import harness_run
+from harness.side_by_side.sweep import SEED, Start, Sweep, cells_of, run_sweep
 
 
 def sweep_of(replication: Replication) -> Sweep:

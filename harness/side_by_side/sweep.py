@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -161,32 +160,20 @@ Start = Callable[[Sequence[str]], tuple[int, str]]
 """(arguments of the command `harness`) -> (exit code, the last line that it said)"""
 
 
-def harness_run(arguments: Sequence[str]) -> tuple[int, str]:
-    """Run the command `harness` in a process of its own; return its exit code and last line."""
-    command = [sys.executable, "-I", "-m", "harness", *arguments]
-    done = subprocess.run(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error: ")]
-    return done.returncode, (errors or lines or [""])[-1]
-
-
 def run_sweep(
     cells: Sequence[Cell],
     out: Path,
     *,
     jobs: int = 1,
     mirror: Path | None = None,
-    start: Start = harness_run,
+    start: Start,
+    stop: Callable[[], None] = lambda: None,
     said: Callable[[str], None] = lambda text: None,
 ) -> list[CellResult]:
     """Run every cell that has no result yet; a cell that fails leaves the others to run.
+
+    Interrupted, it begins no cell more, has those that run stop where they can go on, and waits
+    for them.
 
     Args:
         cells: of the sweep.
@@ -194,24 +181,38 @@ def run_sweep(
         jobs: cells at once; each takes the memory of a whole run.
         mirror: local copy of hub files.
         start: runs the command `harness`.
+        stop: has what `start` runs stop.
         said: told each cell as it ends.
     """
 
+    stopping = threading.Event()
+
     def one(cell: Cell) -> CellResult:
+        if stopping.is_set():
+            return CellResult(cell, None, "not begun")
         folder = out / cell.name
         code, line = 0, ""
         if not (folder / RESULT).is_file():
             more = [] if mirror is None else ["--mirror", str(mirror)]
             begun = (folder / SPEC).is_file()
             named = ["--resume", str(folder)] if begun else [*cell.arguments, "--out", str(folder)]
-            code, line = start(["run", *named, *more])
+            try:
+                code, line = start(["run", *named, *more])
+            except BaseException:
+                stopping.set()
+                raise
         result = _result(cell, folder, code, line)
         state = "done" if result.record is not None else f"failed: {result.problem}"
         said(f"{cell.name}: {state}")
         return result
 
     with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(one, cells))
+        try:
+            return list(pool.map(one, cells))
+        except BaseException:  # the pool still waits for the cells that have begun
+            stopping.set()
+            stop()
+            raise
 
 
 def _result(cell: Cell, folder: Path, code: int, line: str) -> CellResult:

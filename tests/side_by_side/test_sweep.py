@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import stdev
@@ -13,14 +16,16 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.document import pretty_json
+from harness.document.units import GIB
 from harness.errors import UsageError
+from harness.machine.machine import Machine
+from harness.side_by_side.cell_processes import CellProcesses, at_once
 from harness.side_by_side.sweep import (
     MAX_CELLS,
     Cell,
     CellResult,
     cells_of,
     groups_of,
-    harness_run,
     read_sweep,
     run_sweep,
 )
@@ -145,10 +150,70 @@ def test_a_sweep_has_1000_cells_at_most(count: int, refused: bool, tmp_path: Pat
 
 
 def test_a_cell_that_cannot_start_is_its_last_line_and_the_exit_code(tmp_path: Path) -> None:
-    code, line = harness_run(["run", "--plugin", "nothing"])
+    with CellProcesses() as runs:
+        code, line = runs(["run", "--plugin", "nothing"])
     assert code in (3, 4)
     assert line.startswith("error: ")
     path = write(tmp_path, 'recipe = "nothing"\n[grid]\nseed = [1]\n')
     done = CliRunner().invoke(cli, ["sweep", str(path), "--out", str(tmp_path / "out"), "--json"])
     assert "1 of 1 cells have no result" in str(done.exception)
     assert json.loads(done.stdout)[0]["missing"] == 1
+
+
+class Interrupted:
+    """Stands for a sweep's processes: Ctrl-C comes while the second cell runs."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.stopped = False
+
+    def __call__(self, arguments: Sequence[str]) -> tuple[int, str]:
+        self.started.append(arguments[-1])
+        if len(self.started) == 2:
+            raise KeyboardInterrupt
+        return 130, "interrupted"
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def test_an_interrupted_sweep_begins_no_cell_more(tmp_path: Path) -> None:
+    runs = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(cells(tmp_path), tmp_path / "out", start=runs, stop=runs.stop)
+    assert runs.stopped
+    assert len(runs.started) == 2
+
+
+@pytest.mark.parametrize(
+    ("memory_gib", "wanted", "expected"), [(30, 4, 4), (29, 4, 3), (30, 2, 2), (1, 4, 1)]
+)
+def test_as_many_cells_run_at_once_as_fit(memory_gib: int, wanted: int, expected: int) -> None:
+    """Of the memory six tenths may be filled: four runs of 4.5 GiB need 30 GiB."""
+    machine = Machine(2, memory_gib * GIB, 128, "a card", 100 * GIB)
+    estimates = [{"device": "cpu", "memory_bytes": size * GIB} for size in (4, 4.5)]
+    assert at_once(wanted, estimates, machine) == expected
+    on_card = [{"device": "cuda", "memory_bytes": 40 * GIB}]  # 60 of 100 GiB may be filled
+    assert at_once(4, on_card, machine) == 1
+
+
+def test_a_killed_sweep_takes_its_runs_with_it(tmp_path: Path) -> None:
+    """Else a run that goes on holds its directory, and the sweep that goes on finds it in use."""
+    psutil = pytest.importorskip("psutil")
+    program = (
+        "import sys; from harness.side_by_side import cell_processes as m\n"
+        "m.COMMAND = (sys.executable, '-c', 'import os,sys,time;"
+        'open(sys.argv[1], "w").write(str(os.getpid())); time.sleep(60)\')\n'
+        "with m.CellProcesses() as runs: runs([sys.argv[1]])"
+    )
+    place = tmp_path / "pid"
+    process = subprocess.Popen([sys.executable, "-c", program, str(place)])
+    for _ in range(600):
+        if place.is_file() and place.read_text():
+            break
+        time.sleep(0.1)
+    child = psutil.Process(int(place.read_text()))
+    process.kill()
+    process.wait()
+    gone = psutil.wait_procs([child], timeout=60)[0]
+    assert gone or child.status() == psutil.STATUS_ZOMBIE

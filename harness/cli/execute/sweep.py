@@ -11,6 +11,7 @@ from harness.cli.options import FOLDER, mirror_option
 from harness.document import pretty_json
 from harness.document.units import MIB
 from harness.errors import FederationError
+from harness.processes.signals import answering_signals, interrupt
 from harness.progress import format_duration, say
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Cells at once; each takes the memory of a whole run.",
+    help="Cells at once, at most; fewer where memory does not allow them.",
 )
 @mirror_option
 @click.option("--dry-run", is_flag=True, help="List the cells and start nothing.")
@@ -35,11 +36,13 @@ def command(
 ) -> None:  # fmt: skip
     """Run every cell of the sweep in FILE.toml, and print mean and spread over the seeds.
 
-    A sweep that was stopped goes on with the same command. Cells that fail are listed, and the exit
-    code is 6.
+    A sweep that was stopped or killed goes on with the same command. Cells that fail are listed,
+    and the exit code is 6.
 
     Example: harness sweep strategies.toml --jobs 2
     """
+    from harness.machine.machine import this_machine
+    from harness.side_by_side.cell_processes import CellProcesses, at_once, forecasts
     from harness.side_by_side.sweep import cells_of, groups_of, read_sweep, run_sweep
 
     cells = cells_of(read_sweep(file), file.parent)
@@ -48,7 +51,13 @@ def command(
         for cell in cells:
             click.echo(f"{folder / cell.name}: harness run {' '.join(cell.arguments)}")
         return
-    results = run_sweep(cells, folder, jobs=jobs, mirror=mirror, said=say)
+    if jobs > 1 and (fitting := at_once(jobs, forecasts(cells), this_machine())) < jobs:
+        say(f"{fitting} of {jobs} cells at once: more do not fit into memory by forecast")
+        jobs = fitting
+    with answering_signals(interrupt), CellProcesses() as runs:
+        results = run_sweep(
+            cells, folder, jobs=jobs, mirror=mirror, start=runs, stop=runs.stop, said=say
+        )
     groups = groups_of(results)
     if as_json:
         click.echo(pretty_json([as_value(group) for group in groups]), nl=False)
