@@ -25,8 +25,8 @@ class Flip(Document):
     """The record's label."""
     found: str
     margin: float | None
-    """By how many nats the other form prefers its first token to the next likely one: a small one
-    says that rounding decided. None: not asked."""
+    """By how many nats the other form prefers a token of its answer to the next likely one, at the
+    token where it is least sure: a small one says that rounding decided. None: not asked."""
     off_a_pad: bool
     """Whether the official protocol reads the first token of this row off a pad, which no other
     program does."""
@@ -56,7 +56,7 @@ class Asked(NamedTuple):
 
 
 Answers = Callable[[Sequence[Asked]], Iterator[tuple[int, str, float | None]]]
-"""Rows -> (place in the rows, text of prompt and answer, margin of the first token) of each."""
+"""Rows -> (place in the rows, text of prompt and answer, least margin of its tokens) of each."""
 
 
 def asked_rows(run: EvaluatedRun, tokenizer: Any, count: int) -> list[Asked]:
@@ -219,8 +219,8 @@ def gguf_answers(run: EvaluatedRun, file: Path, tokenizer: Any, threads: int) ->
                 )
                 [choice] = said["choices"]
                 tokens = (choice.get("logprobs") or {}).get("content") or []
-                if not new and tokens:
-                    margin = _margin(tokens[0])
+                told = [found for token in tokens if (found := _margin(token)) is not None]
+                margin = min([*told, *([] if margin is None else [margin])], default=None)
                 new += [token["id"] for token in tokens]
                 if choice["finish_reason"] != "length" or len(tokens) < wanted:
                     break
