@@ -30,6 +30,7 @@ ELSEWHERE = {
     r"harness run --plugin smollm2-dora/135m": "pipeline/test_run.py",
     r"harness run .*--superlink \S+.*": "federation/simulation/test_simulation.py",
     r"harness run --resume \S+": "pipeline/test_run.py",
+    r"harness up .*": "federation/deployment/test_deployment.py",
     r"harness verify \S+": "submissions/test_submit.py",
     r"harness submit \S+ --name \S+": "submissions/test_submit.py",
     r"harness submit \S+ --name \S+ --author .*": "submissions/test_about.py",

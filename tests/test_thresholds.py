@@ -26,6 +26,12 @@ CODECS = "tests/codec/test_codec_choice.py::"
 HELD = {
     "machine MOST_WATTS": "tests/machine/energy/test_energy.py"
         "::test_a_count_that_may_have_come_round_twice_is_an_estimate",
+    "federation KEPT_IN_MEMORY":
+        "tests/federation/serverapp/test_reply_memory.py"
+        "::test_one_reply_stays_in_memory_and_the_others_wait_in_files",
+    "federation LARGEST_FILE_BYTES":
+        "tests/federation/superlink/test_sent_lines.py"
+        "::test_a_file_that_no_disk_holds_is_refused",
     "frontier FEWEST_ROWS": "tests/frontier/test_frontier.py::test_too_few_rows_choose_no_round",
     "boards MOST_SUPERNODES":
         "tests/boards/test_open_division.py::test_a_run_has_2_to_10_000_supernodes",
@@ -190,7 +196,7 @@ HELD = {
     "planning EXAMPLE_TOKENS": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
     "planning PROCESS_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
     "planning MEMORY_SHARE": f"{PLANS}test_processes_fill_six_tenths_of_the_memory",
-    "planning GPU_SHARE_UNIT":
+    "machine GPU_SHARE_UNIT":
         "tests/planning/test_client_processes.py::test_a_part_of_a_gpu_is_whole_ten_thousandths",
     "planning SMOKE_THREADS": f"{PLANS}test_a_smoke_run_takes_four_threads_or_what_there_is",
     "planning GPU_PARAMETERS": f"{PLANS}test_a_model_of_a_thousand_million_weights_wants_a_gpu",
@@ -257,6 +263,7 @@ HELD = {
 }  # fmt: skip
 """Room and constant -> the test that fails when its value is another."""
 
+HOW_MANY = "how many at a time: memory and time, and no result"
 WAITING = "waiting time: no result depends on it"
 SPEED = "how work is cut up: no text and no score depends on it, as the decoder's tests hold"
 DRAWING = "where a drawing puts things"
@@ -333,6 +340,17 @@ FREE = {
     "submissions GIT_LIMIT_S": WAITING,
     "evaluation SYNC_INTERVAL_S": WAITING, "federation STOP_POLL_S": WAITING,
     "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,
+    "federation NODE_PAUSE_S": WAITING,
+    "federation AGAIN_PAUSE_S": WAITING, "federation AWAY_LIMIT_S": WAITING,
+    "federation AWAY_PAUSE_S": WAITING, "federation BACK_LIMIT_S": WAITING,
+    "federation COMMAND_LIMIT_S": WAITING, "federation END_LIMIT_S": WAITING,
+    "federation LOOK_S": WAITING, "federation PART_PAUSE_S": WAITING,
+    "federation POLL_S": WAITING, "federation REMOTE_POLL_S": WAITING,
+    "federation START_LIMIT_S": WAITING, "federation ASKED_AT_ONCE": HOW_MANY,
+    "federation CHECKED_AT_ONCE": HOW_MANY, "federation PULLED_AT_ONCE": HOW_MANY,
+    "federation PART_BYTES": HOW_MANY, "machine CORES_PER_CARD": "of a forecast's machine only",
+    "federation SECRET_BYTES": "any length is a secret that nobody guesses",
+    "federation VALID_DAYS": "how long nobody need renew a certificate",
     "federation REPLY_POLL_S": WAITING, "library_internals RAY_POLL_S": WAITING,
     "federation RAY_START_LIMIT_S": WAITING, "federation CLIENT_START_LIMIT_S": WAITING,
     "processes WATCH_S": WAITING, "processes PATIENCE_S": WAITING,

@@ -31,6 +31,7 @@ SUMMARIES = {
     "import": "Read an existing FlowerTune project as a claimed record.",
     "leaderboard": "Generate the tables and pages from the submissions.",
     "model": "Print the ModelSpec of a model, from its config.json.",
+    "node": "Train for the SuperNodes of this machine, and keep models between messages.",
     "new-plugin": "Write a small plugin to start from.",
     "plan": "Resolve, check the rules and forecast; nothing heavy, no network.",
     "plugins": "List the installed plugins and what they contribute.",
@@ -43,6 +44,7 @@ SUMMARIES = {
     "runs": "List the runs in a folder and how far each has come.",
     "submit": "Write a run directory as a submission folder.",
     "sweep": "Run one recipe over a grid of settings and seeds.",
+    "up": "Start a SuperLink and SuperNodes, or write the files that do.",
     "verify": "Check results and submissions from their files alone.",
 }
 """Name -> one line of help, so that `harness --help` imports no sub-command."""

@@ -25,6 +25,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "leaderboard": ("harness leaderboard --check", "submitting.md"),
     "model": ("harness model Qwen/Qwen3-0.6B", "writing-a-plugin.md"),
     "new-plugin": ("harness new-plugin my-entry", "writing-a-plugin.md"),
+    "node": ("harness node --secret keys/superexec.secret 127.0.0.1:9711", "deploying.md"),
     "plan": ("harness plan --plugin smollm2-dora/135m --set r=16", "rules.md"),
     "plugins": ("harness plugins standard", "components.md"),
     "publish": ("harness publish runs/mine --repository me/adapter --dry-run", "publishing.md"),
@@ -35,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "runs": ("harness runs", "tutorial.md"),
     "submit": ("harness submit runs/mine --name my-entry", "submitting.md"),
     "sweep": ("harness sweep strategies.toml --jobs 2", "tutorial.md"),
+    "up": ("harness up --supernodes 10", "deploying.md"),
     "verify": ("harness verify submissions", "submitting.md"),
 }
 """Sub-command -> an example, and the page of `docs/` where to read on."""

@@ -5,6 +5,7 @@ The module is light, so that 50 nodes can say their partition before anything he
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from harness.errors import HarnessError
+from harness.federation.clientapp.node_assets import MIRROR, clients_folder, job_here
 from harness.federation.clientapp.watchdog import time_limit
 from harness.federation.wire.names import (
     ARRAYS_RECORD,
@@ -52,8 +55,17 @@ Answer = tuple[RecordDict, dict[str, str | float]]
 
 @app.query()  # type: ignore[untyped-decorator]  # Flower is untyped to mypy here
 def roster(message: Message, context: Context) -> Message:
-    """Say which partition this node holds."""
+    """Say which partition this node holds, after the checks that the message asks for."""
     end_at_once_on_sigterm()
+    header = message.content.config_records.get(HARNESS_RECORD)
+    partition = int(context.node_config["partition-id"])
+    try:
+        if header is not None:
+            job_here(str(header["job"]), str(header["job-sha256"]), _mirror(context))
+    except HarnessError as error:
+        refusal = type(error)(f"supernode of partition {partition}: {error}")
+        reason = CarriedError.of(refusal).text()
+        return Message(Error(code=ERROR_RAISED, reason=reason), reply_to=message)
     return _reply(message, context, RecordDict(), {})
 
 
@@ -76,14 +88,16 @@ def _initial(message: Message, partition: int, worker: Worker) -> Answer:
 
 def _train(message: Message, partition: int, worker: Worker) -> Answer:
     header = message.content.config_records[HARNESS_RECORD]
+    named = str(header["clients-dir"])
     done = worker.train(
         to_tensors(message.content.array_records[ARRAYS_RECORD]),
         int(header["round"]),
         partition,
         dict(message.content.config_records.get(CONFIG_RECORD, {})),
         int(header["last-round"]),
-        Path(str(header["clients-dir"])),
+        Path(named) if named else clients_folder(worker.digest),
         bool(header["keep-steps"]),
+        None if named else int(header["keep-rounds"]),
     )
     update = done.update
     metrics = {
@@ -106,14 +120,20 @@ def _outgoing(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
     return _sent[0]
 
 
-def _worker_of(job_text: str, job_digest: str) -> Worker:
+def _worker_of(job_text: str, job_digest: str, mirror: Path | None) -> Worker:
     global _worker
     if _worker is None or _worker.digest != job_digest:
+        job = job_here(job_text, job_digest, mirror)
         from harness.federation.clientapp.worker import Worker
 
         _worker = None
-        _worker = Worker(job_text, job_digest)
+        _worker = Worker(job, job_digest)
     return _worker
+
+
+def _mirror(context: Context) -> Path | None:
+    named = str(context.node_config.get(MIRROR, ""))
+    return Path(named) if named else None
 
 
 def _answered(
@@ -123,9 +143,10 @@ def _answered(
     header = message.content.config_records[HARNESS_RECORD]
     partition = int(context.node_config["partition-id"])
     try:
-        logs = Path(str(header["logs-dir"]))
+        logs = Path(str(header["logs-dir"]) or tempfile.gettempdir())
         with time_limit(LOAD_LIMIT_S, logs, partition):
-            worker = _worker_of(str(header["job"]), str(header["job-sha256"]))
+            text, digest = str(header["job"]), str(header["job-sha256"])
+            worker = _worker_of(text, digest, _mirror(context))
         with time_limit(float(header["limit-s"]), logs, partition):
             content, notes = work(message, partition, worker)
             notes["device"] = worker.trainer.describe().canonical_json()

@@ -57,6 +57,7 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
 
     run_dir = run_dir.absolute()
     ours = options.superlink in (None, LOCAL)
+    _refuse_local_files(options, ours)
     if options.isolation == "required" and not ours:
         raise UsageError(
             f"--isolation required: the SuperLink {options.superlink!r} runs the server and its"
@@ -93,6 +94,23 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
         duration_s=0.0 if finished and rounds == before else time.monotonic() - begin,
         client=report.client,
     )
+
+
+def _refuse_local_files(options: Options, ours: bool) -> None:
+    """Refuse what needs files that stay on other machines.
+
+    Raises:
+        UsageError: it is asked for.
+    """
+    if ours:
+        return
+    if options.keep_steps:
+        raise UsageError(
+            f"--keep-steps: clients would keep them on the SuperNodes of {options.superlink!r};"
+            " run with --superlink local, or without"
+        )
+    if options.only is not None:
+        raise UsageError("a replay of one client runs on this machine; leave out --superlink")
 
 
 @contextmanager

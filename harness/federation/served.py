@@ -8,8 +8,9 @@ from pathlib import Path
 
 from harness.federation.options import FederationOutcome
 from harness.federation.order import FederationOrder, Report
+from harness.machine.card_layout import layout_of
 from harness.machine.machine import this_machine
-from harness.planning.client_processes import client_processes
+from harness.planning.client_processes import cards_of, client_processes
 from harness.record.file_names import LOGS
 
 
@@ -40,8 +41,12 @@ def _serve(order: FederationOrder) -> FederationOutcome:
     run = OpenRun(job)
     clients = run.context.clients_per_round
     parameters = sum(prod(shape) for shape in run.shapes.values())
-    actors = options.actors or client_processes(job.spec, clients, parameters, this_machine())
+    machine = this_machine()
+    actors = options.actors or client_processes(job.spec, clients, parameters, machine)
     actors = min(actors, clients)  # more would have nothing to do
+    cards = cards_of(job.spec, clients, parameters, machine)
+    if cards is not None and cards.processes != actors:
+        cards = layout_of(actors, max(1, len(machine.cards)))
     done = finished(run_dir, job, actors)
     if done is not None:
         return done
@@ -50,7 +55,7 @@ def _serve(order: FederationOrder) -> FederationOutcome:
     if options.superlink is not None:
         from harness.federation.superlink.superlink import federate_on_superlink
 
-        return federate_on_superlink(job, run_dir, options, actors, order.folder)
+        return federate_on_superlink(job, run_dir, options, actors, cards, order.folder)
     from harness.federation.serverapp.coordinator import Coordinator
     from harness.federation.serverapp.transport import Transport
     from harness.federation.simulation.simulation import simulate
@@ -58,4 +63,4 @@ def _serve(order: FederationOrder) -> FederationOutcome:
     def served(transport: Transport) -> FederationOutcome:
         return Coordinator(run, transport, run_dir, options).run()
 
-    return simulate(served, run, actors, run_dir / LOGS, order.folder)
+    return simulate(served, run, actors, cards, run_dir / LOGS, order.folder)

@@ -30,6 +30,8 @@ from harness.federation.superlink.handover import (
     Handover,
     ServerOutcome,
 )
+from harness.federation.superlink.remote_order import ORDER_FILE, RemoteOrder
+from harness.federation.superlink.remote_server import serve_remotely
 from harness.processes.carried_error import CarriedError
 from harness.record.file_names import LOGS, SPEC
 from harness.sources.assets import locate
@@ -47,6 +49,10 @@ def make_app(folder: Path) -> ServerApp:
         spec = read_document(RunSpec, folder / SPEC)
         challenge = read_document(Challenge, folder / "challenge.json")
         check_config(context.run_config, spec, challenge)
+        if (folder / ORDER_FILE).is_file():
+            order = read_document(RemoteOrder, folder / ORDER_FILE)
+            serve_remotely(grid, order, spec, challenge)
+            return
         handover, run_dir = find_handover(context.run_config, spec, challenge)
         logs = run_dir / LOGS
         logs.mkdir(parents=True, exist_ok=True)

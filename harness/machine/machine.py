@@ -23,26 +23,47 @@ class Machine:
     """Width of the vector units: 512 with AVX-512, 256 with AVX2, else 128."""
     gpu_name: str | None
     gpu_free_bytes: int
-    """Bytes of the GPU's memory that no process had taken when this was asked."""
+    """Bytes of the first GPU's memory that no process had taken when this was asked."""
+    gpus_free_bytes: tuple[int, ...] = ()
+    """The same of every GPU that this process may use, where there are several."""
+
+    @property
+    def cards(self) -> tuple[int, ...]:
+        """Free bytes of every GPU that this process may use."""
+        if self.gpu_name is None:
+            return ()
+        return self.gpus_free_bytes or (self.gpu_free_bytes,)
 
 
 DESCRIBED_GPU_BYTES = 16 * GIB
 """Free memory of the card that a forecast is for, where the machine has none and none is described:
 the smallest that the reference recipe is sized for."""
 
+CORES_PER_CARD = 8
+"""Cores that a machine with a described number of cards has at least: clouds sell no fewer."""
 
-def with_described_gpu(machine: Machine, free_bytes: int | None) -> Machine:
-    """Return a machine with a card that is described and not there, for a forecast.
+
+def with_described_gpu(machine: Machine, free_bytes: int | None, count: int | None) -> Machine:
+    """Return a machine with cards that are described and not there, for a forecast.
 
     Args:
-        machine: which may have a card of its own, or none.
-        free_bytes: the described card's free memory; None: the machine's own card, or one of
-            16 GiB where it has none.
+        machine: which may have cards of its own, or none.
+        free_bytes: a described card's free memory; None: the machine's own cards, or one of 16 GiB
+            where it has none.
+        count: how many such cards; None: one, or the machine's own.
     """
-    if free_bytes is None and machine.gpu_name is not None:
+    if free_bytes is None and count is None and machine.gpu_name is not None:
         return machine
-    size = DESCRIBED_GPU_BYTES if free_bytes is None else free_bytes
-    return replace(machine, gpu_name=f"a card of {size / GIB:g} GiB", gpu_free_bytes=size)
+    size = free_bytes or machine.gpu_free_bytes or DESCRIBED_GPU_BYTES
+    cards = count or 1
+    name = f"a card of {size / GIB:g} GiB" if cards == 1 else f"{cards} cards of {size / GIB:g} GiB"
+    return replace(
+        machine,
+        gpu_name=name,
+        gpu_free_bytes=size,
+        gpus_free_bytes=(size,) * cards,
+        cores=machine.cores if count is None else max(machine.cores, CORES_PER_CARD * count),
+    )
 
 
 def cores() -> int:
@@ -57,13 +78,14 @@ def this_machine() -> Machine:
 
     Nothing is kept from call to call: the GPU's free memory is that of the moment.
     """
-    name, free = _gpu()
+    name, free = _gpus()
     return Machine(
         cores=cores(),
         memory_bytes=_memory_bytes(),
         vector_bits=_vector_bits(),
         gpu_name=name,
-        gpu_free_bytes=free,
+        gpu_free_bytes=free[0] if free else 0,
+        gpus_free_bytes=free,
     )
 
 
@@ -83,9 +105,9 @@ def _vector_bits() -> int:
     return 256 if "avx2" in flags else 128
 
 
-def _gpu() -> tuple[str | None, int]:
-    """Name and free memory of the first GPU."""
-    none = (None, 0)
+def _gpus() -> tuple[str | None, tuple[int, ...]]:
+    """Name of the first GPU that this process may use, and free memory of each of them."""
+    none = (None, tuple[int, ...]())
     if shutil.which("nvidia-smi") is None:
         return none
     query = ["nvidia-smi", "--query-gpu=name,memory.free", "--format=csv,noheader,nounits"]
@@ -93,6 +115,28 @@ def _gpu() -> tuple[str | None, int]:
         done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return none
-    first = done.stdout.strip().splitlines()[:1] if done.returncode == 0 else []
-    name, _, free_mib = first[0].rpartition(", ") if first else ("", "", "")
-    return (name, int(free_mib) * MIB) if free_mib.isdigit() else none
+    lines = done.stdout.strip().splitlines() if done.returncode == 0 else []
+    listed = [line.rpartition(", ") for line in lines]
+    found = [(name, int(free) * MIB) for name, _, free in _visible(listed) if free.isdigit()]
+    return (found[0][0], tuple(free for _, free in found)) if found else none
+
+
+def _visible(cards: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Return the cards that CUDA_VISIBLE_DEVICES names by number, in its order; all without it.
+
+    As CUDA reads it: the first number that is none of a card ends the list. Names of another form
+    (a UUID) are as many cards, the first ones.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return cards
+    words = [word.strip() for word in named.split(",") if word.strip()]
+    found = []
+    for word, other in zip(words, cards, strict=False):
+        if not word.lstrip("-").isdigit():
+            found.append(other)
+        elif 0 <= int(word) < len(cards):
+            found.append(cards[int(word)])
+        else:
+            break
+    return found

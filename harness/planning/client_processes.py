@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.document.units import MIB
+from harness.machine.card_layout import CardLayout, card_layout
 from harness.machine.machine import Machine
 from harness.recipe import TrainSpec
 from harness.spec import RunSpec
@@ -18,9 +19,6 @@ context takes on its card."""
 
 MEMORY_SHARE = 0.6
 """Share of the memory that client processes may fill by forecast."""
-
-GPU_SHARE_UNIT = 10_000
-"""Ray counts parts of a GPU in ten-thousandths, rounded. Source: Ray, "Fractional resources"."""
 
 
 def example_tokens(train: TrainSpec) -> int:
@@ -58,8 +56,8 @@ def client_processes(spec: RunSpec, clients: int, adapter_parameters: int, machi
     """Return how many client processes this machine carries, at least one.
 
     As many as sampled clients, as cores for their threads, and as fit by forecast in `MEMORY_SHARE`
-    of the memory: the machine's, or what is free on the GPU. A smoke run has one: it promises to
-    take 4 GiB in all.
+    of the memory: the machine's, or what is free on each of its cards. A smoke run has one: it
+    promises to take 4 GiB in all.
 
     Args:
         spec: the run.
@@ -67,17 +65,31 @@ def client_processes(spec: RunSpec, clients: int, adapter_parameters: int, machi
         adapter_parameters: trained values.
         machine: this machine.
     """
+    layout = cards_of(spec, clients, adapter_parameters, machine)
+    if layout is not None:
+        return layout.processes
     if spec.smoke:
         return 1
-    cuda = spec.compute.device == "cuda"
-    room = MEMORY_SHARE * (machine.gpu_free_bytes if cuda else machine.memory_bytes)
-    fitting = int(room // client_memory_bytes(spec, adapter_parameters))
+    fitting = int(
+        MEMORY_SHARE * machine.memory_bytes // client_memory_bytes(spec, adapter_parameters)
+    )
     return max(1, min(clients, machine.cores // spec.compute.threads, fitting))
 
 
-def gpu_share(processes: int) -> float:
-    """Return the part of one GPU that each of some processes asks Ray for.
+def cards_of(
+    spec: RunSpec, clients: int, adapter_parameters: int, machine: Machine
+) -> CardLayout | None:
+    """Return the cards that a run uses and its processes on them; None on a CPU.
 
-    Rounded down: a sixth is rounded up to 0.1667 by Ray, and six of those do not fit.
+    Args:
+        spec: the run.
+        clients: sampled in a round.
+        adapter_parameters: trained values.
+        machine: this machine.
     """
-    return GPU_SHARE_UNIT // processes / GPU_SHARE_UNIT
+    if spec.compute.device != "cuda":
+        return None
+    need = client_memory_bytes(spec, adapter_parameters)
+    fitting = [int(MEMORY_SHARE * free // need) for free in machine.cards or (0,)]
+    most = 1 if spec.smoke else min(clients, machine.cores // spec.compute.threads)
+    return card_layout(fitting, max(1, most))

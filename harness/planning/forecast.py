@@ -16,6 +16,7 @@ from harness.document.units import MIB
 from harness.machine.machine import Machine
 from harness.planning.client_processes import (
     FLOAT_BYTES,
+    cards_of,
     client_memory_bytes,
     client_processes,
     example_tokens,
@@ -183,9 +184,13 @@ def _estimate(
     work = 4.0 * spec.model.parameters() * steps * train.batch_size * tokens
     cuda = spec.compute.device == "cuda"
     cores = min(machine.cores, clients * spec.compute.threads)
-    speed = GPU_FLOPS if cuda else CPU_FLOPS_PER_CORE[machine.vector_bits] * cores
+    layout = cards_of(spec, clients, adapter_parameters, machine)
+    on_cards = GPU_FLOPS * len(layout.cards) if layout is not None else 0.0
+    speed = on_cards or CPU_FLOPS_PER_CORE[machine.vector_bits] * cores
     processes = client_processes(spec, clients, adapter_parameters, machine)
     name = machine.gpu_name or "a 16 GB GPU" if cuda else f"{machine.cores} CPU cores"
+    if layout is not None and len(machine.cards) > 1:
+        name = f"{name} (clients at once: {layout.text()})"
     return CostForecast(
         device=spec.compute.device,
         training_s=round(SETUP_S + work / speed, 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from harness.boards.challenge import Challenge
 from harness.boards.registry import protocol_of
 from harness.boards.rows import Example
 from harness.document import Document, canonical_json, sha256_text
+from harness.errors import SourceError
 from harness.record.data import DataRecord
 from harness.sources.adapters import locate_warm_start
 from harness.sources.evaluation_sets import locate_evaluation_set
@@ -33,6 +35,56 @@ class Assets(Document):
     """Weights of the adapter that clients start from; None: the seeded one."""
     data: tuple[DataRecord, ...]
     """What was found, for the record: model, training set, evaluation sets."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether there are paths; without, every machine finds the files by its own sources."""
+        return bool(self.model_dir)
+
+    def without_paths(self) -> Assets:
+        """Return what another machine can use: names and digests."""
+        return self.with_values(model_dir="", training_file=None, evaluation_files={})
+
+
+def locate_for_training(
+    spec: RunSpec, challenge: Challenge, wanted: Sequence[DataRecord], mirror: Path | None
+) -> Assets:
+    """Find, by this machine's own sources, the files that a client trains with.
+
+    Args:
+        spec: the run.
+        challenge: the training set and its pins.
+        wanted: what the run was begun with.
+        mirror: folder with `datasets/` and `models/`, or None.
+
+    Raises:
+        SourceError: one is in none of the sources, or is another than the run was begun with.
+    """
+    folder = mirror_folder(mirror)
+    training_file = None
+    found = []
+    if not spec.smoke:
+        path, record = locate_training_set(challenge, folder, False)
+        training_file = str(path)
+        found.append(record)
+    told_greedy = protocol_of(challenge).decoding.max_length_tokens is None
+    model_dir, record = locate_model(spec.model, folder, False, spec.smoke, told_greedy)
+    found.append(record)
+    digests = {(item.kind, item.name): item.sha256 for item in wanted}
+    for item in found:
+        expected = digests.get((item.kind, item.name), "")
+        if item.sha256 != expected:
+            kind = "model" if item.kind == "model" else "training set"
+            raise SourceError(
+                f"{kind} {item.name} is {item.sha256[:12]} here ({item.source}), the run was begun"
+                f" with {expected[:12] or 'none'}; provide the same files"
+            )
+    return Assets(
+        model_dir=str(model_dir),
+        training_file=training_file,
+        evaluation_files={},
+        data=tuple(wanted),
+    )
 
 
 def locate(

@@ -15,7 +15,6 @@ from served import serve
 from tiny_run import TinyRun, tiny_run
 
 from harness.components import RoundPlan, StrategyContext, StrategyMethod
-from harness.document import sha256_text
 from harness.errors import PluginError
 from harness.federation import client, open_run
 from harness.federation.clientapp.worker import Worker
@@ -121,29 +120,28 @@ def test_frozen_tensors_are_those_that_do_not_travel(tiny_model: Path) -> None:
 def test_a_client_with_another_harness_refuses_to_train_and_names_both(small: TinyRun) -> None:
     here = harness_code()
     other = HarnessCode(version="0.2.0", digest="e" * 64)
-    text = small.job.with_values(harness=other).canonical_json()
+    job = small.job.with_values(harness=other)
     version = re.escape(here.version)
     both = rf"harness is {version} \({here.digest[:12]}\) here, the run's is 0.2.0 \(e{{12}}\)"
     with pytest.raises(PluginError, match=both):
-        Worker(text, sha256_text(text))
+        Worker(job, "")
 
 
 def test_a_client_with_another_plugin_refuses_to_train_and_names_both(small: TinyRun) -> None:
     spec = small.spec
     [ref, *others] = spec.plugins  # of the strategy; the recipe's is not loaded
     other = ref.with_values(digest="e" * 64)
-    text = small.job.with_values(spec=spec.with_values(plugins=(other, *others))).canonical_json()
+    job = small.job.with_values(spec=spec.with_values(plugins=(other, *others)))
     version = re.escape(ref.version)
     both = rf"\({ref.digest[:12]}\) here, the run was resolved with {version} \(e{{12}}\)"
     with pytest.raises(PluginError, match=both):
-        Worker(text, sha256_text(text))
+        Worker(job, "")
 
 
 def test_a_client_that_imports_what_no_digest_covers_is_refused(
     small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = small.job.canonical_json()
-    worker = Worker(text, sha256_text(text))
+    worker = Worker(small.job, "")
     (tmp_path / "brought_along.py").write_text("")
 
     update = SimpleNamespace(arrays={}, kept={})

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.machine.card_layout import gpu_share
 from harness.machine.machine import Machine
-from harness.planning.client_processes import client_memory_bytes, client_processes, gpu_share
+from harness.planning.client_processes import client_memory_bytes, client_processes
 from harness.planning.resolve import Request, resolve
 from harness.spec import RunSpec
 

@@ -77,8 +77,9 @@ class LocalGrid(Grid):
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         """Return what is there, in the chosen order."""
-        due = [self.replies.pop(key) for key in message_ids if key in self.replies]
-        return self.order(due)
+        first = next(iter(self.order(list(self.replies.values()))), None)
+        key = first.metadata.reply_to_message_id if first is not None else ""
+        return [self.replies.pop(key)] if key in list(message_ids) else []
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None

@@ -38,7 +38,7 @@ def warm(run: TinyRun) -> None:
     from harness.federation.clientapp.worker import Worker
 
     text = run.job.canonical_json()
-    client._worker = Worker(text, sha256_text(text))
+    client._worker = Worker(run.job, sha256_text(text))
     for partition in range(run.challenge.num_supernodes):
         client._worker.trainer.examples(partition)
 

@@ -50,17 +50,20 @@ def memory_size(context: click.Context, option: click.Parameter, value: str | No
     metavar="SIZE",
     help="Forecast for a card with this much free memory, 16GiB, with --device cuda.",
 )
+@click.option(
+    "--gpus", type=click.IntRange(1, 64), help="Forecast for so many such cards in one machine."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     as_json: bool, plugin: str | None, file: Path | None, mirror: Path | None,
-    gpu_bytes: int | None, **options: Any,
+    gpu_bytes: int | None, gpus: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Resolve a recipe, check the rules and forecast the run.
 
     The recipe is a plugin's, or stands in FILE.toml or in [tool.harness] of a pyproject.toml.
 
-    With --device cuda the forecast is for this machine's card, for the one that --gpu-memory
-    describes, or for one of 16 GiB where there is none.
+    With --device cuda the forecast is for this machine's cards, for those that --gpu-memory and
+    --gpus describe, or for one of 16 GiB where there is none.
 
     Loads no torch and touches no network, but for the config.json of a model that the recipe names
     by its hub id alone. Exits with 5 when a rule is broken.
@@ -69,8 +72,8 @@ def command(
 
     request = request_of(plugin, file, **options)
     machine = None
-    if gpu_bytes is not None or request.device == "cuda":
-        machine = with_described_gpu(this_machine(), gpu_bytes)
+    if gpu_bytes is not None or gpus is not None or request.device == "cuda":
+        machine = with_described_gpu(this_machine(), gpu_bytes, gpus)
     before = set(sys.modules)
     resolved = resolve(request, machine, hub_models=partial(hub_model, mirror=mirror))
     if heavy := [name for name in HEAVY if name in sys.modules and name not in before]:

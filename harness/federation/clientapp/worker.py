@@ -16,7 +16,6 @@ import numpy as np
 
 from harness.codec.coding import decode, encode
 from harness.codec.sizes import ENCODED, goes
-from harness.document import parse_document, parse_json, sha256_text
 from harness.errors import PluginError
 from harness.federation.clientapp import client_state
 from harness.federation.clientapp.steps_file import StepsFile
@@ -48,16 +47,16 @@ class Trained:
 class Worker:
     """The open run of one job, and a trainer for it."""
 
-    def __init__(self, job_text: str, job_digest: str) -> None:
+    def __init__(self, job: Job, job_digest: str) -> None:
         """Load everything for a job.
 
+        Args:
+            job: with paths of this machine.
+            job_digest: of the job as the server sent it.
+
         Raises:
-            PluginError: the text is not what the server digested, or an installed plugin is not
-                the one that the spec names.
+            PluginError: an installed plugin is not the one that the spec names.
         """
-        if sha256_text(job_text) != job_digest:
-            raise PluginError("the job arrived altered; its digest is not the server's")
-        job = parse_document(Job, parse_json(job_text, "job"), "job")
         self._foreign = foreign_modules()  # of the process before it loads a plugin
         self.digest = job_digest
         self.run = OpenRun(job)
@@ -80,6 +79,7 @@ class Worker:
         last: int,
         folder: Path,
         keep_steps: bool = False,
+        keep_rounds: int | None = None,
     ) -> Trained:
         """Train on one partition for one round.
 
@@ -91,6 +91,8 @@ class Worker:
             last: round in which this partition trained last, 0 if never.
             folder: where clients keep what stays at home.
             keep_steps: keep digests of what the client held at each step.
+            keep_rounds: how many rounds back a resumed run may ask for what stays at home; None
+                where the server tidies the folder.
         """
         plan, codec = self.run.plan(number), self.run.spec.train.codec
         down, up = goes(codec, "down"), goes(codec, "up")
@@ -112,6 +114,8 @@ class Worker:
                 keep |= {LEFT_OUT + name: values for name, values in encoded.left_out.items()}
         if keeps:
             client_state.save(folder, partition, number, keep)
+            if keep_rounds is not None:
+                client_state.prune(folder, number - keep_rounds)
         return Trained(update, message, loss)
 
     def _refuse_foreign_modules(self) -> None:

@@ -6,7 +6,8 @@ An answer is either checked and whole or a fault; nothing in between reaches a s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -23,12 +24,19 @@ from harness.federation.serverapp.coded_messages import CodedMessages
 from harness.federation.serverapp.reply_checks import Fault, Reply, check_reply, read_error
 from harness.federation.serverapp.transport import SilenceError, Transport
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, QUERY_INITIAL, TRAIN
-from harness.federation.wire.shared_memory import outgoing_record
-from harness.machine.machine import cores
+from harness.federation.wire.shared_memory import on_disk, outgoing_record
+from harness.federation.wire.tensors import to_tensors
 from harness.record.file_names import LOGS
 
 RETRY_PAUSE_S = 1.0
 """Pause before a client is asked again."""
+
+CHECKED_AT_ONCE = 2
+"""Replies that are digested side by side; the next one is fetched when one of them is done."""
+
+KEPT_IN_MEMORY = 1
+"""Replies of a round that stay in memory; the others wait in files for their round's end. With the
+one that is being checked and the one that is being fetched they are three."""
 
 
 class ClientRequests:
@@ -48,7 +56,8 @@ class ClientRequests:
             run: what clients are asked to work on.
             transport: the way to the nodes.
             roster: partition id -> node id.
-            run_dir: whose folders for logs and for what clients keep the messages name.
+            run_dir: whose folders for logs and for what clients keep the messages name, where
+                clients work on this machine.
             options: time limit of a client, and how often it is asked again.
         """
         self.run = run
@@ -56,16 +65,20 @@ class ClientRequests:
         self.roster = roster
         self.partition_of = {node: partition for partition, node in roster.items()}
         self.options = options
+        self.run_dir = run_dir
+        self.in_memory = 0
+        """Replies of this round that lie in memory, and those that came after them."""
         self.logs = run_dir / LOGS
         self.logs.mkdir(parents=True, exist_ok=True)
-        text = run.job.canonical_json()
+        text, here = run.job.canonical_json(), run.job.assets.placed
         self.header = {
             "job": text,
             "job-sha256": sha256_text(text),
             "limit-s": float(options.client_timeout_s),
-            "logs-dir": str(self.logs.absolute()),
+            "logs-dir": str(self.logs.absolute()) if here else "",
             "keep-steps": options.keep_steps,
-            "clients-dir": str((run_dir / client_state.CLIENT_STATES).absolute()),
+            "keep-rounds": options.keep_checkpoints + 1,
+            "clients-dir": str((run_dir / client_state.CLIENT_STATES).absolute()) if here else "",
         }
         """What every message says to the harness's client, beside its round."""
         self.last_rounds: dict[int, int] = {}
@@ -89,6 +102,7 @@ class ClientRequests:
         """
         wanted = coded.contents
         good: dict[int, Reply] = {}
+        self.in_memory = 0
         faults: dict[int, Fault] = {}
         for attempt in range(1, self.options.retries + 2):
             missing = {key: content for key, content in wanted.items() if key not in good}
@@ -171,8 +185,8 @@ class ClientRequests:
             if isinstance(answer, Fault):
                 answers[partition] = self._explained(partition, answer)
                 return
-            answers[partition] = answer
             with counting:
+                answers[partition] = self._kept(answer)
                 self.on_reply(partition)
 
         asked = {
@@ -183,9 +197,11 @@ class ClientRequests:
         try:
             limit_s = self._silence_s(len(asked))
             replies = self.transport.exchange(asked, TRAIN, limit_s, self.meanwhile)
-            with ThreadPoolExecutor(cores()) as pool:
+            with ThreadPoolExecutor(CHECKED_AT_ONCE) as pool:
                 for node, message in replies:
                     checks.append(pool.submit(check, self.partition_of[node], message))
+                    del message
+                    wait([item for item in checks if not item.done()][: 1 - CHECKED_AT_ONCE])
         except SilenceError as error:
             for node in error.nodes:
                 fault = Fault(f"no reply within {error.limit_s:.0f} s")
@@ -193,6 +209,21 @@ class ClientRequests:
         for done in checks:
             done.result()
         return answers
+
+    def _kept(self, reply: Reply) -> Reply:
+        """Return a reply where it waits for the end of its round."""
+        self.in_memory += 1
+        if self.in_memory <= KEPT_IN_MEMORY:
+            return reply
+        try:
+            record = on_disk(reply.arrays, self.run_dir)
+        except OSError as error:
+            raise FederationError(
+                f"{self.run_dir}: a reply of {reply.bytes_up} bytes cannot be kept until its round"
+                f" ends ({error.strerror}); free disk space and resume the run"
+            ) from None
+        reply.message.content[ARRAYS_RECORD] = record
+        return replace(reply, arrays=to_tensors(record))
 
     def _addressed(self, content: RecordDict, partition: int, number: int) -> RecordDict:
         """Return a copy of a message's content with the harness's own record."""

@@ -47,6 +47,8 @@ class Coordinator:
         self.transport = transport
         self.run_dir, self.options = run_dir, options
         self.ledger = Ledger(run_dir)
+        self.roster: dict[int, int] = {}
+        """Partition -> node, once all have said theirs."""
         self.steps_per_round = run.context.clients_per_round * self.spec.train.max_steps
         steps = self.spec.train.rounds * self.steps_per_round
         self.meter = Meter("training", steps, "steps", quiet=options.quiet)
@@ -60,7 +62,9 @@ class Coordinator:
             RuleViolationError: the communication limit was exceeded.
         """
         run, strategy = self.open_run, self.open_run.strategy
-        roster = ask_roster(self.transport, run.job.challenge.num_supernodes)
+        elsewhere = None if run.job.assets.placed else run.job
+        roster = ask_roster(self.transport, run.job.challenge.num_supernodes, elsewhere)
+        self.roster = roster
         self._tell(f"{len(roster)} supernodes answered; clients load model and data")
         requests = ClientRequests(run, self.transport, roster, self.run_dir, self.options)
         roster_sha256 = roster_digest(roster)

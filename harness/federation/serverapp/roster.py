@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flwr.app import RecordDict
+from flwr.app import ConfigRecord, RecordDict
 
 from harness.document import canonical_json, sha256_text
 from harness.errors import RosterError
+from harness.federation.job import Job
 from harness.federation.serverapp.client_requests import RETRY_PAUSE_S
 from harness.federation.serverapp.reply_checks import read_error
 from harness.federation.serverapp.transport import SilenceError, Transport
@@ -21,15 +22,21 @@ ATTEMPTS = 4
 """How often a node is asked whose client process dies. A death costs one, and the processes that
 Ray starts in its place can be killed as well."""
 
+ASKED_AT_ONCE = 8
+"""Nodes that say their partition at the same time. Each of Flower's SuperNodes starts a process for
+a message: 50 on one machine were 50 such processes."""
+
 
 def ask_roster(
-    transport: Transport, count: int, limit_s: float = CONNECT_LIMIT_S
+    transport: Transport, count: int, job: Job | None = None, limit_s: float = CONNECT_LIMIT_S
 ) -> dict[int, int]:
     """Ask every node for its partition id.
 
     Args:
         transport: the way to the nodes.
         count: number of supernodes of the challenge.
+        job: what every node checks before it answers: that it has the same harness, plugins, model
+            and data. None where all are processes of one machine.
         limit_s: limit for connecting, and again for answering, in seconds.
 
     Returns:
@@ -37,7 +44,12 @@ def ask_roster(
 
     Raises:
         RosterError: too few or too many nodes, silent nodes, a partition twice or out of range.
+        HarnessError: what a node found in its check, with its partition.
     """
+    content = RecordDict()
+    if job is not None:
+        text = job.canonical_json()
+        content[HARNESS_RECORD] = ConfigRecord({"job": text, "job-sha256": sha256_text(text)})
     nodes = transport.wait_for_nodes(count, limit_s)
     if len(nodes) != count:
         raise RosterError(
@@ -49,10 +61,13 @@ def ask_roster(
         silent: dict[int, str] = {}
         try:
             for node, reply in transport.exchange(
-                {node: RecordDict() for node in nodes}, QUERY_ROSTER, limit_s
+                dict.fromkeys(nodes, content), QUERY_ROSTER, limit_s, at_once=ASKED_AT_ONCE
             ):
                 if reply.has_error():
-                    silent[node] = read_error(reply.error.reason or "no reason given").cause
+                    fault = read_error(reply.error.reason or "no reason given")
+                    if fault.final is not None:
+                        raise fault.final(fault.cause)
+                    silent[node] = fault.cause
                     continue
                 partition = int(reply.content[HARNESS_RECORD]["partition"])
                 if partition in partitions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flwr.app import Message, RecordDict
@@ -12,6 +12,9 @@ from flwr.serverapp import Grid
 
 REPLY_POLL_S = 0.03
 """Pause between two looks for replies; Flower waits 0.1 s, which five clients of a round feel."""
+
+PULLED_AT_ONCE = 1
+"""Replies that are asked for in one call: what comes together lies in memory together."""
 
 
 class StoppedError(Exception):
@@ -43,6 +46,9 @@ class Transport:
     """Set to end the run early."""
     recover: Callable[[], None] = lambda: None
     """Brings dead clients back; called after a fault, before the retry."""
+    poll_s: float = REPLY_POLL_S
+    """Pause between two looks for replies. Through a SuperLink each look is a request for each
+    message that is under way."""
 
     def wait_for_nodes(self, count: int, limit_s: float) -> list[int]:
         """Return the connected nodes once there are `count` of them, or whatever is there after
@@ -60,34 +66,64 @@ class Transport:
         message_type: str,
         limit_s: float,
         meanwhile: Callable[[], None] = lambda: None,
+        at_once: int | None = None,
     ) -> Iterator[tuple[int, Message]]:
         """Send one message to each node and yield (node, reply) in the order of arrival.
+
+        A second reply to a message is not looked at.
 
         Args:
             contents: node -> what it is sent.
             message_type: of every message.
             limit_s: longest wait for all replies, in seconds.
-            meanwhile: called once all messages are under way.
+            meanwhile: called once the first messages are under way.
+            at_once: messages under way at the same time; None: all.
 
         Raises:
             SilenceError: after `limit_s` seconds some replies are missing.
             StoppedError: the run was asked to stop.
         """
-        messages = [
-            Message(content=content, dst_node_id=node, message_type=message_type)
-            for node, content in contents.items()
-        ]
-        waiting = dict(zip(self.grid.push_messages(messages), contents, strict=True))
+        left = list(contents)
+        waiting: dict[str, int] = {}
+
+        def push() -> None:
+            free = len(left) if at_once is None else at_once - len(waiting)
+            nodes = left[:free]
+            del left[:free]
+            messages = [
+                Message(content=contents[node], dst_node_id=node, message_type=message_type)
+                for node in nodes
+            ]
+            if messages:
+                waiting.update(zip(self.grid.push_messages(messages), nodes, strict=True))
+
+        push()
         end = time.monotonic() + limit_s
         meanwhile()
         while waiting:
-            for reply in self.grid.pull_messages(list(waiting)):
-                node = waiting.pop(reply.metadata.reply_to_message_id)
-                yield node, reply
+            for ids in batched(list(waiting), PULLED_AT_ONCE):
+                for reply in self.grid.pull_messages(ids):
+                    node = waiting.pop(reply.metadata.reply_to_message_id, None)
+                    if node is not None:
+                        yield node, reply
+            push()
             if waiting and time.monotonic() > end:
-                raise SilenceError(sorted(waiting.values()), limit_s)
+                raise SilenceError(sorted([*waiting.values(), *left]), limit_s)
             if waiting:
-                self.pause(REPLY_POLL_S)
+                self.pause(self.poll_s)
+
+    def wait_until_back(self, nodes: Collection[int], limit_s: float) -> None:
+        """Wait until nodes are connected, those that were cut off or started again too.
+
+        Raises:
+            SilenceError: after `limit_s` seconds some are not.
+            StoppedError: the run was asked to stop.
+        """
+        end = time.monotonic() + limit_s
+        while missing := set(nodes) - set(self.grid.get_node_ids()):
+            if time.monotonic() > end:
+                raise SilenceError(sorted(missing), limit_s)
+            self.pause(self.poll_s)
 
     def pause(self, seconds: float) -> None:
         """Wait, but not longer than until the run is asked to stop.
@@ -97,3 +133,9 @@ class Transport:
         """
         if self.stop.wait(seconds):
             raise StoppedError
+
+
+def batched(items: Sequence[str], size: int) -> Iterator[list[str]]:
+    """Yield `items` in lists of `size`, the last one shorter."""
+    for begin in range(0, len(items), size):
+        yield list(items[begin : begin + size])

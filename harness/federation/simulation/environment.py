@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from harness.federation.wire.shared_memory import SWITCH
+from harness.machine.card_layout import CardLayout
 from harness.processes.import_paths import isolated
 from harness.spec import RunSpec
 
@@ -28,13 +29,16 @@ memory monitor would kill clients for what other programs use; ours is a limit o
 clusters Ray takes 127.0.0.1 for its address, and looks for no other."""
 
 
-def child_environment(spec: RunSpec, folder: str) -> dict[str, str]:
+def child_environment(
+    spec: RunSpec, folder: str, cards: CardLayout | None = None
+) -> dict[str, str]:
     """Return all environment variables of the client processes: this process's without what leads
     Python to code outside of its environment, and those that follow from the run.
 
     Args:
         spec: the run; its threads.
         folder: for their temporary files; a process that is killed does not delete its own.
+        cards: which of the GPUs that this process sees they may use; None: all.
     """
     variables = {
         "TMPDIR": folder,
@@ -42,17 +46,23 @@ def child_environment(spec: RunSpec, folder: str) -> dict[str, str]:
         # Threads that wait asleep: on a busy machine, spinning ones stop each other's work.
         "OMP_WAIT_POLICY": "PASSIVE",
     }
+    if cards is not None:
+        seen = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+        names = [seen[card] if any(seen) else str(card) for card in cards.cards]
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(names)
     return isolated(os.environ) | QUIET | variables
 
 
 @contextmanager
-def client_environment(spec: RunSpec, folder: str) -> Iterator[None]:
+def client_environment(
+    spec: RunSpec, folder: str, cards: CardLayout | None = None
+) -> Iterator[None]:
     """Set `child_environment` in this process for a while: its children inherit it.
 
     They are on one machine, so they lend each other the arrays of messages too.
     """
     before = dict(os.environ)
-    after = child_environment(spec, folder) | {SWITCH: "1"}
+    after = child_environment(spec, folder, cards) | {SWITCH: "1"}
     changed = [name for name in before | after if before.get(name) != after.get(name)]
     _set({name: after.get(name) for name in changed})
     try:

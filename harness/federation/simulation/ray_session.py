@@ -12,6 +12,7 @@ from harness.document.units import MIB
 from harness.errors import FederationError
 from harness.federation.simulation.client_processes import children_with, kill
 from harness.library_internals.ray import RAYLET_PROGRAM, eased_start, events_sent_to, start_ray
+from harness.machine.card_layout import CardLayout
 from harness.processes.signals import answering_signals, interrupt
 
 RAY_START_LIMIT_S = 300.0
@@ -28,13 +29,17 @@ itself."""
 
 @contextmanager
 def ray_session(
-    actors: int, cuda: bool, message_bytes: int, folder: str, stop: threading.Event
+    actors: int,
+    cards: CardLayout | None,
+    message_bytes: int,
+    folder: str,
+    stop: threading.Event,
 ) -> Iterator[None]:
     """Start Ray in this process and its children, and end it.
 
     Args:
         actors: client processes that it must carry.
-        cuda: whether they share the GPU.
+        cards: where they are; None on a CPU.
         message_bytes: one train message, which sizes the object store.
         folder: for its files.
         stop: set to give up starting.
@@ -52,7 +57,7 @@ def ray_session(
             if stop.is_set():
                 raise KeyboardInterrupt
             for attempt in range(1, START_ATTEMPTS + 1):
-                if _start(actors, cuda, store, folder, attempt, stop):
+                if _start(actors, cards, store, folder, attempt, stop):
                     break
         with events_sent_to(lambda line: logging.getLogger("flwr").warning("ray: %s", line)):
             yield
@@ -63,13 +68,18 @@ def ray_session(
 
 
 def _start(
-    actors: int, cuda: bool, store_bytes: int, folder: str, attempt: int, stop: threading.Event
+    actors: int,
+    cards: CardLayout | None,
+    store_bytes: int,
+    folder: str,
+    attempt: int,
+    stop: threading.Event,
 ) -> bool:
     """Return whether Ray has started; False for a first attempt that failed.
 
     Args:
         actors: client processes that it must carry.
-        cuda: whether they share the GPU.
+        cards: where they are; None on a CPU.
         store_bytes: size of the object store.
         folder: for its files; a second attempt gets a folder of its own in it.
         attempt: 1 for the first.
@@ -88,7 +98,7 @@ def _start(
                 home,
                 address="local",
                 num_cpus=actors,
-                num_gpus=1 if cuda else 0,
+                num_gpus=len(cards.cards) if cards is not None else 0,
                 object_store_memory=store_bytes,
                 include_dashboard=False,
                 log_to_driver=False,

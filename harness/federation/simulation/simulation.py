@@ -17,7 +17,7 @@ from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.simulation.environment import client_environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.ray_session import ray_session
-from harness.planning.client_processes import gpu_share
+from harness.machine.card_layout import CardLayout
 from harness.planning.forecast import message_bytes
 from harness.processes.signals import answering_signals
 
@@ -35,7 +35,7 @@ class _Flower:
     serve: Serve
     num_supernodes: int
     actors: int
-    cuda: bool
+    cards: CardLayout | None
     stop: threading.Event
     outcome: FederationOutcome | None = None
     error: BaseException | None = None
@@ -63,7 +63,7 @@ class _Flower:
 
         resources = {
             "num_cpus": 1,
-            "num_gpus": gpu_share(self.actors) if self.cuda else 0.0,
+            "num_gpus": self.cards.share if self.cards is not None else 0.0,
             # Ray option, passed on by Flower: a client process that dies is started again.
             "max_restarts": -1,
         }
@@ -74,13 +74,21 @@ class _Flower:
             self.error = self.error or FederationError(f"Flower's simulation failed: {error}")
 
 
-def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path, folder: str) -> FederationOutcome:
+def simulate(
+    serve: Serve,
+    run: OpenRun,
+    actors: int,
+    cards: CardLayout | None,
+    logs: Path,
+    folder: str,
+) -> FederationOutcome:
     """Run the server and the challenge's supernodes in this process and its children.
 
     Args:
         serve: the server.
         run: what is federated.
         actors: client processes.
+        cards: where they are, on a machine with GPUs; None on a CPU.
         logs: folder for Flower's log.
         folder: for Ray's files; its path is short.
 
@@ -90,13 +98,12 @@ def simulate(serve: Serve, run: OpenRun, actors: int, logs: Path, folder: str) -
         HarnessError: whatever the server raised.
     """
     stop = threading.Event()
-    cuda = run.spec.compute.device == "cuda"
-    flower = _Flower(serve, run.job.challenge.num_supernodes, actors, cuda, stop)
+    flower = _Flower(serve, run.job.challenge.num_supernodes, actors, cards, stop)
     with (
-        client_environment(run.spec, folder),
+        client_environment(run.spec, folder, cards),
         flower_log(logs),
         answering_signals(stop.set) as interrupted,
-        ray_session(actors, cuda, message_bytes(run.shapes), folder, stop),
+        ray_session(actors, cards, message_bytes(run.shapes), folder, stop),
     ):
         thread = threading.Thread(target=flower.run, name="flower", daemon=True)
         thread.start()

@@ -6,8 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.document import pretty_json, read_document
@@ -27,7 +26,8 @@ from harness.federation.superlink.handover import (
     raised_again,
 )
 from harness.federation.superlink.local_superlink import local_superlink, program
-from harness.planning.client_processes import gpu_share
+from harness.federation.superlink.remote_run import federate_remotely
+from harness.machine.card_layout import CardLayout
 from harness.processes.signals import answering_signals
 from harness.progress import Meter
 from harness.record.file_names import LOGS
@@ -40,15 +40,22 @@ SERVER_STOP_LIMIT_S = 20.0
 
 
 def federate_on_superlink(
-    job: Job, run_dir: Path, options: Options, actors: int, folder: str
+    job: Job,
+    run_dir: Path,
+    options: Options,
+    actors: int,
+    cards: CardLayout | None,
+    folder: str,
 ) -> FederationOutcome:
     """Run, or go on with, a federation through a SuperLink; see `engine.federate`.
 
     Args:
         job: the run.
-        run_dir: must be reachable from the ServerApp under the same path.
-        options: `superlink` is `local` or a connection of Flower's own configuration.
+        run_dir: the run directory.
+        options: `superlink` is `local`, or a connection of Flower's own configuration, whose
+            SuperLink shares no folder with this process.
         actors: client processes of a simulation.
+        cards: where they are, on a machine with GPUs; None on a CPU.
         folder: for the files of a local SuperLink and of Ray.
 
     Raises:
@@ -57,6 +64,8 @@ def federate_on_superlink(
         HarnessError: whatever the ServerApp raised.
     """
     run_dir = run_dir.absolute()
+    if options.superlink != LOCAL:
+        return federate_remotely(job, run_dir, options, folder)
     logs = run_dir / LOGS
     logs.mkdir(parents=True, exist_ok=True)
     for name in (OUTCOME_FILE, STOP_FILE):
@@ -68,13 +77,13 @@ def federate_on_superlink(
     # In place: what runs this may write that file, and make no other beside it.
     (run_dir / HANDOVER_FILE).write_text(pretty_json(handover.model_dump(mode="json")), "utf-8")
     stop = threading.Event()
-    environment = child_environment(job.spec, folder)
+    environment = child_environment(job.spec, folder, cards)
     with (
         answering_signals(stop.set) as interrupted,
-        _connection(str(options.superlink), Path(folder), environment, logs, stop) as (name, env),
+        local_superlink(Path(folder), environment, logs, stop) as (name, env),
     ):
         command = [program("flwr"), "run", str(app), name, "--stream"]
-        command += ["--federation-config", _federation_config(job, actors)]
+        command += ["--federation-config", _federation_config(job, actors, cards)]
         _run(command, env, job, logs, stop, options.quiet)
     if interrupted:
         raise KeyboardInterrupt
@@ -94,20 +103,8 @@ def federate_on_superlink(
     )
 
 
-@contextmanager
-def _connection(
-    name: str, folder: Path, environment: Mapping[str, str], logs: Path, stop: threading.Event
-) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the connection's name and the environment to call `flwr` in."""
-    if name == LOCAL:
-        with local_superlink(folder, environment, logs, stop) as local:
-            yield local
-    else:
-        yield name, environment
-
-
-def _federation_config(job: Job, actors: int) -> str:
-    gpu = gpu_share(actors) if job.spec.compute.device == "cuda" else 0.0
+def _federation_config(job: Job, actors: int, cards: CardLayout | None) -> str:
+    gpu = cards.share if cards is not None else 0.0
     return (
         f"num-supernodes={job.challenge.num_supernodes} client-resources-num-cpus=1"
         f" client-resources-num-gpus={gpu} init-args-num-cpus={actors}"

@@ -20,9 +20,11 @@ from __future__ import annotations
 import mmap
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from flwr.app import ArrayRecord
@@ -95,13 +97,40 @@ def lend(arrays: Mapping[str, NDArray[np.generic]]) -> LentRecord:
     """
     name = f"harness-{secrets.token_hex(8)}"
     handle = os.memfd_create(name)
-    entries: list[LentArray] = []
     with open(handle, "wb", closefd=False) as memory:
-        for key, array in arrays.items():
-            begin = memory.tell()
-            memory.writelines(npy_file(array))
-            entries.append((key, str(array.dtype), array.shape, begin, memory.tell()))
+        entries = _written(arrays, memory)
     return LentRecord(MemoryPlace(os.getpid(), handle, name), entries)
+
+
+def on_disk(arrays: Mapping[str, NDArray[np.generic]], folder: Path) -> ArrayRecord:
+    """Return a record of named arrays that lie in a file without a name, in their order.
+
+    What is read of it is the system's to give back when memory is short. The file ends with the
+    last array.
+
+    Args:
+        arrays: by tensor name.
+        folder: where the file is made.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    record = ArrayRecord()
+    with tempfile.TemporaryFile(dir=folder) as file:
+        entries = _written(arrays, file)
+        file.flush()
+        _fill(record, file.fileno(), entries)
+    return record
+
+
+def _written(arrays: Mapping[str, NDArray[np.generic]], file: IO[bytes]) -> list[LentArray]:
+    """Write named arrays into a file; return where each lies."""
+    entries: list[LentArray] = []
+    for key, array in arrays.items():
+        begin = file.tell()
+        file.writelines(npy_file(array))
+        entries.append((key, str(array.dtype), array.shape, begin, file.tell()))
+    return entries
 
 
 def borrow(place: MemoryPlace, entries: list[LentArray]) -> ArrayRecord:

@@ -26,7 +26,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception]]:
 
 
 def start(folder: Path) -> None:
-    with module.ray_session(2, False, 1, str(folder), threading.Event()):
+    with module.ray_session(2, None, 1, str(folder), threading.Event()):
         raise AssertionError("nothing has started")
 
 

@@ -61,3 +61,19 @@ def test_python_objects_are_refused() -> None:
     array = Array("object", (1,), "numpy.ndarray", Array(np.zeros(1)).data.replace(b"<f8", b"|O8"))
     with pytest.raises(ValueError, match="Python objects"):
         view(array)
+
+
+def test_a_superlink_takes_the_arrays_as_flower_s_own() -> None:
+    from flwr.app import Array
+    from flwr.supercore.inflatable.inflatable_object import (
+        get_all_nested_objects,
+        get_object_type_from_object_content,
+    )
+
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    ours, theirs = quick_array(values), Array(values)
+    assert ours.object_id == theirs.object_id
+    sent = get_all_nested_objects(ours)
+    assert sent.keys() == get_all_nested_objects(theirs).keys()
+    kinds = {get_object_type_from_object_content(item.deflate()) for item in sent.values()}
+    assert kinds == {"Array", "ArrayChunk"}

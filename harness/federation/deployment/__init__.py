@@ -1,0 +1,1 @@
+"""A deployment of Flower: certificates, keys, a SuperLink, SuperNodes, and who answers for them."""
