@@ -62,6 +62,17 @@ class Row:
     """The last line of the first command that failed."""
 
 
+def widened(model: Path) -> None:
+    """Give a Gemma 2 the window that its published ones have.
+
+    What its upper layers read of a batch's pads would reach its answers through one of 24 tokens: a
+    bounded score cannot be masked as the others are, and the harness refuses such a model.
+    """
+    path = model / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "sliding_window": 4096}))
+
+
 def harness(*words: str, cwd: Path) -> tuple[int, str, str]:
     """Run the installed command; return its exit code, what it printed, and its last words."""
     command = [str(Path(sys.executable).with_name("harness")), *words]
@@ -148,6 +159,8 @@ def main() -> None:
                 make_own_code_model(tokenizer, model)
             else:
                 make_odd_model(kind, tokenizer, model)
+            if kind == "gemma2" and chosen.data is not None:
+                widened(model)
             folder = root / kind
             folder.mkdir()
             row = one(kind, folder, mirror, smoke=chosen.data is None, rows=chosen.rows)
