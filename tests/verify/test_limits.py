@@ -72,7 +72,7 @@ def total_bytes(s: Submission, value: int) -> None:
 
 
 def prompt(s: Submission, value: str) -> None:
-    s.respec(lambda spec: spec["train"].update(prompt={"system": value}))
+    s.respec(lambda spec: spec["train"].update(prompt={"style": "chat", "system": value}))
 
 
 limit("length of a string", "readable", platform, "x" * 8192, "x" * 8193)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from harness.boards.board import board_folder
+from harness.boards.board import board_folder, board_names
 from harness.document import Document, parse_document, parse_json
 from harness.spec import RunSpec
 
@@ -50,6 +50,8 @@ def known_recipes(board_id: str) -> Mapping[tuple[str, str, str], KnownRecipe]:
 
 def known_recipe(spec: RunSpec) -> KnownRecipe | None:
     """Return the recipe that a spec names, or None of one that is not known here."""
+    if spec.challenge.id not in board_names():  # a stranger's word; `spec-agrees` says so
+        return None
     digest = next((item.digest for item in spec.plugins if item.name == spec.plugin), "")
     return known_recipes(spec.challenge.id).get((spec.plugin, digest, spec.recipe))
 

@@ -12,7 +12,7 @@ from harness.document import canonical_json, sha256_text
 from harness.planning.resolve import Request, resolve
 from harness.plugins.loading import load
 from harness.submissions.check import verify
-from harness.verify.independent.known_recipes import known_recipe, values_of
+from harness.verify.independent.known_recipes import known_recipe, known_recipes, values_of
 from harness.verify.report import Report
 
 ENTRY = Path(__file__).resolve().parents[3] / "submissions/finance/smollm2-135m-dora-r2"
@@ -120,3 +120,11 @@ def test_a_cpu_that_may_not_repeat_itself_says_why(entry: KeptSubmission, tmp_pa
     assert found(judged(entry, tmp_path)) == {"device"}
     device["note"] += "; torch's deterministic algorithms were switched off"
     assert found(judged(entry, tmp_path)) == set()
+
+
+def test_a_spec_of_no_board_is_a_finding_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    known_recipes.cache_clear()
+    s = Submission()
+    s.record["spec"]["challenge"]["id"] = "no-board"
+    assert "spec-agrees" in found(judged(s, tmp_path))
+    assert known_recipes.cache_info().currsize == 0

@@ -78,7 +78,8 @@ def device(submission: Submission) -> Iterator[Breach]:
         yield "environment.device.dtype", found.dtype, "float32" if plain else ", ".join(DTYPES)
     why = found.note if found.kind != "cpu" or any(map(found.note.count, CPU_DOUBTS)) else ""
     if not found.deterministic and not why:
-        yield "environment.device.note", found.note, "why the device is not deterministic"
+        said = found.note or "nothing"
+        yield "environment.device.note", said, "why the device is not deterministic"
     if not found.name.strip():
         yield "environment.device.name", found.name, "the device's name"
 
