@@ -30,6 +30,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "plugins": ("harness plugins standard", "components.md"),
     "publish": ("harness publish runs/mine --repository me/adapter --dry-run", "publishing.md"),
     "pull-request": ("harness pull-request --base main --head my-branch", "submitting.md"),
+    "replicate": ("harness replicate replications/fedex-lora.toml", "comparison.md"),
     "reproduce": ("harness reproduce runs/mine --round 1", "reproducing.md"),
     "rescore": ("harness rescore TASK runs/mine", "evaluation.md"),
     "run": ("harness run --plugin smollm2-dora --smoke", "tutorial.md"),

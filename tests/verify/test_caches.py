@@ -32,13 +32,11 @@ def test_answers_about_strangers_values_are_kept_up_to_a_number(function: Any) -
 
 def test_only_our_own_tables_are_kept_without_a_bound() -> None:
     endless = {name for name, value in caches() if value.cache_info().maxsize is None}
-    assert (
-        endless
-        == {
-            "harness.verify.independent.known_models._by_name",
-            "harness.verify.independent.known_recipes.known_recipes",  # a board's name is looked up first
-        }
-    )
+    # Of recipes, a board's name is looked up before the table is.
+    assert endless == {
+        "harness.verify.independent.known_models._by_name",
+        "harness.verify.independent.known_recipes.known_recipes",
+    }
 
 
 def test_our_own_tables_are_read_once() -> None:

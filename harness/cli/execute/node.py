@@ -27,12 +27,14 @@ from harness.processes.signals import answering_signals
     show_default=True,
     help="Clients that train at the same time; each loads the model once.",
 )
-def command(addresses: tuple[str, ...], secret: Path, workers: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+def command(addresses: tuple[str, ...], secret: Path, workers: int, as_json: bool) -> None:
     """Train for SuperNodes that run with --isolation process; HOST:PORT are their Runtime APIs.
 
     Takes the place of flower-superexec, which starts a new process for every message. Runs until
     it is ended; a worker that ends is started again.
     """
+    from harness.document import pretty_json
     from harness.federation.deployment.kept_alive import Kept, end_all
     from harness.federation.deployment.plan import WORKER
     from harness.machine.versions import require_run_extra
@@ -47,6 +49,8 @@ def command(addresses: tuple[str, ...], secret: Path, workers: int) -> None:
     with answering_signals(stop.set):
         for item in every:
             item.start()
+        if as_json:
+            click.echo(pretty_json({"addresses": addresses, "workers": workers}), nl=False)
         try:
             while not stop.wait(0.5):
                 for item in every:

@@ -43,15 +43,17 @@ from harness.processes.signals import answering_signals
     type=click.Choice(["compose", "kubernetes", "systemd"]),
     help="Start nothing: write files for real machines.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 def command(
     supernodes: int, folder: Path, address: str, port: int, workers: int, mirror: str,
-    form: str | None,
+    form: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Make certificates and keys, start a SuperLink and SuperNodes, and register them.
 
     TLS and SuperNode authentication are on. Runs until it is ended; whatever ends before is
     started again. Then, elsewhere: harness run --superlink DIR ...
     """
+    from harness.document import pretty_json
     from harness.federation.deployment.plan import Deployment
     from harness.federation.deployment.up import prepare, up
     from harness.federation.deployment.written import write_form
@@ -67,8 +69,8 @@ def command(
     )
     if form is not None:
         prepare(deployment, folder)
-        for path in write_form(form, deployment, folder):
-            click.echo(path)
+        written = [str(path) for path in write_form(form, deployment, folder)]
+        click.echo(pretty_json({"files": written}).rstrip() if as_json else "\n".join(written))
         return
     require_run_extra()
     stop = threading.Event()
@@ -77,6 +79,9 @@ def command(
         click.echo(line, err=True)
 
     with answering_signals(stop.set), up(deployment, folder, say, stop):
+        if as_json:
+            connected = {"superlink": str(folder.absolute()), "supernodes": supernodes}
+            click.echo(pretty_json(connected), nl=False)
         say(f"{supernodes} SuperNodes are connected; on this machine run")
         say(f"  harness run --superlink {shlex.quote(str(folder.absolute()))} --plugin ...")
         stop.wait()

@@ -86,7 +86,7 @@ import sys
 from pathlib import Path
 from harness.submissions.check import verify
 from harness.leaderboard.build import build
-import harness.claims.importing.claim, harness.submissions.submit, harness.pipeline.publish
+import harness.claims.importing.claim, harness.submissions.submit, harness.publishing.publish
 verify([Path({str(tmp_path)!r})])
 build(Path({str(tmp_path / "submissions")!r}))
 heavy = {{"torch", "flwr", "numpy", "transformers", "peft", "lm_eval", "pandas", "datasets"}}
