@@ -33,6 +33,7 @@ from flwr.supercore.task_identity import TaskIdentity  # noqa: E402
 from harness.document.units import MIB  # noqa: E402
 from harness.federation.serverapp import client_requests  # noqa: E402
 from harness.federation.serverapp.client_requests import ClientRequests  # noqa: E402
+from harness.federation.serverapp.coded_messages import CodedMessages  # noqa: E402
 from harness.federation.serverapp.transport import Transport  # noqa: E402
 from harness.federation.wire.tensors import to_record  # noqa: E402
 from harness.record.machine import Device  # noqa: E402
@@ -193,7 +194,7 @@ def main() -> None:
     content = RecordDict({"arrays": to_record(before)})
     peak = Peak()
     begin, cpu = time.monotonic(), processor()
-    replies = requests.train(1, dict.fromkeys(roster, content), plan)
+    replies = requests.train(1, CodedMessages(dict.fromkeys(roster, content)), plan)
     timed("replies made, checked, digested", begin, cpu)
     begin, cpu = time.monotonic(), processor()
     strategy = FedAvg(fraction_train=1.0, fraction_evaluate=0.0)

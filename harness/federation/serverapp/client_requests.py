@@ -36,7 +36,8 @@ CHECKED_AT_ONCE = 2
 
 KEPT_IN_MEMORY = 1
 """Replies of a round that stay in memory; the others wait in files for their round's end. With the
-one that is being checked and the one that is being fetched they are three."""
+one that is being checked and the one that is being fetched they are three, but for what the
+allocator does not give back."""
 
 
 class ClientRequests:
