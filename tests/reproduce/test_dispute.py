@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from one_bit import kept, one_bit_flipped, repeated_here
+from tiny_run import tiny_run
 
 from harness.cli import cli
 from harness.document import pretty_json, read_json, write_atomic
@@ -23,9 +25,6 @@ ROUND, STEP, TENSOR, BIT = 2, 2, 3, 20
 @pytest.fixture(scope="module")
 def runs(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """An honest run, and one with one bit flipped in round 2; `tensor` is the name as a path."""
-    from one_bit import kept, one_bit_flipped, repeated_here
-    from tiny_run import tiny_run
-
     loading.load.cache_clear()  # other tests install plugins under a path of their own
     small = tiny_run(tiny_model, supernodes=4)
     folder = tmp_path_factory.mktemp("disputed")

@@ -31,7 +31,7 @@ def test_a_claim_cannot_be_repeated(tmp_path: Path) -> None:
 
 def test_plugins_are_found_in_their_source() -> None:
     found = repeated_record.own_plugins(ROOT)
-    assert set(found) == {"smollm2-dora", "standard"}
+    assert {"smollm2-dora", "standard"} <= set(found)
     assert all((folder / "pyproject.toml").is_file() for folder in found.values())
 
 

@@ -24,6 +24,7 @@ from harness.federation.storage.ledger import Ledger
 from harness.reproduce import original as originals
 from harness.reproduce import repeat as module
 from harness.reproduce import reproduce
+from harness.spec import RunSpec
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def original(small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return serve(TinyRun(job.spec, job.challenge, job.assets), out, **chosen).outcome
 
     monkeypatch.setattr(module, "federate", federate)
-    monkeypatch.setattr(originals, "load_challenge", lambda name: small.challenge)
+    monkeypatch.setattr(RunSpec, "rules", lambda spec: small.challenge)
     monkeypatch.setattr(module, "locate", lambda *args, **kwargs: small.assets)
     folder = tmp_path / "original"
     write_atomic(folder / "spec.json", pretty_json(small.spec.model_dump(mode="json")))

@@ -16,7 +16,7 @@ from harness.document import pretty_json, write_atomic
 from harness.federation.job import Job
 from harness.federation.options import Options
 from harness.reproduce import dispute as module
-from harness.reproduce import original as originals
+from harness.spec import RunSpec
 from harness.training.trainer import Trainer
 
 Place = tuple[int, int, int, int, int]
@@ -67,7 +67,7 @@ def repeated_here(run: TinyRun) -> Iterator[None]:
 
     with (
         patch.object(module, "federate", federate),
-        patch.object(originals, "load_challenge", lambda name: run.challenge),
+        patch.object(RunSpec, "rules", lambda spec: run.challenge),
         patch.object(module, "locate", lambda *args, **kwargs: run.assets),
     ):
         yield

@@ -23,6 +23,7 @@ from harness.federation.options import Options
 from harness.federation.serverapp.coded_messages import CodedMessages
 from harness.federation.serverapp.reply_checks import Fault, Reply, check_reply, read_error
 from harness.federation.serverapp.transport import SilenceError, Transport
+from harness.federation.storage.checkpoint import CHECKPOINTS
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, QUERY_INITIAL, TRAIN
 from harness.federation.wire.shared_memory import on_disk, outgoing_record
 from harness.federation.wire.tensors import to_tensors
@@ -217,7 +218,7 @@ class ClientRequests:
         if self.in_memory <= KEPT_IN_MEMORY:
             return reply
         try:
-            record = on_disk(reply.arrays, self.run_dir)
+            record = on_disk(reply.arrays, self.run_dir / CHECKPOINTS)
         except OSError as error:
             raise FederationError(
                 f"{self.run_dir}: a reply of {reply.bytes_up} bytes cannot be kept until its round"
