@@ -72,13 +72,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(autouse=True)
 def _modules_of_a_test_go_with_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Forget modules that a test made and imported: a client in this process refuses them."""
+    """Forget modules that a test made and imported, or that only tests import while they run: a
+    client in this process, which goes on from test to test, refuses what has come since."""
     before = set(sys.modules)
     yield
     made = f"{tmp_path_factory.getbasetemp()}{os.sep}"
     for name in sys.modules.keys() - before:
         if str(getattr(sys.modules[name], "__file__", None) or "").startswith(made):
             del sys.modules[name]
+    for name in ("modeling_own", "plain_loop"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def stepper(trainer: Any, batches: Sequence[Any], optimizer: str = "adamw_torch"
         trainer.model.train()
         losses = []
         for chosen in batches:
-            losses.append(trainer._backward(chosen, {}).clone())
+            losses.append(trainer._backward(chosen, {}, "the bench").clone())
             torch.nn.utils.clip_grad_norm_(trained, trainer.spec.train.max_grad_norm)
             made.step()
             made.zero_grad(set_to_none=True)
@@ -263,7 +263,7 @@ def _optimizers(subject: Subject, trainer: Any, batches: Sequence[Any], kept: An
     for name in ("adamw_torch", "paged_adamw_8bit"):
         try:
             trained, made = optimizer_of(trainer, name)
-            trainer._backward(batches[0], {})
+            trainer._backward(batches[0], {}, "the bench")
             found[name] = median_range(per_call_s(made.step, subject.device, 5))
         except Exception as error:
             found[name] = f"{type(error).__name__}: {error}"[:300]
@@ -336,7 +336,7 @@ def losses(subject: Subject, results: Results) -> Results:
             trainer.model.train()
             values = []
             for batch in batches:
-                values.append(trainer._backward(batch, {}).clone())
+                values.append(trainer._backward(batch, {}, "the bench").clone())
                 torch.nn.utils.clip_grad_norm_(trained, trainer.spec.train.max_grad_norm)
                 made.step()
                 made.zero_grad(set_to_none=True)
