@@ -15,12 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from linked_libraries import has_all, link_libraries
+from linked_libraries import ENTRY_POINTS, has_all, link_libraries
 
 from harness.machine.versions import HARNESS, installed_versions
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTRY_POINTS = "flowertune_harness"
 DIGESTS = (
     "import json, sys; from harness.plugins import load;"
     "print(json.dumps({name: load(name).ref.digest for name in sys.argv[1:]}))"
