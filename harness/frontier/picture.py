@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.document.units import MIB
-from harness.errors import UsageError
 from harness.frontier.frontier import Frontier
+from harness.side_by_side.picture import empty_picture
 
 
 def plot_frontier(found: Frontier, path: Path) -> None:
@@ -18,15 +18,7 @@ def plot_frontier(found: Frontier, path: Path) -> None:
     Raises:
         UsageError: matplotlib is not installed, or the name ends otherwise.
     """
-    if path.suffix not in (".png", ".svg"):
-        raise UsageError(f"{path}: expected a picture's name, ending in .png or .svg")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError(
-            "pictures need matplotlib; install: pip install 'flowertune-harness[run]'"
-        ) from None
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = empty_picture(path, 9, 4)
     best, front = found.best, found.undominated()
     panels = figure.subplots(1, 2, sharey=True)
     costs = (

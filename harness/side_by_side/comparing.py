@@ -12,6 +12,7 @@ from harness.leaderboard.compare import Rows, p_value
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.run_entry import run_entry
 from harness.record.result import ResultRecord
+from harness.side_by_side.picture import empty_picture
 from harness.submissions.check import check
 from harness.verify.targets import find_targets
 
@@ -150,16 +151,9 @@ def plot_losses(runs: Sequence[ComparedRun], path: Path) -> None:
     Raises:
         UsageError: matplotlib is not installed, or the name ends otherwise.
     """
-    if path.suffix not in (".png", ".svg"):
-        raise UsageError(f"{path}: expected a picture's name, ending in .png or .svg")
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
-        raise UsageError(
-            "pictures need matplotlib; install: pip install 'flowertune-harness[run]'"
-        ) from None
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = empty_picture(path, 7, 4)
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.add_subplot()
     for run in runs:
         rounds = run.record.federation.rounds
