@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness import progress
 from harness.plugins import loading
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,16 +73,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(autouse=True)
 def _modules_of_a_test_go_with_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Forget modules that a test made and imported, or that only tests import while they run: a
-    client in this process, which goes on from test to test, refuses what has come since."""
+    """Forget modules that a test made and imported, or that lie with tests and benches: a client
+    in this process, which goes on from test to test, refuses what has come since."""
     before = set(sys.modules)
     yield
-    made = f"{tmp_path_factory.getbasetemp()}{os.sep}"
+    ours = (str(tmp_path_factory.getbasetemp()), str(ROOT / "bench"), str(ROOT / "tests"))
+    folders = tuple(f"{folder}{os.sep}" for folder in ours)
     for name in sys.modules.keys() - before:
-        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(made):
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(folders):
             del sys.modules[name]
-    for name in ("modeling_own", "plain_loop"):
-        sys.modules.pop(name, None)
+    sys.modules.pop("modeling_own", None)
+
+
+@pytest.fixture(autouse=True)
+def _a_quiet_command_quiets_its_own_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put back what `--quiet` and `--verbose` set for the whole process."""
+    monkeypatch.setattr(progress, "silent", progress.silent)
+    monkeypatch.setattr(progress, "verbose", progress.verbose)
 
 
 @pytest.fixture
