@@ -17,10 +17,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from harness.boards.board import load_board
 from harness.boards.challenge import Challenge, load_challenge
-from harness.boards.leaks import pinned_leaks
+from harness.boards.leaks import PinnedLeak, pinned_leaks
 from harness.boards.open_division import opened
-from harness.boards.registry import protocol_of
+from harness.boards.registry import board_of_task, protocol_of, reader_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.document import canonical_json, digest_of, pretty_json, sha256_text
 from harness.document.float_sums import sum_in_order
@@ -65,17 +66,18 @@ def fake_digest(*parts: object) -> str:
 @cache
 def official_targets(task: str) -> tuple[tuple[str, str], ...]:
     """Return (row digest, label) of each official row; the digests bind the labels."""
-    labels = load_challenge("finance").protocol.labels
+    board = board_of_task(task).id
+    labels = reader_of(board).targets(task)
     return tuple(
         (row, next(label for label in labels if bind_target(row[:CONTEXT_CHARS], label) == row))
-        for row in pinned_digests("finance")[task]
+        for row in pinned_digests(board)[task]
     )
 
 
 @cache
 def generated(task: str, seed: int, skill: float) -> tuple[tuple[str, str, str, str], ...]:
     """Return (row, target, label, output) of a pretended model that is right with `skill`."""
-    labels = load_challenge("finance").protocol.labels
+    labels = reader_of(board_of_task(task).id).answers(task) or ()
     chance = random.Random(f"{task} {seed}")
     rows = []
     for row, target in official_targets(task):
@@ -164,18 +166,20 @@ def score_of(challenge: Challenge, task: str, rows: Any) -> dict[str, Any]:
         "examples": summary.examples,
         "stderr": summary.stderr,
         "interval": list(summary.interval),
+        "macro_f1": None,
+        "mcc": None,
         **protocol.measures(task, targets, labels),
-        "invalid_rate": 0.0,
-        "leak": leak_of(task, rows),
+        "invalid_rate": 0.0 if protocol.rederivable else None,
+        "leak": leak_of(challenge.id, task, rows),
         "references": protocol.constants(task, targets),
         "protocol": challenge.protocol.id,
         "generations_sha256": sha256_text(generation_lines(rows)),
     }
 
 
-def leak_of(task: str, rows: Any) -> dict[str, Any]:
+def leak_of(board: str, task: str, rows: Any) -> dict[str, Any]:
     """Return the leak counts of the official rows, the clean score counted."""
-    known = pinned_leaks("finance")[task]
+    known = pinned_leaks(board).get(task, PinnedLeak(frozenset(), ()))
     clean = known.clean(len(rows))
     right = sum(rows[row][1] == rows[row][2] for row in clean)
     return {
@@ -196,19 +200,20 @@ def data_records(challenge: Challenge) -> list[dict[str, Any]]:
          "sha256": fake_digest("model"), "files": {"model.safetensors": fake_digest("model")}},
     ]  # fmt: skip
     for item in challenge.evaluation:
-        files = dict(zip(item.files, item.sha256, strict=True))
+        pins = item.sha256 or [fake_digest(name) for name in item.files]
+        files = dict(zip(item.files, pins, strict=True))
         lines = "".join(f"{name}:{digest}\n" for name, digest in sorted(files.items()))
         records.append(
-            {"name": item.dataset, "kind": "evaluation", "source": "hub", "revision": COMMIT,
-             "rows": item.rows, "files": files,
-             "sha256": item.sha256[0] if len(files) == 1 else sha256_text(lines)}
+            {"name": challenge.record_name(item), "kind": "evaluation", "source": "hub",
+             "revision": COMMIT, "rows": item.rows, "files": files,
+             "sha256": pins[0] if len(files) == 1 else sha256_text(lines)}
         )  # fmt: skip
     return records
 
 
 @cache
-def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
-    challenge = load_challenge("finance")
+def _clean(seed: int, skill: float, rounds: int, rank: int, board: str) -> dict[str, Any]:
+    challenge = load_challenge(board)
     spec = RunSpec.model_validate(spec_value(challenge, seed, rounds, rank))
     shapes = known_shapes("standard/dora", spec.model, {}, ("up_proj", "q_proj"), rank)
     assert shapes is not None
@@ -229,8 +234,8 @@ def _clean(seed: int, skill: float, rounds: int, rank: int) -> dict[str, Any]:
             "spec_digest": digest_of(spec),
             "spec": spec.model_dump(),
             "federation": {
-                "num_supernodes": 50,
-                "roster_sha256": sha256_text(canonical_json(list(range(50)))),
+                "num_supernodes": challenge.num_supernodes,
+                "roster_sha256": sha256_text(canonical_json(list(range(challenge.num_supernodes)))),
                 "rounds": history,
             },
             "communication": {
@@ -305,12 +310,16 @@ def safetensors(shapes: dict[str, list[int]]) -> bytes:
 class Submission:
     """The parts of a submission, to be changed and then written."""
 
-    def __init__(self, seed: int = 1, skill: float = 0.6, rounds: int = 3, rank: int = 4) -> None:
-        self.record: dict[str, Any] = copy.deepcopy(_clean(seed, skill, rounds, rank))
+    def __init__(
+        self, seed: int = 1, skill: float = 0.6, rounds: int = 3, rank: int = 4,
+        board: str = "finance",
+    ) -> None:  # fmt: skip
+        self.challenge = load_challenge(board)
+        self.record: dict[str, Any] = copy.deepcopy(_clean(seed, skill, rounds, rank, board))
         self.config = adapter_config(rank)
         self.generations = {
             task: [list(row) for row in generated(task, seed, skill)]
-            for task in ("fpb", "fiqa", "tfns")
+            for task in load_board(board).rows
         }
         self.ladder: list[Any] = []
         self.evidence: dict[str, Any] = {}
@@ -379,14 +388,13 @@ class Submission:
         """Return the card of the record, or of a clean one when the record is no record."""
         try:
             record = ResultRecord.model_validate(self.record)
-            return card(record, opened(load_challenge("finance"), record.spec.open))
+            return card(record, opened(self.challenge, record.spec.open))
         except (ValueError, ArithmeticError, LookupError):
             return "# A pretended run\n"
 
     def recount(self) -> None:
         """Let every score, the average and the digests be those of the generations as they are."""
-        challenge = load_challenge("finance")
-        scores = [score_of(challenge, task, rows) for task, rows in self.generations.items()]
+        scores = [score_of(self.challenge, task, rows) for task, rows in self.generations.items()]
         self.record["scores"] = scores
         total = sum_in_order(score["value"] for score in scores)
         self.record["average"] = total / len(scores)
@@ -443,7 +451,7 @@ class KeptSubmission(Submission):
         """Return every file but the manifest, the card made anew."""
         try:
             record = ResultRecord.model_validate(self.record)
-            text = card(record, load_challenge("finance"), self.command).encode()
+            text = card(record, self.challenge, self.command).encode()
         except (ValueError, ArithmeticError, LookupError):
             text = self.kept["README.md"]
         return self.kept | {"result.json": pretty_json(self.record).encode(), "README.md": text}

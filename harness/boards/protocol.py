@@ -153,7 +153,10 @@ class Reader(typing.Protocol):
         """Return a phrase for each setting in the text of an accuracy file that is not official."""
 
     def generations_file(self, task: str) -> str | None:
-        """Return a regular expression as `accuracy_file` does; None where no rows are recounted."""
+        """Return a regular expression as `accuracy_file` does; None where no board has such files.
+
+        Where readings do not follow from texts, what the file holds must be executed.
+        """
 
     def published(self, text: str, name: str) -> list[PublishedRow]:
         """Read the text of a published generations file.

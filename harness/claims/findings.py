@@ -69,7 +69,8 @@ def scores(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
         topic, fraction = item.task, number(item.fraction)
         if item.recount is not None:
             share = item.recount.correct / item.recount.examples
-            counted = f"{item.recount.correct}/{item.recount.examples} in the generations"
+            how = f", executed with {item.recount.toolchain}" if item.recount.toolchain else ""
+            counted = f"{item.recount.correct}/{item.recount.examples} in the generations{how}"
             if fraction is not None and item.fraction is not None:
                 yield verdict(
                     f"{topic}: accuracy file",
@@ -88,11 +89,11 @@ def scores(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
                     f"{item.percent.text} %",
                     f"{100 * basis:.4f} % in its files",
                 )
-        has_generations = reader.generations_file(item.task) is not None
         absent = [
             name for name, value in (
                 ("README figure", item.percent), ("accuracy file", item.fraction),
-                ("generations", item.recount if has_generations else item),
+                # Programs are executed when somebody asks for it, and their absence is no fault.
+                ("generations", item.recount if reader.rederivable else item),
             ) if value is None
         ]  # fmt: skip
         if absent:

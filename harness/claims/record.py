@@ -43,6 +43,8 @@ class Recount(Document):
     """`1` for each row answered right, in file order."""
     rows: Literal["official", "other", "unpinned"]
     """Whether the rows are the official ones; `unpinned` where this harness holds no digests."""
+    toolchain: str = Field("", max_length=80)
+    """What executed the programs; empty where answers were read."""
     problem: str = Field("", max_length=300)
     """Why the rows are not the official ones."""
 

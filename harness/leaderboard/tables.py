@@ -27,8 +27,9 @@ Runs that verify finds clean, each recounted from its own files. Entries of one 
 told apart by a paired test over the evaluation rows (two-sided, 5 %). *Status* says whether a run
 may rank: those that may not have no group and stand below, with the reasons. *Code* is *declared*
 where audited components and data alone made a run, and else names whose own code ran. *Level* says
-how far the numbers have been verified: rescored, re-evaluated, round-replayed, re-run. Averages are
-plain means with 95 % intervals; sizes are GiB of 2^30 bytes.
+how far the numbers have been verified: claimed where answers are programs that nobody executed
+again, rescored, re-evaluated, round-replayed, re-run. Averages are plain means with 95 % intervals;
+sizes are GiB of 2^30 bytes.
 """
 
 OPEN_NOTE = """\

@@ -1,13 +1,15 @@
 """The verification ladder: what an entry's numbers are worth, as data.
 
     claimed         somebody says so
-    rescored        every score recounted from the generations, by whoever runs `harness verify`
+    rescored        every score recounted from the generations, by whoever runs `harness verify`;
+                    where outputs are programs, every one executed again by `harness rescore`
     re-evaluated    another machine generated again from the adapter and got these scores
     round-replayed  one round run again gave the same aggregate
     re-run          the whole run again gave the same adapter and scores
 
 A rung is a line of `ladder.json` written by the command that earned it, with the evidence file it
-left under `evidence/`. The first two need no evidence: everybody can derive them.
+left under `evidence/`. The first two need no evidence where everybody can derive them from the
+files; verdicts on programs follow from no file, so there the second one needs it too.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ COMMANDS: dict[str, str] = {
     "round-replayed": "harness reproduce",
     "re-run": "harness reproduce",
 }
-"""Level -> the command that earns it."""
+"""Level -> the command that earns it, where scores follow from the generations."""
 OPTIONS = {"re-evaluated": " --evaluation", "round-replayed": " --round"}
 """Level -> the option by which its command earns no other."""
+EXECUTED = ("harness rescore", " --execute")
+"""The command, and its option, that earns `rescored` where outputs are programs."""
 
 
 class Rung(Document):
@@ -63,6 +67,18 @@ class Evidence(Document):
     """None: equal byte for byte."""
     difference: float | None = None
     """With a tolerance: the largest relative difference of a tensor (L2) that was measured."""
+
+
+def earned_by(level: Level, rederivable: bool) -> tuple[str, str]:
+    """Return the command that earns a level, and the option that it must have, if any.
+
+    Args:
+        level: not `claimed`, which every record has.
+        rederivable: whether the board's scores follow from the generations alone.
+    """
+    if level == "rescored" and not rederivable:
+        return EXECUTED
+    return COMMANDS[level], OPTIONS.get(level, "")
 
 
 def score_digest(official: Mapping[str, Score]) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from harness.document import parse_json, pretty_json, read_text, sha256_text, write_atomic
 from harness.errors import RecordError
-from harness.record.file_names import LADDER, MANIFEST
-from harness.record.ladder import Evidence, Rung, parse_ladder
+from harness.record.ladder import Evidence
 from harness.reproduce.comparison import Reproduction
-from harness.verify.read_submission import seal
+from harness.submissions.rung import write_evidence
 
 
 def write_rung(
@@ -53,21 +51,7 @@ def write_rung(
         tolerance=None if found.equal else found.tolerance,
         difference=None if found.equal else found.largest_difference,
     )
-    text = pretty_json(evidence.model_dump(mode="json"))
-    path = folder / "evidence" / f"{level}.json"
-    ladder = folder / LADDER
-    rungs = parse_ladder(_read(ladder), str(ladder))
-    rung = Rung(level=level, date=found.date, command=command, digest=sha256_text(text))
-    kept = [item for item in rungs if item.level != level]
-    write_atomic(path, text)
-    write_atomic(ladder, pretty_json([item.model_dump(mode="json") for item in [*kept, rung]]))
-    if (folder / MANIFEST).is_file():
-        seal(folder)
-    return path
-
-
-def _read(path: Path) -> object:
-    return parse_json(read_text(path), str(path)) if path.is_file() else []
+    return write_evidence(folder, evidence)
 
 
 def _is_named(what: str) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.boards.board import Board
 from harness.boards.challenge import load_challenge
-from harness.boards.execution import Execution, execute
+from harness.boards.execution import LANGUAGES, Execution, execute
 from harness.boards.protocols.program_protocol import ProgramProtocol
 from harness.boards.protocols.programs import ProgramReader, program_of
 from harness.boards.published_files import is_lines, parse_lines
@@ -36,6 +36,47 @@ def protocol_of_programs(task: str) -> tuple[Board, ProgramProtocol]:
     protocol = protocol_of(load_challenge(board.id))
     assert isinstance(protocol, ProgramProtocol)
     return board, protocol
+
+
+def require_toolchains(tasks: Iterable[str]) -> None:
+    """Check that the programs of these sets can be executed here, before minutes are spent.
+
+    Raises:
+        UsageError: outputs of a set are no programs.
+        EvaluationError: an interpreter or compiler is missing; which one, and how to get it.
+    """
+    for language in sorted({_language(task) for task in tasks}):
+        LANGUAGES[language]()
+
+
+def _language(task: str) -> str:
+    return protocol_of_programs(task)[1].program_set(task).language
+
+
+def execute_published(
+    task: str,
+    text: str,
+    where: str,
+    tests: Sequence[Path],
+    policy: Literal["required", "auto"],
+) -> Execution:
+    """Execute the programs of a published generations file that was read already.
+
+    Args:
+        task: evaluation set.
+        text: of the file.
+        where: how messages call it.
+        tests: files of the official rows.
+        policy: whether a sandbox that isolates less than completely is refused ("required").
+
+    Raises:
+        As `rescore_programs`.
+    """
+    _, protocol = protocol_of_programs(task)
+    rows = protocol.rows(task, tests).rows
+    texts = protocol.programs_in(task, text, where, [row.context for row in rows])
+    programs = [program_of("", text, row.tests) for text, row in zip(texts, rows, strict=True)]
+    return execute(programs, protocol.program_set(task).language, policy=policy)
 
 
 def rescore_programs(

@@ -54,8 +54,14 @@ def rescore(task: str, path: Path) -> dict[str, Any]:
 
 
 def file_of(task: str, path: Path) -> Path:
-    """Return a task's generations in the folder of a run or a submission; another path as it is."""
-    return path / "generations" / f"{task}.jsonl" if path.is_dir() else path
+    """Return a task's generations in a folder; another path as it is.
+
+    The folder is that of a run or a submission, or one where upstream's programs lie.
+    """
+    if not path.is_dir():
+        return path
+    ours, programs = path / "generations" / f"{task}.jsonl", path / f"generations_{task}.json"
+    return programs if programs.is_file() and not ours.is_file() else ours
 
 
 def _refuse_other_rows(board_id: str, task: str, rows: Sequence[PublishedRow], where: str) -> None:

@@ -240,13 +240,16 @@ def _write(submission: Submission, run_dir: Path, folder: Path, about: About) ->
     write_atomic(folder / CARD, card(record, submission.challenge, about.command))
     if (run_dir / LOSS_PLOT).is_file():
         write_atomic(folder / LOSS_PLOT, critical_png((run_dir / LOSS_PLOT).read_bytes()))
-    rung = Rung(
-        level="rescored",
-        date=about.date,
-        command=f"harness submit {folder.name}",
-        digest=score_digest({s.task: s for s in record.scores if s.metric == "accuracy"}),
-    )
-    write_atomic(folder / LADDER, pretty_json([rung.model_dump(mode="json")]))
+    rungs = []
+    if submission.protocol.rederivable:
+        rung = Rung(
+            level="rescored",
+            date=about.date,
+            command=f"harness submit {folder.name}",
+            digest=score_digest({s.task: s for s in record.scores if s.metric == "accuracy"}),
+        )
+        rungs.append(rung.model_dump(mode="json"))
+    write_atomic(folder / LADDER, pretty_json(rungs))
     seal(folder)
 
 

@@ -69,6 +69,12 @@ def _as_the_spec_states(submission: Submission) -> Iterator[str]:
         yield f"the settings of {record.spec.label}: no recipe that is known here"
     elif about is None or not about.command:
         yield f"the settings of {record.spec.label}: no command says what was set"
+    if submission.generations and not submission.answers_known:
+        programs = sum(score.examples for score in submission.official.values())
+        yield (
+            f"the verdicts on {programs:,} programs: they were not executed again; harness rescore"
+            f" {record.challenge.id} FOLDER --execute --write does it"
+        )
     earned = {rung.level for rung in submission.ladder}
     replayed = submission.evidence.get("round-replayed")
     compared = set() if replayed is None else set(replayed.compared)

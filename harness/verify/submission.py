@@ -19,6 +19,9 @@ from harness.verify.files.adapter_weights import AdapterWeights
 from harness.verify.files.generations import Generations
 from harness.verify.official import reader_of_answers
 
+EXECUTED_AGAIN = {"rescored", "re-evaluated", "re-run"}
+"""Levels whose evidence says that every program of an entry was executed again."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -97,6 +100,12 @@ class Submission:
     def is_folder(self) -> bool:
         """Whether files beside the record were looked at."""
         return self.folder is not None
+
+    @property
+    def answers_known(self) -> bool:
+        """Whether the answers follow from the outputs, or evidence says that they were executed or
+        made again."""
+        return self.protocol.rederivable or bool(EXECUTED_AGAIN & self.evidence.keys())
 
     @property
     def official(self) -> dict[str, Score]:

@@ -125,8 +125,8 @@ class ProgramReader:
         )
 
     def generations_file(self, task: str) -> str | None:
-        """Return None: a claim is not recounted, because that would execute its programs."""
-        return None
+        """Return a regular expression for `<run>/generations_<task>.json`."""
+        return rf"(?:(?:.*/)?(?P<run>[^/]*)/)?generations_{re.escape(task)}\.json"
 
     def published(self, text: str, name: str) -> list[PublishedRow]:
         """Refuse, as `read` does.
@@ -141,19 +141,26 @@ class ProgramReader:
         )
 
     def generations(self, task: str, path: Path, prompts: Sequence[str] | None = None) -> list[str]:
+        """Return the programs of a published generations file; see `programs_in`."""
+        return self.programs_in(task, read_text(path), str(path), prompts)
+
+    def programs_in(
+        self, task: str, text: str, where: str, prompts: Sequence[str] | None = None
+    ) -> list[str]:
         """Return the programs of a published generations file, tests not included.
 
         Args:
             task: evaluation set.
-            path: the file: a JSON array with an array of one text for each problem.
+            text: of the file: a JSON array with an array of one text for each problem.
+            where: how messages call the file.
             prompts: the official ones, to say where one differs; None: not at hand.
 
         Raises:
-            RecordError: missing, too large, not UTF-8 or no JSON.
+            RecordError: no JSON.
             EvaluationError: it has another form, or its prompts are not the official ones in
                 order; the first wrong row is named, or the task whose prompts they are.
         """
-        texts = _texts(path)
+        texts = _texts(text, where)
         known = {
             digest[:CONTEXT_CHARS]: digest for digests in self.pinned.values() for digest in digests
         }
@@ -170,7 +177,7 @@ class ProgramReader:
         if tuple(found) == wanted:
             return texts
         try:
-            refuse(self.pinned, task, found, str(path))  # Raises, whatever it finds.
+            refuse(self.pinned, task, found, where)  # Raises, whatever it finds.
         except EvaluationError as error:
             if prompts is None or "its prompt differs" not in str(error):
                 raise
@@ -179,12 +186,12 @@ class ProgramReader:
             raise EvaluationError(f"{error}; {_difference(texts[place], prompts[place])}") from None
 
 
-def _texts(path: Path) -> list[str]:
-    value = parse_json(read_text(path), str(path))
+def _texts(text: str, where: str) -> list[str]:
+    value = parse_json(text, where)
     if not isinstance(value, list) or not value:
         held = "no programs" if value == [] else f"a JSON {type(value).__name__}"
         raise EvaluationError(
-            f"{path}: {held}; expected the array that upstream's harness saves as"
+            f"{where}: {held}; expected the array that upstream's harness saves as"
             " generations_<task>.json"
         )
     texts = []
@@ -192,7 +199,7 @@ def _texts(path: Path) -> list[str]:
         if not isinstance(item, list) or len(item) != 1 or not isinstance(item[0], str):
             held = f"an array of {len(item)}" if isinstance(item, list) else type(item).__name__
             raise EvaluationError(
-                f"{path}: row {place}: {held}; expected an array of one text, the first sample"
+                f"{where}: row {place}: {held}; expected an array of one text, the first sample"
             )
         texts.append(item[0])
     return texts

@@ -12,7 +12,7 @@ from harness.claims.importing.adapter_settings import read_adapter_config, read_
 from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.config import merged, read_config
 from harness.claims.importing.evaluation_command import unofficial_options
-from harness.claims.importing.evaluations import published_runs, read_sets
+from harness.claims.importing.evaluations import Execute, published_runs, read_sets
 from harness.claims.importing.project import Project, open_project
 from harness.claims.importing.readme import Readme, part_of_run, read_readme
 from harness.claims.importing.score_tables import Hints
@@ -27,6 +27,7 @@ def import_project(
     run: str | None = None,
     name: str | None = None,
     source: str = "",
+    execute: Execute | None = None,
 ) -> ClaimRecord:
     """Read a project as a claim.
 
@@ -36,6 +37,7 @@ def import_project(
         run: name of the evaluated run, when there are several.
         name: name of the claim; None: made from the folder's.
         source: where the project can be found.
+        execute: runs the programs of a project whose board scores programs; None: nothing runs.
 
     Raises:
         UsageError: the board or the run cannot be told.
@@ -53,7 +55,7 @@ def import_project(
     ]
     config = merged(configured, *(item.values for item in sources[1:]))
     board = choose_board(project, config.dataset, challenge)
-    evaluated = read_sets(project, board, run, unread)
+    evaluated = read_sets(project, board, run, unread, execute)
     fractions = tuple((s.task, s.fraction.text) for s in evaluated if s.fraction is not None)
     runs = published_runs(project, board).keys()
     readme = _readmes(project, app, board, Hints(config.model, run, fractions), runs, unread)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from harness.boards.board import Board
 from harness.boards.challenge import challenge_names, load_challenge
@@ -16,9 +16,17 @@ from harness.errors import HarnessError, RecordError
 
 ACCURACY, GENERATIONS = "accuracy", "generations"
 
+Execute = Callable[[str, str, str], tuple[str, str]]
+"""(evaluation set, text of a file of programs, its name) -> `1` or `0` for each row, and what
+executed them. Raises HarnessError: they are not the programs of the official rows."""
+
 
 def read_sets(
-    project: Project, board: Board, run: str | None, unread: list[str]
+    project: Project,
+    board: Board,
+    run: str | None,
+    unread: list[str],
+    execute: Execute | None = None,
 ) -> tuple[ClaimedSet, ...]:
     """Read the accuracy and generation files of one run.
 
@@ -27,6 +35,7 @@ def read_sets(
         board: whose evaluation files to look for.
         run: name of the run, as the user says, or None.
         unread: collects what cannot be read.
+        execute: recounts files of programs; None: they are left alone.
 
     Raises:
         UsageError: several runs and no choice.
@@ -34,7 +43,9 @@ def read_sets(
     found = published_runs(project, board)
     chosen = choose_run({name: set(tasks) for name, tasks in found.items()}, run, project.folder)
     ours = found.get(chosen, {}) if chosen is not None else {}
-    return tuple(_one_set(project, board, task, ours.get(task, {}), unread) for task in board.rows)
+    return tuple(
+        _one_set(project, board, task, ours.get(task, {}), unread, execute) for task in board.rows
+    )
 
 
 def published_runs(project: Project, board: Board) -> dict[str, dict[str, dict[str, str]]]:
@@ -57,7 +68,12 @@ def file_patterns(reader: Reader, task: str) -> dict[str, str]:
 
 
 def _one_set(
-    project: Project, board: Board, task: str, files: Mapping[str, str], unread: list[str]
+    project: Project,
+    board: Board,
+    task: str,
+    files: Mapping[str, str],
+    unread: list[str],
+    execute: Execute | None,
 ) -> ClaimedSet:
     fraction = recount = None
     settings: tuple[str, ...] = ()
@@ -68,11 +84,13 @@ def _one_set(
         else:
             text = project.text(files[ACCURACY])
             settings = reader_of(board.id).unofficial_settings(task, text)
-    if GENERATIONS in files:
+    recounted = execute is not None or reader_of(board.id).rederivable
+    if recounted and GENERATIONS in files:
         try:
-            recount = recount_file(project, board, task, files[GENERATIONS])
+            recount = recount_file(project, board, task, files[GENERATIONS], execute)
         except HarnessError as error:
-            unread.append(f"{files[GENERATIONS]}: {str(error).split(': ', 1)[-1][:160]}")
+            named = f"{files[GENERATIONS].rpartition('/')[2]}: "
+            unread.append(f"{files[GENERATIONS]}: {str(error).removeprefix(named)[:160]}")
     return ClaimedSet(
         task=task,
         fraction=fraction,
@@ -90,7 +108,9 @@ def _fraction(project: Project, board: Board, task: str, name: str) -> Quote | N
     return None if value is None else Quote(text=value, unit=unit, file=name)
 
 
-def recount_file(project: Project, board: Board, task: str, name: str) -> Recount:
+def recount_file(
+    project: Project, board: Board, task: str, name: str, execute: Execute | None = None
+) -> Recount:
     """Recount one generations file.
 
     Args:
@@ -98,6 +118,7 @@ def recount_file(project: Project, board: Board, task: str, name: str) -> Recoun
         board: whose form the file has.
         task: evaluation set that the file is of.
         name: the file, relative to the project.
+        execute: runs the programs of boards whose outputs are programs.
 
     Raises:
         HarnessError: the file is no generations file of this board.
@@ -105,6 +126,17 @@ def recount_file(project: Project, board: Board, task: str, name: str) -> Recoun
     # Read once: what is counted is what the digest is of.
     data = project.data(name, MAX_PUBLISHED_BYTES)
     reader, file = reader_of(board.id), name.rpartition("/")[2]
+    if execute is not None and not reader.rederivable:
+        bits, toolchain = execute(task, decode(data, file), file)
+        return Recount(
+            file=name,
+            sha256=project.digests[name],
+            correct=bits.count("1"),
+            examples=len(bits),
+            bits=bits,
+            rows="official",
+            toolchain=toolchain,
+        )
     published = reader.published(decode(data, file), file)
     bits = "".join("1" if _right(reader, task, row) else "0" for row in published)
     rows, problem = _official(board, file, task, published)

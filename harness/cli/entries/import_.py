@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from harness.cli.options import FOLDER
 from harness.document import pretty_json, write_atomic
+from harness.errors import UsageError
 from harness.planning.recipe_files import recipe_toml
 from harness.record.file_names import CLAIM
+
+if TYPE_CHECKING:
+    from harness.claims.importing.evaluations import Execute
 
 
 @click.command(name="import")
@@ -24,6 +30,13 @@ from harness.record.file_names import CLAIM
     help="File to write the project's recipe into, FILE.toml.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write claim.json into.")
+@click.option("--execute", is_flag=True, help="Run the programs that it publishes, in a sandbox.")
+@click.option(
+    "--isolation",
+    type=click.Choice(["required", "auto"]),
+    help="With --execute: as of harness rescore. Default: required.",
+)
+@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print claim and findings as one JSON object."
 )
@@ -35,16 +48,23 @@ def command(
     source: str,
     recipe: Path | None,
     out: Path | None,
+    execute: bool,
+    isolation: Literal["required", "auto"] | None,
+    mirror: Path | None,
     as_json: bool,
 ) -> None:
     """Read PROJECT, a FlowerTune project, and say what of its claims recomputes.
 
-    PROJECT is its folder, or the app as `flwr build` packs it, FILE.fab. Nothing of it is executed.
+    PROJECT is its folder, or the app as `flwr build` packs it, FILE.fab. Nothing of it is executed,
+    but for the programs of a board that scores programs where --execute asks for it: in a sandbox,
+    with the official tests, which are looked up in --mirror, the Hugging Face cache and the hub.
     With --out, the claim is written as OUT/claim.json; with --recipe, its recipe, with a comment at
     every value that was not found or found in two versions.
     """
     from dataclasses import asdict
 
+    if isolation is not None and not execute:
+        raise UsageError("--isolation is of use with --execute only; add it")
     from harness.claims.as_recipe import recipe_of_claim
     from harness.claims.findings import claim_findings
     from harness.claims.importing.claim import claim_name, import_project
@@ -52,7 +72,14 @@ def command(
 
     with unpacked(project) as folder:
         named = name or claim_name(project.with_suffix("") if folder != project else project)
-        claim = import_project(folder, challenge=challenge, run=run, name=named, source=source)
+        claim = import_project(
+            folder,
+            challenge=challenge,
+            run=run,
+            name=named,
+            source=source,
+            execute=_executor(isolation or "required", mirror) if execute else None,
+        )
     if recipe is not None:
         write_atomic(recipe, recipe_toml(*recipe_of_claim(claim)))
     findings = claim_findings(claim)
@@ -69,3 +96,23 @@ def command(
     click.echo(
         f"{claim.name} ({claim.challenge}): " + ", ".join(f"{n} {k}" for k, n in count.items())
     )
+
+
+def _executor(isolation: Literal["required", "auto"], mirror: Path | None) -> Execute:
+    """Return what executes the programs of a published file with their official tests."""
+    from harness.scoring.execution import (
+        execute_published,
+        protocol_of_programs,
+        require_toolchains,
+    )
+    from harness.sources.evaluation_sets import locate_evaluation_set
+    from harness.sources.lookup import mirror_folder
+
+    def execute(task: str, text: str, where: str) -> tuple[str, str]:
+        require_toolchains([task])
+        _, protocol = protocol_of_programs(task)
+        tests, _ = locate_evaluation_set(protocol.challenge, task, mirror_folder(mirror), False)
+        done = execute_published(task, text, where, tests, isolation)
+        return "".join("1" if item.passed else "0" for item in done.verdicts), done.toolchain
+
+    return execute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from harness.boards.board import board_names, load_board
 from harness.cli.options import FOLDER
 from harness.document import pretty_json, write_atomic
 from harness.errors import SourceError, UsageError
@@ -30,6 +32,9 @@ from harness.errors import SourceError, UsageError
     type=click.Path(path_type=Path, dir_okay=False),
     help="With --execute: write the JSON object, with a verdict for each program, here.",
 )
+@click.option(
+    "--write", is_flag=True, help="With --execute: write the earned rung into the submission FILE."
+)
 @click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
 def command(
     task: str,
@@ -38,28 +43,76 @@ def command(
     execute: bool,
     isolation: str | None,
     verdicts: Path | None,
+    write: bool,
     mirror: Path | None,
 ) -> None:
     """Recompute the score of FILE, the generations of TASK, upstream's file or ours.
 
-    FILE may be the folder of a run or a submission, whose generations of TASK are read. Checks that
-    rows and order are the official ones. Needs no model and no data set.
+    FILE may be the folder of a run or a submission, whose generations of TASK are read; TASK may
+    then be a board, for all of its sets. Checks that rows and order are the official ones. Needs no
+    model and no data set.
 
     Where outputs are programs, --execute runs each with its tests, which are looked up in --mirror,
-    the Hugging Face cache and the hub. Programs have no network and see no file of yours.
+    the Hugging Face cache and the hub. Programs have no network and see no file of yours. With
+    --write, a submission whose programs all gave the recorded verdicts again gets its rung.
     """
-    if not execute:
-        if isolation is not None or verdicts is not None:
-            raise UsageError("--isolation and --verdicts are of use with --execute only; add it")
+    whole = task in board_names()
+    if whole and not file.is_dir():
+        raise UsageError(f"{file}: {task} is a board; give a folder with the generations of it")
+    if not execute and (isolation is not None or verdicts is not None or write):
+        raise UsageError(
+            "--isolation, --verdicts and --write are of use with --execute only; add it"
+        )
+    if write and not whole:
+        raise UsageError("--write needs every set of a board: name the board in place of TASK")
+    tasks = list(load_board(task).rows) if whole else [task]
+    show = executed_as_text if execute else as_text
+    if execute:
+        results = _executed(task, tasks, file, isolation or "required", mirror, write)
+    else:
         from harness.scoring.rescore import rescore
 
-        result = rescore(task, file)
-        click.echo(pretty_json(result) if as_json else as_text(result), nl=not as_json)
-        return
-    result = executed(task, file, isolation or "required", mirror)
+        results = {name: rescore(name, file) for name in tasks}
+    value = results if whole else results[task]
     if verdicts is not None:
-        write_atomic(verdicts, pretty_json(result))
-    click.echo(pretty_json(result) if as_json else executed_as_text(result), nl=not as_json)
+        write_atomic(verdicts, pretty_json(value))
+    text = pretty_json(value) if as_json else "\n\n".join(map(show, results.values()))
+    click.echo(text, nl=not as_json)
+
+
+def _executed(
+    board: str, tasks: list[str], file: Path, isolation: str, mirror: Path | None, write: bool
+) -> dict[str, dict[str, Any]]:
+    """Execute the programs of some sets; write the rung of a submission where that is asked.
+
+    Args:
+        board: of all these sets, where the rung is to be written.
+        tasks: evaluation sets.
+        file: published generations, or a folder of them.
+        isolation: "required" or "auto".
+        mirror: local copy of hub files, or None.
+        write: whether `file` is a submission that gets its rung.
+    """
+    from harness.scoring.execution import require_toolchains
+
+    if len(tasks) > 1:
+        require_toolchains(tasks)
+    if not write:
+        return {task: executed(task, file, isolation, mirror) for task in tasks}
+    from harness.submissions.executed import refuse_to_write, write_executed
+
+    submission = refuse_to_write(file, board)
+    results = {task: executed(task, file, isolation, mirror) for task in tasks}
+    target = write_executed(submission, results, _typed(board, file))
+    click.echo(f"rung rescored written: {target}", err=True)
+    return results
+
+
+def _typed(board: str, file: Path) -> str:
+    """Return the command as it was typed; in plain form where something else stood before it."""
+    plain = [board, str(file), "--execute", "--write"]
+    words = sys.argv[2:] if sys.argv[1:2] == ["rescore"] else plain
+    return shlex.join(["harness", "rescore", *words])
 
 
 def executed(task: str, file: Path, isolation: Any, mirror: Path | None) -> dict[str, Any]:

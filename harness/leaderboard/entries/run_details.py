@@ -82,15 +82,7 @@ def _repetitions(submission: Submission, place: str) -> Iterator[Repetition]:
     path, timing = shlex.quote(place), record.timing
     rounds = record.federation.rounds
     recorded = f"tox -e repro -- {path}/{RESULT}"
-    yield Repetition(
-        what="recount", earns="rescored", command=f"harness verify {path}", seconds=1.0,
-        note="from the files alone: every rule, every score",
-    )  # fmt: skip
-    for task in submission.official:
-        yield Repetition(
-            what="recount", earns="rescored", seconds=1.0,
-            command=f"harness rescore {task} {path}/generations/{task}.jsonl",
-        )  # fmt: skip
+    yield from _recounts(submission, path)
     weights = "adapter/adapter_model.safetensors" in submission.digests
     linked = submission.about is not None and submission.about.adapter is not None
     note = "the adapter lies in the folder" if weights else "the adapter is fetched and checked"
@@ -111,6 +103,30 @@ def _repetitions(submission: Submission, place: str) -> Iterator[Repetition]:
         command=f"harness reproduce {path} --write",
         note=f"in the recorded versions: {recorded} --write",
     )  # fmt: skip
+
+
+def _recounts(submission: Submission, path: str) -> Iterator[Repetition]:
+    """Yield the commands that need neither model nor weights."""
+    rederivable = submission.protocol.rederivable
+    yield Repetition(
+        what="recount", earns="rescored" if rederivable else "claimed", seconds=1.0,
+        command=f"harness verify {path}",
+        note="from the files alone: every rule, every score"
+        if rederivable else "from the files alone: every rule; verdicts on programs as stated",
+    )  # fmt: skip
+    if not rederivable:
+        board = submission.record.challenge.id
+        yield Repetition(
+            what="execute", earns="rescored", seconds=None,
+            command=f"harness rescore {board} {path} --execute --write",
+            note="every program with its official tests, in a sandbox",
+        )  # fmt: skip
+        return
+    for task in submission.official:
+        yield Repetition(
+            what="recount", earns="rescored", seconds=1.0,
+            command=f"harness rescore {task} {path}/generations/{task}.jsonl",
+        )  # fmt: skip
 
 
 def _machine(record: ResultRecord) -> str:

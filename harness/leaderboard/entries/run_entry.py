@@ -90,8 +90,9 @@ def _average(values: list[float | None]) -> float | None:
 
 
 def _level(submission: Submission) -> str:
-    """Return the highest earned level; a recount is part of every check."""
-    earned = {"rescored", *(rung.level for rung in submission.ladder)}
+    """Return the highest earned level; a recount is part of every check, where there is one."""
+    first = "rescored" if submission.protocol.rederivable else "claimed"
+    earned = {first, *(rung.level for rung in submission.ladder)}
     return max(earned, key=lambda level: LEVELS.index(level))
 
 

@@ -52,7 +52,7 @@ def _found_the_same(submission: Submission, item: Evidence) -> Iterator[Breach]:
         return
     if item.tolerance > submission.challenge.replay_tolerance:
         yield "tolerance", item.tolerance, submission.challenge.replay_tolerance
-    if item.level == "re-evaluated":
+    if item.level in ("rescored", "re-evaluated"):
         yield "tolerance", item.tolerance, "null: answers are equal or not"
     if item.difference is None or not 0 <= item.difference <= item.tolerance:
         yield "difference", item.difference, f"0..{item.tolerance}: as measured"
@@ -70,7 +70,7 @@ def expectations(submission: Submission, item: Evidence) -> dict[str, str]:
     scores = {task: f"{s.correct}/{s.examples}" for task, s in submission.official.items()}
     if item.level == "round-replayed":
         return values
-    if item.level == "re-evaluated":
+    if item.level in ("rescored", "re-evaluated"):
         return scores
     return values | scores | {"adapter": record.adapter.sha256}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from harness.record.file_names import LADDER
-from harness.record.ladder import COMMANDS, OPTIONS, Rung, score_digest
+from harness.record.ladder import Rung, earned_by, score_digest
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.run.times_and_costs import CLOCK_SKEW, moment_of
 from harness.verify.submission import Submission
@@ -15,6 +15,7 @@ from harness.verify.submission import Submission
 def earned(submission: Submission) -> Iterator[Breach]:
     """Each rung was earned by its command, after the run, and points at what proves it."""
     seen: set[str] = set()
+    rederivable = submission.protocol.rederivable
     for index, rung in enumerate(submission.ladder):
         place = f"[{index}] {rung.level}"
         if rung.level == "claimed":
@@ -23,13 +24,15 @@ def earned(submission: Submission) -> Iterator[Breach]:
         if rung.level in seen:
             yield place, "this level again", "one rung a level: the last that was earned"
         seen.add(rung.level)
-        command, option = COMMANDS[rung.level], OPTIONS.get(rung.level, "")
+        command, option = earned_by(rung.level, rederivable)
         if not rung.command.startswith(f"{command} ") or option not in rung.command:
             yield f"{place}.command", rung.command, f"{command}{option} ..., as it was typed"
         yield from _dated(submission, rung, place)
         name = f"evidence/{rung.level}.json"
-        if rung.level == "rescored":
+        if rung.level == "rescored" and rederivable:
             expected = score_digest(submission.official)
+            if name in submission.digests:
+                yield place, name, "no evidence: everybody recounts these answers"
         elif name not in submission.digests:
             yield place, f"no {name}", "the evidence that the command left"
             continue

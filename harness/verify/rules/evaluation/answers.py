@@ -213,8 +213,8 @@ def references(submission: Submission) -> Iterator[Breach]:
 
 
 def as_stated(submission: Submission) -> Iterator[Breach]:
-    """Answers that do not follow from the outputs are taken as they are stated."""
-    if not submission.protocol.rederivable and submission.generations:
+    """Answers that do not follow from the outputs are stated, until they were executed again."""
+    if submission.generations and not submission.answers_known:
         yield "", "answers that do not follow from the outputs", "outputs that were executed again"
 
 
