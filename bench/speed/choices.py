@@ -31,8 +31,10 @@ from plain_loop import load_quantized
 from harness.boards.challenge import load_challenge
 from harness.boards.registry import board_of_task, protocol_of
 from harness.boards.rows import Row
+from harness.evaluation.decoder.loglikelihood import Labels
+from harness.evaluation.decoder.prompts import RowPlan
 from harness.evaluation.decoder.working_set import common_prefix
-from harness.evaluation.engine import load_engine
+from harness.evaluation.engine import Engine, load_engine
 
 ASKED = "<|im_start|>question\n{prompt}<|im_end|>\n<|im_start|>answer\n"
 
@@ -64,6 +66,26 @@ def plain_texts(
         # Written to every row of the same prompt, so the last one's counts.
         outputs[row.context] = tokenizer.decode(found[0][ids.shape[1] :], skip_special_tokens=True)
     return [outputs[row.context] for row in chosen]
+
+
+def our_texts(
+    engine: Engine, answers: Sequence[str], plans: Sequence[tuple[int, RowPlan]]
+) -> dict[int, str]:
+    """Return row -> output, made as `harness evaluate` makes it, log-likelihoods included.
+
+    Args:
+        engine: the evaluation's.
+        answers: what each row is weighed by.
+        plans: (row, plan) of the rows to decode.
+    """
+    if any(plan.budget_tokens > 1 for _, plan in plans):
+        return {found.row: found.new_text for found in engine.answers(plans)}
+    tokenizer = engine.base.tokenizer
+    texts = [engine.protocol.written(answer) for answer in answers]
+    ids = tuple(tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)
+    items = [Labels(number, plan.ids, ids) for number, (_, plan) in enumerate(plans)]
+    found = engine.both([plan for _, plan in plans], items, range(len(plans)))
+    return {plans[text.row][0]: text.new_text for text, _ in found}
 
 
 def distinct_tokens(prompts: Sequence[Sequence[int]]) -> int:
@@ -126,7 +148,7 @@ def main() -> None:
     tokens = sum(len(plan.ids) for _, plan in plans)
     distinct = distinct_tokens([plan.ids for _, plan in plans])
     planned = time.process_time()
-    ours = {found.row: found.new_text for found in engine.answers(plans)}
+    ours = our_texts(engine, protocol.second.answers[options.task], plans)
     ours_cpu_s = time.process_time() - planned
     del engine
 

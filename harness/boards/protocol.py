@@ -105,8 +105,11 @@ class Decoding(Document):
 class SecondMeasure(Document):
     """The second measure: which of a few answers the model finds most likely after a prompt."""
 
-    answers: tuple[str, ...]
-    """In the order in which a row's log-likelihoods are written."""
+    answers: dict[str, tuple[str, ...]]
+    """By evaluation set, in the order in which a row's log-likelihoods are written."""
+    space: bool
+    """Whether a space stands between the question and an answer, and belongs to the answer; else
+    the answer's own tokens follow those of the question."""
     version: str
     """Version of the lm-eval task; raised when a row would be weighed otherwise."""
 
@@ -185,7 +188,10 @@ class BoardProtocol(Reader, typing.Protocol):
 
     @property
     def second(self) -> SecondMeasure | None:
-        """The second measure; None where answers are not few enough to weigh each of them."""
+        """The second measure; None where answers are not few enough to weigh each of them.
+
+        Answers are weighed as `written` spells them.
+        """
 
     @property
     def example_columns(self) -> tuple[str, str]:

@@ -127,6 +127,29 @@ class Engine:
         with closing(found):
             yield from (done for done in found if done.row in missing)
 
+    def both(
+        self, plans: Sequence[RowPlan], rows: Sequence[Labels], missing: Container[int]
+    ) -> Generator[tuple[Text, Weighed], None, None]:
+        """Yield text and log-likelihoods of the missing rows, each prompt read once.
+
+        For rows of one new token, whose prompt is what their answers are weighed after.
+
+        Args:
+            plans: of all rows of the evaluation.
+            rows: the same rows with their answers; see `weights`.
+            missing: numbers of those that are wanted.
+        """
+        with closing(self.weights(rows, missing)) as found:
+            for done in found:
+                plan = plans[done.row]
+                ends = done.likeliest in self._rules.eos_ids
+                ids = () if ends else (done.likeliest,)
+                text = self._text([*plan.ids, *ids])
+                yield (
+                    Text(done.row, text, self._text(ids), "eos" if ends else "length", len(ids)),
+                    done,
+                )
+
     def _decoders(self, slots: int) -> DecoderPool:
         """Return decoders for rows of so many tokens; they are made anew for longer ones only."""
         if self.pool is not None and slots <= self._slots:

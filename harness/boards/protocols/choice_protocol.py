@@ -87,7 +87,6 @@ class ChoiceProtocol(ChoiceReader, ABC):
 
     example_columns: ClassVar[tuple[str, str]]
     smoke_training_rows = 640
-    second: SecondMeasure | None = None
 
     def __init__(self, challenge: Challenge) -> None:
         """Take the facts of the challenge's rules."""
@@ -99,6 +98,11 @@ class ChoiceProtocol(ChoiceReader, ABC):
         self.id = rules.id
         self.decoding = Decoding(
             batch_size=rules.batch_size, max_length_tokens=None, seed=rules.seed
+        )
+        self.second: SecondMeasure | None = SecondMeasure(
+            answers={item.task: self.targets(item.task) for item in challenge.evaluation},
+            space=False,
+            version="1.0",
         )
         self._rules, self._dataset = rules, dataset
 
@@ -164,8 +168,8 @@ class ChoiceProtocol(ChoiceReader, ABC):
         return True
 
     def question(self, prompt: str) -> str:
-        """Return the prompt: there is no second measure yet."""
-        return prompt
+        """Return what the model is given: the first token that it writes is the answer."""
+        return self.asked(prompt)
 
     def held_out(self, row: Mapping[str, str]) -> Row | None:
         """Return None: the training rows of these boards are no questions with options."""

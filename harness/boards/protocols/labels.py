@@ -65,7 +65,11 @@ class LabelProtocol(AccuracyFiles):
             max_length_tokens=rules.max_length_tokens,
             seed=rules.seed,
         )
-        self.second: SecondMeasure | None = SecondMeasure(answers=rules.labels, version="1.0")
+        self.second: SecondMeasure | None = SecondMeasure(
+            answers={item.task: rules.labels for item in challenge.evaluation},
+            space=True,
+            version="1.0",
+        )
 
     def answer_of(self, text: str) -> str:
         """Return what upstream takes for the answer in a whole decoded text, prompt included."""

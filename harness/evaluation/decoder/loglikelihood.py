@@ -44,6 +44,8 @@ class Weighed:
     """Natural logarithms, summed over the tokens."""
     greedy: tuple[bool, ...]
     """Whether greedy decoding would write exactly this continuation."""
+    likeliest: int
+    """The token that greedy decoding writes first."""
 
 
 def units(rows: Sequence[Labels], missing: Container[int]) -> list[Sequence[Labels]]:
@@ -107,12 +109,12 @@ def _weigh_together(
         rest = [_rest(rows[place], choice, lines[place]) for place in longer]
         for place, logits in zip(longer, working_set.feed(rest) if rest else (), strict=True):
             scores[place][choice] = torch.cat([first[place], _scores(logits)])
-    for row, found in zip(rows, scores, strict=True):
+    for row, start, found in zip(rows, first, scores, strict=True):
         sums, greedy = [], []
         for tokens, table in zip(row.choices, found, strict=True):
             sums.append(sum_in_order(float(table[at, token]) for at, token in enumerate(tokens)))
             greedy.append(table.argmax(dim=-1).tolist() == list(tokens))
-        yield Weighed(row.row, tuple(sums), tuple(greedy))
+        yield Weighed(row.row, tuple(sums), tuple(greedy), int(start.argmax()))
 
 
 def _rest(row: Labels, choice: int, line: int) -> Span:

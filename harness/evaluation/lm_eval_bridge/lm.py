@@ -20,7 +20,7 @@ from harness.progress import Meter
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
-    from harness.evaluation.engine import Engine
+    from harness.evaluation.engine import Engine, Text
     from harness.evaluation.sampling.sampler import Sampler
 
 
@@ -53,6 +53,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         self._load_sampler = load_sampler
         self.protocol, self._load, self._rows = protocol, load, rows
         self._texts, self._weights, self._quiet = texts, weights, quiet
+        self._targets: dict[tuple[str, int], str] = {}
 
     @cached_property
     def engine(self) -> Engine:
@@ -70,34 +71,78 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         missing = [key for key in rows if key[1] not in self._texts[key[0]].rows]
         meter = self._meter("answers", rows, missing)
         if missing:
-            targets = {
-                (request.doc["task"], request.doc["row"]): request.doc["target"]
-                for request in requests
+            self._targets = {
+                key: request.doc["target"] for key, request in zip(rows, requests, strict=True)
             }
-            plans = self._plans({task for task, _ in missing})
+            plans = self._plans({task for task, _ in rows})
             meter.begin()
-            numbered = [(number, plans[task][row]) for number, (task, row) in enumerate(missing)]
+            self._read_once(rows, [plans[task][row] for task, row in rows], meter)
+            left = [key for key in missing if key[1] not in self._texts[key[0]].rows]
+            numbered = [(number, plans[task][row]) for number, (task, row) in enumerate(left)]
             with closing(self.engine.answers(numbered)) as found:
                 for done in found:
-                    task, row = missing[done.row]
-                    target = targets[task, row]
-                    output = self.protocol.output_of(
-                        self._rows[task][row].context, done.text, done.new_text
-                    )
-                    self._texts[task].append(
-                        row,
-                        {
-                            "target": target,
-                            "output": output,
-                            "ended": done.ended,
-                            "new_tokens": done.new_tokens,
-                            "new_target": target,
-                            "new_out": self.protocol.read(task, output, target).answer,
-                            **self._subset(task, row),
-                        },
-                    )
-                    meter.advance(note=f"{task} row {row}", work=self._work((task, row)))
+                    self._keep(left[done.row], done, meter)
         return [self._texts[task].rows[row]["output"] for task, row in rows]
+
+    def _read_once(
+        self, rows: Sequence[tuple[str, int]], plans: Sequence[RowPlan], meter: Meter
+    ) -> None:
+        """Take text and log-likelihoods of rows with one new token from one reading of a prompt.
+
+        Args:
+            rows: (task, row) of all rows that are asked for.
+            plans: theirs.
+            meter: of the rows without a text.
+        """
+        from harness.evaluation.decoder.loglikelihood import Labels
+
+        second = self.protocol.second
+        if second is None or second.space:
+            return
+        missing = {
+            number
+            for number, ((task, row), plan) in enumerate(zip(rows, plans, strict=True))
+            if plan.budget_tokens == 1 and row not in self._texts[task].rows
+        }
+        if not missing:
+            return
+        answers = {task: self._encoded(task) for task in dict.fromkeys(task for task, _ in rows)}
+        items = [
+            Labels(number, plan.ids, answers[task])
+            for number, ((task, _), plan) in enumerate(zip(rows, plans, strict=True))
+        ]
+        with closing(self.engine.both(plans, items, missing)) as found:
+            for done, weighed in found:
+                task, row = rows[done.row]
+                if row not in self._weights[task].rows:
+                    line = self._weighed(task, self._targets[task, row], weighed)
+                    self._weights[task].append(row, line)
+                self._keep((task, row), done, meter)
+
+    def _encoded(self, task: str) -> tuple[tuple[int, ...], ...]:
+        """Return the tokens of each answer that a set's rows are weighed by."""
+        assert self.protocol.second is not None
+        texts = map(self.protocol.written, self.protocol.second.answers[task])
+        return tuple(tuple(self.tok_encode(text, False)) for text in texts)
+
+    def _keep(self, key: tuple[str, int], done: Text, meter: Meter) -> None:
+        """Write a finished row into its journal."""
+        task, row = key
+        target = self._targets[key]
+        output = self.protocol.output_of(self._rows[task][row].context, done.text, done.new_text)
+        self._texts[task].append(
+            row,
+            {
+                "target": target,
+                "output": output,
+                "ended": done.ended,
+                "new_tokens": done.new_tokens,
+                "new_target": target,
+                "new_out": self.protocol.read(task, output, target).answer,
+                **self._subset(task, row),
+            },
+        )
+        meter.advance(note=f"{task} row {row}", work=self._work(key))
 
     def _meter(
         self, title: str, rows: Sequence[tuple[str, int]], missing: Sequence[tuple[str, int]]
@@ -159,7 +204,8 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
             with closing(self.engine.weights(items, missing)) as found:
                 for done in found:
                     task, row = keys[done.row]
-                    self._weights[task].append(row, self._weighed(groups[task, row], done))
+                    target = groups[task, row][0].doc["target"]
+                    self._weights[task].append(row, self._weighed(task, target, done))
                     meter.advance(note=f"{task} row {row}", work=self._work((task, row)))
         place: dict[tuple[str, int], int] = defaultdict(int)
         results = []
@@ -170,17 +216,25 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
             place[key] += 1
         return results
 
-    @staticmethod
-    def _weighed(requests: Sequence[Instance], done: Any) -> dict[str, Any]:
-        names = [request.args[1].strip() for request in requests]
+    def _weighed(self, task: str, target: str, done: Any) -> dict[str, Any]:
+        second = self.protocol.second
+        assert second is not None
+        names = second.answers[task]
         best = max(range(len(names)), key=lambda place: done.loglikelihoods[place])
         return {
-            "labels": names,
+            "labels": list(names),
             "loglikelihoods": list(done.loglikelihoods),
             "greedy": list(done.greedy),
-            "new_target": requests[0].doc["target"],
+            "new_target": target,
             "new_out": names[best],
         }
+
+    def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        second = self.protocol.second
+        if second is not None and not second.space:
+            return self.tok_encode(context), self.tok_encode(continuation, False)
+        pair: tuple[list[int], list[int]] = super()._encode_pair(context, continuation)
+        return pair
 
     def loglikelihood_rolling(self, requests: Any, disable_tqdm: bool = False) -> list[float]:
         """Refuse: no task of ours asks for it.

@@ -32,9 +32,9 @@ def task_configs(protocol: BoardProtocol, sets: Mapping[str, OfficialSet]) -> li
                 | {
                     "output_type": "multiple_choice",
                     "doc_to_text": "{{question}}",
-                    "doc_to_choice": list(protocol.second.answers),
-                    "doc_to_target": "{{target}}",
-                    "target_delimiter": " ",
+                    "doc_to_choice": list(map(protocol.written, protocol.second.answers[task])),
+                    "doc_to_target": "{{written}}",
+                    "target_delimiter": " " if protocol.second.space else "",
                 }
             )
     return configs
@@ -81,5 +81,6 @@ def _dataset(protocol: BoardProtocol, official: OfficialSet) -> Dataset:
             "context": [row.context for row in rows],
             "question": [protocol.question(row.context) if second else "" for row in rows],
             "target": [row.target for row in rows],
+            "written": [protocol.written(row.target) for row in rows],
         }
     )

@@ -133,7 +133,7 @@ def _most_likely(
 ) -> Iterator[Breach]:
     """Check answers of the second measure against the log-likelihoods."""
     second = submission.protocol.second
-    known = () if second is None else second.answers
+    known = () if second is None else second.answers.get(task_of(name), ())
     if set(map(len, loglikelihoods)) == {len(known)}:
         best = tuple([known[numbers.index(max(numbers))] for numbers in loglikelihoods])
         every = map(exp, chain.from_iterable(loglikelihoods))
