@@ -326,7 +326,7 @@ FREE = {
     "evaluation PAD_POSITION": SPEED, "evaluation STEP_TOKENS": SPEED,
     "evaluation MAX_LINES": SPEED, "evaluation FEWEST_LINES": SPEED, "evaluation MIN_LINES": SPEED,
     "evaluation UNIT_ROWS": SPEED, "evaluation LIKELIEST": SPEED,
-    "evaluation ROOM_TOKENS": SPEED,
+    "evaluation ROOM_TOKENS": SPEED, "evaluation PROMPT_STEP_TOKENS": SPEED,
     "evaluation CLOSE": "wider than a sum's error; within it sorting decides, as a test compares",
     "evaluation SMOKE_LENGTH_TOKENS": "how long an exercise is",
     "evaluation MAX_DECODERS": SPEED, "evaluation TAIL_TOKENS": SPEED,

@@ -57,13 +57,15 @@ def stay_on_the_cpu() -> None:
 
     if hasattr(modules, "has_avx512bf16"):
         modules.has_avx512bf16 = lambda: False
-    for kind in (torch.Tensor, torch.nn.Module):
-        move = kind.to
+    for kind in (torch.Tensor, torch.nn.Module, modules.Params4bit):
 
-        def to(self: Any, *where: Any, _move: Any = move, **options: Any) -> Any:
-            return self if where == ("cuda",) else _move(self, *where, **options)
+        def to(self: Any, *where: Any, _move: Any = kind.to, **options: Any) -> Any:
+            named = [*where, options.get("device")]
+            # peft moves 4-bit weights to a GPU and back where it dequantises them for DoRA.
+            gpu = any(isinstance(i, str | torch.device) and "cuda" in str(i) for i in named)
+            return self if gpu else _move(self, *where, **options)
 
-        kind.to = to  # type: ignore[method-assign]
+        kind.to = to
 
 
 def main() -> None:

@@ -38,6 +38,10 @@ MIN_LINES = 16
 MAX_DECODERS = 4
 """Decoders at most; python runs in one of them at a time."""
 
+PROMPT_STEP_TOKENS = 256
+"""Tokens of a forward pass on a CPU where a row is its prompt and a token or two: measured 6 %
+faster than passes of 128, which suit rows that write on."""
+
 TAIL_TOKENS = 8
 """New tokens in which the board's `hint` is looked for before the whole text is decoded. A label of
 eight letters is eight tokens at most; what is missed only costs time, and no reading depends on
@@ -167,6 +171,9 @@ class Engine:
             OwnAttention(model, lines) if self.base.own_code else WorkingSet(model, shape, lines)
             for _ in range(count)
         ]
+        if kind == "cpu" and self.protocol.decoding.max_length_tokens is None:
+            for item in sets:
+                item.step_tokens = PROMPT_STEP_TOKENS
         self.pool = DecoderPool([Decoder(item, self._rules) for item in sets], self._threads)
         return self.pool
 
