@@ -7,17 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clean_submission import Submission
+from clean_submission import Submission, score_of
 from click.testing import CliRunner
 
+from harness.boards.registry import protocol_of
+from harness.boards.rows import row_digest
 from harness.cli.execute import rescore
 from harness.document import pretty_json, sha256_text
 from harness.errors import EvaluationError, UsageError
+from harness.leaderboard.build import build
 from harness.leaderboard.entries.run_details import run_details
 from harness.leaderboard.entries.run_entry import run_entry
+from harness.planning.eligibility import ineligible_because
 from harness.record.ladder import COMMANDS
+from harness.record.result import ResultRecord
 from harness.submissions.check import check, verify
 from harness.submissions.executed import refuse_to_write, write_executed
+from harness.submissions.submit import submit
 from harness.verify.targets import find_targets
 
 BOARD = "code"
@@ -176,3 +182,60 @@ def test_a_rung_is_written_into_a_submission_alone(folder: Path, tmp_path: Path)
     (run / "spec.json").write_text("{}")
     with pytest.raises(UsageError, match="a folder that harness submit wrote"):
         refuse_to_write(run, BOARD)
+
+
+def finished_run(folder: Path) -> Path:
+    """Write a smoke run of the board as the harness would have: every solution passed."""
+    s = Submission(board=BOARD)
+    protocol = protocol_of(s.challenge)
+    s.respec(lambda spec: spec.update(smoke=True))
+    for item in s.record["federation"]["rounds"]:
+        for client in item["clients"]:
+            client["examples"] = protocol.smoke_training_rows // s.challenge.num_supernodes
+        losses = [client["train_loss"] for client in item["clients"]]
+        item["train_loss"] = sum(losses) / len(losses)
+    s.rechain()
+    for item in s.record["data"]:
+        item |= {"source": "synthetic", "notes": ["made by the harness"], "revision": "smoke"}
+    s.record["scores"] = []
+    (folder / "generations").mkdir(parents=True)
+    for task in s.generations:
+        official = protocol.smoke_rows(task)
+        pairs = list(zip(official.rows, official.examples, strict=True))
+        text = "".join(
+            json.dumps({"row": index, "context": row.context, "target": "passed",
+                        "output": solution, "new_target": "passed", "new_out": "passed"}) + "\n"
+            for index, (row, (_, solution)) in enumerate(pairs)
+        )  # fmt: skip
+        (folder / f"generations/{task}.jsonl").write_text(text)
+        rows = [(row_digest(row), "passed", "passed", solution) for row, (_, solution) in pairs]
+        score = score_of(s.challenge, task, rows)
+        s.record["scores"].append(score | {"generations_sha256": sha256_text(text)})
+    s.record["average"] = 1.0
+    record = ResultRecord.model_validate(s.record)
+    reasons = ineligible_because(record.spec, s.challenge, record.data, record.environment)
+    s.record["eligible"], s.record["ineligible_because"] = False, list(reasons)
+    (folder / "adapter").mkdir()
+    (folder / "adapter/adapter_config.json").write_text(json.dumps(s.config))
+    (folder / "spec.json").write_text(json.dumps(s.record["spec"]))
+    (folder / "result.json").write_text(pretty_json(s.record))
+    return folder
+
+
+def test_a_run_is_submitted_without_a_rung_and_claimed_on_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Smoke runs are filed here, because a whole run's problems may not be passed on to a test."""
+    for place in ("harness.submissions.submit", "harness.verify.rules.entry.eligibility"):
+        monkeypatch.setattr(f"{place}.exercise_because", lambda spec: ())
+    run = finished_run(tmp_path / "run")
+    assert verify([run]).clean
+    folder = submit(run, tmp_path / "submissions", "mine")
+    assert folder.parent.name == BOARD
+    assert json.loads((folder / "ladder.json").read_text()) == []
+    assert {item.rule for item in verify([folder]).findings} == {"stated-answers"}
+    assert level(folder) == "claimed"
+    files, refused = build(tmp_path / "submissions")
+    assert refused == []
+    [page] = [text for name, text in files.items() if "mine" in name and "--execute" in text]
+    assert "verdicts on programs as stated" in page
