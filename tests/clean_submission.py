@@ -11,6 +11,7 @@ import io
 import json
 import random
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from math import prod
@@ -168,7 +169,7 @@ def score_of(challenge: Challenge, task: str, rows: Any) -> dict[str, Any]:
         "interval": list(summary.interval),
         "macro_f1": None,
         "mcc": None,
-        **protocol.measures(task, targets, labels),
+        **protocol.measures(task, Counter(zip(targets, labels, strict=True))),
         "invalid_rate": 0.0 if protocol.rederivable else None,
         "leak": leak_of(challenge.id, task, rows),
         "references": protocol.constants(task, targets),

@@ -235,6 +235,9 @@ HELD = {
         "tests/verify/test_limits.py::test_generations_of_a_run_may_have_64_mib",
     "verify SHOWN_CHARACTERS":
         "tests/verify/test_limits.py::test_200_characters_of_a_value_are_shown",
+    "verify MOST_KINDS":
+        "tests/verify/test_plain_generations.py"
+        "::test_rows_that_are_counted_by_number_are_those_that_are_counted_one_by_one",
     "verify MAX_ASKED":
         "tests/verify/test_plain_generations.py::test_only_a_few_names_and_rows_are_remembered",
     "verify MAX_ASKED_ROWS":
@@ -337,6 +340,7 @@ FREE = {
     "training LEVELS": "a unit of dropout's rate, which a test measures",
     "training INT32": UNIT, "training IGNORED": "torch's own number for no target",
     "training BLOCK": SPEED, "federation STRIP_ROWS": SPEED, "submissions PARALLEL_FROM": SPEED,
+    "scoring DEVIATIONS": SPEED,
     "submissions GIT_LIMIT_S": WAITING,
     "evaluation SYNC_INTERVAL_S": WAITING, "federation STOP_POLL_S": WAITING,
     "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,

@@ -135,10 +135,13 @@ class Reader(typing.Protocol):
     def targets(self, task: str) -> tuple[str, ...]:
         """Return every right answer that a row can have."""
 
-    def measures(
-        self, task: str, targets: Sequence[str], answers: Sequence[str]
-    ) -> dict[str, float]:
-        """Return what is measured beside the accuracy, by name of the field of a `Score`."""
+    def measures(self, task: str, pairs: Mapping[tuple[str, str], int]) -> dict[str, float]:
+        """Return what is measured beside the accuracy, by name of the field of a `Score`.
+
+        Args:
+            task: evaluation set.
+            pairs: (right answer, answer) -> rows of it, one at least.
+        """
 
     def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
         """Return what answers that need no model would score on these rows, by name."""

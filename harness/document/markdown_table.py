@@ -17,7 +17,7 @@ def markdown_table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
         rows: of as many cells as the head.
         head: what stands above each column.
     """
-    lines = [[" ".join(cell.split("\n")).strip() for cell in row] for row in (head, *rows)]
+    lines = [[cell.replace("\n", " ").strip() for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     # A heading has room for two more characters: all cards so far were padded so.
     widths = [max(width, len(cell) + 2) for width, cell in zip(widths, lines[0], strict=True)]

@@ -59,8 +59,11 @@ behind a comma or is the first of a list or an object. In `{"a": [1, "x,y"]}` th
 the one comma that is not inside a string. Every repetition is possessive and every text matches, so
 that a hostile one takes linear time too."""
 
-LARGE = re.compile(r"(?<![.0-9])[0-9]{17}|[eE]\+?[0-9]{2}")
-"""What a number has that may be beyond the limits: a whole part of 17 digits, or a power of ten."""
+WHOLE_PART = re.compile(r"[-:,\[][0-9]{17}")
+POWER = re.compile(r"[eE]\+?[0-9]{2}")
+"""What a number has that may be beyond the limits: a whole part of 17 digits, or a power of ten.
+Each is looked for alone, and behind what a number stands behind: so the search skips what cannot
+begin one."""
 
 D = TypeVar("D", bound=Document)
 
@@ -275,13 +278,15 @@ def surely_harmless(text: str) -> bool:
 
     Most documents are ASCII with few escapes: then a look at the pieces between quotes is enough.
     """
-    for escape in ("\\\\", '\\"', "\\n", "\\t", "\\/"):
-        text = text.replace(escape, "x")
+    if "\\" in text:
+        for escape in ("\\\\", '\\"', "\\n", "\\t", "\\/"):
+            text = text.replace(escape, "x")
     if not text.isascii() or "\\" in text or "\x7f" in text:
         return False
     pieces = text.split('"')
-    outside = "".join(pieces[::2]).split()  # White space stands in no number.
-    return max(map(len, pieces)) <= MAX_STRING and not LARGE.search("".join(outside))
+    outside = ":" + "".join("".join(pieces[::2]).split())  # White space stands in no number.
+    large = WHOLE_PART.search(outside) or POWER.search(outside)
+    return not large and max(map(len, pieces)) <= MAX_STRING
 
 
 def fault_of_value(value: Any) -> str | None:

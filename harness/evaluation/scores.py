@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -46,7 +47,8 @@ def score(protocol: BoardProtocol, measure: Measure, leak: LeakCount | None) -> 
     if len(right) > 1:
         _compare(measure, "acc,none", summary.accuracy)
         _compare(measure, "acc_stderr,none", summary.stderr)
-    measures = protocol.measures(measure.task, targets, [each.answer for each in readings])
+    answers = [each.answer for each in readings]
+    measures = protocol.measures(measure.task, Counter(zip(targets, answers, strict=True)))
     return Score(
         task=measure.task,
         metric=measure.metric,

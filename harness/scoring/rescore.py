@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -100,11 +101,12 @@ def score_rows(
     """
     targets = [row.target for row in rows]
     readings = [reading_of(reader, task, row, path) for row in rows]
+    answers = [reading.answer for reading in readings]
     correct = sum(reading.correct for reading in readings)
     result: dict[str, Any] = {
         "task": task,
         **asdict(summarize(correct, len(rows))),
-        **reader.measures(task, targets, [reading.answer for reading in readings]),
+        **reader.measures(task, Counter(zip(targets, answers, strict=True))),
         "invalid_rate": invalid_rate(readings),
         "references": reader.constants(task, targets),
         "sha256": sha256_file(path),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 CONFIDENCE = 0.95
+DEVIATIONS = 14
+"""Standard deviations below the mean from which on a distribution is summed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ def _binomial_quantiles(levels: tuple[float, float], trials: int, chance: float)
     log_chance, log_rest = math.log(chance), math.log1p(-chance)
     found: list[int] = []
     total = 0.0
-    for count, ways in enumerate(_log_ways(trials)):
+    # What lies this far below the mean is less than 1e-40 in all, which changes no later sum.
+    mean, deviation = trials * chance, math.sqrt(trials * chance * (1 - chance))
+    first = max(0, int(mean - DEVIATIONS * deviation))
+    for count, ways in enumerate(_log_ways(trials)[first:], first):
         total += math.exp(ways + count * log_chance + (trials - count) * log_rest)
         while total >= levels[len(found)]:
             found.append(count)

@@ -80,7 +80,7 @@ def of_run(submission: Submission, target: Target) -> Filed | None:
         marks |= {"last round": last.digest, "last aggregate": last.aggregate_sha256}
     answers = {t: g for t, g in submission.generations.items() if t in submission.official}
     # Two models that answer every row of a set alike have the same answers without being copies.
-    if answers and any(len(set(item.labels)) > 1 for item in answers.values()):
+    if answers and any(len(item.answers) > 1 for item in answers.values()):
         right = [[task, item.bits] for task, item in sorted(answers.items())]
         marks["answers"] = sha256_text(canonical_json(right))
     return Filed(submission.folder, target.name, record.created, marks)

@@ -207,7 +207,7 @@ def test_constants_and_measures_are_shares(name: str, task: str) -> None:
     targets = [row.target for row in protocol.smoke_rows(task).rows]
     for value in protocol.constants(task, targets).values():
         assert 0 <= value <= 1
-    perfect = protocol.measures(task, targets, targets)
+    perfect = protocol.measures(task, {(target, target): 1 for target in targets})
     assert all(value == 1 for value in perfect.values())
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.scoring import statistics
 from harness.scoring.statistics import bootstrap_interval, standard_error, summarize
 
 
@@ -33,6 +34,18 @@ def test_the_interval_holds_the_value(examples: int, data: st.DataObject) -> Non
     correct = data.draw(st.integers(0, examples))
     low, high = bootstrap_interval(correct, examples)
     assert 0 <= low <= correct / examples <= high <= 1
+
+
+def test_what_is_left_out_far_below_the_mean_changes_no_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Records hold intervals that were summed from the first count on."""
+    cases = [(rows * share // 20, rows) for rows in (1, 59, 304, 1212, 2388) for share in range(21)]
+    found = [bootstrap_interval(*case) for case in cases]
+    monkeypatch.setattr(statistics, "DEVIATIONS", 1e9)
+    assert found == [bootstrap_interval(*case) for case in cases]
+    monkeypatch.setattr(statistics, "DEVIATIONS", 1)
+    assert found != [bootstrap_interval(*case) for case in cases]
 
 
 def test_a_single_row_has_numbers_too() -> None:

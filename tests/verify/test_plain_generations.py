@@ -89,3 +89,24 @@ def test_an_answer_in_words_that_need_escapes_is_read_again_as_json() -> None:
     spelled = generation_lines(rows).replace('\\"so', "\\u0022so")
     assert json.loads(spelled.split("\n")[0])["output"] == rows[0][3]
     assert "not in the canonical form" in str(read(spelled, NAME))
+
+
+@pytest.mark.parametrize(("outputs", "numbered"), [(1, True), (28, True), (29, False)])
+def test_rows_that_are_counted_by_number_are_those_that_are_counted_one_by_one(
+    outputs: int, numbered: bool
+) -> None:
+    """Three right answers, three labels and 28 outputs are 252 kinds, which a byte can number."""
+    labels = ("negative", "neutral", "positive")
+    rows = [
+        (f"{index:020x}", labels[index % 3], labels[index // outputs % 3], f" {index % outputs}")
+        for index in range(400)
+    ]
+    read(generation_lines(ROWS), NAME)
+    first, again = (read(generation_lines(rows), NAME) for _ in range(2))
+    assert isinstance(first, Generations)
+    assert isinstance(again, Generations)
+    assert first.kinds is None
+    assert (again.kinds is not None) is numbered
+    assert (again.bits, again.counts, again.pairs) == (first.bits, first.counts, first.pairs)
+    assert again.bits == "".join("1" if row[1] == row[2] else "0" for row in rows)
+    assert again.answers == {row[2] for row in rows}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.boards.board import Board
 from harness.boards.protocol import PublishedRow, Reading
@@ -79,11 +79,9 @@ class ChoiceReader(AccuracyFiles):
         """Return the choices that can be right, lower case as they are compared."""
         return YES_NO if task in self.boolean else LETTERS
 
-    def measures(
-        self, task: str, targets: Sequence[str], answers: Sequence[str]
-    ) -> dict[str, float]:
+    def measures(self, task: str, pairs: Mapping[tuple[str, str], int]) -> dict[str, float]:
         """Return macro-F1 and Matthews' correlation."""
-        return class_measures(targets, answers)
+        return class_measures(pairs)
 
     def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
         """Return what no output and the best single choice with hindsight would score."""

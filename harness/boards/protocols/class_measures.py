@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from harness.document.float_sums import sum_in_order
 
 
-def class_measures(targets: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
-    """Return macro-F1 and Matthews' correlation of answers of equal number > 0."""
-    pairs = Counter(zip(targets, answers, strict=True))
+def class_measures(pairs: Mapping[tuple[str, str], int]) -> dict[str, float]:
+    """Return macro-F1 and Matthews' correlation of (right answer, answer) -> rows of it."""
     return {"macro_f1": _macro_f1(pairs), "mcc": _matthews(pairs)}
 
 

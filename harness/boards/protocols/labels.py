@@ -140,11 +140,9 @@ class LabelProtocol(AccuracyFiles):
         """
         return self.looked_for[0][1:] in tail or self.marker.strip(" :") in tail
 
-    def measures(
-        self, task: str, targets: Sequence[str], answers: Sequence[str]
-    ) -> dict[str, float]:
+    def measures(self, task: str, pairs: Mapping[tuple[str, str], int]) -> dict[str, float]:
         """Return macro-F1 and Matthews' correlation."""
-        return class_measures(targets, answers)
+        return class_measures(pairs)
 
     def constants(self, task: str, targets: Sequence[str]) -> dict[str, float]:
         """Return the shares of three constant answers.

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +84,7 @@ class ProgramReader:
         """Return the one answer that is right."""
         return (PASSED,)
 
-    def measures(
-        self, task: str, targets: Sequence[str], answers: Sequence[str]
-    ) -> dict[str, float]:
+    def measures(self, task: str, pairs: Mapping[tuple[str, str], int]) -> dict[str, float]:
         """Return nothing: pass@1 is the accuracy, and programs are no classes."""
         return {}
 

@@ -11,15 +11,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import eq
 from typing import Any
 
 from harness.document.reading import decode, refuse_too_many_values
 from harness.errors import RecordError
-from harness.verify.files.plain_generations import MAX_LABELS, MAX_OUTPUT, parse_plain
+from harness.verify.files.plain_generations import (
+    MAX_LABELS,
+    MAX_OUTPUT,
+    Kind,
+    Kinds,
+    parse_plain,
+)
 
 KEYS = ("index", "row", "target", "label", "output")
 SECOND_KEYS = ("index", "row", "target", "label", "loglikelihoods")
@@ -44,15 +50,38 @@ class Generations:
 
     prompts: tuple[str, ...] | None = None
     """What each row asked, where the file is a run directory's; no submission holds any."""
+    kinds: Kinds | None = field(default=None, compare=False, repr=False)
+    """The same rows by number, where the reader has numbered them."""
 
     @cached_property
-    def counts(self) -> Counter[tuple[str, str, str | None]]:
+    def counts(self) -> Mapping[Kind, int]:
         """How often each (target, label, output) occurs: most rows are answered in few words."""
+        if self.kinds is not None:
+            return {kind: self.kinds.numbers.count(n) for n, kind in self.kinds.kinds.items()}
         return Counter(zip(self.targets, self.labels, self.outputs, strict=True))
+
+    @cached_property
+    def pairs(self) -> Mapping[tuple[str, str], int]:
+        """How often each (target, label) occurs."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (target, label, _), count in self.counts.items():
+            found[target, label] += count
+        return found
+
+    @property
+    def answers(self) -> set[str]:
+        """Every label that occurs."""
+        return {label for _, label in self.pairs}
 
     @cached_property
     def bits(self) -> str:
         """`1` for each row whose label is its target, else `0`."""
+        if self.kinds is not None:
+            right = bytearray(b"0" * 256)
+            for number, (target, label, _) in self.kinds.kinds.items():
+                if target == label:
+                    right[number] = ord("1")
+            return self.kinds.numbers.translate(right).decode()
         return bytes(map(eq, self.labels, self.targets)).translate(BITS).decode()
 
 
@@ -66,7 +95,7 @@ def parse_generations(data: bytes, name: str) -> Generations:
     second = name.endswith(".loglikelihood.jsonl")
     plain = parse_plain(text, name, second)
     if plain is not None:
-        return Generations(*plain)
+        return Generations(*plain.columns, kinds=plain.kinds)
     lines = text.split("\n")
     if lines.pop() or not lines:
         raise RecordError(f"{name}: expected one line a row, each ended by a newline")

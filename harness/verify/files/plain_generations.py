@@ -40,6 +40,22 @@ BEGIN = '{{"index": {}, "row": "{}", "target": "{}", "label": '
 Numbers = tuple[float, ...]
 
 
+Kind = tuple[str, str, str | None]
+"""(target, label, output) of a row."""
+
+MOST_KINDS = 256
+"""Kinds of rows that a byte can number."""
+
+
+class Kinds(NamedTuple):
+    """The rows of a file by kind: counting numbers of a byte is a hundredth of counting texts."""
+
+    numbers: bytes
+    """Of each row's kind, in the file's order."""
+    kinds: dict[int, Kind]
+    """Number -> what a row of it holds; every one occurs."""
+
+
 class Columns(NamedTuple):
     """The columns of a file; of the last two the one that it has."""
 
@@ -48,6 +64,14 @@ class Columns(NamedTuple):
     labels: tuple[str, ...]
     outputs: tuple[str | None, ...]
     loglikelihoods: tuple[Numbers, ...] | None
+
+
+class Plain(NamedTuple):
+    """What a file holds."""
+
+    columns: Columns
+    kinds: Kinds | None = None
+    """None where rows were not numbered: at the first of a name, or with too many kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +84,17 @@ class Asked:
     targets: tuple[str, ...]
     characters: int
     """Of all beginnings and of the line feeds."""
+    target_numbers: bytes
+    """Place in `known_targets` of each row's; empty where there are too many."""
+    known_targets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, begins: tuple[str, ...], rows: tuple[str, ...], targets: tuple[str, ...]) -> Asked:
+        """Return the rows that a file was of; see the fields."""
+        number = {target: n for n, target in enumerate(dict.fromkeys(targets))}
+        numbers = b"" if len(number) > MOST_KINDS else bytes([number[each] for each in targets])
+        characters = sum(map(len, begins)) + len(begins)
+        return cls(begins, rows, targets, characters, numbers, tuple(number))
 
     def rests_of(self, text: str) -> list[str] | None:
         """Return what stands behind the beginning of each line; None of a file of other rows."""
@@ -81,7 +116,7 @@ MAX_ASKED_ROWS = 20_000
 """Rows of a file that is remembered; official sets have up to 13,000."""
 
 
-def parse_plain(text: str, name: str, second: bool) -> Columns | None:
+def parse_plain(text: str, name: str, second: bool) -> Plain | None:
     """Return what most files hold; None for one that must be read line by line.
 
     Strings of JSON without an escape are their own text, so that no line need be parsed.
@@ -103,8 +138,7 @@ def parse_plain(text: str, name: str, second: bool) -> Columns | None:
         return None
     if len(rows) <= MAX_ASKED_ROWS:
         begins = tuple(map(BEGIN.format, indexes, rows, targets))
-        characters = sum(map(len, begins)) + len(begins)
-        LAST_ASKED[name] = Asked(begins, rows, targets, characters)
+        LAST_ASKED[name] = Asked.of(begins, rows, targets)
         LAST_ASKED.move_to_end(name)
         if len(LAST_ASKED) > MAX_ASKED:
             LAST_ASKED.popitem(last=False)
@@ -113,10 +147,10 @@ def parse_plain(text: str, name: str, second: bool) -> Columns | None:
     known = {item: _output(item) for item in set(last)}
     if any(fault for _, fault in known.values()):
         return None
-    return Columns(rows, targets, labels, tuple([known[item][0] for item in last]), None)
+    return Plain(Columns(rows, targets, labels, tuple([known[item][0] for item in last]), None))
 
 
-def _same_rows(asked: Asked, rests: list[str], second: bool) -> Columns | None:
+def _same_rows(asked: Asked, rests: list[str], second: bool) -> Plain | None:
     """Read what follows the rows; an answer in the same words is read once."""
     if second:
         found = SECOND_ANSWER.findall("\n".join(rests))
@@ -124,26 +158,57 @@ def _same_rows(asked: Asked, rests: list[str], second: bool) -> Columns | None:
             return None
         labels, last = zip(*found, strict=True)
         return _weighed(asked.rows, asked.targets, labels, last)
-    label_of: dict[str, str] = {}
-    output_of: dict[str, str | None] = {}
+    number: dict[str, int] = {}
+    labels: list[str] = []
+    outputs: list[str | None] = []
     for rest in set(rests):
         match = ANSWER.fullmatch(rest)
         output, fault = (None, True) if match is None else _output(match[2])
         if match is None or fault:
             return None
-        label_of[rest], output_of[rest] = match[1], output
-    return Columns(
+        number[rest] = len(number)
+        labels.append(match[1])
+        outputs.append(output)
+    numbers = list(map(number.__getitem__, rests))
+    columns = Columns(
         asked.rows,
         asked.targets,
-        tuple(map(label_of.__getitem__, rests)),
-        tuple(map(output_of.__getitem__, rests)),
+        tuple(map(labels.__getitem__, numbers)),
+        tuple(map(outputs.__getitem__, numbers)),
         None,
     )
+    return Plain(columns, _kinds(asked, numbers, labels, outputs))
+
+
+def _kinds(
+    asked: Asked, numbers: list[int], labels: list[str], outputs: list[str | None]
+) -> Kinds | None:
+    """Return the rows by number; None where a byte cannot number them.
+
+    Args:
+        asked: the rows.
+        numbers: of each row's answer, a place in the next two.
+        labels: of each answer.
+        outputs: of each answer.
+    """
+    answers, targets = len(labels), asked.known_targets
+    if not asked.target_numbers or answers * len(targets) > MOST_KINDS:
+        return None
+    # Of two targets and three answers, target 1 and answer 2 are 2 + 1 * 3 = 5. The sum of two
+    # columns is the sum of two long numbers: no byte is beyond 255, so that none carries over.
+    below = int.from_bytes(bytes(numbers))
+    above = int.from_bytes(asked.target_numbers)
+    both = (below + above * answers).to_bytes(len(numbers))
+    kinds = {}
+    for each in set(both):
+        target, answer = divmod(each, answers)
+        kinds[each] = (targets[target], labels[answer], outputs[answer])
+    return Kinds(both, kinds)
 
 
 def _weighed(
     rows: tuple[str, ...], targets: tuple[str, ...], labels: tuple[str, ...], last: Sequence[str]
-) -> Columns | None:
+) -> Plain | None:
     """Return the columns of a second measure; None where a number is not in its one form.
 
     Args:
@@ -159,7 +224,7 @@ def _weighed(
     values = json.loads(joined)
     if json.dumps(values) != joined or min(map(min, values)) <= -1e6:
         return None
-    return Columns(rows, targets, labels, (None,) * len(rows), tuple(map(tuple, values)))
+    return Plain(Columns(rows, targets, labels, (None,) * len(rows), tuple(map(tuple, values))))
 
 
 def _output(text: str) -> tuple[str | None, bool]:

@@ -28,4 +28,4 @@ def test_macro_f1_and_mcc_are_scikit_learns(pairs: list[tuple[str, str]]) -> Non
 
 
 def test_answers_of_one_class_have_a_finite_correlation() -> None:
-    assert class_measures(["positive"], ["positive"]) == {"macro_f1": 1.0, "mcc": 0.0}
+    assert class_measures({("positive", "positive"): 1}) == {"macro_f1": 1.0, "mcc": 0.0}

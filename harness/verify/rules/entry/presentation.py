@@ -30,9 +30,9 @@ def _other_card(submission: Submission) -> Iterator[Breach]:
     if submission.card is None:
         return
     command = () if submission.about is None else submission.about.command
-    forms = [card(submission.record, submission.challenge, command, form) for form in FORMS]
+    forms = (card(submission.record, submission.challenge, command, form) for form in FORMS)
     if submission.card not in forms:
-        whole = forms[0]
+        whole = card(submission.record, submission.challenge, command)
         found, expected = submission.card.split("\n"), whole.split("\n")
         pairs = enumerate(zip(found, expected, strict=False), 1)
         line = next((n for n, (a, b) in pairs if a != b), min(len(found), len(expected)) + 1)
