@@ -227,6 +227,24 @@ def test_a_level_that_nobody_earned_is_not_ticked(page: Page) -> None:
     assert session.execute_script(ticked) == ["claimed", "rescored"]
 
 
+def test_the_table_says_which_level_below_the_highest_is_missing(page: Page) -> None:
+    session = show(page)
+    said, dots = (
+        "return Object.fromEntries([...document.querySelectorAll('#board-table tr.run')].map((row)"
+        f" => [row.dataset.name, {what}]))"
+        for what in (
+            "row.querySelector('td.level > .sub')?.textContent",
+            "[...row.querySelectorAll('.level rect')].map((dot) => dot.getAttribute('class'))",
+        )
+    )
+    assert {k: v for k, v in session.execute_script(said).items() if v} == {
+        "good": "not re-evaluated"
+    }
+    found = session.execute_script(dots)
+    assert found["good"] == ["on", "on", "off", "on", "off"]
+    assert found["poor"] == ["on", "on", "off", "off", "off"]
+
+
 def test_two_entries_are_compared_as_the_table_s_groups_are(page: Page) -> None:
     session = show(page)
     for name in ("good", "poor"):

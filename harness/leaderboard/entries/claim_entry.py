@@ -50,6 +50,7 @@ def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
         parameters=traffic.parameters if traffic is not None else None,
         rounds=claim.config.rounds,
         level="claimed",
+        rungs=("claimed",),
         findings=tuple(
             EntryFinding(severity=f.severity, text=f"{f.found}; expected {f.expected}")
             for f in findings

@@ -63,6 +63,9 @@ class Entry(Document):
     code: str = ""
     """Whose code ran: `declared`, `own code: ...`, or nothing where it is not stated."""
     level: str
+    """The highest one that was earned, or `derived` for a reference that follows from the rows."""
+    rungs: tuple[str, ...] = ()
+    """Every level that was earned, the lowest first; one between them may be missing."""
     findings: tuple[EntryFinding, ...] = ()
     created: str = ""
     """Date and time of the run, or of the claim's import."""

@@ -23,6 +23,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         for task, score in submission.official.items()
     }
     average, low, high = mean_of(scores)
+    rungs = _rungs(submission)
     spec = record.spec
     name = submission.folder.name if submission.folder is not None else record.run_id
     return Entry(
@@ -57,7 +58,8 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         parameters=record.adapter.parameters,
         rounds=len(record.federation.rounds),
         code="" if record.own_code is None else record.code,
-        level=_level(submission),
+        level=rungs[-1],
+        rungs=rungs,
         findings=tuple(
             EntryFinding(severity=f.severity, text=f"[{f.rule}] {f.found}; expected {f.expected}")
             for f in findings
@@ -89,11 +91,14 @@ def _average(values: list[float | None]) -> float | None:
     return sum_in_order(known) / len(known) if values and len(known) == len(values) else None
 
 
-def _level(submission: Submission) -> str:
-    """Return the highest earned level; a recount is part of every check, where there is one."""
-    first = "rescored" if submission.protocol.rederivable else "claimed"
-    earned = {first, *(rung.level for rung in submission.ladder)}
-    return max(earned, key=lambda level: LEVELS.index(level))
+def _rungs(submission: Submission) -> tuple[str, ...]:
+    """Return the earned levels; a recount is part of every check, where there is one.
+
+    A whole repetition holds all that is below it.
+    """
+    recounted = {"rescored"} if submission.protocol.rederivable else set()
+    earned = {"claimed", *recounted, *(rung.level for rung in submission.ladder)}
+    return LEVELS if LEVELS[-1] in earned else tuple(item for item in LEVELS if item in earned)
 
 
 def _bare(name: str) -> str:

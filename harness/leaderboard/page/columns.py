@@ -12,6 +12,7 @@ from typing import Any, Literal
 from harness.boards.board import Board
 from harness.document import Document
 from harness.leaderboard.columns import Ranked, capitalised, gib, millions, percent
+from harness.leaderboard.entries.entry import Entry
 from harness.record.ladder import LEVELS
 
 Form = Literal["percent", "gib", "millions", "count", "hours", "level", "text"]
@@ -91,10 +92,6 @@ def columns_of(board: Board) -> list[Column]:
     ]  # fmt: skip
 
 
-PLAIN = ("name", "kind", "title", "model", "eligible", "low", "high", "warnings", "stderr")
-"""What the page's data holds of an entry beside the columns."""
-
-
 def values_of(item: Ranked, board: Board) -> dict[str, Value]:
     """Return what the page's data holds of one entry."""
     entry = item.entry
@@ -119,6 +116,7 @@ def values_of(item: Ranked, board: Board) -> dict[str, Value]:
         "parameters": entry.parameters,
         "rounds": entry.rounds,
         "level": LEVELS.index(entry.level) if entry.level in LEVELS else None,
+        "rungs": sum(1 << LEVELS.index(level) for level in entry.rungs),
         "size": entry.base_parameters,
         "family": entry.family,
         "peft": entry.peft,
@@ -154,6 +152,15 @@ def page_data(items: Iterable[Ranked], claims: Iterable[Ranked], board: Board) -
         "fields": fields,
         "rows": [[row[field] for field in fields] for row in rows],
     }
+
+
+def not_earned(entry: Entry) -> str:
+    """Return which levels below the highest one nobody earned, as the page says it."""
+    if not entry.rungs:
+        return ""
+    below = LEVELS[: LEVELS.index(entry.rungs[-1])]
+    missing = [level for level in below if level not in entry.rungs]
+    return f"not {' or '.join(missing)}" if missing else ""
 
 
 def shown_value(column: Column, value: Value) -> str:

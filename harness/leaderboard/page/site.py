@@ -21,7 +21,13 @@ from markupsafe import Markup
 from harness.boards.board import Board
 from harness.boards.open_division import OPEN, Division
 from harness.leaderboard.columns import Ranked, capitalised, half_width, percent
-from harness.leaderboard.page.columns import Column, columns_of, shown_value, values_of
+from harness.leaderboard.page.columns import (
+    Column,
+    columns_of,
+    not_earned,
+    shown_value,
+    values_of,
+)
 from harness.leaderboard.page.history import Best, best_over_time, sparkline
 from harness.record.ladder import LEVELS
 
@@ -147,7 +153,11 @@ def _table(
     rows = []
     for item in items[:STATIC_ROWS]:
         values = values_of(item, board)
-        cells = [(column, shown_value(column, values[column.key])) for column in shown]
+        cells = [
+            (column, shown_value(column, values[column.key]),
+             not_earned(item.entry) if column.key == "level" else "")
+            for column in shown
+        ]  # fmt: skip
         rows.append({"entry": item.entry, "status": item.status, "cells": cells,
                      "warnings": values["warnings"]})  # fmt: skip
     return {"id": name, "title": title, "columns": shown, "rows": rows, "count": len(items)}

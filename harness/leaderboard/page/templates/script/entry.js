@@ -37,15 +37,11 @@ function curve(points) {
     svg("text", { x: left, y: h - 8 }, `round ${first[0]}`), svg("text", { x: w - 14, y: h - 8, "text-anchor": "end" }, `round ${last[0]}`));
 }
 
-// A level above others says nothing of them: a round may be replayed of a run that nobody evaluated again. Only a
-// recount is part of every check, and a whole repetition holds all that is below it.
 function ladder(entry, found) {
-  const whole = found.rungs.some((item) => item.level === index.levels.at(-1));
   return el("ol", { class: "ladder" }, index.levels.map((level, step) => {
     const rung = found.rungs.find((item) => item.level === level);
     const small = rung ? el("small", {}, `${rung.date.slice(0, 10)} · ${rung.command}`) : null;
-    const earned = rung || whole || step <= Math.min(entry.level, 1);
-    return el("li", earned ? { class: "on" } : {}, level, small);
+    return el("li", earned(entry, step) ? { class: "on" } : {}, level, small);
   }));
 }
 

@@ -5,6 +5,9 @@ const SIZES = [["below 500 M", 0, 5e8], ["500 M to 1 B", 5e8, 1e9], ["1 to 3 B",
 const sizeOf = (entry) => (entry.size === null ? "" : SIZES.find(([, low, high]) => entry.size >= low && entry.size < high)[0]);
 const statusOf = (entry) => (entry.kind !== "run" ? entry.kind : entry.eligible ? "eligible" : "not eligible");
 
+// A level above others says nothing of them: a round may be replayed of a run that nobody evaluated again.
+const earned = (entry, step) => Boolean((entry.rungs >> step) & 1);
+
 const FACETS = [
   { key: "status", label: "Status", of: statusOf },
   { key: "model", label: "Model", of: (entry) => entry.model },

@@ -25,7 +25,9 @@ function cell(column, entry) {
     td.append(el("b", {}, text), el("span", { class: "ci" }, half), entry.low === null ? "" : bar(entry));
   } else if (column.key === "level" && value !== null) {
     td.append(el("span", { class: "level" }, svg("svg", { viewBox: "0 0 44 8", "aria-hidden": "true" },
-      index.levels.map((_, step) => svg("rect", { class: step <= value ? "on" : "off", x: step * 9, y: 0, width: 7, height: 8, rx: 1.5 }))), text));
+      index.levels.map((_, step) => svg("rect", { class: earned(entry, step) ? "on" : "off", x: step * 9, y: 0, width: 7, height: 8, rx: 1.5 }))), text));
+    const missing = index.levels.filter((_, step) => step < value && !earned(entry, step));
+    if (missing.length) td.append(el("span", { class: "sub" }, `not ${missing.join(" or ")}`));
   } else td.append(text);
   return td;
 }
