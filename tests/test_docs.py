@@ -58,6 +58,7 @@ ELSEWHERE = {
     r"tox -e (light|full)": "../.ci/run",
     r"tox -e repro.*": "reproduce/test_recorded.py",
     r"python bench/\S+.*": "../bench",
+    r"npm pack .*|pip download .*": "../.github/workflows/pages.yml",
 }
 """Pattern of a command -> the file, below `tests/`, that runs it; what is not here is run here."""
 

@@ -20,6 +20,7 @@ CLAIMS = "tests/claims/test_claim_limits.py::"
 REAL_LIFE = "tests/claims/importing/test_real_life.py::"
 PLANS = "tests/planning/test_planning_limits.py::"
 SHOWN = "tests/leaderboard/test_shown.py::"
+DROPPED = "tests/leaderboard/test_verifier.py::"
 
 CODECS = "tests/codec/test_codec_choice.py::"
 
@@ -184,6 +185,10 @@ HELD = {
         f"{SHOWN}test_a_text_of_a_recipe_is_shown_up_to_4000_characters",
     "leaderboard MARKDOWN_ROWS":
         f"{SHOWN}test_200_rows_stand_in_the_markdown_and_the_rest_is_counted",
+    "leaderboard MAX_DROPPED": f"{DROPPED}test_2000_files_of_256_mib_are_unpacked_and_no_more",
+    "leaderboard MAX_DROPPED_BYTES":
+        f"{DROPPED}test_2000_files_of_256_mib_are_unpacked_and_no_more",
+    "leaderboard MAX_LINK_BYTES": f"{DROPPED}test_a_link_s_target_is_kept_up_to_4000_bytes",
     "leaderboard STATIC_ROWS":
         f"{SHOWN}test_50_rows_stand_in_the_html_and_the_rest_in_the_data",
     "new_plugin LONGEST_NAME":
@@ -380,7 +385,7 @@ FREE = {
     "federation APP_NAME_CHARACTERS": "Flower's own limit; tests/federation/superlink asks Flower",
     "leaderboard WIDTH": DRAWING, "leaderboard HEIGHT": DRAWING,
     "leaderboard DIGITS": "more decimals than a table shows",
-    "leaderboard SETTLED_S": WAITING,
+    "leaderboard SETTLED_S": WAITING, "leaderboard MAX_RUNTIME_BYTES": MEMORY,
     "leaderboard MOST_KEPT": "how much a cache keeps: no result depends on it",
     "evaluation BLOCK_SIZE": "tests/evaluation/model compares every weight with bitsandbytes'",
     "evaluation CHECK_TOKENS": "how many tokens a model is tried with",

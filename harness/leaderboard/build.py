@@ -24,14 +24,22 @@ from harness.leaderboard.page.site import (
     inline_json,
     overview_page,
     safe_in_script,
+    verify_page,
 )
 from harness.leaderboard.schema import result_schema
 from harness.leaderboard.tables import comma_separated, markdown
 from harness.verify.targets import Target, find_targets
 
+VERIFY_PAGE = "verify.html"
 
-def build(submissions: Path) -> tuple[dict[str, str], list[str]]:
+
+def build(submissions: Path, verifier_bytes: int = 0) -> tuple[dict[str, str], list[str]]:
     """Return the generated files (relative name -> text) and the refused submissions.
+
+    Args:
+        submissions: the folder of all boards'.
+        verifier_bytes: what the files weigh that check a submission in a browser; 0: there are
+            none, and no page offers it.
 
     Raises:
         RecordError: `submissions` cannot be read.
@@ -44,9 +52,11 @@ def build(submissions: Path) -> tuple[dict[str, str], list[str]]:
             ours = [item for item in found if item.entry.key.startswith(f"{place}/")]
             out = [text for text in refused if f"submissions/{place}/" in text]
             views.append(view)
-            made = _board_files(view, ours, out)
+            made = _board_files(view, ours, out, verifier_bytes > 0)
             files |= {f"{place}/{file}": text for file, text in made.items()}
-    files["index.html"] = overview_page(views)
+    files["index.html"] = overview_page(views, verifier_bytes > 0)
+    if verifier_bytes:
+        files[VERIFY_PAGE] = verify_page(verifier_bytes)
     lines = [
         f"- [{view.board.title}]({view.board.id}/README.md): {len(view.runs)}"
         f" {'run' if len(view.runs) == 1 else 'runs'}, {len(view.claims)} claimed"
@@ -77,15 +87,24 @@ def entries_under(place: str, found: Sequence[Shown]) -> list[Entry]:
     return [item.entry for item in found if item.entry.key.startswith(f"{place}/")]
 
 
-def _board_files(view: BoardView, ours: Sequence[Shown], out: Sequence[str]) -> dict[str, str]:
-    """Return the files of one board's folder."""
+def _board_files(
+    view: BoardView, ours: Sequence[Shown], out: Sequence[str], has_verifier: bool
+) -> dict[str, str]:
+    """Return the files of one board's folder.
+
+    Args:
+        view: the board.
+        ours: its entries.
+        out: what is refused of it.
+        has_verifier: see `board_page`.
+    """
     board, items, claims = view.board, view.items, view.claims
     files = {
         "README.md": markdown(items, board, claims),
         "leaderboard.csv": comma_separated(items, board),
         "claims.csv": comma_separated(claims, board),
         "leaderboard.json": board_text(board_value(items, board, out, claims)),
-        "index.html": board_page(view),
+        "index.html": board_page(view, has_verifier),
         "entries.js": data_script("leaderboardIndex", inline_json(page_data(items, claims, board))),
     }
     for item in ours:
@@ -168,6 +187,7 @@ def stale(files: Mapping[str, str], folder: Path) -> list[str]:
 
 
 def _left_over(files: Mapping[str, str], folder: Path) -> list[str]:
-    """Return the pages of entries that are there and not among the files."""
-    there = (path.relative_to(folder).as_posix() for path in folder.glob("*/entries/*.js"))
+    """Return the pages that are there and not among the files."""
+    found = [*folder.glob("*/entries/*.js"), *folder.glob(VERIFY_PAGE)]
+    there = (path.relative_to(folder).as_posix() for path in found)
     return sorted(name for name in there if name not in files)

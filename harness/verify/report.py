@@ -88,6 +88,18 @@ class Report(Document):
             verdicts=tuple(verdicts),
         )
 
+    def lines(self) -> list[str]:
+        """Return it as lines for people."""
+        lines = [
+            f"{item.severity:<7} [{item.rule}] {item.path}:"
+            f" found {item.found}; expected {item.expected}"
+            for item in self.findings
+        ]
+        if len(self.checked) == 1:
+            lines += [line for item in self.verdicts for line in item.lines()]
+        verdict = "clean" if self.clean else "found wanting"
+        return [*lines, f"{len(self.checked)} checked, {len(self.findings)} findings: {verdict}"]
+
 
 def shown(value: Any, limit: int = SHOWN_CHARACTERS) -> str:
     """Return a stranger's value as one printable line of at most `limit` characters."""

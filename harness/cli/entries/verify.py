@@ -42,15 +42,8 @@ def command(paths: tuple[Path, ...], as_json: bool, list_rules: bool) -> None:
 
 
 def as_text(report: Report) -> str:
-    """Return a report as lines for people."""
-    lines = [
-        f"{item.severity:<7} [{item.rule}] {item.path}:"
-        f" found {item.found}; expected {item.expected}"
-        for item in report.findings
-    ]
-    if len(report.checked) == 1:
-        lines += [line for item in report.verdicts for line in item.lines()]
-    verdict = "clean" if report.clean else "found wanting"
-    verdict = click.style(verdict, "green" if report.clean else "red")
-    lines.append(f"{len(report.checked)} checked, {len(report.findings)} findings: {verdict}")
-    return "\n".join(lines)
+    """Return a report as lines for people, its verdict in colour."""
+    *lines, last = report.lines()
+    said, _, verdict = last.rpartition(": ")
+    colour = "green" if report.clean else "red"
+    return "\n".join([*lines, f"{said}: {click.style(verdict, colour)}"])

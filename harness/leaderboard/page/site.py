@@ -125,14 +125,20 @@ def source_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def board_page(view: BoardView) -> str:
-    """Return the HTML of one board's page."""
+def board_page(view: BoardView, has_verifier: bool = False) -> str:
+    """Return the HTML of one board's page.
+
+    Args:
+        view: what it shows.
+        has_verifier: whether the page that checks a submission is beside it.
+    """
     style, code = _text("style.css"), script()
     columns = columns_of(view.board)
     return _compiled("board.html").render(
         board=view.board,
         challenge=view.board.id.removesuffix(OPEN) if view.division == "open" else view.board.id,
         view=view,
+        has_verifier=has_verifier,
         tables=[
             _table("board", "Runs", view.items, columns, view.board),
             _table("claims", "Claims", view.claims, [c for c in columns if c.claims], view.board),
@@ -163,8 +169,21 @@ def _table(
     return {"id": name, "title": title, "columns": shown, "rows": rows, "count": len(items)}
 
 
-def overview_page(views: Sequence[BoardView]) -> str:
-    """Return the HTML of the overview of all boards."""
+def verify_page(verifier_bytes: int) -> str:
+    """Return the HTML of the page that checks a submission, with what its files weigh."""
+    style = _text("style.css")
+    code = '"use strict";\n(() => {\n' + _text("script/verify.js") + "})();\n"
+    return _compiled("verify.html").render(
+        megabytes=round(verifier_bytes / 1e6),
+        style=Markup(style),
+        script=Markup(code),
+        style_hash=source_hash(style),
+        script_hash=source_hash(code),
+    ) + "\n"  # fmt: skip
+
+
+def overview_page(views: Sequence[BoardView], has_verifier: bool = False) -> str:
+    """Return the HTML of the overview of all boards; see `board_page`."""
     style = _text("style.css")
     newest = sorted(
         ((item, view) for view in views for item in view.runs),
@@ -173,6 +192,7 @@ def overview_page(views: Sequence[BoardView]) -> str:
     )
     return _compiled("overview.html").render(
         views=views,
+        has_verifier=has_verifier,
         newest=newest[:8],
         levels=LEVELS,
         style=Markup(style),
