@@ -156,8 +156,8 @@ def _same_rows(asked: Asked, rests: list[str], second: bool) -> Plain | None:
         found = SECOND_ANSWER.findall("\n".join(rests))
         if len(found) != len(rests):
             return None
-        labels, last = zip(*found, strict=True)
-        return _weighed(asked.rows, asked.targets, labels, last)
+        answers, last = zip(*found, strict=True)
+        return _weighed(asked.rows, asked.targets, answers, last)
     number: dict[str, int] = {}
     labels: list[str] = []
     outputs: list[str | None] = []
