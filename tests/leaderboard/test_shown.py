@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,16 +16,21 @@ from clean_submission import COMMAND, Submission, about_json
 
 from harness.boards.board import ShownMeasure, load_board
 from harness.boards.challenge import load_challenge
+from harness.boards.open_division import OpenRules
 from harness.leaderboard.build import build, claimed, ranked
 from harness.leaderboard.columns import cells, headings
 from harness.leaderboard.data import board_value
 from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import mean_of
+from harness.leaderboard.entries.run_details import run_details
 from harness.leaderboard.page.columns import page_data
 from harness.leaderboard.page.site import STATIC_ROWS, BoardView, board_page, overview_page
 from harness.leaderboard.tables import comma_separated, markdown
 from harness.record.card import card
 from harness.record.result import ResultRecord
+from harness.verify.read_submission import read_submission
+from harness.verify.submission import Submission as Read
+from harness.verify.targets import find_targets
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +176,22 @@ def test_an_entry_says_what_to_type_and_how_long_it_takes(tmp_path: Path) -> Non
     assert set(page["files"]) >= {"result.json", "about.json", "generations/fpb.jsonl"}
     assert "prompt template" in page["texts"]
     assert "the settings of pretend/small: no recipe that is known here" in page["stated"]
+
+
+def test_a_box_names_the_folder_of_the_open_division_and_executes_programs(
+    tmp_path: Path,
+) -> None:
+    folder = Submission().write(tmp_path / "submissions/finance/one")
+    read, _ = read_submission(next(find_targets(folder)))
+    assert read is not None
+    read.__dict__["protocol"] = SimpleNamespace(rederivable=False)
+    spec = read.record.spec.model_copy(update={"open": OpenRules(num_supernodes=10)})
+    opened = replace(read, record=read.record.model_copy(update={"spec": spec}))
+    assert "harness verify submissions/finance-open/one" in commands_of(opened)
+
+
+def commands_of(submission: Read) -> list[str]:
+    return [item.command for item in run_details(submission).repetitions]
 
 
 def test_an_entry_without_scores_and_one_of_long_names_are_shown_everywhere() -> None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from harness.boards.open_division import filed_under
 from harness.leaderboard.entries.details import (
     EntryDetails,
     EntryLink,
@@ -37,6 +38,7 @@ def run_details(submission: Submission) -> EntryDetails:
     """Return what the page of a verified run shows beyond its line of the table."""
     record, about = submission.record, submission.about
     name = submission.folder.name if submission.folder is not None else record.run_id
+    folder = filed_under(record.challenge.id, record.spec.open)
     rounds = record.federation.rounds
     return EntryDetails(
         rungs=tuple(EntryRung(**rung.model_dump()) for rung in submission.ladder),
@@ -55,7 +57,7 @@ def run_details(submission: Submission) -> EntryDetails:
         else about.author.model_dump(exclude_none=True),
         links=() if about is None else tuple(_links(about)),
         command="" if about is None or not about.command else typed(about.command),
-        repetitions=tuple(_repetitions(submission, f"submissions/{record.challenge.id}/{name}")),
+        repetitions=tuple(_repetitions(submission, f"submissions/{folder}/{name}")),
         stated=taken_as_stated(submission),
         machine=_machine(record),
         files={file: size for file, (size, _) in sorted(submission.digests.items())},
