@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from clean_submission import Submission, about_json
@@ -23,6 +24,7 @@ from selenium.webdriver.chrome.service import Service
 from harness.leaderboard.build import build, write
 from harness.leaderboard.compare import Rows, p_value
 from harness.leaderboard.entries.verdicts import entries_of
+from harness.leaderboard.page.site import verify_page
 from harness.verify.targets import find_targets
 
 pytestmark = pytest.mark.browser
@@ -88,7 +90,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         shutil.copyfile(ROOT / CLAIM, root / CLAIM)
         files, refused = build(root / "submissions")
     assert refused == []
-    write(files, root / "leaderboard")
+    write(files | {"verify.html": verify_page(17_000_000)}, root / "leaderboard")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in (*FLAGS, f"--user-data-dir={root / 'profile'}"):
@@ -173,6 +175,34 @@ def test_sort_search_open_and_return_and_the_address_says_so(page: Page) -> None
     assert session.execute_script("return location.hash") == address
     assert session.execute_script(NAMES) == ["evil"]
     assert session.execute_script("return window.owned === undefined") is True
+    assert errors(session) == []
+
+
+def test_rows_below_the_window_follow_the_first_ones(page: Page) -> None:
+    """Of 64 entries: whatever was drawn before, the table is whole and in order, no row is old."""
+    pages = Path(unquote(urlsplit(page[1]).path))
+    text = (pages / "finance/entries.js").read_text("utf-8")
+    begin, end = text.index("(") + 1, text.rindex(")")
+    data = json.loads(text[begin:end])
+    at = data["fields"].index("name")
+    run = next(row for row in data["rows"] if row[at] == "good")
+    names = [f"copy-{number:02}" for number in range(64)]
+    data["rows"] = [[*run[:at], name, *run[at + 1 :]] for name in reversed(names)]
+    many = pages / "many" / "finance"
+    many.mkdir(parents=True)
+    shutil.copyfile(pages / "finance/index.html", many / "index.html")
+    (many / "entries.js").write_text(f"{text[:begin]}{json.dumps(data)}{text[end:]}", "utf-8")
+
+    session = show(page, f"many/{BOARD}")
+    eventually(session, NAMES, names[::-1][:50])
+    click(session, "th[data-key=name] button")
+    assert session.execute_script(NAMES)[:15] == names[:15]
+    eventually(session, NAMES, names[:50])
+    click(session, "[data-step='Next page']")
+    eventually(session, NAMES, names[50:])
+    click(session, "[data-step='Previous page']")
+    session.find_element("css selector", "#query").send_keys("copy-1")
+    eventually(session, NAMES, names[10:20])
     assert errors(session) == []
 
 
@@ -373,6 +403,15 @@ def test_a_page_that_is_served_works_as_one_that_is_opened(page: Page) -> None:
         server.shutdown()
 
 
+def test_a_checker_that_a_disk_may_not_load_says_what_to_type(page: Page) -> None:
+    session = show(page, "verify.html")
+    said = session.find_element("id", "said").text
+    assert "python -m http.server" in said
+    assert "harness verify FOLDER" in said
+    assert not session.find_element("id", "folder").is_enabled()
+    assert errors(session) == []
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """A server that says nothing."""
 
@@ -391,7 +430,8 @@ def axe() -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "place", ["index.html", BOARD, f"{BOARD}#/entry/evil", f"{BOARD}#/compare/good/poor"]
+    "place",
+    ["index.html", BOARD, f"{BOARD}#/entry/evil", f"{BOARD}#/compare/good/poor", "verify.html"],
 )
 def test_axe_finds_nothing(page: Page, place: str, scheme: str) -> None:
     script = axe()

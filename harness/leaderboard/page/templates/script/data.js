@@ -41,6 +41,18 @@ function shown(column, value) {
   }
 }
 
+// What nobody waits for is drawn after the frame that shows the rest; of two jobs of a name the later one counts.
+const due = new Map();
+function afterPaint(name, job) {
+  due.set(name, job);
+  const run = () => {
+    if (due.get(name) !== job) return;
+    due.delete(name);
+    job();
+  };
+  requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(run), 0));
+}
+
 let index = null;
 let entries = [];
 const byName = new Map();

@@ -13,7 +13,8 @@ function drawList() {
   const all = entries.filter((entry) => entry.kind !== "claim");
   const found = all.filter((entry) => (entry.kind === "reference" ? !filtering() : matches(entry)));
   const columns = columnsShown();
-  fillFacets(runs);
+  if (charted === null) fillFacets(runs);
+  else afterPaint("facets", () => fillFacets(runs));
   drawTable("board", ordered(found, state.sort), columns, "page");
   const claims = entries.filter((entry) => entry.kind === "claim");
   const claimColumns = columns.filter((column) => column.claims);
@@ -30,16 +31,14 @@ function drawList() {
 
 // The charts follow the filter alone, after the table: sorting and turning pages leave them as they are.
 let charted = null;
-let charting = 0;
 function drawCharts(kept, references) {
   const filter = JSON.stringify([...FACETS.map(({ key }) => state[key]), state.q, state.from, state.to, window.innerWidth > 760]);
   if (filter === charted) return;
   charted = filter;
-  clearTimeout(charting);
-  charting = setTimeout(() => {
+  afterPaint("charts", () => {
     drawPlot(kept, references);
     drawHistory(kept);
-  }, 0);
+  });
 }
 
 function change(values, goesBack = true) {
@@ -89,6 +88,12 @@ function namesOf(hash) {
   }
 }
 
+function focusRow(name) {
+  const focus = () => document.querySelector(`tr[data-name="${CSS.escape(name)}"] a`)?.focus();
+  focus();
+  afterPaint("focus", () => document.activeElement === document.body && focus());
+}
+
 async function route() {
   const mine = (turn += 1);
   const names = namesOf(location.hash);
@@ -100,7 +105,7 @@ async function route() {
     lastList = location.hash || "#/";
     document.title = pageTitle;
     drawList();
-    if (opener !== null) document.querySelector(`tr[data-name="${CSS.escape(opener)}"] a`)?.focus();
+    if (opener !== null) focusRow(opener);
     opener = null;
     return;
   }

@@ -1,5 +1,7 @@
 // The two tables: pages of rows, headings that sort, columns that are chosen.
 const PAGE_ROWS = 50;
+// Rows that fit a window; those below keep what they show until these are painted.
+const FIRST_ROWS = 15;
 const chosen = new Set();
 
 const columnsShown = () => {
@@ -66,15 +68,27 @@ function drawTable(name, list, columns, pageKey) {
   drawHead(table, columns, state.sort);
   const pages = Math.max(1, Math.ceil(list.length / PAGE_ROWS));
   const page = Math.min(state[pageKey], pages);
-  const rows = list.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS).map((entry) =>
+  const rows = list.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS).map((entry) => () =>
     el("tr", { class: entry.kind, "data-name": entry.name }, entryCell(entry), columns.map((column) => cell(column, entry))));
   if (!rows.length) {
     const text = filtering() ? "No entry is like that." : "No entry yet. Yours would be the first.";
     const clear = filtering() ? el("button", { type: "button", class: "plain", "data-reset": "" }, "Clear the filter") : null;
-    rows.push(el("tr", { class: "none" }, el("td", { colspan: columns.length + 1 }, text, " ", clear)));
+    rows.push(() => el("tr", { class: "none" }, el("td", { colspan: columns.length + 1 }, text, " ", clear)));
   }
-  table.tBodies[0].replaceChildren(...rows);
+  const body = table.tBodies[0];
+  fillRows(body, rows.slice(0, FIRST_ROWS), 0);
+  if (rows.length <= FIRST_ROWS) fillRows(body, [], rows.length, true);
+  afterPaint(name, () => fillRows(body, rows.slice(FIRST_ROWS), Math.min(rows.length, FIRST_ROWS), true));
   drawPager(name, pageKey, page, pages, list.length);
+}
+
+function fillRows(body, rows, from, last = false) {
+  const old = [...body.rows].slice(from, last ? undefined : from + rows.length);
+  for (const [at, make] of rows.entries()) {
+    if (old[at]) old[at].replaceWith(make());
+    else body.append(make());
+  }
+  for (const row of old.slice(rows.length)) row.remove();
 }
 
 function drawPager(name, pageKey, page, pages, count) {
