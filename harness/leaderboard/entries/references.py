@@ -11,6 +11,7 @@ from harness.boards.registry import reader_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
 from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import counted, mean_of
+from harness.record.ladder import LEVELS
 
 
 def reference_entries(board_id: str) -> list[Entry]:
@@ -80,8 +81,9 @@ def _entry(
     board_id: str, name: str, title: str, scores: dict[str, EntryScore], method: str
 ) -> Entry:
     average, low, high = mean_of(scores)
+    level = "claimed" if name == "upstream-baseline" else "derived"
     return Entry(
         key=f"{board_id}/{name}", name=name, kind="reference", title=title, model="",
         method=method, eligible=False, scores=scores, average=average, low=low, high=high,
-        level="claimed" if name == "upstream-baseline" else "derived",
+        level=level, rungs=(level,) if level in LEVELS else (),
     )  # fmt: skip

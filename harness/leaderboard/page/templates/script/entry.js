@@ -45,13 +45,16 @@ function ladder(entry, found) {
   }));
 }
 
+// A line breaks between words: whoever types it from the page should not see `--` without its option.
+const wordsOf = (text) => text.split(/(\s)/).map((part) => (/\S/.test(part) ? el("span", { class: "word" }, part) : part));
+
 function repeatBox(found) {
   if (!found.repetitions.length) return null;
   const steps = new Map();
   for (const item of found.repetitions) steps.set(item.what, [...(steps.get(item.what) || []), item]);
   const step = ([what, items]) => el("li", {}, el("h4", {}, capitalised(what),
     el("span", { class: "time" }, [duration(items[0].seconds), `earns ${items[0].earns}`].filter(Boolean).join(" · "))),
-  el("pre", { class: "commands", tabindex: "0" }, el("samp", {}, items.map((item) => item.command).join("\n"))),
+  el("pre", { class: "commands", tabindex: "0" }, el("samp", {}, wordsOf(items.map((item) => item.command).join("\n")))),
   items.map((item) => (item.note ? el("p", { class: "hint" }, item.note) : null)));
   const machine = found.machine ? ` Times are the record's, on ${found.machine}.` : "";
   return el("section", { class: "repeat", "aria-labelledby": "repeat-title" }, el("h3", { id: "repeat-title" }, "Repeat it"),

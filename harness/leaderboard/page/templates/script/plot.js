@@ -64,8 +64,10 @@ function drawPlot(list, references) {
   picture.append(svg("text", { x: right, y: bottom + 36, "text-anchor": "end" }, "train messages, both directions"),
     svg("line", { class: "limit", x1: x(index.limit_mib), x2: x(index.limit_mib), y1: top, y2: bottom }),
     svg("text", { x: x(index.limit_mib) - 4, y: top + 10, "text-anchor": "end" }, "limit"));
+  const written = [];
   for (const [i, line] of lines.entries()) {
     const at = y(line.average);
+    written.push([right - 2 - CHARACTER * line.title.length, at - 14, right, at + 14]);
     picture.append(svg("line", { class: "baseline", x1: left, x2: right, y1: at, y2: at }),
       svg("text", { class: "reference", x: right - 2, y: at + (i === lines.length - 1 ? 13 : -4), "text-anchor": "end" }, line.title));
   }
@@ -75,7 +77,7 @@ function drawPlot(list, references) {
   }
   const onFront = new Set(best);
   if (drawn.length > 250) picture.classList.add("many");
-  picture.append(...drawn.map((point) => dot(point, onFront.has(point))), ...labels(drawn, onFront, left, right));
+  picture.append(...drawn.map((point) => dot(point, onFront.has(point))), ...labels(drawn, onFront, left, right, written));
   rove(picture);
   box.replaceChildren(picture);
 }
@@ -88,8 +90,8 @@ function dot(point, isFront) {
 }
 
 // Names beside the points of the front, and beside the others while they are few, where there is room.
-function labels(points, onFront, left, right) {
-  const taken = points.map((p) => [p.x - 8, p.y - 8, p.x + 8, p.y + 8]);
+function labels(points, onFront, left, right, written) {
+  const taken = [...written, ...points.map((p) => [p.x - 8, p.y - 8, p.x + 8, p.y + 8])];
   const found = [];
   const first = [...points].sort((a, b) => onFront.has(b) - onFront.has(a) || b.average - a.average);
   for (const point of first) {
