@@ -1,10 +1,11 @@
 """Whether the page `verify.html` says of every case what the command says, offline.
 
 `python bench/leaderboard/in_browser.py GIVEN` takes the folder of `harness leaderboard --verifier`,
-builds the pages with it and serves them to a headless Chromium that may reach nothing else. Each
-case of the negative corpus (`tests/verify`) and the clean submission are zipped and chosen on the
-page; its lines are compared with those of this Python. One JSON object: cases, those that differ,
-seconds until the first verdict and the median of the others, and what was asked for elsewhere.
+builds the pages with it and serves them to a headless Chromium. Each case of the negative corpus
+(`tests/verify`) and the clean submission are zipped and chosen on the page, and a committed entry
+is dropped on it; its lines are compared with those of this Python. One JSON object: cases, those
+that differ, seconds until the first verdict and the median of the others, and what the page asked
+for elsewhere.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from harness.submissions.check import verify
 LONGEST_S = 120
 CLEAN = "clean"
 ROOT = Path(__file__).resolve().parents[2]
+ENTRY = ROOT / "submissions/finance/smollm2-135m-dora-r2"
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -73,9 +75,22 @@ def make(name: str, room: Path) -> Path:
     return packed
 
 
-def said_by_page(session: webdriver.Chrome, packed: Path) -> list[str]:
-    """Choose a file on the page and return the lines that it shows."""
+def drop(session: webdriver.Chrome, folder: Path) -> None:
+    """Drop a folder on the page as a hand would."""
+    place = session.find_element("id", "drop").rect
+    at = {"x": place["x"] + place["width"] / 2, "y": place["y"] + 10}
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.execute_cdp_cmd("Input.dispatchDragEvent", {"type": kind, "data": data, **at})
+
+
+def choose(session: webdriver.Chrome, packed: Path) -> None:
+    """Choose a file on the page."""
     session.find_element("id", "file").send_keys(str(packed))
+
+
+def said_by_page(session: webdriver.Chrome) -> list[str]:
+    """Return the lines that the page shows, as soon as it has checked what it was given."""
     begun = time.monotonic()
     ask = "const said = document.getElementById('said').textContent;"
     ask += "return [said, document.getElementById('lines').textContent]"
@@ -97,13 +112,19 @@ def compare(session: webdriver.Chrome) -> dict[str, Any]:
             with chdir(room):
                 expected = verify([Path("submissions")]).lines()
             begun = time.monotonic()
-            found = said_by_page(session, packed)
+            choose(session, packed)
+            found = said_by_page(session)
             taken.append(time.monotonic() - begun)
         if steady(found) != steady(expected):
             differ[name] = {"page": found, "command": expected}
+    drop(session, ENTRY)
+    with chdir(ROOT):
+        expected = verify([ENTRY.relative_to(ROOT)]).lines()
+    if (found := said_by_page(session)) != expected:
+        differ["dropped"] = {"page": found, "command": expected}
     return {
-        "cases": len(taken),
-        "same": len(taken) - len(differ),
+        "cases": len(taken) + 1,
+        "same": len(taken) + 1 - len(differ),
         "first_s": round(taken[0], 2),
         "median_s": round(statistics.median(taken[1:]), 2),
         "differ": differ,
