@@ -18,7 +18,9 @@ from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.entries.verdicts import Shown, entries_of
 from harness.leaderboard.page.columns import page_data
 from harness.leaderboard.page.site import (
+    UNKNOWN,
     BoardView,
+    Site,
     board_page,
     data_script,
     inline_json,
@@ -33,13 +35,12 @@ from harness.verify.targets import Target, find_targets
 VERIFY_PAGE = "verify.html"
 
 
-def build(submissions: Path, verifier_bytes: int = 0) -> tuple[dict[str, str], list[str]]:
+def build(submissions: Path, site: Site = UNKNOWN) -> tuple[dict[str, str], list[str]]:
     """Return the generated files (relative name -> text) and the refused submissions.
 
     Args:
         submissions: the folder of all boards'.
-        verifier_bytes: what the files weigh that check a submission in a browser; 0: there are
-            none, and no page offers it.
+        site: what is published beside the boards.
 
     Raises:
         RecordError: `submissions` cannot be read.
@@ -52,11 +53,11 @@ def build(submissions: Path, verifier_bytes: int = 0) -> tuple[dict[str, str], l
             ours = [item for item in found if item.entry.key.startswith(f"{place}/")]
             out = [text for text in refused if f"submissions/{place}/" in text]
             views.append(view)
-            made = _board_files(view, ours, out, verifier_bytes > 0)
+            made = _board_files(view, ours, out, site)
             files |= {f"{place}/{file}": text for file, text in made.items()}
-    files["index.html"] = overview_page(views, verifier_bytes > 0)
-    if verifier_bytes:
-        files[VERIFY_PAGE] = verify_page(verifier_bytes)
+    files["index.html"] = overview_page(views, site)
+    if site.verifier_bytes:
+        files[VERIFY_PAGE] = verify_page(site)
     lines = [
         f"- [{view.board.title}]({view.board.id}/README.md): {len(view.runs)}"
         f" {'run' if len(view.runs) == 1 else 'runs'}, {len(view.claims)} claimed"
@@ -88,7 +89,7 @@ def entries_under(place: str, found: Sequence[Shown]) -> list[Entry]:
 
 
 def _board_files(
-    view: BoardView, ours: Sequence[Shown], out: Sequence[str], has_verifier: bool
+    view: BoardView, ours: Sequence[Shown], out: Sequence[str], site: Site
 ) -> dict[str, str]:
     """Return the files of one board's folder.
 
@@ -96,16 +97,17 @@ def _board_files(
         view: the board.
         ours: its entries.
         out: what is refused of it.
-        has_verifier: see `board_page`.
+        site: what is published beside it.
     """
     board, items, claims = view.board, view.items, view.claims
+    data = inline_json(page_data(items, claims, board, site.repository))
     files = {
         "README.md": markdown(items, board, claims),
         "leaderboard.csv": comma_separated(items, board),
         "claims.csv": comma_separated(claims, board),
         "leaderboard.json": board_text(board_value(items, board, out, claims)),
-        "index.html": board_page(view, has_verifier),
-        "entries.js": data_script("leaderboardIndex", inline_json(page_data(items, claims, board))),
+        "index.html": board_page(view, site),
+        "entries.js": data_script("leaderboardIndex", data),
     }
     for item in ours:
         entry = item.entry

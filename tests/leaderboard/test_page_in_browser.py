@@ -24,7 +24,7 @@ from selenium.webdriver.chrome.service import Service
 from harness.leaderboard.build import build, write
 from harness.leaderboard.compare import Rows, p_value
 from harness.leaderboard.entries.verdicts import entries_of
-from harness.leaderboard.page.site import verify_page
+from harness.leaderboard.page.site import Site, verify_page
 from harness.verify.targets import find_targets
 
 pytestmark = pytest.mark.browser
@@ -90,7 +90,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         shutil.copyfile(ROOT / CLAIM, root / CLAIM)
         files, refused = build(root / "submissions")
     assert refused == []
-    write(files | {"verify.html": verify_page(17_000_000)}, root / "leaderboard")
+    write(
+        files | {"verify.html": verify_page(Site(verifier_bytes=17_000_000))}, root / "leaderboard"
+    )
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in (*FLAGS, f"--user-data-dir={root / 'profile'}"):

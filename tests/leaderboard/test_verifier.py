@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.errors import RecordError, UsageError
+from harness.leaderboard.page.site import Site
 from harness.leaderboard.verifier import in_browser
 from harness.leaderboard.verifier.bundle import (
     PACKAGES,
@@ -170,15 +171,19 @@ def test_pages_offer_the_checker_where_it_is_given_and_nowhere_else(
     (tmp_path / "submissions").mkdir()
     monkeypatch.chdir(tmp_path)
     folder, pages = str(given(tmp_path / "given")), tmp_path / "leaderboard"
-    done = CliRunner().invoke(cli, ["leaderboard", "--verifier", folder], catch_exceptions=False)
+    options = ["--verifier", folder, "--repository", "https://example.org/us/boards"]
+    done = CliRunner().invoke(cli, ["leaderboard", *options], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert 'href="verify.html"' in (pages / "index.html").read_text()
     assert 'href="../verify.html"' in (pages / "finance/index.html").read_text()
     wheels = json.loads((pages / "verifier/packages.json").read_text())["wheels"]
     assert all((pages / "verifier" / name).is_file() for name in (*RUNTIME, *wheels))
     assert not (pages / "verifier" / "console.html").exists()
+    for page in ("index.html", "finance/index.html"):
+        assert "git clone https://example.org/us/boards harness" in (pages / page).read_text()
     assert CliRunner().invoke(cli, ["leaderboard"]).exit_code == 0
     assert "verify.html" not in (pages / "index.html").read_text()
+    assert "git clone" not in (pages / "index.html").read_text()
     assert not (pages / "verify.html").exists()
     assert list((pages / "verifier").iterdir()) == []
 
@@ -194,6 +199,12 @@ def test_what_is_missing_or_of_another_python_is_named(tmp_path: Path) -> None:
     (folder / "pyodide-1.tgz").unlink()
     with pytest.raises(UsageError, match=r"0 files pyodide-\*.tgz, and no pyodide.mjs"):
         verifier_files(folder)
+
+
+@pytest.mark.parametrize("address", ["http://example.org", "https://x/<b>", "javascript:x", "x"])
+def test_a_page_links_to_no_address_of_another_form(address: str) -> None:
+    with pytest.raises(UsageError, match=r"is no repository's address; give https://"):
+        Site(repository=address)
 
 
 def test_the_harness_s_files_have_one_form() -> None:

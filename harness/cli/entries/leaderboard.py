@@ -13,20 +13,28 @@ import click
               show_default=True, help="Folder of the submissions.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"),
               show_default=True, help="Folder of the generated files.")  # fmt: skip
+@click.option("--repository", default="", metavar="URL",
+              help="Address to clone, linked from the pages.")  # fmt: skip
 @click.option("--verifier", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Folder with Pyodide and wheels: adds a page that checks.")  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file is stale.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    submissions: Path, out: Path, verifier: Path | None, check: bool, as_json: bool
+    submissions: Path,
+    out: Path,
+    repository: str,
+    verifier: Path | None,
+    check: bool,
+    as_json: bool,
 ) -> None:
     """Verify every submission and generate Markdown, CSV, JSON and one HTML page a challenge."""
     from harness.document import pretty_json
     from harness.leaderboard.build import build, stale, write
+    from harness.leaderboard.page.site import Site
     from harness.leaderboard.verifier.bundle import verifier_files, write_verifier
 
     runtime = {} if verifier is None else verifier_files(verifier)
-    files, refused = build(submissions, sum(map(len, runtime.values())))
+    files, refused = build(submissions, Site(repository, sum(map(len, runtime.values()))))
     for text in refused:
         click.echo(f"refused {text}", err=True)
     old = stale(files, out) if check else []

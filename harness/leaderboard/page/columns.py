@@ -135,12 +135,22 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
 
 
-def page_data(items: Iterable[Ranked], claims: Iterable[Ranked], board: Board) -> dict[str, Any]:
-    """Return everything that the page's script reads before an entry is opened."""
+def page_data(
+    items: Iterable[Ranked], claims: Iterable[Ranked], board: Board, repository: str = ""
+) -> dict[str, Any]:
+    """Return everything that the page's script reads before an entry is opened.
+
+    Args:
+        items: runs and references, in the table's order.
+        claims: what is shown apart.
+        board: whose.
+        repository: its address, where one is known.
+    """
     rows = [values_of(item, board) for item in (*items, *claims)]
     fields = list(rows[0]) if rows else []
     return {
         "board": board.id,
+        "repository": repository,
         "title": board.title,
         "metric": board.metric,
         "limit_mib": board.limit_mib,

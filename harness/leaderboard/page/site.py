@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ from markupsafe import Markup
 
 from harness.boards.board import Board
 from harness.boards.open_division import OPEN, Division
+from harness.errors import UsageError
 from harness.leaderboard.columns import Ranked, capitalised, half_width, percent
 from harness.leaderboard.page.columns import (
     Column,
@@ -36,6 +38,28 @@ SCRIPTS = ("data.js", "state.js", "table.js", "plot.js", "entry.js", "compare.js
 
 STATIC_ROWS = 50
 """Rows of a table that stand in the HTML: what is seen first, and without JavaScript."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is published beside the boards, and from where."""
+
+    repository: str = ""
+    """Address that a reader can clone; empty where none is known."""
+    verifier_bytes: int = 0
+    """What the files weigh that check a submission in a browser; 0: there are none."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that a page should not link to."""
+        if self.repository and not re.fullmatch(
+            r"https://[A-Za-z0-9./_~-]{1,200}", self.repository
+        ):
+            raise UsageError(
+                f"{self.repository!r:.100} is no repository's address; give https://..."
+            )
+
+
+UNKNOWN = Site()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +149,15 @@ def source_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def board_page(view: BoardView, has_verifier: bool = False) -> str:
-    """Return the HTML of one board's page.
-
-    Args:
-        view: what it shows.
-        has_verifier: whether the page that checks a submission is beside it.
-    """
+def board_page(view: BoardView, site: Site = UNKNOWN) -> str:
+    """Return the HTML of one board's page."""
     style, code = _text("style.css"), script()
     columns = columns_of(view.board)
     return _compiled("board.html").render(
         board=view.board,
         challenge=view.board.id.removesuffix(OPEN) if view.division == "open" else view.board.id,
         view=view,
-        has_verifier=has_verifier,
+        site=site,
         tables=[
             _table("board", "Runs", view.items, columns, view.board),
             _table("claims", "Claims", view.claims, [c for c in columns if c.claims], view.board),
@@ -169,12 +188,12 @@ def _table(
     return {"id": name, "title": title, "columns": shown, "rows": rows, "count": len(items)}
 
 
-def verify_page(verifier_bytes: int) -> str:
-    """Return the HTML of the page that checks a submission, with what its files weigh."""
+def verify_page(site: Site) -> str:
+    """Return the HTML of the page that checks a submission."""
     style = _text("style.css")
     code = '"use strict";\n(() => {\n' + _text("script/verify.js") + "})();\n"
     return _compiled("verify.html").render(
-        megabytes=round(verifier_bytes / 1e6),
+        megabytes=round(site.verifier_bytes / 1e6),
         style=Markup(style),
         script=Markup(code),
         style_hash=source_hash(style),
@@ -182,8 +201,8 @@ def verify_page(verifier_bytes: int) -> str:
     ) + "\n"  # fmt: skip
 
 
-def overview_page(views: Sequence[BoardView], has_verifier: bool = False) -> str:
-    """Return the HTML of the overview of all boards; see `board_page`."""
+def overview_page(views: Sequence[BoardView], site: Site = UNKNOWN) -> str:
+    """Return the HTML of the overview of all boards."""
     style = _text("style.css")
     newest = sorted(
         ((item, view) for view in views for item in view.runs),
@@ -192,7 +211,7 @@ def overview_page(views: Sequence[BoardView], has_verifier: bool = False) -> str
     )
     return _compiled("overview.html").render(
         views=views,
-        has_verifier=has_verifier,
+        site=site,
         newest=newest[:8],
         levels=LEVELS,
         style=Markup(style),

@@ -58,7 +58,8 @@ function repeatBox(found) {
   items.map((item) => (item.note ? el("p", { class: "hint" }, item.note) : null)));
   const machine = found.machine ? ` Times are the record's, on ${found.machine}.` : "";
   return el("section", { class: "repeat", "aria-labelledby": "repeat-title" }, el("h3", { id: "repeat-title" }, "Repeat it"),
-    el("p", { class: "hint" }, `In a clone of the repository, after pip install -r requirements.txt.${machine}`),
+    el("p", { class: "hint" }, "In a clone of ", index.repository ? link(index.repository, index.repository) : "the repository",
+      `, after pip install -r requirements.txt.${machine}`),
     el("ol", {}, [...steps].map(step)));
 }
 
