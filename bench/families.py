@@ -31,6 +31,7 @@ sys.path.insert(0, str(TINY))
 from odd_models import (  # noqa: E402
     KINDS,
     OWN_CODE,
+    UNKNOWN,
     make_odd_model,
     make_own_code_model,
 )
@@ -139,7 +140,9 @@ def exported(asked: list[str], folder: Path) -> str:
 def main() -> None:
     """Run the families that are asked for, print the table; exit 1 where one did not end well."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kinds", nargs="*", metavar="FAMILY", help=", ".join((*KINDS, OWN_CODE)))
+    parser.add_argument(
+        "kinds", nargs="*", metavar="FAMILY", help=", ".join((*KINDS, *UNKNOWN, OWN_CODE))
+    )
     parser.add_argument("--data", type=Path, help="A mirror with the board's data sets.")
     parser.add_argument("--rows", type=int, help="Answer so many rows of each set; not filed.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object a family.")
@@ -153,7 +156,7 @@ def main() -> None:
         mirror.mkdir()
         if chosen.data is not None:
             (mirror / "datasets").symlink_to((chosen.data / "datasets").resolve())
-        for kind in chosen.kinds or (*KINDS, OWN_CODE):
+        for kind in chosen.kinds or (*KINDS, *UNKNOWN, OWN_CODE):
             model = mirror / "models" / "tests" / kind
             if kind == OWN_CODE:
                 make_own_code_model(tokenizer, model)

@@ -138,6 +138,9 @@ HELD = {
     "cli LONGEST_PATH": "tests/cli/test_cli.py::test_200_characters_of_a_path_are_shown",
     "components MOST_LAYERS":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
+    "components MOST_PARTS":
+        "tests/sources/unknown_family/test_layouts.py"
+        "::test_a_layout_is_bounded_and_belongs_to_unknown_families_alone",
     "components LARGEST_SIZE":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
     "training SPECIAL_TOKENS":
@@ -370,7 +373,11 @@ FREE = {
     "isolation KEPT_RIGHTS": LINUX,
     "isolation LONGEST_ANSWER_BYTES": "a thousand times the longest answer of a real run",
     "federation LOAD_LIMIT_S": WAITING, "progress PLAIN_INTERVAL_S": WAITING,
-    "sources CONVERSION_LIMIT_S": WAITING,
+    "processes LONGEST_S": WAITING, "sources LIMIT_S": WAITING,
+    "sources MOST_DATA_BYTES": "several times what building the largest models takes",
+    "sources SMALL": "any sizes that differ from each other",
+    "sources SMALL_INTERMEDIATE": "any width that no other size of the small model has",
+    "sources TOKENS": "a row of any length shows whether a token sees those after it",
     "federation START_ATTEMPTS": "how often a start that failed is tried again",
     "pull_request MAX_COMMENT": "less than what GitHub takes",
     "federation STACK_CHARACTERS": "how much of a stack a message shows",

@@ -13,13 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Architecture = Literal[
-    "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3", "olmo2", "smollm3",
-    "granite", "internlm3",
-]  # fmt: skip
-"""`model_type` of a config.json."""
-
-Size = Literal["hidden", "intermediate", "gate_up", "head", "queries", "keys", "qkv"]
+Size = Literal["hidden", "intermediate", "gate_up", "head", "queries", "keys", "qkv", "vocab"]
 """Widths of a model: `queries` is heads times the width of a head, `keys` kv heads times that,
 `qkv` all three of them side by side, `gate_up` twice the intermediate size."""
 
@@ -45,7 +39,7 @@ class Family:
     projections: tuple[Projection, ...]
     """The block's linear layers, in module order."""
     norms: tuple[Size, ...] = ("hidden", "hidden")
-    """Widths of the norms of a block; after the last block every family has one more, of hidden."""
+    """Widths of the norms of a block, and of whatever else it holds beside linear layers."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Field of a ModelSpec -> key of config.json, beside `KEYS`: those that this family has."""
     defaults: Mapping[str, int | bool] = field(default_factory=dict)
@@ -53,6 +47,12 @@ class Family:
     output head its own, where nothing is said here."""
     own_code: bool = False
     """Whether the model's folder brings code that transformers has not."""
+    outside: tuple[Size, ...] = ("hidden",)
+    """Widths of the weights beside blocks, embedding and head: the norm after the last block."""
+    blocks: str = "model.layers"
+    """Path of the list of decoder blocks."""
+    embedding: str = "model.embed_tokens"
+    head: str = "lm_head"
 
 
 KEYS = {
@@ -98,7 +98,7 @@ FUSED = (
 
 _BIASED_ATTENTION = _attention("attention_bias", "attention_bias")
 
-FAMILIES: Mapping[Architecture, Family] = {
+FAMILIES: Mapping[str, Family] = {
     "llama": Family(
         _BIASED_ATTENTION + _mlp("mlp_bias"),
         keys=ATTENTION_BIAS | MLP_BIAS,
@@ -145,3 +145,4 @@ FAMILIES: Mapping[Architecture, Family] = {
         own_code=True,
     ),
 }
+"""`model_type` of a config.json -> what all models of it share."""

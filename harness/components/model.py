@@ -6,7 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.components.families import FAMILIES, Architecture, Bias, Family, Size
+from harness.components.families import FAMILIES, Bias, Family, Size
+from harness.components.layout import Layout
 from harness.document import Document
 from harness.errors import PluginError, did_you_mean
 from harness.recipe import NAME
@@ -38,9 +39,11 @@ class ModelSpec(Document):
     hub_id: str
     revision: str = "main"
     """Hub commit or branch; what was really used is on the record by digest."""
-    architecture: Architecture = "llama"
+    architecture: str = Field("llama", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")
     """The family, as `model_type` of config.json: names, shapes and biases of its layers; see
     `harness.components.families`."""
+    layout: Layout | None = Field(None, exclude_if=_unsaid)
+    """Of a family that is not in that table: its layers, as transformers builds them."""
     layers: int = Field(gt=0)
     hidden: int = Field(gt=0)
     intermediate: int = Field(gt=0)
@@ -73,6 +76,17 @@ class ModelSpec(Document):
         return self
 
     @model_validator(mode="after")
+    def _family_is_known_or_written_out(self) -> Self:
+        if self.architecture not in FAMILIES and self.layout is None:
+            raise ValueError(
+                f"architecture {self.architecture!r} is no family that is known here"
+                f" ({', '.join(FAMILIES)}), and the spec has no layout of its layers"
+            )
+        if self.architecture in FAMILIES and self.layout is not None:
+            raise ValueError(f"layout: the family {self.architecture} is known; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _biases_are_the_familys(self) -> Self:
         for name in ("attention_bias", "mlp_bias"):
             if getattr(self, name) and name not in self.family.keys:
@@ -81,8 +95,18 @@ class ModelSpec(Document):
 
     @property
     def family(self) -> Family:
-        """The row of the table of families."""
+        """The row of the table of families, or the layout as one."""
+        if self.layout is not None:
+            return self.layout.family()
         return FAMILIES[self.architecture]
+
+    @property
+    def own_attention(self) -> bool:
+        """Whether the model attends by itself: its code may be its own, or its family unknown.
+
+        Training then pads its batches and evaluation gives it whole rows.
+        """
+        return self.trust_remote_code or self.layout is not None
 
     @property
     def head_size(self) -> int:
@@ -100,18 +124,19 @@ class ModelSpec(Document):
             "queries": queries,
             "keys": keys,
             "qkv": queries + 2 * keys,
+            "vocab": self.vocab,
         }[size]
 
     def linears(self) -> tuple[Linear, ...]:
         """Return every linear layer of the decoder blocks, in module order."""
+        family = self.family
+        blocks = family.blocks
         shapes = [
             (item.name, self.width(item.takes), self.width(item.gives), self._has(item.bias))
-            for item in self.family.projections
+            for item in family.projections
         ]
         return tuple(
-            Linear(
-                name=f"model.layers.{layer}.{name}", in_features=n_in, out_features=n_out, bias=bias
-            )
+            Linear(name=f"{blocks}.{layer}.{name}", in_features=n_in, out_features=n_out, bias=bias)
             for layer in range(self.layers)
             for name, n_in, n_out, bias in shapes
         )
@@ -126,7 +151,8 @@ class ModelSpec(Document):
     def parameters(self) -> int:
         """All weights: linears with their biases, embeddings (once when tied) and norms."""
         embeddings = self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
-        norms = self.layers * sum(map(self.width, self.family.norms)) + self.hidden
+        norms = self.layers * sum(map(self.width, self.family.norms))
+        norms += sum(map(self.width, self.family.outside))
         return sum(item.parameters() for item in self.linears()) + embeddings + norms
 
 

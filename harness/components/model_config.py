@@ -35,17 +35,10 @@ def spec_of_config(config: Mapping[str, Any], hub_id: str, where: str, **free: A
         SourceError: the family is not known, or a size is missing or is none.
     """
     kind = config.get("model_type")
-    family = FAMILIES.get(kind) if isinstance(kind, str) else None  # type: ignore[call-overload]
-    if family is None:
-        raise SourceError(
-            f"{where}: model_type {str(kind)[:40]!r} is no family that is known here"
-            f" ({', '.join(FAMILIES)}){_hint(config)}; use a model of one of them"
-        )
-    if config.get("quantization_config"):
-        raise SourceError(
-            f"{where}: its weights are quantized already; name the model that they were made of,"
-            " the harness quantizes it as the ModelSpec says"
-        )
+    if not isinstance(kind, str) or kind not in FAMILIES:
+        raise SourceError(f"{no_known_family(config, where)}; use a model of one of them")
+    family = FAMILIES[kind]
+    refuse_quantized(config, where)
     values: dict[str, Any] = {
         "name": model_name(hub_id), "hub_id": hub_id, "architecture": kind, "tied_embeddings": False
     }  # fmt: skip
@@ -66,11 +59,37 @@ def spec_of_config(config: Mapping[str, Any], hub_id: str, where: str, **free: A
         raise SourceError(f"{where}: {explain(error)}") from None
 
 
+def no_known_family(config: Mapping[str, Any], where: str) -> str:
+    """Return in words that a config.json is of no family of the table."""
+    return (
+        f"{where}: model_type {str(config.get('model_type'))[:40]!r} is no family that is known"
+        f" here ({', '.join(FAMILIES)}){_hint(config)}"
+    )
+
+
+def refuse_quantized(config: Mapping[str, Any], where: str) -> None:
+    """Refuse weights that somebody quantized before.
+
+    Raises:
+        SourceError: config.json says so.
+    """
+    if config.get("quantization_config"):
+        raise SourceError(
+            f"{where}: its weights are quantized already; name the model that they were made of,"
+            " the harness quantizes it as the ModelSpec says"
+        )
+
+
 def config_of_spec(model: ModelSpec) -> dict[str, Any]:
     """Return the keys of config.json that a spec decides."""
     keys = {**KEYS, **model.family.keys}
     values = {key: getattr(model, name) for name, key in keys.items()}
-    return values | {"model_type": model.architecture, "head_dim": model.head_size}
+    values |= {"model_type": model.architecture, "head_dim": model.head_size}
+    if model.layout is None:
+        return values
+    if model.head_dim is None:  # a family may count heads without having the key
+        del values["head_dim"]
+    return values | model.layout.switches
 
 
 def model_name(hub_id: str) -> str:

@@ -168,7 +168,9 @@ class Engine:
         lines = min(fitting // count, MAX_LINES[kind], max(math.ceil(self._rows / count), 1))
         model = self.base.model
         sets = [
-            OwnAttention(model, lines) if self.base.own_code else WorkingSet(model, shape, lines)
+            OwnAttention(model, lines)
+            if self.base.own_attention
+            else WorkingSet(model, shape, lines)
             for _ in range(count)
         ]
         if kind == "cpu" and self.protocol.decoding.max_length_tokens is None:

@@ -47,6 +47,7 @@ def smoke_model(model: ModelSpec) -> ModelSpec:
         name=f"random-{model.architecture}",
         hub_id=f"{RANDOM}{model.architecture}",
         architecture=model.architecture,
+        layout=model.layout,
         layers=2,
         hidden=64,
         intermediate=128,

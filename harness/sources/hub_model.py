@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.components import ModelSpec, spec_of_config
+from harness.components.families import FAMILIES
 from harness.document import parse_json
 from harness.errors import RecordError, SourceError
 from harness.sources.lookup import find, mirror_folder
+from harness.sources.unknown_family.layouts import spec_of_modules
 
 CONFIG = "config.json"
 MAX_CONFIG_BYTES = 2**20
@@ -41,6 +43,8 @@ def hub_model(
 def folder_model(folder: Path, hub_id: str, **free: Any) -> ModelSpec:
     """Return the ModelSpec of a folder with a config.json.
 
+    A family that the table has not is read from transformers, where that is installed.
+
     Args:
         folder: the model's folder.
         hub_id: its name on the hub.
@@ -49,7 +53,9 @@ def folder_model(folder: Path, hub_id: str, **free: Any) -> ModelSpec:
     Raises:
         SourceError: there is no config.json, or it is no known family's.
     """
-    return spec_of_config(read_config(folder), hub_id, str(folder / CONFIG), **free)
+    config, where = read_config(folder), str(folder / CONFIG)
+    known = str(config.get("model_type")) in FAMILIES
+    return (spec_of_config if known else spec_of_modules)(config, hub_id, where, **free)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

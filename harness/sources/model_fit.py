@@ -17,9 +17,6 @@ from harness.sources.hub_model import CONFIG, folder_model
 Shapes = Mapping[str, tuple[int, ...]]
 """Name of a tensor in the weights' files -> its shape."""
 
-EMBEDDING = "model.embed_tokens.weight"
-HEAD = "lm_head.weight"
-
 
 def refuse_other_files(model: ModelSpec, folder: Path, weights: Shapes) -> None:
     """Check that config.json and weights are of the model that the spec describes.
@@ -73,12 +70,18 @@ def _differences(model: ModelSpec, told: ModelSpec) -> Iterator[str]:
             f"is a {told.architecture} with {_layers(told)}, the ModelSpec says"
             f" {model.architecture} with {_layers(model)}"
         )
-    elif model.family.norms != told.family.norms:
+    elif _besides(model) != _besides(told):
         yield f"is a {told.architecture}, the ModelSpec says {model.architecture}: other norms"
 
 
+def _besides(model: ModelSpec) -> tuple[object, ...]:
+    """Return what a model holds beside its linear layers."""
+    family = model.family
+    return family.norms, family.outside, family.embedding, family.head
+
+
 def _layers(model: ModelSpec) -> str:
-    block = [item for item in model.linears() if item.name.startswith("model.layers.0.")]
+    block = [item for item in model.linears() if item.name.startswith(f"{model.family.blocks}.0.")]
     return ", ".join(
         item.name.rsplit(".", 1)[-1] + (" and its bias" if item.bias else "") for item in block
     )
@@ -90,9 +93,10 @@ def _plain(value: int | bool) -> str:
 
 def _misfits(model: ModelSpec, weights: Shapes) -> Iterator[str]:
     """Yield in words which tensors are not as a spec has them."""
-    expected: dict[str, tuple[int, ...]] = {EMBEDDING: (model.vocab, model.hidden)}
-    if not model.tied_embeddings:
-        expected[HEAD] = (model.vocab, model.hidden)
+    family, table = model.family, (model.vocab, model.hidden)
+    expected: dict[str, tuple[int, ...]] = {f"{family.embedding}.weight": table}
+    if not model.tied_embeddings and not _head_by_another_name(model, weights):
+        expected[f"{family.head}.weight"] = table
     for item in model.linears():
         expected[f"{item.name}.weight"] = (item.out_features, item.in_features)
         if item.bias:
@@ -102,6 +106,18 @@ def _misfits(model: ModelSpec, weights: Shapes) -> Iterator[str]:
             yield f"no {name}"
         elif weights[name] != shape:
             yield f"{name} is {list(weights[name])}, expected {list(shape)}"
-    blocks = f"model.layers.{model.layers}."
+    blocks = f"{family.blocks}.{model.layers}."
     if beyond := next((name for name in weights if name.startswith(blocks)), None):
         yield f"{beyond} is of a block more than there are"
+
+
+def _head_by_another_name(model: ModelSpec, weights: Shapes) -> bool:
+    """Whether files of a family that was read from modules name the output head otherwise.
+
+    transformers renames some weights when it loads them: GPT-NeoX's head is `embed_out` in files.
+    """
+    table, blocks = (model.vocab, model.hidden), f"{model.family.blocks}."
+    tables = [
+        name for name, shape in weights.items() if shape == table and not name.startswith(blocks)
+    ]
+    return model.layout is not None and len(tables) == 2

@@ -16,8 +16,9 @@ from harness.document import digest_of
 from harness.document.lock import locked
 from harness.errors import SourceError
 from harness.machine.cache_folder import cache_folder
+from harness.processes.isolated_python import run_python
 from harness.sources.lookup import Found
-from harness.sources.wheel import WHEEL_HUB_ID, run_python, wheel_model
+from harness.sources.wheel import WHEEL_HUB_ID, wheel_model
 
 VERSION = "v1"
 """Of how the weights are drawn; another way gets another number."""

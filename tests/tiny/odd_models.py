@@ -11,6 +11,9 @@ from harness.components.families import FAMILIES
 
 KINDS = tuple(name for name, row in FAMILIES.items() if not row.own_code)
 
+UNKNOWN = ("starcoder2", "glm")
+"""Families that the table has not: their layers are read from transformers' modules."""
+
 SIZES = {
     "num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4,
     "num_key_value_heads": 2, "vocab_size": 512, "max_position_embeddings": 512,
@@ -24,6 +27,8 @@ GEMMA = {
     "head_dim": 24, "sliding_window": WINDOW, "query_pre_attn_scalar": 20,
     "layer_types": ["sliding_attention", "full_attention"], "tie_word_embeddings": True,
 }  # fmt: skip
+
+IDS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": None}
 
 ODD: dict[str, dict[str, Any]] = {
     "llama": {"head_dim": 24, "attention_bias": True, "mlp_bias": True},
@@ -44,6 +49,8 @@ ODD: dict[str, dict[str, Any]] = {
         "embedding_multiplier": 3.0, "attention_multiplier": 0.3, "residual_multiplier": 0.4,
         "logits_scaling": 2.0, "attention_bias": True,
     },
+    "starcoder2": {"sliding_window": WINDOW, "tie_word_embeddings": True},
+    "glm": {"head_dim": 24, "attention_bias": True, "partial_rotary_factor": 0.5},
 }  # fmt: skip
 """Family -> what its config.json says besides `SIZES`."""
 
@@ -52,13 +59,22 @@ def odd_config(kind: str) -> Any:
     """Return transformers' configuration of a family's small model."""
     from transformers import CONFIG_MAPPING
 
-    ids = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": None}
-    return CONFIG_MAPPING[kind](**{**SIZES, **ids, **ODD[kind]})
+    return CONFIG_MAPPING[kind](**{**SIZES, **IDS, **ODD[kind]})
 
 
 def odd_spec(kind: str) -> ModelSpec:
     """Return the ModelSpec of a family's small model, not quantized."""
     values = {"model_type": kind, **SIZES, **ODD[kind]}
+    if kind in UNKNOWN:
+        from harness.sources.unknown_family.modules import read
+
+        fields = {
+            name: value for name, value in read(values | IDS, "tests").items() if value is not None
+        }
+        names = {"name": kind, "hub_id": f"tests/{kind}", "architecture": kind}
+        return ModelSpec.model_validate(
+            names | fields | {"quantization": "none", "dtype": "float32"}
+        )
     return spec_of_config(
         values, f"tests/{kind}", "config.json", quantization="none", dtype="float32"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from odd_models import KINDS, WINDOW, make_odd_model, odd_spec
+from odd_models import KINDS, UNKNOWN, WINDOW, make_odd_model, odd_spec
 
 from harness.plugins import find_peft_method
 from harness.recipe import Choice
@@ -100,6 +100,18 @@ def test_exact_peft_draws_and_computes_as_the_plain_loop_does(
     trainer, ours, theirs = train_odd(kind, name, dropout=0.3, exact_peft=True)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     assert trainer.describe().note == "peft's own layers on padded batches"
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_a_family_out_of_transformers_modules_trains_as_the_plain_loop(
+    train_odd: Any, kind: str
+) -> None:
+    trainer, ours, theirs = train_odd(kind)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert max(theirs) - min(theirs) > 0.05
+    assert trainer.describe().note == (
+        "the model's own attention on padded batches: its family is not in the table"
+    )
 
 
 def test_where_a_model_s_own_code_may_run_its_own_attention_trains_it(train_odd: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 from harness.cli.options import mirror_option
 from harness.components import ModelSpec
 from harness.document import pretty_json
+from harness.document.toml_text import toml_value
 from harness.errors import UsageError
 from harness.recipe import MODEL
 
@@ -29,7 +29,8 @@ def command(
     """Print the ModelSpec of a model of the hub, or of one that lies in a folder.
 
     A recipe can hold what is printed as its model. Only config.json is read: from the mirror, the
-    Hugging Face cache or the hub. Loads no torch.
+    Hugging Face cache or the hub. Loads no torch; the layers of a family that is not known here are
+    read from transformers, where that is installed, in a process of its own.
     """
     from harness.sources.hub_model import folder_model, hub_model
 
@@ -51,7 +52,7 @@ def command(
 def as_toml(spec: ModelSpec) -> str:
     """Return a spec as a TOML table of a recipe, with its sizes as a comment."""
     values = spec.model_dump(mode="json")
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+    lines = [f"{name} = {toml_value(value)}" for name, value in values.items()]
     layers = dict.fromkeys(item.name.rsplit(".", 1)[-1] for item in spec.linears())
     return (
         f"# {spec.parameters():,} parameters, {spec.linear_parameters():,} of them in the linear"

@@ -1,8 +1,9 @@
-"""Rows at work in a model whose code came out of its own folder: each is computed whole every time.
+"""Rows at work in a model that attends by itself: each is computed whole every time.
 
-Such code keeps what it likes between passes and attends as it likes, so nothing of a row is cached,
-and no row is computed beside another. What is asked for is what any causal language model answers:
-the logits of a row's tokens, with the pads of its official batch where they stand and masked.
+Its code came out of its own folder, or its family is not in the table. Such code keeps what it
+likes between passes and attends as it likes, so nothing of a row is cached, and no row is computed
+beside another. What is asked for is what any causal language model answers: the logits of a row's
+tokens, with the pads of its official batch where they stand and masked.
 """
 
 from __future__ import annotations

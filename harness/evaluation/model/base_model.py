@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness.components.families import FAMILIES
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.row_cache import CacheShape
 from harness.sources.generation_config import PLAIN, not_greedy
@@ -34,8 +35,8 @@ class Base:
     """transformers causal language model, float32, eval mode."""
     tokenizer: Any
     eos_id: int
-    own_code: bool = False
-    """Whether code out of the model's folder may run: its attention is then its own."""
+    own_attention: bool = False
+    """Whether it attends by itself: its code may be its folder's, or its family is not known."""
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -81,11 +82,12 @@ def load_base(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.manual_seed(seed)
+    own = trust_remote_code or not _known_family(folder)
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
-            attn_implementation=_attention(folder, trust_remote_code),
+            attn_implementation=None if own else _attention(folder),
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
@@ -108,16 +110,19 @@ def load_base(
     model.to(device)
     if quantized:
         quantize_once(model)
-    return Base(model, tokenizer, int(tokenizer.eos_token_id), trust_remote_code)
+    return Base(model, tokenizer, int(tokenizer.eos_token_id), own)
 
 
-def _attention(folder: Path, trust_remote_code: bool) -> str | None:
-    """Return whose attention a model is loaded with: torch's, which cannot bound its scores.
+def _known_family(folder: Path) -> bool:
+    """Whether a model is of the table of families, whose attention the harness knows."""
+    from transformers import PretrainedConfig
 
-    None, where code out of the folder may run: what that code chooses.
-    """
-    if trust_remote_code:
-        return None
+    values, _ = PretrainedConfig.get_config_dict(folder, local_files_only=True)
+    return values.get("model_type") in FAMILIES
+
+
+def _attention(folder: Path) -> str:
+    """Return whose attention a model is loaded with: torch's, which cannot bound its scores."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)

@@ -28,12 +28,12 @@ CHECK_TOLERANCE = 1e-3
 def prepare(base: Base) -> None:
     """Bring a base model, with what was merged into it, into this form in place.
 
-    A model whose own code may run stays as it is: `harness.evaluation.decoder.own_attention`.
+    A model that attends by itself stays as it is: `harness.evaluation.decoder.own_attention`.
 
     Raises:
         EvaluationError: the model does not compute what it did before.
     """
-    if base.own_code:
+    if base.own_attention:
         return
     if next(base.model.parameters()).device.type == "cpu":
         lay_by_column(base.model)

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from odd_models import KINDS, OWN_CODE, WINDOW, make_odd_model, make_own_code_model
+from odd_models import (
+    KINDS,
+    OWN_CODE,
+    UNKNOWN,
+    WINDOW,
+    make_odd_model,
+    make_own_code_model,
+)
 
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.loglikelihood import Labels, weigh
@@ -52,7 +59,7 @@ def plain(model: Any, tokenizer: Any, texts: list[str]) -> list[list[int]]:
     return rows
 
 
-@pytest.mark.parametrize("kind", [*KINDS, OWN_CODE])
+@pytest.mark.parametrize("kind", [*KINDS, *UNKNOWN, OWN_CODE])
 def test_rows_get_the_tokens_and_labels_the_weights_that_transformers_gives(
     model_dir: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -63,6 +70,7 @@ def test_rows_get_the_tokens_and_labels_the_weights_that_transformers_gives(
         else make_odd_model(kind, model_dir, tmp_path)
     )
     base = load_base(folder, "cpu", seed=1, trust_remote_code=own)
+    assert base.own_attention == (kind not in KINDS)
     pad = add_pad(base.model, base.tokenizer)
     texts = prompts(8)
     expected = [
@@ -77,7 +85,9 @@ def test_rows_get_the_tokens_and_labels_the_weights_that_transformers_gives(
 
     prepare(base)
     shape = base.cache_shape(MAX_LENGTH + 1)
-    working_set = OwnAttention(base.model, 5) if own else WorkingSet(base.model, shape, 5)
+    working_set = (
+        OwnAttention(base.model, 5) if base.own_attention else WorkingSet(base.model, shape, 5)
+    )
     decoder = Decoder(working_set, Rules(pad, frozenset({base.eos_id}), lambda plan, ids: False))
     for done in decoder.decode(list(enumerate(plans))):
         ignored = (pad, base.eos_id)

@@ -1,0 +1,1 @@
+"""A family that the table has not: `layouts` asks for its layers, `modules` reads them apart."""

@@ -1,0 +1,119 @@
+"""Reading a family's layers from transformers' modules: found, kept, or refused by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from harness.components import ModelSpec
+from harness.sources.unknown_family import modules
+
+SIZES = {
+    "num_hidden_layers": 3, "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "vocab_size": 96, "bos_token_id": 0, "eos_token_id": 0,
+    "pad_token_id": None,
+}  # fmt: skip
+
+
+def spec_of(**values: Any) -> ModelSpec:
+    found = modules.read({**SIZES, **values}, "tests")
+    fields = {name: value for name, value in found.items() if value is not None}
+    return ModelSpec.model_validate(
+        {"name": "m", "hub_id": "o/m", "architecture": values["model_type"]} | fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "head_dim", "layers", "switches"),
+    [
+        ({"model_type": "gemma", "head_dim": 24}, 24, 7, {}),
+        ({"model_type": "stablelm", "use_qkv_bias": True}, None, 7, {"use_qkv_bias": True}),
+        ({"model_type": "gpt_neox", "attention_bias": False}, None, 4, {"attention_bias": False}),
+        ({"model_type": "phi", "tie_word_embeddings": False}, None, 6, {}),
+        ({"model_type": "olmo"}, None, 7, {}),
+        ({"model_type": "cohere"}, None, 7, {}),
+    ],
+    ids=lambda value: value.get("model_type") if isinstance(value, dict) else None,
+)
+def test_the_spec_has_the_weights_that_transformers_builds(
+    values: dict[str, Any], head_dim: int | None, layers: int, switches: dict[str, bool]
+) -> None:
+    import torch
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    spec = spec_of(**values)
+    assert spec.layout is not None
+    assert (spec.head_dim, spec.layout.switches) == (head_dim, switches)
+    kind = values["model_type"]
+    rest = {key: value for key, value in values.items() if key != "model_type"}
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**SIZES, **rest))
+    assert spec.parameters() == sum(item.numel() for item in model.parameters())
+    found = {
+        name: (item.in_features, item.out_features, item.bias is not None)
+        for name, item in model.named_modules()
+        if isinstance(item, torch.nn.Linear) and item is not model.get_output_embeddings()
+    }
+    ours = {item.name: (item.in_features, item.out_features, item.bias) for item in spec.linears()}
+    assert list(ours.items()) == list(found.items())
+    assert len(ours) == 3 * layers
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"model_type": "mixtral"}, "mlp.gate.weight of a block.* as in a mixture of experts"),
+        ({"model_type": "t5"}, "encoder with a decoder"),
+        ({"model_type": "gpt2", "n_inner": 48}, "no list of 3 blocks with linear layers"),
+        ({"model_type": "bloom"}, "the width of its MLP is under none of"),
+        ({"model_type": "made-up"}, "tests has no model_type 'made-up'"),
+        ({"model_type": "llava", "vision": {"model_type": "clip"}}, "vision is one of them"),
+        ({"model_type": "starcoder2", "num_hidden_layers": 10**9}, "num_hidden_layers is 1000000"),
+        ({"model_type": "starcoder2", "vocab_size": -1}, "vocab_size is -1, which is no size"),
+        ({"model_type": "falcon", "ffn_hidden_size": 48}, "width 48, which follows from no size"),
+    ],
+    ids=lambda value: value.get("model_type") if isinstance(value, dict) else None,
+)
+def test_what_is_no_plain_decoder_is_refused_by_name(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(modules.NoPlainDecoderError, match=said):
+        modules.read({**SIZES, **values}, "tests")
+
+
+def test_a_model_that_looks_ahead_is_none() -> None:
+    import torch
+
+    class Ahead(torch.nn.Module):
+        def forward(self, input_ids: Any, use_cache: bool) -> Any:
+            logits = input_ids.float()[..., None] + input_ids.float().sum()
+            return type("Output", (), {"logits": logits})
+
+    with pytest.raises(modules.NoPlainDecoderError, match="tokens after it"):
+        modules._refuse_looking_ahead(Ahead())
+
+
+def test_the_command_reads_them_apart_and_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "org" / "Star"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({**SIZES, "model_type": "starcoder2"}))
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "model", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    model = ModelSpec.model_validate(tomllib.loads(done.stdout)["model"])
+    assert model == spec_of(model_type="starcoder2").with_values(
+        name="star", hub_id="org/Star", layout=model.layout
+    )
+    assert model.layout is not None
+    assert model.layout.library.startswith("transformers ")
+    [kept] = (tmp_path / "cache").glob("layout-*.json")
+    assert json.loads(kept.read_text())["layers"] == 3
