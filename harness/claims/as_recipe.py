@@ -14,7 +14,7 @@ from harness.boards.challenge import InstructionSet, challenge_names, load_chall
 from harness.claims.findings import same_setting, shown_setting
 from harness.claims.record import ClaimedConfig, ClaimRecord
 from harness.claims.traffic import model_of, named_targets
-from harness.recipe import Prompt, TrainSpec
+from harness.recipe import COMPONENT, Prompt, TrainSpec
 
 TEMPLATE_DROPOUT = 0.075
 """`lora_dropout` in the template's models.py. Source: examples/flowertune-llm-*/models.py."""
@@ -48,7 +48,7 @@ def recipe_of_claim(claim: ClaimRecord) -> tuple[dict[str, Any], Comments]:
         The fields of a `Recipe`; dotted path in it -> comment.
     """
     board, config = load_board(claim.challenge), claim.config
-    comments = _differing(claim)
+    comments = differing(claim)
     tree: dict[str, Any] = {
         "name": _plain(claim.name),
         "title": f"{claim.name}: {config.model or 'model not stated'}, imported",
@@ -79,7 +79,7 @@ PATHS = {
 """Setting of a claim -> path in a recipe."""
 
 
-def _differing(claim: ClaimRecord) -> Comments:
+def differing(claim: ClaimRecord) -> Comments:
     """Return a comment for each setting that two places of the project state differently."""
     comments = {}
     for field, path in PATHS.items():
@@ -150,6 +150,8 @@ def _adapter(claim: ClaimRecord, comments: Comments) -> dict[str, Any]:
 def _strategy(config: ClaimedConfig, comments: Comments) -> str:
     written = config.strategy
     found = None if written is None else STRATEGIES.get(re.sub(r"\W|_", "", written).lower())
+    if written is not None and re.fullmatch(COMPONENT, written) and "/" in written:
+        return written  # as this harness names it, in an app that it exported
     if written is None:
         _say(comments, "strategy.name", "not stated; FedAvg is the template's")
     elif found is None:

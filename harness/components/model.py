@@ -101,6 +101,11 @@ class ModelSpec(Document):
         return FAMILIES[self.architecture]
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of a weight of the frozen base, as the template writes them; 0: not quantized."""
+        return {"fp4": 4, "nf4": 4, "int8": 8, "none": 0}[self.quantization]
+
+    @property
     def own_attention(self) -> bool:
         """Whether the model attends by itself: its code may be its own, or its family unknown.
 

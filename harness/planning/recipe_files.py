@@ -58,7 +58,7 @@ def recipe_of(table: Mapping[str, Any], where: str, name: str) -> Recipe:
     Raises:
         UsageError: as `read_recipe`.
     """
-    tree = {"name": _plain_name(name), **table}
+    tree = {"name": plain_name(name), **table}
     tree.setdefault("title", tree["name"])
     if problem := why_not_plain(tree):
         raise UsageError(f"{where}: {problem}; a recipe holds texts, numbers, lists and tables")
@@ -82,8 +82,8 @@ def recipe_of(table: Mapping[str, Any], where: str, name: str) -> Recipe:
     return recipe
 
 
-def _plain_name(text: str) -> str:
-    """Return a file's or folder's name as a recipe may be called."""
+def plain_name(text: str) -> str:
+    """Return a text, such as a file's or folder's name, as a recipe may be called."""
     name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text.lower())
     return name.strip("._-") or "recipe"
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.boards.board import Board
+from harness.claims.exported_app import exported_spec, settings_of_spec
 from harness.claims.importing.adapter_settings import read_adapter_config, read_code
 from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.config import merged, read_config
@@ -48,12 +49,14 @@ def import_project(
     app, configured = read_config(project, run, challenge, unread)
     adapter = read_adapter_config(project, unread)
     code = read_code(project, app, unread)
+    exported = exported_spec(folder, unread)
+    spec = [] if exported is None else [(exported[0], settings_of_spec(exported[1]))]
     sources = [
         SettingsSource(where=where, values=values)
-        for where, values in ((app, configured), *([adapter] if adapter else []), *code)
+        for where, values in (*spec, (app, configured), *([adapter] if adapter else []), *code)
         if values != ClaimedConfig()
     ]
-    config = merged(configured, *(item.values for item in sources[1:]))
+    config = merged(*(item.values for item in sources), configured)
     board = choose_board(project, config.dataset, challenge)
     evaluated = read_sets(project, board, run, unread, execute)
     fractions = tuple((s.task, s.fraction.text) for s in evaluated if s.fraction is not None)

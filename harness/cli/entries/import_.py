@@ -59,13 +59,15 @@ def command(
     but for the programs of a board that scores programs where --execute asks for it: in a sandbox,
     with the official tests, which are looked up in --mirror, the Hugging Face cache and the hub.
     With --out, the claim is written as OUT/claim.json; with --recipe, its recipe, with a comment at
-    every value that was not found or found in two versions.
+    every value that was not found or found in two versions. An app that `harness export` made, and
+    a run's own folder, give their recipe whole.
     """
     from dataclasses import asdict
 
     if isolation is not None and not execute:
         raise UsageError("--isolation is of use with --execute only; add it")
-    from harness.claims.as_recipe import recipe_of_claim
+    from harness.claims.as_recipe import differing, recipe_of_claim
+    from harness.claims.exported_app import exported_spec, recipe_of_spec
     from harness.claims.findings import claim_findings
     from harness.claims.importing.claim import claim_name, import_project
     from harness.claims.importing.packed_app import unpacked
@@ -80,8 +82,14 @@ def command(
             source=source,
             execute=_executor(isolation or "required", mirror) if execute else None,
         )
+        exported = exported_spec(folder, [])
     if recipe is not None:
-        write_atomic(recipe, recipe_toml(*recipe_of_claim(claim)))
+        if exported is None:
+            tree, comments = recipe_of_claim(claim)
+        else:
+            tree, said = recipe_of_spec(exported[1])
+            comments = differing(claim) | said
+        write_atomic(recipe, recipe_toml(tree, comments))
     findings = claim_findings(claim)
     if out is not None:
         write_atomic(out / CLAIM, pretty_json(claim.to_json()))

@@ -127,7 +127,7 @@ def template_config(spec: RunSpec, challenge: Challenge) -> dict[str, Scalar]:
     train, params = spec.train, spec.peft.params
     values: dict[str, Scalar] = {
         "model": spec.model.hub_id,
-        "quantization": {"fp4": 4, "nf4": 4, "int8": 8, "none": 0}[spec.model.quantization],
+        "quantization": spec.model.weight_bits,
         "save_every_rounds": train.save_every_rounds,
         "new_order_every_round": train.data_order == "per-round",
         "learning_rate_max": train.learning_rate_max,
