@@ -9,7 +9,8 @@ from harness.errors import FederationError
 from harness.record.result import ResultRecord
 from harness.replication.replication import Replication
 from harness.side_by_side.cell_processes import harness_run
-from harness.side_by_side.sweep import SEED, Start, Sweep, cells_of, run_sweep
+from harness.side_by_side.sweep import Start, run_sweep
+from harness.side_by_side.sweep_file import SEED, Sweep, cells_of
 
 
 def sweep_of(replication: Replication) -> Sweep:

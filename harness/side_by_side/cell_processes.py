@@ -9,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from harness.machine.machine import Machine
 from harness.planning.client_processes import MEMORY_SHARE
 from harness.processes.lifetime import Guardian
-from harness.side_by_side.sweep import SEED, Cell
+from harness.record.file_names import SPEC
+from harness.side_by_side.sweep_file import SEED, Cell
 
 COMMAND = (sys.executable, "-I", "-m", "harness")
 
@@ -89,11 +91,43 @@ def forecasts(cells: Iterable[Cell]) -> list[Mapping[str, Any]]:
         key = tuple(f"{name}={value}" for name, value in cell.values.items() if name != SEED)
         if key in found:
             continue
-        command = [*COMMAND, "plan", *cell.arguments, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
         with suppress(ValueError, KeyError, TypeError):
-            found[key] = json.loads(done.stdout)["estimate"]
+            found[key] = _planned(cell)["estimate"]
     return list(found.values())
+
+
+def _planned(cell: Cell, *more: str) -> Any:
+    """Return what `harness plan` says of a cell.
+
+    Raises:
+        ValueError: it cannot be planned.
+    """
+    command = [*COMMAND, "plan", *cell.arguments, *more, "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+
+
+def other_run(cell: Cell, folder: Path, mirror: Path | None) -> str | None:
+    """Return why the run in a folder is not a cell's: a file that was edited names other settings.
+
+    Args:
+        cell: as the sweep's file has it now.
+        folder: with the spec of the run that was begun or ended there.
+        mirror: local copy of hub files.
+    """
+    try:
+        wanted = _planned(cell, *([] if mirror is None else ["--mirror", str(mirror)]))["spec"]
+        found = json.loads((folder / SPEC).read_text("utf-8"))
+        names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return None  # its run, or its result, says why
+    # A harness or a plugin of another version goes on with what was begun, or refuses that itself.
+    changed = [name for name in names if name not in ("plugins", "schema_version")]
+    if not changed:
+        return None
+    return (
+        f"{folder} holds a run of other settings than the sweep's file has now"
+        f" ({', '.join(changed)}); name another folder with --out, or remove that one"
+    )
 
 
 def at_once(wanted: int, estimates: Sequence[Mapping[str, Any]], machine: Machine) -> int:

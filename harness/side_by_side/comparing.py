@@ -104,20 +104,39 @@ def _refuse_unlike(paths: Sequence[Path], records: Sequence[ResultRecord]) -> No
     first = records[0]
     for path, record in zip(paths, records, strict=True):
         for what, ours, theirs in (
-            ("challenge", first.challenge.id, record.challenge.id),
-            ("rules", first.challenge.digest, record.challenge.digest),
-            ("rows", _rows(first), _rows(record)),
+            ("boards", first.challenge.id, record.challenge.id),
+            ("rules", _rules(first), _rules(record)),
+            ("rows", _counts(first), _counts(record)),
+            ("rows", _unpinned(first), _unpinned(record)),
         ):
             if ours != theirs:
                 raise UsageError(
-                    f"{path}: its {what} differ from those of {paths[0]} ({str(theirs)[:80]}, not"
-                    f" {str(ours)[:80]}), so their scores mean different things; compare runs of"
-                    " one challenge over the same rows"
+                    f"{path} and {paths[0]} are of different {what} ({theirs}, not {ours}), so"
+                    " their scores mean different things; compare runs of one board over the same"
+                    " rows"
                 )
 
 
-def _rows(record: ResultRecord) -> dict[str, int]:
-    return {s.task: s.examples for s in record.scores if s.metric == "accuracy"}
+def _rules(record: ResultRecord) -> str:
+    rules = f"revision {record.challenge.revision}, {record.challenge.digest[:12]}"
+    return rules if record.spec.open is None else f"the open division, {rules}"
+
+
+def _counts(record: ResultRecord) -> str:
+    return ", ".join(f"{s.examples} of {s.task}" for s in record.scores if s.metric == "accuracy")
+
+
+def _unpinned(record: ResultRecord) -> str:
+    """Return which rows a run's sets hold where their rules do not say it.
+
+    Official rows are pinned by the board, from whatever file they come. A smoke run's are made in
+    code, and as many of either may be counted.
+    """
+    sets = [item for item in record.data if item.kind == "evaluation"]
+    if record.spec.smoke:
+        return "made in code, " + ", ".join(item.sha256[:12] for item in sets)
+    loose = [item for item in sets if any("not pinned" in note for note in item.notes)]
+    return ", ".join(["the board's", *(f"{item.name} {item.sha256[:12]}" for item in loose)])
 
 
 def _differing(ours: Rows, theirs: Rows) -> dict[str, int]:

@@ -1,68 +1,26 @@
 """A sweep: runs of one recipe over a grid or a list of settings and seeds, and their table.
 
-A sweep is data in TOML. Each cell is a run directory of its own, so that a sweep that was stopped
-goes on by the same command: cells with a result are left, begun ones are resumed.
+Each cell is a run directory of its own, so that a sweep that was stopped goes on by the same
+command: cells with a result are left, begun ones are resumed, and a folder that holds a run of
+other settings is neither.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, ValidationError
-
-from harness.document import Document, canonical_json, explain, parse_document, sha256_text
-from harness.document.plain_values import why_not_plain
-from harness.document.reading import OWN, decode, read_bytes, read_json
-from harness.document.toml_text import parse_toml, toml_value
-from harness.document.units import MIB
-from harness.errors import HarnessError, RecordError, UsageError
+from harness.document import canonical_json, parse_document
+from harness.document.reading import read_json
+from harness.errors import HarnessError
 from harness.record.file_names import RESULT, SPEC
 from harness.record.result import ResultRecord, migrate
-
-MAX_SWEEP_BYTES = MIB
-MAX_CELLS = 1000
-"""More runs than this are a mistake in the grid, not a sweep that anybody waits for."""
-SEED = "seed"
-
-Values = Annotated[tuple[Any, ...], Field(min_length=1)]
-
-
-class Sweep(Document):
-    """What a sweep's file holds."""
-
-    recipe: str
-    """`plugin`, `plugin/recipe`, or the path of a recipe's file beside the sweep's."""
-    challenge: str | None = None
-    smoke: bool = False
-    limit: int | None = Field(None, ge=1)
-    """Rows of each evaluation set; None: all."""
-    device: str = "auto"
-    settings: dict[str, Any] = {}
-    """Set in every cell, by the keys of `--set`."""
-    grid: dict[str, Values] = {}
-    """Key of `--set`, or `seed` -> its values; every combination is a cell."""
-    runs: tuple[dict[str, Any], ...] = ()
-    """Cells one by one, instead of a grid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One run of a sweep."""
-
-    name: str
-    """Of its folder."""
-    values: Mapping[str, Any]
-    """What is set in it alone."""
-    arguments: tuple[str, ...]
-    """Of `harness run`, without `--out`."""
+from harness.side_by_side.sweep_file import SEED, Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,89 +33,11 @@ class CellResult:
     """Why there is no record, in the run's own last line."""
 
 
-def read_sweep(path: Path) -> Sweep:
-    """Return the sweep of a TOML file.
-
-    Raises:
-        UsageError: no such file, no TOML, or a value that no sweep has; the key is named.
-    """
-    try:
-        table = parse_toml(decode(read_bytes(path, MAX_SWEEP_BYTES, OWN), str(path)), str(path))
-    except RecordError as error:
-        raise UsageError(str(error)) from None
-    if problem := why_not_plain(table):
-        raise UsageError(f"{path}: {problem}")
-    try:
-        return Sweep.model_validate_json(json.dumps(table), strict=True)  # in the file's order
-    except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error)}") from None
-
-
-def cells_of(sweep: Sweep, folder: Path) -> list[Cell]:
-    """Return the cells of a sweep, in the order of the grid or the list.
-
-    Args:
-        sweep: as it was read.
-        folder: of the sweep's file, which a recipe's file is named from.
-
-    Raises:
-        UsageError: a grid and a list, or neither; two equal cells; or more than 1,000.
-    """
-    if bool(sweep.grid) == bool(sweep.runs):
-        raise UsageError("a sweep has a [grid] or [[runs]], one of the two")
-    if sweep.grid:
-        names = list(sweep.grid)
-        rows = [
-            dict(zip(names, row, strict=True)) for row in itertools.product(*sweep.grid.values())
-        ]
-    else:
-        rows = [dict(row) for row in sweep.runs]
-    if len(rows) > MAX_CELLS:
-        raise UsageError(f"{len(rows)} cells; a sweep has {MAX_CELLS} at most")
-    seen: dict[str, int] = {}
-    for number, row in enumerate(rows):
-        first = seen.setdefault(canonical_json(row), number)
-        if first != number:
-            raise UsageError(
-                f"cells {first + 1} and {number + 1} are equal ({_shown(row)}); keep one"
-            )
-    return [Cell(_name(row), row, tuple(_arguments(sweep, row, folder))) for row in rows]
-
-
-def _arguments(sweep: Sweep, row: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    if sweep.recipe.endswith(".toml"):
-        yield str(folder / sweep.recipe)
-    else:
-        yield from ("--plugin", sweep.recipe)
-    if sweep.challenge is not None:
-        yield from ("--challenge", sweep.challenge)
-    if sweep.smoke:
-        yield "--smoke"
-    if sweep.limit is not None:
-        yield from ("--limit", str(sweep.limit))
-    yield from ("--device", sweep.device)
-    for key, value in {**sweep.settings, **row}.items():
-        if key == SEED:
-            yield from ("--seed", str(value))
-        else:
-            yield from ("--set", f"{key}={toml_value(value)}")
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    """Return a folder's name that says what is set, and stays unique where it is cut."""
-    text = "_".join(f"{key.rsplit('.', 1)[-1]}-{value}" for key, value in row.items())
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text)
-    if plain == text and len(plain) <= 60:
-        return plain
-    return f"{plain[:50]}-{sha256_text(canonical_json(dict(row)))[:8]}"
-
-
-def _shown(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in row.items())
-
-
 Start = Callable[[Sequence[str]], tuple[int, str]]
 """(arguments of the command `harness`) -> (exit code, the last line that it said)"""
+
+Differs = Callable[[Cell, Path], str | None]
+"""(cell, its folder) -> why the run that lies there is not the cell's, or None"""
 
 
 def run_sweep(
@@ -168,6 +48,7 @@ def run_sweep(
     mirror: Path | None = None,
     start: Start,
     stop: Callable[[], None] = lambda: None,
+    differs: Differs = lambda cell, folder: None,
     said: Callable[[str], None] = lambda text: None,
 ) -> list[CellResult]:
     """Run every cell that has no result yet; a cell that fails leaves the others to run.
@@ -182,6 +63,7 @@ def run_sweep(
         mirror: local copy of hub files.
         start: runs the command `harness`.
         stop: has what `start` runs stop.
+        differs: asked of a cell whose folder holds a run already.
         said: told each cell as it ends.
     """
 
@@ -192,9 +74,12 @@ def run_sweep(
             return CellResult(cell, None, "not begun")
         folder = out / cell.name
         code, line = 0, ""
+        begun = (folder / SPEC).is_file()
+        if begun and (other := differs(cell, folder)) is not None:
+            said(f"{cell.name}: failed: {other}")
+            return CellResult(cell, None, other)
         if not (folder / RESULT).is_file():
             more = [] if mirror is None else ["--mirror", str(mirror)]
-            begun = (folder / SPEC).is_file()
             named = ["--resume", str(folder)] if begun else [*cell.arguments, "--out", str(folder)]
             try:
                 code, line = start(["run", *named, *more])

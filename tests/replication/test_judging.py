@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.replication.judging import judge
 from harness.replication.real_runs import sweep_of
 from harness.replication.replication import Relation, Replication, read_replication
-from harness.side_by_side.sweep import cells_of
+from harness.side_by_side.sweep_file import cells_of
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "replications").glob("*.toml"))
 

@@ -10,7 +10,10 @@ from clean_submission import Submission
 from click.testing import CliRunner
 
 from harness.cli import cli
+from harness.document import parse_document
 from harness.errors import UsageError
+from harness.record.result import ResultRecord
+from harness.side_by_side import comparing
 from harness.side_by_side.comparing import compare_runs
 
 
@@ -62,3 +65,32 @@ def test_runs_whose_scores_mean_different_things_are_refused(
     (broken / "result.json").write_text(text.replace('"examples": 304', '"examples": 303'))
     with pytest.raises(UsageError, match="verify finds an error"):
         compare_runs([runs[0], broken])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"challenge": {"id": "medical", "revision": 1, "digest": "ab" * 32}}, "boards (medical"),
+        ({"challenge": {"id": "finance", "revision": 2, "digest": "ab" * 32}},
+         "rules (revision 2, abababababab, not revision 1,"),
+        ({"scores": []}, "rows (, not 1212 of fpb, 304 of fiqa, 2388 of tfns)"),
+        ({"smoke": True}, "rows (made in code, "),
+    ],
+    ids=["boards", "rules", "counts", "synthetic"],
+)  # fmt: skip
+def test_boards_rules_and_rows_are_the_same_or_named(
+    changes: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many rows are not yet the same rows: a smoke run's are made in code."""
+    here = parse_document(ResultRecord, Submission(seed=1).record, "a record")
+    smoke = changes.pop("smoke", False)
+    spec = here.spec.model_copy(update={"smoke": smoke})
+    reference = changes.pop("challenge", None)
+    other = here.model_copy(update={"spec": spec, **changes})
+    if reference is not None:
+        other = here.with_values(challenge=reference)
+    records = {"a": here, "b": other}
+    monkeypatch.setattr(comparing, "_entry", lambda path: (records[str(path)], None))
+    with pytest.raises(UsageError) as caught:
+        compare_runs([Path("a"), Path("b")])
+    assert str(caught.value).startswith(f"b and a are of different {said}")

@@ -19,16 +19,9 @@ from harness.document import pretty_json
 from harness.document.units import GIB
 from harness.errors import UsageError
 from harness.machine.machine import Machine
-from harness.side_by_side.cell_processes import CellProcesses, at_once
-from harness.side_by_side.sweep import (
-    MAX_CELLS,
-    Cell,
-    CellResult,
-    cells_of,
-    groups_of,
-    read_sweep,
-    run_sweep,
-)
+from harness.side_by_side.cell_processes import CellProcesses, at_once, other_run
+from harness.side_by_side.sweep import CellResult, groups_of, run_sweep
+from harness.side_by_side.sweep_file import MAX_CELLS, Cell, cells_of, read_sweep
 
 SWEEP = """
 recipe = "smollm2-dora/135m"
@@ -111,6 +104,26 @@ def test_finished_cells_are_left_and_begun_ones_resumed(tmp_path: Path) -> None:
     assert again.calls == [["run", "--resume", str(tmp_path / "out" / found[1].name)]]
 
 
+def test_a_folder_with_a_run_of_other_settings_is_not_taken_for_a_cell_s(tmp_path: Path) -> None:
+    """A sweep's file that was edited would else get the figures of the file of before."""
+    [first, *_] = cells(tmp_path)
+    planned = CliRunner().invoke(cli, ["plan", *first.arguments, "--json"])
+    folder = tmp_path / "out" / first.name
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(json.dumps(json.loads(planned.stdout)["spec"]))
+    assert other_run(first, folder, None) is None
+    [edited, *_] = cells(tmp_path, SWEEP.replace('"peft.r" = 4', '"peft.r" = 8'))
+    assert edited.name == first.name
+    said = other_run(edited, folder, None)
+    assert said is not None
+    assert "other settings than the sweep's file has now (peft); name another folder" in said
+    starts = Starts()
+    [result] = run_sweep(
+        [edited], tmp_path / "out", start=starts, differs=lambda cell, folder: "of another"
+    )
+    assert (result.record, result.problem, starts.calls) == (None, "of another", [])
+
+
 def test_seeds_are_gathered_with_their_mean_and_spread(tmp_path: Path) -> None:
     results = run_sweep(cells(tmp_path), tmp_path / "out", start=Starts(), jobs=2)
     groups = groups_of([*results[:5], CellResult(results[5].cell, None, "gone")])
@@ -127,6 +140,15 @@ def test_seeds_are_gathered_with_their_mean_and_spread(tmp_path: Path) -> None:
         (SWEEP.replace("[1, 2, 3]", "[1, 2, 1]"), "cells 1 and 3 are equal"),
         ('recipe = "a"\n', "a [grid] or [[runs]]"),
         (SWEEP + "[[runs]]\nrounds = 1\n", "one of the two"),
+        (
+            'recipe = "a"\n[[runs]]\nlr = 1e-3\n[[runs]]\nlearning_rate_max = 0.001\nseed = 2026\n',
+            "cells 1 and 2 are equal (lr=0.001; learning_rate_max=0.001, seed=2026)",
+        ),
+        (SWEEP.replace("seed = [1, 2, 3]", "r = [4]"), "cell 1 (strategy=standard/fedavg, r=4)"),
+        (
+            SWEEP.replace("seed =", "sead ="),
+            "cell 1 (strategy=standard/fedavg, sead=1): --set sead",
+        ),
         (SWEEP.replace("[1, 2, 3]", "[]"), "grid"),
         (SWEEP.replace("recipe", "recipee"), "recipe"),
         (SWEEP.replace('"cpu"', "nan"), "no finite number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,14 @@ def command(
     Example: harness sweep strategies.toml --jobs 2
     """
     from harness.machine.machine import this_machine
-    from harness.side_by_side.cell_processes import CellProcesses, at_once, forecasts
-    from harness.side_by_side.sweep import cells_of, groups_of, read_sweep, run_sweep
+    from harness.side_by_side.cell_processes import (
+        CellProcesses,
+        at_once,
+        forecasts,
+        other_run,
+    )
+    from harness.side_by_side.sweep import groups_of, run_sweep
+    from harness.side_by_side.sweep_file import cells_of, read_sweep
 
     cells = cells_of(read_sweep(file), file.parent)
     folder = out or Path("runs") / file.stem
@@ -56,7 +63,14 @@ def command(
         jobs = fitting
     with answering_signals(interrupt), CellProcesses() as runs:
         results = run_sweep(
-            cells, folder, jobs=jobs, mirror=mirror, start=runs, stop=runs.stop, said=say
+            cells,
+            folder,
+            jobs=jobs,
+            mirror=mirror,
+            start=runs,
+            stop=runs.stop,
+            differs=partial(other_run, mirror=mirror),
+            said=say,
         )
     groups = groups_of(results)
     if as_json:
