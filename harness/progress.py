@@ -46,7 +46,7 @@ def say(text: str, end: str = "\n") -> None:
     Where nobody can (the terminal was closed, the log's disk is full), the text is dropped: no
     reason to lose a run of hours.
     """
-    if silent:
+    if silent or sys.stderr is None:  # a process that was started without one
         return
     with suppress(OSError):
         print(text, end=end, file=sys.stderr, flush=True)
@@ -87,7 +87,7 @@ class Meter:
         self.done += units
         self._worked += units if work is None else work
         now = time.monotonic()
-        live = sys.stderr.isatty()
+        live = sys.stderr is not None and sys.stderr.isatty()
         due = now - self._printed >= (0.2 if live else PLAIN_INTERVAL_S)
         if self.quiet or not (due or self.done >= self.total):
             return
@@ -108,8 +108,19 @@ class Meter:
 
 def _cut(line: str) -> str:
     """Return what of a live line fits the terminal: one that wraps cannot be taken back."""
-    room = shutil.get_terminal_size().columns - 1
-    return line if len(line) <= room else f"{line[: max(room - 3, 0)]}..."
+    room = max(_columns() - 1, 0)
+    return line if len(line) <= room else f"{line[: max(room - 3, 0)]}..."[:room]
+
+
+def _columns() -> int:
+    """Return the width of the terminal that stderr is, whatever stdout was sent to.
+
+    Source: as `shutil.get_terminal_size`, which asks stdout.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        if not os.environ.get("COLUMNS") and (found := os.get_terminal_size(sys.stderr.fileno())):
+            return found.columns or shutil.get_terminal_size().columns
+    return shutil.get_terminal_size().columns
 
 
 @contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +62,59 @@ def test_a_meter_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> Non
     meter = Meter("training", 2, "steps")
     meter.advance(2, "round 1/1")
     assert "training: 2/2 steps" in capsys.readouterr().err
+
+
+LIVE = """
+from harness.progress import Meter
+meter = Meter("a stage of a name that is long enough", 3, "rows")
+for _ in range(3):
+    meter.advance(note="and a note that no narrow terminal has room for")
+"""
+
+
+@pytest.mark.parametrize("columns", [40, 3, 1])
+@pytest.mark.parametrize("piped", [False, True], ids=["both on it", "stdout piped"])
+def test_a_live_line_fits_the_terminal_that_it_is_on(columns: int, piped: bool) -> None:
+    """Also where stdout goes to a file, and says nothing of the width."""
+    ours, theirs = pty.openpty()
+    termios_size(theirs, columns)
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(
+        [sys.executable, "-c", LIVE],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if piped else theirs,
+        stderr=theirs,
+        env=environment,
+    ) as process:
+        os.close(theirs)
+        text = read_all(ours)
+        assert process.wait() == 0
+    shown = [part for part in text.replace("\r\n", "").split("\r\x1b[2K") if part]
+    assert shown or columns == 1
+    assert all(len(part) < columns for part in shown)
+
+
+def termios_size(terminal: int, columns: int) -> None:
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+
+def read_all(terminal: int) -> str:
+    found = b""
+    try:
+        while part := os.read(terminal, 65536):
+            found += part
+    except OSError:  # Linux says so of a terminal that nobody holds open any more
+        pass
+    os.close(terminal)
+    return found.decode()
+
+
+def test_without_a_stderr_nothing_is_said_and_nothing_fails(tmp_path: Path) -> None:
+    command = f'{sys.executable} -c "$CODE" 2>&- >{tmp_path / "out"}'
+    done = subprocess.run(["sh", "-c", command], env={**os.environ, "CODE": LIVE}, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "out").read_text() == ""

@@ -170,6 +170,6 @@ def told(event: Event) -> None:
 
     On a terminal the line takes the place of a live one, which the next count brings back.
     """
-    clear = "\r\x1b[2K" if sys.stderr.isatty() else ""
+    clear = "\r\x1b[2K" if sys.stderr is not None and sys.stderr.isatty() else ""
     clock = paint(f"[{format_duration(event.elapsed_s)}]", "dim", sys.stderr)
     say(f"{clear}{clock} {event.text}")
