@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness import progress
 from harness.errors import SourceError
 from harness.record.file_names import ADAPTER_WEIGHTS
 
@@ -85,7 +87,10 @@ def _held_by_others(api: Any, repository: str, adapter_sha256: str) -> str:
     digests = {item.lfs.sha256 for item in found if getattr(item, "lfs", None) is not None}
     if digests == {adapter_sha256}:
         return ""
-    return "another adapter" if digests else f"{len(names)} other files"
+    if digests:
+        return "another adapter"
+    others = len(names - EMPTY_FILES)
+    return f"{others} other file{'s' * (others > 1)}"
 
 
 @contextmanager
@@ -96,17 +101,27 @@ def _one_line(repository: str) -> Iterator[None]:
         SourceError: there was one.
     """
     import httpx
+    from huggingface_hub.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
     # The library's warnings of each new try; what came of them is said below.
     log = logging.getLogger("huggingface_hub")
     before = log.level
     log.setLevel(logging.ERROR)
+    bars = not are_progress_bars_disabled()
+    if progress.silent or sys.stderr is None or not sys.stderr.isatty():
+        disable_progress_bars()
     try:
         yield
     except (httpx.HTTPError, OSError, ValueError, RuntimeError) as found:
         raise _said(repository, found) from None
     finally:
         log.setLevel(before)
+        if bars:
+            enable_progress_bars()
 
 
 def _said(repository: str, found: Exception) -> SourceError:

@@ -111,6 +111,7 @@ def test_a_repository_that_a_stopped_upload_made_is_filled(run: Path, hub: Hub) 
     [
         ({"adapter_model.safetensors": b"other"}, "exists and holds another adapter"),
         ({"README.md": b"mine", "x.txt": b"1"}, "exists and holds 2 other files"),
+        ({".gitattributes": b"", "x.txt": b"1"}, "exists and holds 1 other file;"),
     ],
 )
 def test_what_somebody_put_there_stays_unless_it_is_asked_for(

@@ -84,12 +84,13 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
 
     kind = str(values.pop("model_type"))
     if kind not in CONFIG_MAPPING:
-        raise NoPlainDecoderError(f"{library} has no model_type {kind[:40]!r}")
+        brings = ", and code out of a model's folder is not read" if "auto_map" in values else ""
+        raise NoPlainDecoderError(f"{library} has no model_type {kind[:40]!r}{brings}")
     inner = next((key for key, value in values.items() if _is_config(value)), None)
     if inner is not None:
         raise NoPlainDecoderError(f"it is made of several models, {inner} is one of them")
     own = CONFIG_MAPPING[kind]
-    config = own(**{key: value for key, value in values.items() if key not in ("auto_map",)})
+    config = own(**{key: value for key, value in values.items() if key != "auto_map"})
     if config.is_encoder_decoder:
         raise NoPlainDecoderError("it is an encoder with a decoder")
     default = own()
