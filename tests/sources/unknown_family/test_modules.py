@@ -16,6 +16,7 @@ pytest.importorskip("transformers")
 
 from harness.components import ModelSpec
 from harness.sources.unknown_family import modules
+from harness.sources.unknown_family.module_tree import NoPlainDecoderError
 
 SIZES = {
     "num_hidden_layers": 3, "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4,
@@ -85,7 +86,7 @@ def test_the_spec_has_the_weights_that_transformers_builds(
     ids=lambda value: value.get("model_type") if isinstance(value, dict) else None,
 )
 def test_what_is_no_plain_decoder_is_refused_by_name(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(modules.NoPlainDecoderError, match=said):
+    with pytest.raises(NoPlainDecoderError, match=said):
         modules.read({**SIZES, **values}, "tests")
 
 
@@ -97,7 +98,7 @@ def test_a_model_that_looks_ahead_is_none() -> None:
             logits = input_ids.float()[..., None] + input_ids.float().sum()
             return type("Output", (), {"logits": logits})
 
-    with pytest.raises(modules.NoPlainDecoderError, match="tokens after it"):
+    with pytest.raises(NoPlainDecoderError, match="tokens after it"):
         modules._refuse_looking_ahead(Ahead())
 
 
