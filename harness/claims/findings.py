@@ -255,8 +255,9 @@ def same_setting(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
         # A README says more: "Paged AdamW 8-bit for efficiency".
         short, long = sorted((re.sub(r"\W|_", "", item).lower() for item in (one, other)), key=len)
         return long.startswith(short)
-    if name == "strategy":
-        return re.sub(r"\W|_", "", one).lower() == re.sub(r"\W|_", "", other).lower()
+    if name == "strategy":  # a component is its plugin's: standard/fedavg
+        bare = [re.sub(r"\W|_", "", item.rpartition("/")[2]).lower() for item in (one, other)]
+        return bare[0] == bare[1]
     if isinstance(one, float) or isinstance(other, float):
         return isclose(one, other)
     return bool(one == other)

@@ -94,6 +94,9 @@ def test_a_run_s_own_folder_gives_its_recipe_too(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "spec.json").write_text(spec.canonical_json())
+    (run / "README.md").write_text("- strategy: `standard/fedavg`, 5 rounds\n")
+    said = CliRunner().invoke(cli, ["import", str(run)]).output
+    assert "(finance): 0 contradicts" in said
     after = planned(imported(run), device="cpu", threads=1)
     assert after.spec == spec.with_values(plugin="file", plugins=after.spec.plugins)
 

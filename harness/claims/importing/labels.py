@@ -71,7 +71,7 @@ TARGETS = re.compile(
 )
 STRATEGY = re.compile(
     r"(?<![\w-])(?:strategy|aggregation(?: (?:method|strategy|algorithm))?)[ \t]*[:=][ \t]*"
-    r"([A-Za-z][\w-]{2,30})(?![\w-])(?![ \t]+[\w(]*[A-Za-z])",
+    r"((?-i:[a-z0-9][a-z0-9.-]{0,30}/)?[A-Za-z][\w-]{2,30})(?![\w/-])(?![ \t]+[\w(]*[A-Za-z])",
     re.IGNORECASE,
 )
 LAYER = re.compile(
