@@ -101,7 +101,7 @@ def _one_line(repository: str) -> Iterator[None]:
         SourceError: there was one.
     """
     import httpx
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

@@ -147,8 +147,10 @@ def layout_of(whole: Tree, small: Tree, intermediate: str) -> Layout:
             Part(name=a[0], takes=size(a[0], a[1], b[1]), gives=size(a[0], a[2], b[2]), bias=a[3])
             for a, b in pairs(whole.block.linears, small.block.linears)
         ),
-        others=tuple(size(*a, b[1]) for a, b in pairs(whole.block.others, small.block.others)),
-        outside=tuple(size(*a, b[1]) for a, b in pairs(whole.outside, small.outside)),
+        others=tuple(
+            size(a[0], a[1], b[1]) for a, b in pairs(whole.block.others, small.block.others)
+        ),
+        outside=tuple(size(a[0], a[1], b[1]) for a, b in pairs(whole.outside, small.outside)),
         embedding=whole.embedding,
         head=whole.head,
         intermediate=intermediate,
