@@ -64,8 +64,8 @@ def write_executed(
     ]
     if differing:
         raise EvaluationError(
-            f"{submission.folder}: no rung is earned: {'; '.join(differing)}; limits are of wall"
-            " time: execute again on an idle machine, or evaluate the run again"
+            f"{submission.folder}: no rung is earned: {'; '.join(differing)}; where programs ran"
+            " out of time execute again on an idle machine, else evaluate the run again"
         )
     evidence = Evidence(
         level="rescored",
