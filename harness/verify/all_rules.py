@@ -10,6 +10,7 @@ from harness.verify.rules.entry import (
     folder,
     ladder,
     presentation,
+    privacy,
 )
 from harness.verify.rules.evaluation import answers, completions, leaks, scores
 from harness.verify.rules.run import (
@@ -35,6 +36,7 @@ RECORD_RULES = (
     *dependence.RULES,
     *traffic.RULES,
     *codec.RULES,
+    *privacy.RULES,
     *adapter.RULES,
     *adapter_config.RULES,
     *scores.RULES,

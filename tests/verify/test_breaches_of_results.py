@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from test_breaches import BY_ID, Change, breaches, clean, of, put, rounds
+from test_breaches import BY_ID, Change, breaches, clean, of, put, rounds, strategy
 
 from harness.boards.leaks import pinned_leaks
 from harness.boards.rows import pinned_digests
 from harness.document.file_digests import sha256_of_set
+from harness.record.federation import DP_DELTA, effective_multiplier
 from harness.record.ladder import Evidence, Rung
 from harness.verify.files.generations import Generations
+from harness.verify.independent.gaussian_privacy import epsilon_of
 
 TASKS = ["fpb", "fiqa", "tfns"]
 
@@ -1014,3 +1016,68 @@ def test_equal_numbers_are_equal_however_large() -> None:
     """Python keeps small numbers once; of others two that are equal are two."""
     threads = (put("spec.compute.threads", 1000), device(threads=int("1000")))
     assert breaches("device", *threads) == []
+
+
+# Privacy.
+
+
+def private(noise: float = 2.0, **stated: Any) -> Change:
+    """Return the change to a run with noise, which states what it should but for `stated`."""
+
+    def change(record: dict[str, Any]) -> None:
+        strategy("standard/dp-server-side")(record)
+        record["spec"]["strategy"]["params"] = {"noise_multiplier": noise, "clipping_norm": 1.0}
+        each = [
+            effective_multiplier(noise, [client["examples"] for client in item["clients"]])
+            for item in rounds(record)
+        ]
+        right = {
+            "epsilon": epsilon_of(each, DP_DELTA) if noise else None, "delta": DP_DELTA,
+            "releases": len(each), "noise_multiplier": min(each), "note": "",
+        }  # fmt: skip
+        record["privacy"] = {**right, **stated}
+
+    return change
+
+
+def first_client_is_heavy(record: dict[str, Any]) -> None:
+    """Give one client of the first round as many examples as all others have together."""
+    clients = rounds(record)[0]["clients"]
+    clients[0]["examples"] = sum(client["examples"] for client in clients[1:])
+
+
+def test_what_a_private_run_should_state_breaks_no_rule() -> None:
+    assert breaches("privacy", private()) == []
+    assert breaches("privacy", first_client_is_heavy, private()) == []
+    assert breaches("privacy", private(0.0, note="no noise is added")) == []
+    assert breaches("privacy", private(epsilon=None, note="dp-accounting is not installed")) == []
+
+
+def test_an_epsilon_that_does_not_follow_is_found() -> None:
+    record = of(private()).record
+    assert record.privacy is not None
+    epsilon = record.privacy.epsilon
+    assert epsilon is not None
+    assert privacy_breaches(private(epsilon=epsilon * (1 + 5e-7))) == []
+    assert privacy_breaches(private(epsilon=epsilon * (1 + 5e-6))) == ["privacy.epsilon"]
+    assert privacy_breaches(private(epsilon=0.1)) == ["privacy.epsilon"]
+    assert privacy_breaches(private(epsilon=None)) == ["privacy.epsilon"]
+    assert privacy_breaches(private(0.0, epsilon=1.0)) == ["privacy.epsilon"]
+    assert privacy_breaches(private(releases=1)) == ["privacy.releases"]
+    assert privacy_breaches(private(delta=0.1)) == ["privacy.delta"]
+    assert privacy_breaches(private(noise_multiplier=3.0)) == ["privacy.noise_multiplier"]
+    # The heaviest client is protected least: what holds for equal shares does not hold for it.
+    assert privacy_breaches(private(), first_client_is_heavy) == [
+        "privacy.noise_multiplier",
+        "privacy.epsilon",
+    ]
+
+
+def test_a_strategy_without_noise_promises_nothing() -> None:
+    assert privacy_breaches(private(), strategy("standard/fedavg")) == ["privacy"]
+    assert privacy_breaches(private(), put("spec.strategy.params", {})) == ["privacy"]
+
+
+def privacy_breaches(*changes: Change) -> list[str]:
+    """Return the places that the rule names."""
+    return [item[0] for item in breaches("privacy", *changes)]

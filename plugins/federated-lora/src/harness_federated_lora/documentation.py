@@ -82,7 +82,9 @@ install `flowertune-harness[privacy]`). It is for one client added or removed, a
 over all rounds, and assumes nothing of the sampling (no amplification), as Flower's strategies
 do. The noise that counts is z / (K max_i p_i): clients weigh by their examples, so the heaviest
 one is protected least. It holds against whoever does not know the run's seed, of which the noise
-is drawn, and says nothing of losses and other metrics, which are sent in the clear.
+is drawn, and says nothing of losses and other metrics, which are sent in the clear. `harness
+verify` derives it again from the record's noise, rounds and examples, by the formulas and without
+the library.
 
 Secure aggregation is not offered. Flower 1.42 has SecAgg and SecAgg+ as workflows of its older
 driver API (`flwr.server.workflow`, with `flwr.client.mod.secaggplus_mod`); for strategies of the

@@ -29,8 +29,8 @@ class LoraFairParams(Document):
     """LoRA-FAIR."""
 
     penalty: float = Field(0.01, gt=0)
-    """Weight of ||D||^2; larger keeps B closer to the mean. Source of the default: the paper's
-    lambda."""
+    """Weight of ||D||^2; larger keeps B closer to the mean. The default is our choice, small
+    beside A A' so that little of the correction is given up."""
 
 
 def _plan(params: LoraFairParams, context: StrategyContext, round: int) -> RoundPlan:
