@@ -15,6 +15,22 @@ def _fresh_plugins() -> None:
     loading.load.cache_clear()
 
 
+@pytest.fixture(scope="session")
+def counted() -> dict[str, tuple[int, int]]:
+    """What `count_rows_once` has counted."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _rows_are_counted_once(
+    counted: dict[str, tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainers of equal settings count their rows once."""
+    from counted_rows import count_rows_once
+
+    count_rows_once(monkeypatch, counted)
+
+
 @pytest.fixture
 def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose files make clients fail; see `harness_tiny.faults`."""

@@ -36,9 +36,20 @@ def tiny_model(tiny_plugin: None, tmp_path_factory: pytest.TempPathFactory) -> P
     return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
 
 
+@pytest.fixture(scope="session")
+def counted() -> dict[str, tuple[int, int]]:
+    """What `count_rows_once` has counted."""
+    return {}
+
+
 @pytest.fixture
-def make_trainer(tiny_model: Path) -> Callable[..., Any]:
+def make_trainer(
+    tiny_model: Path, counted: Any, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """Return a function that makes a trainer for the tiny model."""
+    from counted_rows import count_rows_once
+
+    count_rows_once(monkeypatch, counted)
 
     def make(
         peft: str = "lora",

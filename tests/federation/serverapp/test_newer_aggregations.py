@@ -23,7 +23,7 @@ PARAMS = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": ["q_proj", "v_pr
 
 
 def run_of(model: Path, strategy: str, method: str) -> TinyRun:
-    run = tiny_run(model, supernodes=4)
+    run = tiny_run(model, supernodes=4, rounds=2)
     spec = run.spec.with_values(
         peft=Choice(name=f"standard/{method}", params=PARAMS).model_dump(),
         strategy=Choice(name=f"federated-lora/{strategy}").model_dump(),
@@ -42,6 +42,12 @@ def logits(model: Path, adapter: Path | None) -> Any:
         return tuned(input_ids=torch.arange(8)[None]).logits
 
 
+@pytest.fixture(scope="module")
+def untrained(tiny_model: Path) -> Any:
+    """What the base alone says."""
+    return logits(tiny_model, None)
+
+
 CASES = [("fedex-lora", "lora"), ("hetlora", "lora"), ("rebased", "pissa")]
 """Those that send more than the factors, or not the same to all; the others are held to their
 formulas in tests/plugins/federated_lora."""
@@ -49,7 +55,7 @@ formulas in tests/plugins/federated_lora."""
 
 @pytest.mark.parametrize(("strategy", "method"), CASES, ids=str)
 def test_a_strategy_runs_as_planned_and_its_adapter_is_a_lora_of_the_base(
-    strategy: str, method: str, tiny_model: Path, tmp_path: Path
+    strategy: str, method: str, tiny_model: Path, untrained: Any, tmp_path: Path
 ) -> None:
     run = run_of(tiny_model, strategy, method)
     done = serve(run, tmp_path / "run")
@@ -65,9 +71,9 @@ def test_a_strategy_runs_as_planned_and_its_adapter_is_a_lora_of_the_base(
     config = read_json(tmp_path / "run/adapter/adapter_config.json")
     assert isinstance(config, dict)
     assert config["init_lora_weights"] is True
-    before, after = logits(tiny_model, None), logits(tiny_model, tmp_path / "run/adapter")
-    # What three rounds of short training change is little; a start left in the base would be much.
-    assert 0 < float((after - before).norm() / before.norm()) < 0.5
+    after = logits(tiny_model, tmp_path / "run/adapter")
+    # What two rounds of short training change is little; a start left in the base would be much.
+    assert 0 < float((after - untrained).norm() / untrained.norm()) < 0.5
 
 
 def test_a_base_that_peft_took_a_start_out_of_is_itself_again(tiny_model: Path) -> None:
@@ -75,18 +81,13 @@ def test_a_base_that_peft_took_a_start_out_of_is_itself_again(tiny_model: Path) 
 
     from harness.training.trainer import Trainer
 
-    run = run_of(tiny_model, "rebased", "pissa")
-    parts = load_components(run.spec)
-    trainers = [
-        Trainer(run.spec, run.challenge, run.assets, parts.method, parts.peft_params),
-        Trainer(
-            run_of(tiny_model, "fedsvd", "lora").spec,
-            run.challenge,
-            run.assets,
-            load_components(run_of(tiny_model, "fedsvd", "lora").spec).method,
-            parts.peft_params,
-        ),
-    ]
+    trainers = []
+    for strategy, method in (("rebased", "pissa"), ("fedsvd", "lora")):
+        run = run_of(tiny_model, strategy, method)
+        parts = load_components(run.spec)
+        trainers.append(
+            Trainer(run.spec, run.challenge, run.assets, parts.method, parts.peft_params)
+        )
     weights = [{n: p for n, p in t.model.named_parameters() if "lora" not in n} for t in trainers]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
