@@ -372,6 +372,14 @@ def _(s: Submission) -> None:
     s.rechain()
 
 
+@fixture("privacy")
+def _(s: Submission) -> None:
+    s.record["privacy"] = {  # of a run whose strategy adds no noise
+        "epsilon": 0.5, "delta": 1e-5, "releases": len(rounds_of(s)), "noise_multiplier": 5.0,
+        "note": "",
+    }  # fmt: skip
+
+
 @fixture("own-code")
 def _(s: Submission) -> None:
     s.record["own_code"] = []  # a plugin named `standard` whose digest nobody has audited
