@@ -103,7 +103,7 @@ def harness(*words: str, cwd: Path) -> tuple[int, str, str]:
 
 def checked(plugin: str, cwd: Path) -> str:
     """Return what `check_plugin` says of an installed plugin, in a process of its own."""
-    code = f"from harness.testing import check_plugin; check_plugin({plugin!r})"
+    code = f"from harness.testing.check import check_plugin; check_plugin({plugin!r})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False
     )
