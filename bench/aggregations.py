@@ -89,7 +89,7 @@ class Seed:
     def resolved(self, strategy: Sequence[str]) -> Resolved:
         """Return the plan of a strategy."""
         sizes = (f"rounds={self.options.rounds}", f"max_steps={self.options.steps}",
-                 "batch_size=4", "fraction=0.06", "learning_rate_max=0.003")  # fmt: skip
+                 "batch_size=2", "fraction=0.06", "learning_rate_max=0.003")  # fmt: skip
         return resolve(
             Request(RECIPE, overrides=(*LORA, *strategy, *sizes), seed=self.seed, device="cpu")
         )
@@ -243,9 +243,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("aggregations.json"))
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
     parser.add_argument("--only", nargs="*", default=[*STRATEGIES])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=32, help="held-out rows")
+    parser.add_argument("--rows", type=int, default=24, help="held-out rows")
     parser.add_argument("--budget-s", type=float, default=math.inf, help="no arm begins later")
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
