@@ -154,9 +154,11 @@ def one(out: Path, name: str) -> Row:
     row.checked = checked(row.plugin, out)
     folder = out / name.replace(": ", "-").replace(" ", "-").lower()
     if not (folder / "result.json").is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        words = ("--out", str(folder), "--quiet", "--actors", "1")
-        code, _, last = harness("run", *arguments(out, name), *words, cwd=out)
+        mirror = str(mirrored(out))
+        words = ["--resume", str(folder), "--mirror", mirror]
+        if not (folder / "spec.json").is_file():
+            words = [*arguments(out, name), "--out", str(folder)]
+        code, _, last = harness("run", *words, "--quiet", "--actors", "1", cwd=out)
         if code:
             row.said = last
             return row
