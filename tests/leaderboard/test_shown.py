@@ -186,6 +186,23 @@ def test_a_box_names_the_folder_of_the_open_division(tmp_path: Path) -> None:
     assert "harness verify submissions/finance-open/one" in commands_of(opened)
 
 
+def test_a_box_names_the_training_file_that_the_hub_has_not(tmp_path: Path) -> None:
+    folder = Submission().write(tmp_path / "submissions/finance/one")
+    read, _ = read_submission(next(find_targets(folder)))
+    assert read is not None
+    notes = [item.note for item in run_details(read).repetitions]
+    assert not any("HARNESS_MIRROR" in note for note in notes)
+    update = {"notes": ("not the hub's",), "source": "mirror", "files": {"train.parquet": "a" * 64}}
+    data = tuple(
+        item.model_copy(update=update) if item.kind == "training" else item
+        for item in read.record.data
+    )
+    other = replace(read, record=read.record.model_copy(update={"data": data}))
+    told = [item.note for item in run_details(other).repetitions if "HARNESS_MIRROR" in item.note]
+    assert len(told) == 2
+    assert all(f"/train.parquet (sha256 {'a' * 16})" in note for note in told)
+
+
 def commands_of(submission: Read) -> list[str]:
     return [item.command for item in run_details(submission).repetitions]
 

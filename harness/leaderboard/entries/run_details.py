@@ -98,13 +98,29 @@ def _repetitions(submission: Submission, place: str) -> Iterator[Repetition]:
         yield Repetition(
             what="replay a round", earns="round-replayed", seconds=rounds[0].duration_s,
             command=f"harness reproduce {path} --round 1 --write",
-            note=f"in the recorded versions: {recorded} --round 1 --write",
+            note=f"in the recorded versions: {recorded} --round 1 --write{_needed(record)}",
         )  # fmt: skip
     yield Repetition(
         what="run again", earns="re-run", seconds=sum(timing.values()),
         command=f"harness reproduce {path} --write",
-        note=f"in the recorded versions: {recorded} --write",
+        note=f"in the recorded versions: {recorded} --write{_needed(record)}",
     )  # fmt: skip
+
+
+def _needed(record: ResultRecord) -> str:
+    """Say which training files a reader has to have, since the hub has others; empty for none."""
+    files = [
+        f"datasets/{item.name}/{name} (sha256 {digest[:16]})"
+        for item in record.data
+        if item.kind == "training" and item.source == "mirror" and item.notes
+        for name, digest in sorted(item.files.items())
+    ]
+    if not files:
+        return ""
+    return (
+        "; it was trained on a file that is not the hub's: a mirror, which HARNESS_MIRROR names,"
+        f" has to hold {', '.join(files)}"
+    )
 
 
 def _recounts(submission: Submission, path: str) -> Iterator[Repetition]:
