@@ -16,6 +16,19 @@ from harness.evaluation.order import Order
 from harness.machine.machine import this_machine
 from harness.planning.devices import refuse_absent_gpu
 from harness.processes.carried_error import CarriedError
+from harness.processes.loading import loading
+
+
+def load_ahead() -> None:
+    """Load the libraries that an evaluation needs, before there is an order: 5 s of a processor."""
+    _quieten()
+    with loading():
+        import peft  # noqa: F401
+        from lm_eval import evaluator  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+
+        from harness.evaluation import engine, session  # noqa: F401
+        from harness.evaluation.lm_eval_bridge import lm, tasks  # noqa: F401
 
 
 def main(text: str) -> int:
@@ -23,7 +36,8 @@ def main(text: str) -> int:
     try:
         order = parse_document(Order, parse_json(text, "the order"), "the order")
         order.startup.refuse_changes()
-        from harness.evaluation.session import evaluate, opened
+        with loading():
+            from harness.evaluation.session import evaluate, opened
 
         run = opened(Path(order.run_dir), order.spec, order.assets, order.device, order.untrained)
         refuse_absent_gpu(run.device, this_machine())
@@ -49,13 +63,18 @@ def main(text: str) -> int:
 
 def _settle(threads: int) -> None:
     """Set torch's threads and silence what the libraries say about themselves."""
+    _quieten()
     warnings.filterwarnings("ignore", message="The PEFT config's `base_model_name_or_path`")
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft's
-    import torch
-    import transformers
+    with loading():
+        import torch
+        import transformers
 
     torch.set_num_threads(threads)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+
+
+def _quieten() -> None:
     for name in ("lm_eval", "lm-eval", "bitsandbytes", "datasets"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,80 @@ GPUS = re.compile(r"[A-Za-z0-9,/:.-]{1,400}")
 START = Path(__file__).with_name("start.py")
 
 
+class Evaluator:
+    """An evaluating process, which ends with this one and at the latest with the context."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            threads: torch threads; None: every processor this process may use.
+        """
+        self.threads = threads or cores()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Evaluator:
+        """Return the evaluator."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """End the process, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+        self._open.close()
+
+    def start(self, ahead: bool) -> None:
+        """Start the process, once; it waits for its order.
+
+        Args:
+            ahead: have it load its libraries meanwhile.
+
+        Raises:
+            EvaluationError: what Python runs by itself changed since this command began.
+        """
+        if self._process is not None:
+            return
+        found = startup.here()
+        found.refuse_changes()
+        scratch = tempfile.mkdtemp()
+        command = [sys.executable, "-I", "-S", "-X", "utf8", str(START)]
+        guardian = self._open.enter_context(Guardian(scratch, all_children=False))
+        self._process = self._open.enter_context(
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=scratch,
+                env=sealed_environment(os.environ, scratch, self.threads),
+            )
+        )
+        guardian.guard(self._process.pid)
+        self._tell({"startup": found.model_dump(mode="json"), "ahead": ahead})
+
+    def carry_out(self, order: Order) -> tuple[int, str]:
+        """Have an order carried out; the process ends with it.
+
+        Returns:
+            Its exit code and its stdout.
+        """
+        self.start(ahead=False)
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError), self._process.stdin:
+            self._tell(order.model_dump(mode="json"))
+        output = self._process.stdout.read()
+        return self._process.wait(), output.decode(errors="replace")
+
+    def _tell(self, value: Any) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(value).encode() + b"\n")
+            self._process.stdin.flush()
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """What an evaluation gave."""
@@ -78,6 +152,7 @@ def evaluate_run(
     quiet: bool = False,
     adapter_sha256: str | None = None,
     fresh: bool = False,
+    evaluator: Evaluator | None = None,
 ) -> Evaluated:
     """Evaluate a run directory, or what is missing of it, in a process of its own.
 
@@ -94,6 +169,7 @@ def evaluate_run(
         adapter_sha256: of the weights that the run made; None: what `result.json` says, if it is
             there.
         fresh: take no row that lies there: the federation has only just ended, so none is ours.
+        evaluator: has the order carried out, in place of one that is made here; its threads count.
 
     Raises:
         MissingExtraError: lm-eval or torch is not installed.
@@ -110,14 +186,16 @@ def evaluate_run(
         spec=read_document(RunSpec, folder / SPEC),
         assets=read_document(Assets, folder / ASSETS),
         device=device,
-        threads=threads or cores(),
+        threads=evaluator.threads if evaluator is not None else threads or cores(),
         untrained=untrained,
         quiet=quiet,
         adapter_sha256=None if untrained else adapter_sha256 or _recorded_adapter(folder),
         key=new_key(folder) if fresh else kept_key(folder),
         startup=found,
     )
-    return Evaluated(folder, parse_document(Scores, _answer(order, run_dir), "the scores"))
+    return Evaluated(
+        folder, parse_document(Scores, _answer(order, run_dir, evaluator), "the scores")
+    )
 
 
 def answer_rows(
@@ -168,13 +246,14 @@ def _refuse_missing() -> None:
             )
 
 
-def _answer(order: Order, run_dir: Path) -> Any:
+def _answer(order: Order, run_dir: Path, evaluator: Evaluator | None = None) -> Any:
     """Return what the evaluating process says last, as a JSON value.
 
     Raises:
         HarnessError: it failed, or what Python runs by itself changed meanwhile.
     """
-    code, output = _guarded(order)
+    with evaluator or Evaluator(order.threads) as process:
+        code, output = process.carry_out(order)
     if code:
         raise _error(code, output, run_dir)
     order.startup.refuse_changes()
@@ -212,36 +291,6 @@ def sealed_environment(environ: Mapping[str, str], scratch: str, threads: int) -
     chosen = {"CUDA_VISIBLE_DEVICES": gpus} if GPUS.fullmatch(gpus) else {}
     own = {"HOME": scratch, "TMPDIR": scratch, "HF_HOME": scratch, "OMP_NUM_THREADS": str(threads)}
     return ENVIRONMENT | chosen | own
-
-
-def _guarded(order: Order) -> tuple[int, str]:
-    """Have an order carried out by a process that ends when this one does.
-
-    Returns:
-        Its exit code and its stdout.
-    """
-    scratch = tempfile.mkdtemp()
-    command = [sys.executable, "-I", "-S", "-X", "utf8", str(START)]
-    with (
-        Guardian(scratch, all_children=False) as guardian,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=scratch,
-            env=sealed_environment(os.environ, scratch, order.threads),
-        ) as process,
-    ):
-        guardian.guard(process.pid)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            with suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(json.dumps(order.model_dump(mode="json")).encode() + b"\n")
-            output = process.stdout.read()
-            return process.wait(), output.decode(errors="replace")
-        finally:
-            process.kill()
 
 
 def _recorded_adapter(run_dir: Path) -> str | None:

@@ -35,6 +35,7 @@ from harness.evaluation.result_key import (
     protocol_digest,
 )
 from harness.evaluation.scores import Measure, score
+from harness.processes.loading import loading
 from harness.record.data import DataRecord
 from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, ASSETS, SCORES, SPEC
 from harness.record.score import Score, Scores
@@ -268,29 +269,31 @@ def _lm_eval_results(
     quiet: bool,
     threads: int,
 ) -> Mapping[str, Any]:
-    from lm_eval import evaluate as lm_evaluate
-    from lm_eval.tasks import TaskManager
+    with loading():
+        from lm_eval import evaluate as lm_evaluate
+        from lm_eval.tasks import TaskManager
 
-    from harness.evaluation.engine import Engine, load_engine
-    from harness.evaluation.lm_eval_bridge.lm import JournaledLM
-    from harness.evaluation.lm_eval_bridge.tasks import task_configs
-    from harness.evaluation.sampling.sampler import Sampler, load_sampler
+        from harness.evaluation.engine import Engine, load_engine
+        from harness.evaluation.lm_eval_bridge.lm import JournaledLM
+        from harness.evaluation.lm_eval_bridge.tasks import task_configs
+        from harness.evaluation.sampling.sampler import Sampler, load_sampler
 
     protocol = run.protocol
     kinds = measures(protocol)
     rows = sum(len(journals[task, OFFICIAL.suffix].contexts) for task in sets)
 
     def load() -> Engine:
-        return load_engine(
-            Path(run.assets.model_dir),
-            run.adapter_dir,
-            protocol,
-            rows,
-            run.device,
-            threads,
-            run.spec.model.trust_remote_code,
-            run.greedy_noted,
-        )
+        with loading():
+            return load_engine(
+                Path(run.assets.model_dir),
+                run.adapter_dir,
+                protocol,
+                rows,
+                run.device,
+                threads,
+                run.spec.model.trust_remote_code,
+                run.greedy_noted,
+            )
 
     def sampler() -> Sampler:
         return load_sampler(

@@ -1,7 +1,8 @@
 """The evaluating process begins here: a script for `python -I -S`, of the standard library alone.
 
 Without `site` Python runs no `.pth` file, no sitecustomize and no usercustomize. The path is the
-one that the command found when it began, and comes through the pipe with the order.
+one that the command found when it began, and comes through the pipe before the order. Between the
+two lines it may load what any order needs, while the last round trains.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ nor trace it."""
 
 
 def begin() -> int:
-    """Read the order, take its path and evaluate; return the exit code."""
-    text = sys.stdin.readline()
-    found = json.loads(text)["startup"]
+    """Take the path, wait for the order and evaluate; return the exit code."""
+    first = json.loads(sys.stdin.readline())
+    found = first["startup"]
     sys.path[:] = found["path"]
     sys.prefix, sys.exec_prefix = found["prefix"], found["exec_prefix"]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    from harness.evaluation.evaluating import main
+    from harness.evaluation.evaluating import load_ahead, main
 
-    return main(text)
+    if first["ahead"]:
+        load_ahead()
+    return main(sys.stdin.readline())
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ from typing import Any
 from harness.document import parse_document, parse_json
 from harness.federation.order import FederationOrder
 from harness.isolation.answering import answer
+from harness.processes.loading import loading
 
 
 def ordered(text: str) -> Any:
     """Run the federation of an order."""
-    from harness.federation.served import serve
+    with loading():
+        from harness.federation.served import serve
 
     order = parse_document(FederationOrder, parse_json(text, "order"), "order")
     return serve(order).model_dump(mode="json")

@@ -33,6 +33,7 @@ from harness.federation.wire.shared_memory import outgoing
 from harness.federation.wire.tensors import to_tensors
 from harness.library_internals.ray import end_at_once_on_sigterm
 from harness.processes.carried_error import CarriedError
+from harness.processes.loading import loading
 
 if TYPE_CHECKING:
     from harness.federation.clientapp.worker import Worker
@@ -124,10 +125,11 @@ def _worker_of(job_text: str, job_digest: str, mirror: Path | None) -> Worker:
     global _worker
     if _worker is None or _worker.digest != job_digest:
         job = job_here(job_text, job_digest, mirror)
-        from harness.federation.clientapp.worker import Worker
-
         _worker = None
-        _worker = Worker(job, job_digest)
+        with loading():
+            from harness.federation.clientapp.worker import Worker
+
+            _worker = Worker(job, job_digest)
     return _worker
 
 

@@ -11,6 +11,7 @@ from harness.federation.order import FederationOrder, Report
 from harness.machine.card_layout import layout_of
 from harness.machine.machine import this_machine
 from harness.planning.client_processes import cards_of, client_processes
+from harness.processes.loading import loading
 from harness.record.file_names import LOGS
 
 
@@ -33,9 +34,10 @@ def serve(order: FederationOrder) -> Report:
 
 def _serve(order: FederationOrder) -> FederationOutcome:
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
-    from harness.federation.open_run import OpenRun
-    from harness.federation.simulation.flower_log import flower_log
-    from harness.federation.storage.resume import finished
+    with loading():
+        from harness.federation.open_run import OpenRun
+        from harness.federation.simulation.flower_log import flower_log
+        from harness.federation.storage.resume import finished
 
     job, options, run_dir = order.job, order.options, Path(order.run_dir)
     run = OpenRun(job)

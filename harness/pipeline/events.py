@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,16 @@ class Events:
         self._lock = threading.Lock()
         self.run_dir: Path | None = None
         """The run directory, once it is known."""
+
+    @contextmanager
+    def also(self, observer: Observer) -> Iterator[None]:
+        """Tell one observer more while this context lasts."""
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            with suppress(ValueError):  # one that failed was taken out
+                self._observers.remove(observer)
 
     def step(self, text: str) -> None:
         """Tell that a step of the run has begun or was taken."""

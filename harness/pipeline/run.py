@@ -17,7 +17,7 @@ from pathlib import Path
 from harness import run_directory
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError
-from harness.evaluation.launch import evaluate_run, refuse_missing_languages
+from harness.evaluation.launch import Evaluator, evaluate_run, refuse_missing_languages
 from harness.federation.engine import LOCAL, federate
 from harness.federation.job import Job
 from harness.federation.options import Options
@@ -25,7 +25,7 @@ from harness.machine.energy.carbon import factor_of
 from harness.machine.energy.meter import EnergyMeter, counters
 from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
-from harness.pipeline.events import Events, Observer, told
+from harness.pipeline.events import Event, Events, Observer, told
 from harness.pipeline.loss_plot import plot_loss
 from harness.planning.apart.asking import Plan, plan_apart
 from harness.planning.devices import refuse_hopeless_device
@@ -172,23 +172,36 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     )
     device = job.spec.compute.device
     elsewhere = settings.federation.superlink not in (None, LOCAL)
-    with _measured(out, "federate", device, elsewhere), events.rounds(out / ROUNDS, train.rounds):
-        outcome = federate(job, out, settings.federation)
-    events.step(f"evaluate: {', '.join(item.task for item in job.challenge.evaluation)}")
-    with _measured(out, "evaluate", device):
-        evaluated = evaluate_run(
-            out,
-            device=device,
-            quiet=settings.quiet,
-            adapter_sha256=sha256_file(out / ADAPTER / ADAPTER_WEIGHTS),
-            fresh=outcome.duration_s > 0,
-        )
+    with Evaluator() as evaluator:
+        ready = partial(ready_for_the_end, evaluator, train.rounds)
+        with (
+            _measured(out, "federate", device, elsewhere),
+            events.rounds(out / ROUNDS, train.rounds),
+            events.also(ready),
+        ):
+            outcome = federate(job, out, settings.federation)
+        events.step(f"evaluate: {', '.join(item.task for item in job.challenge.evaluation)}")
+        with _measured(out, "evaluate", device):
+            evaluated = evaluate_run(
+                out,
+                device=device,
+                quiet=settings.quiet,
+                adapter_sha256=sha256_file(out / ADAPTER / ADAPTER_WEIGHTS),
+                fresh=outcome.duration_s > 0,
+                evaluator=evaluator,
+            )
     record = compose(job, outcome, evaluated.scores, out)
     plot_loss(record, out / LOSS_PLOT)
     write_atomic(out / CARD, card(record, job.challenge, run_directory.read_command(out)))
     write_atomic(out / RESULT, pretty_json(record.to_json()))
     events.finished(record)
     return record
+
+
+def ready_for_the_end(evaluator: Evaluator, rounds: int, event: Event) -> None:
+    """Start the evaluating process when the last round begins: its libraries take 5 s to load."""
+    if event.round is not None and event.round.round == rounds - 1:
+        evaluator.start(ahead=True)
 
 
 ELSEWHERE = "clients of a named SuperLink run on other machines, whose energy is not counted"

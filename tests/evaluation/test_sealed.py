@@ -53,7 +53,8 @@ def seen(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[
     """Return what the evaluating process finds when it starts."""
     (tmp_path / "probe.py").write_text(PROBE)
     monkeypatch.setattr(launch, "START", tmp_path / "probe.py")
-    code, output = launch._guarded(order)
+    with launch.Evaluator(order.threads) as evaluator:
+        code, output = evaluator.carry_out(order)
     assert code == 0
     found: dict[str, Any] = json.loads(output)
     return found

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from clean_submission import Submission
 
+from harness.evaluation.launch import Evaluator
 from harness.pipeline.events import POLL_S, Event, Events, told
+from harness.pipeline.run import ready_for_the_end
 from harness.record.federation import RoundRecord
 
 ROUNDS = [RoundRecord.model_validate(item) for item in Submission().record["federation"]["rounds"]]
@@ -71,3 +74,23 @@ def test_a_console_line_has_the_time_and_the_words(capsys: pytest.CaptureFixture
     said = capsys.readouterr().err
     assert said.startswith("[0:00] round 1/12: loss ")
     assert "3.0 MiB so far" in said
+
+
+@pytest.mark.parametrize(("rounds", "after"), [(3, [2]), (2, [1]), (1, [])])
+def test_the_evaluating_process_starts_when_the_last_round_begins(
+    rounds: int, after: list[int]
+) -> None:
+    done, started = [0], []
+
+    class Watched(Evaluator):
+        def start(self, ahead: bool) -> None:
+            assert ahead
+            started.append(done[0])
+
+    events = Events([])
+    with Watched(1) as evaluator, events.also(partial(ready_for_the_end, evaluator, rounds)):
+        for item in ROUNDS[:rounds]:
+            done[0] = item.round
+            events.round(item, rounds, 0)
+    events.round(ROUNDS[0], 2, 0)  # whoever watched for a while is told nothing more
+    assert started == after

@@ -13,6 +13,7 @@ from harness.errors import FederationError
 from harness.federation.simulation.client_processes import children_with, kill
 from harness.library_internals.ray import RAYLET_PROGRAM, eased_start, events_sent_to, start_ray
 from harness.machine.card_layout import CardLayout
+from harness.processes.loading import loading
 from harness.processes.signals import answering_signals, interrupt
 
 RAY_START_LIMIT_S = 300.0
@@ -48,7 +49,8 @@ def ray_session(
         FederationError: it does not start.
         KeyboardInterrupt: `stop` was set, or SIGTERM came, while it started.
     """
-    import ray
+    with loading():
+        import ray
 
     # Two messages under way per actor, each there and back, and never under Ray's own minimum.
     store = max(160 * MIB, 4 * actors * message_bytes)

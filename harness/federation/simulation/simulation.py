@@ -19,6 +19,7 @@ from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.ray_session import ray_session
 from harness.machine.card_layout import CardLayout
 from harness.planning.forecast import message_bytes
+from harness.processes.loading import loading
 from harness.processes.signals import answering_signals
 
 JOIN_LIMIT_S = 15.0
@@ -42,10 +43,11 @@ class _Flower:
 
     def run(self) -> None:
         """Run the server and its clients to their end; nothing is raised."""
-        from flwr.serverapp import ServerApp
-        from flwr.simulation import run_simulation
+        with loading():
+            from flwr.serverapp import ServerApp
+            from flwr.simulation import run_simulation
 
-        from harness.federation.client import app as client_app
+            from harness.federation.client import app as client_app
 
         server_app = ServerApp()
 
