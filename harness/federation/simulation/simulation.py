@@ -43,11 +43,10 @@ class _Flower:
 
     def run(self) -> None:
         """Run the server and its clients to their end; nothing is raised."""
-        with loading():
-            from flwr.serverapp import ServerApp
-            from flwr.simulation import run_simulation
+        from flwr.serverapp import ServerApp
+        from flwr.simulation import run_simulation
 
-            from harness.federation.client import app as client_app
+        from harness.federation.client import app as client_app
 
         server_app = ServerApp()
 
@@ -76,6 +75,13 @@ class _Flower:
             self.error = self.error or FederationError(f"Flower's simulation failed: {error}")
 
 
+def _load_flower() -> None:
+    with loading():
+        import flwr.simulation  # noqa: F401
+
+        import harness.federation.client  # noqa: F401
+
+
 def simulate(
     serve: Serve,
     run: OpenRun,
@@ -101,6 +107,8 @@ def simulate(
     """
     stop = threading.Event()
     flower = _Flower(serve, run.job.challenge.num_supernodes, actors, cards, stop)
+    # While Ray's processes start, which this one waits for: 1.2 s.
+    threading.Thread(target=_load_flower, name="load-flower", daemon=True).start()
     with (
         client_environment(run.spec, folder, cards),
         flower_log(logs),
