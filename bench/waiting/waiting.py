@@ -1,6 +1,6 @@
 """How long people wait for a smoke run on a CPU, and for what follows it.
 
-    python bench/speed/waiting.py [--turns 5] [HARNESS ...]
+    python bench/waiting/waiting.py [--turns 5] [HARNESS ...]
 
 Each turn runs the README's smoke run, `harness evaluate` of the finished run and a repetition of
 one client of its first round, from a folder of their own. Times are by the clock, from the start of

@@ -1,6 +1,6 @@
 """The memory of a whole `harness run`, Flower and Ray included.
 
-    python bench/speed/tree_memory.py
+    python bench/waiting/tree_memory.py
 
 Two clients train two steps of 16 examples, DoRA r=32 on the MLP of SmolLM2-135M, in `--actors`
 processes of one thread; one row of each set is evaluated. Prints the largest sum, over all
