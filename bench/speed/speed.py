@@ -32,7 +32,7 @@ Row = dict[str, str]
 
 
 def lines_of(*command: str) -> list[dict[str, Any]]:
-    """Run a benchmark of this folder; return the JSON lines that it prints."""
+    """Run a benchmark, named from this folder; return the JSON lines that it prints."""
     script = [sys.executable, str(HERE / command[0]), *command[1:]]
     done = subprocess.run(script, capture_output=True, text=True, env=dict(os.environ))
     if done.returncode != 0:
@@ -108,7 +108,7 @@ def step_rows(repeats: int, threads: int) -> list[Row]:
 
 def tree_row(actors: int) -> Row:
     """Measure the memory of a whole run."""
-    [found] = lines_of("tree_memory.py", "--actors", str(actors))
+    [found] = lines_of("../waiting/tree_memory.py", "--actors", str(actors))
     what = f"peak memory of a run's process tree, {actors} client process(es), MiB"
     return row(what, "", str(found["peak_mib"]), "", "not above")
 
