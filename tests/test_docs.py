@@ -29,6 +29,7 @@ ELSEWHERE = {
     r"harness run --plugin \S+ --smoke --out \S+": "pipeline/test_run.py",
     r"harness run --plugin smollm2-dora/135m": "pipeline/test_run.py",
     r"harness run .*--superlink \S+.*": "federation/simulation/test_simulation.py",
+    r"harness run .*--ray-address \S+.*": "federation/cluster/test_cluster_nodes.py",
     r"harness run --resume \S+": "pipeline/test_run.py",
     r"harness up .*": "federation/deployment/test_deployment.py",
     r"harness verify \S+": "submissions/test_submit.py",

@@ -35,6 +35,7 @@ from harness.federation.serverapp import client_requests  # noqa: E402
 from harness.federation.serverapp.client_requests import ClientRequests  # noqa: E402
 from harness.federation.serverapp.coded_messages import CodedMessages  # noqa: E402
 from harness.federation.serverapp.transport import Transport  # noqa: E402
+from harness.federation.storage.checkpoint import CHECKPOINTS  # noqa: E402
 from harness.federation.wire.tensors import to_record  # noqa: E402
 from harness.record.machine import Device  # noqa: E402
 
@@ -132,12 +133,19 @@ class Peak:
                 self.most[name] = max(self.most[name], value)
 
     def text(self) -> str:
-        """Return what came on top, in MiB."""
+        """Return the most that came on top."""
         self.over.set()
         self.thread.join()
+        return self._on_top(self.most)
+
+    def held(self) -> str:
+        """Return what is on top now, and the most so far."""
+        return f"{self._on_top(self.now())}; most so far {self._on_top(self.most)}"
+
+    def _on_top(self, found: dict[str, int]) -> str:
         return ", ".join(
             f"{name[3:].lower()} {(value - self.begin[name]) / MIB:.0f} MiB"
-            for name, value in self.most.items()
+            for name, value in found.items()
         )
 
 
@@ -184,6 +192,7 @@ def main() -> None:
         shapes[f"layers.{layer}.lora_A.weight"] = (32, width)
         shapes[f"layers.{layer}.lora_B.weight"] = (width, 32)
     place = Path(tempfile.mkdtemp(prefix="server-memory-", dir="/var/tmp"))
+    (place / CHECKPOINTS).mkdir()
     run = tiny_run(make_tiny_model(place / "model"), supernodes=chosen.clients, fraction=1.0)
     opened = OpenRun(run.job)
     plan = RoundPlan(down=shapes, up=shapes, train=frozenset(shapes), keep={})
@@ -196,11 +205,13 @@ def main() -> None:
     begin, cpu = time.monotonic(), processor()
     replies = requests.train(1, CodedMessages(dict.fromkeys(roster, content)), plan)
     timed("replies made, checked, digested", begin, cpu)
+    print(f"  then: {peak.held()}")
     begin, cpu = time.monotonic(), processor()
     strategy = FedAvg(fraction_train=1.0, fraction_evaluate=0.0)
     arrays, _ = strategy.aggregate_train(1, [reply.message for reply in replies])
     after = to_tensors(arrays)
     timed("averaged by the strategy", begin, cpu)
+    print(f"  then: {peak.held()}")
     how = "all in memory" if chosen.all_in_memory else "one in memory, the others in files"
     print(f"{chosen.clients} clients of {chosen.mib:g} MiB, {how}: peak {peak.text()}", flush=True)
     if chosen.peak_only:

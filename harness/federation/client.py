@@ -15,6 +15,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricR
 from flwr.clientapp import ClientApp
 
 from harness.errors import HarnessError
+from harness.federation.clientapp import kept_in_messages
 from harness.federation.clientapp.node_assets import MIRROR, clients_folder, job_here
 from harness.federation.clientapp.watchdog import time_limit
 from harness.federation.wire.names import (
@@ -29,6 +30,7 @@ from harness.federation.wire.names import (
     METRICS_RECORD,
     TRAINED_INFLUENCE,
 )
+from harness.federation.wire.records import records_in
 from harness.federation.wire.shared_memory import outgoing
 from harness.federation.wire.tensors import to_tensors
 from harness.library_internals.ray import end_at_once_on_sigterm
@@ -58,7 +60,7 @@ Answer = tuple[RecordDict, dict[str, str | float]]
 def roster(message: Message, context: Context) -> Message:
     """Say which partition this node holds, after the checks that the message asks for."""
     end_at_once_on_sigterm()
-    header = message.content.config_records.get(HARNESS_RECORD)
+    header = records_in(message.content, ConfigRecord).get(HARNESS_RECORD)
     partition = int(context.node_config["partition-id"])
     try:
         if header is not None:
@@ -88,17 +90,28 @@ def _initial(message: Message, partition: int, worker: Worker) -> Answer:
 
 
 def _train(message: Message, partition: int, worker: Worker) -> Answer:
-    header = message.content.config_records[HARNESS_RECORD]
+    header = records_in(message.content, ConfigRecord)[HARNESS_RECORD]
     named = str(header["clients-dir"])
+    if not header["kept-travels"]:
+        return _trained(message, partition, worker, Path(named or clients_folder(worker.digest)))
+    with kept_in_messages.home(message.content, partition, int(header["last-round"])) as folder:
+        content, notes = _trained(message, partition, worker, folder)
+        kept_in_messages.put(content, folder, partition, int(header["round"]))
+        return content, notes
+
+
+def _trained(message: Message, partition: int, worker: Worker, folder: Path) -> Answer:
+    """Train, with what the client keeps at home in `folder`."""
+    header = records_in(message.content, ConfigRecord)[HARNESS_RECORD]
     done = worker.train(
-        to_tensors(message.content.array_records[ARRAYS_RECORD]),
+        to_tensors(records_in(message.content, ArrayRecord)[ARRAYS_RECORD]),
         int(header["round"]),
         partition,
-        dict(message.content.config_records.get(CONFIG_RECORD, {})),
+        dict(records_in(message.content, ConfigRecord).get(CONFIG_RECORD, {})),
         int(header["last-round"]),
-        Path(named) if named else clients_folder(worker.digest),
+        folder,
         bool(header["keep-steps"]),
-        None if named else int(header["keep-rounds"]),
+        None if header["clients-dir"] else int(header["keep-rounds"]),
     )
     update = done.update
     metrics = {
@@ -142,7 +155,7 @@ def _answered(
     message: Message, context: Context, work: Callable[[Message, int, Worker], Answer]
 ) -> Message:
     """Answer a message with what `work` gives, or with the error that it raises."""
-    header = message.content.config_records[HARNESS_RECORD]
+    header = records_in(message.content, ConfigRecord)[HARNESS_RECORD]
     partition = int(context.node_config["partition-id"])
     try:
         logs = Path(str(header["logs-dir"]) or tempfile.gettempdir())

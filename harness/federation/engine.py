@@ -28,6 +28,9 @@ __all__ = ["FederationOutcome", "Job", "Options", "federate"]
 NOTHING = Held(files="open", network="open", processes="watched", signals="open", landlock=0)
 UNKNOWN = NOTHING.with_values(missing=("the first rounds were made before isolation was noted",))
 ELSEWHERE = NOTHING.with_values(missing=("a SuperLink ran the server and the clients elsewhere",))
+CLUSTER = NOTHING.with_values(
+    missing=("clients ran on a Ray cluster that others started; its server was with them",)
+)
 
 LOCAL = "local"
 """`--superlink local`: a simulation SuperLink that lives as long as the run."""
@@ -56,12 +59,13 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
     from harness.federation.checked import check_adapter, check_rounds, expected_roster
 
     run_dir = run_dir.absolute()
-    ours = options.superlink in (None, LOCAL)
-    _refuse_local_files(options, ours)
-    if options.isolation == "required" and not ours:
+    place = _elsewhere(options)
+    ours = place is None
+    _refuse_local_files(options, place)
+    if options.isolation == "required" and place is not None:
         raise UsageError(
-            f"--isolation required: the SuperLink {options.superlink!r} runs the server and its"
-            " clients, and what holds them there is not known here; use --superlink local"
+            f"--isolation required: {place} runs the clients, and what holds them there is not"
+            " known here; leave it out, or use --superlink local"
         )
     before = tuple(Ledger(run_dir).rounds)
     finished = (run_dir / ADAPTER / ADAPTER_WEIGHTS).is_file()
@@ -96,21 +100,37 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
     )
 
 
-def _refuse_local_files(options: Options, ours: bool) -> None:
+def _elsewhere(options: Options) -> str | None:
+    """Return who runs the clients where this process starts nothing, in words; None: this machine.
+
+    Raises:
+        UsageError: a SuperLink and a Ray cluster are asked for, or an address that is none.
+    """
+    if options.ray_address is not None:
+        from harness.federation.cluster.address import refuse_address
+
+        if options.superlink is not None:
+            raise UsageError("--ray-address and --superlink exclude each other; leave out one")
+        refuse_address(options.ray_address)
+        return f"the Ray cluster {options.ray_address!r}"
+    return None if options.superlink in (None, LOCAL) else f"the SuperLink {options.superlink!r}"
+
+
+def _refuse_local_files(options: Options, elsewhere: str | None) -> None:
     """Refuse what needs files that stay on other machines.
 
     Raises:
         UsageError: it is asked for.
     """
-    if ours:
+    if elsewhere is None:
         return
     if options.keep_steps:
         raise UsageError(
-            f"--keep-steps: clients would keep them on the SuperNodes of {options.superlink!r};"
-            " run with --superlink local, or without"
+            f"--keep-steps: clients would keep them on the machines of {elsewhere}; run with"
+            " --superlink local, or on this machine"
         )
     if options.only is not None:
-        raise UsageError("a replay of one client runs on this machine; leave out --superlink")
+        raise UsageError("a replay of one client runs on this machine; name no place elsewhere")
 
 
 @contextmanager
@@ -156,7 +176,9 @@ def _note(run_dir: Path, options: Options, held: Held, resumed: bool) -> None:
         resumed: whether there are rounds of earlier sessions.
     """
     path = run_dir / ISOLATION
-    if options.superlink not in (None, LOCAL):
+    if options.ray_address is not None:
+        held = CLUSTER
+    elif options.superlink not in (None, LOCAL):
         held = ELSEWHERE
     now = Isolation(policy=options.isolation, federation=held)
     if path.is_file():

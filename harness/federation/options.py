@@ -37,6 +37,9 @@ class Options(Document):
     """Clients keep digests of what they held at each step, for `harness dispute`."""
     superlink: str | None = None
     """Name of a SuperLink connection of Flower's configuration; None: Flower in this process."""
+    ray_address: str | None = None
+    """A Ray cluster that others have started, as `ray.init` takes it, whose nodes the clients are
+    on; None: a Ray of the run's own, on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ def _serve(order: FederationOrder) -> FederationOutcome:
         from harness.federation.storage.resume import finished
 
     job, options, run_dir = order.job, order.options, Path(order.run_dir)
+    if options.ray_address is not None:  # every node finds its own files
+        job = job.with_values(assets=job.assets.without_paths())
     run = OpenRun(job)
     clients = run.context.clients_per_round
     parameters = sum(prod(shape) for shape in run.shapes.values())
@@ -65,4 +67,8 @@ def _serve(order: FederationOrder) -> FederationOutcome:
     def served(transport: Transport) -> FederationOutcome:
         return Coordinator(run, transport, run_dir, options).run()
 
+    if options.ray_address is not None:
+        from harness.federation.cluster.cluster import federate_on_cluster
+
+        return federate_on_cluster(served, run, options, clients, parameters, run_dir / LOGS)
     return simulate(served, run, actors, cards, run_dir / LOGS, order.folder)

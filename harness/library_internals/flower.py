@@ -1,4 +1,4 @@
-"""Flower's internals: who sends a message, and the class of a simulation's client processes.
+"""Flower's internals: who sends a message, and what a simulation's client processes are made by.
 
 Source: flwr 1.42, `supercore/task_identity.py`,
 `server/superlink/fleet/vce/backend/raybackend.py` (`RayBackend.build`) and
@@ -48,6 +48,33 @@ def restart_dead_clients() -> None:
 
     if not isinstance(raybackend.ClientAppActor, _Restarted):
         raybackend.ClientAppActor = _Restarted(raybackend.ClientAppActor)
+
+
+@contextmanager
+def simulating_by(backend: Any) -> Iterator[None]:
+    """Let Flower's simulation hand its messages to `backend` while this context lasts.
+
+    Flower's own backend sizes its pool by all processors of a cluster, and keeps asking clients of
+    a node that is gone; there is no option for another one.
+
+    Args:
+        backend: has the methods of Flower's class `Backend`.
+    """
+    from flwr.server.superlink.fleet.vce.backend import raybackend
+
+    before = raybackend.RayBackend
+    raybackend.RayBackend = lambda config: backend
+    try:
+        yield
+    finally:
+        raybackend.RayBackend = before
+
+
+def client_actor() -> Any:
+    """Return the Ray actor that answers messages by a ClientApp."""
+    from flwr.simulation.ray_transport.ray_actor import ClientAppActor
+
+    return ClientAppActor
 
 
 class _Restarted:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,25 @@ def start_ray(folder: str, **options: Any) -> None:
         options: of `ray.init`.
     """
     import ray
+
+    ray.init(_temp_dir=folder, job_config=_without_paths(), **options)
+
+
+def join_ray(address: str, variables: Mapping[str, str], **options: Any) -> None:
+    """Call `ray.init` for a cluster that is there; nothing of it is started, or ended later.
+
+    Args:
+        address: as `ray.init` takes it.
+        variables: environment of the workers, on top of what their nodes have.
+        options: of `ray.init`.
+    """
+    import ray
+
+    around = {"env_vars": dict(variables)}
+    ray.init(address=address, job_config=_without_paths(), runtime_env=around, **options)
+
+
+def _without_paths() -> Any:
     from ray.job_config import JobConfig
 
     class WithoutPaths(JobConfig):  # type: ignore[misc]  # Ray is untyped to mypy here
@@ -66,7 +85,7 @@ def start_ray(folder: str, **options: Any) -> None:
         def _py_driver_sys_path(self, value: list[str]) -> None:
             """Ray sets an empty one when it makes the job."""
 
-    ray.init(_temp_dir=folder, job_config=WithoutPaths(), **options)
+    return WithoutPaths()
 
 
 @contextmanager

@@ -171,7 +171,8 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
         f" {train.max_steps} steps each; starting Flower"
     )
     device = job.spec.compute.device
-    elsewhere = settings.federation.superlink not in (None, LOCAL)
+    how = settings.federation
+    elsewhere = how.ray_address is not None or how.superlink not in (None, LOCAL)
     with Evaluator() as evaluator:
         ready = partial(ready_for_the_end, evaluator, train.rounds)
         with (
@@ -204,7 +205,7 @@ def ready_for_the_end(evaluator: Evaluator, rounds: int, event: Event) -> None:
         evaluator.start(ahead=True)
 
 
-ELSEWHERE = "clients of a named SuperLink run on other machines, whose energy is not counted"
+ELSEWHERE = "clients ran on other machines too, whose energy is not counted"
 
 
 @contextmanager

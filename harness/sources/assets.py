@@ -43,7 +43,9 @@ class Assets(Document):
 
     def without_paths(self) -> Assets:
         """Return what another machine can use: names and digests."""
-        return self.with_values(model_dir="", training_file=None, evaluation_files={})
+        return self.with_values(
+            model_dir="", training_file=None, evaluation_files={}, warm_start=None
+        )
 
 
 def locate_for_training(
@@ -70,11 +72,16 @@ def locate_for_training(
     told_greedy = protocol_of(challenge).decoding.max_length_tokens is None
     model_dir, record = locate_model(spec.model, folder, False, spec.smoke, told_greedy)
     found.append(record)
+    warm_start = None
+    if spec.extensions.warm_start is not None:
+        path, record = locate_warm_start(spec.extensions.warm_start, spec.model, folder, False)
+        warm_start = str(path)
+        found.append(record)
     digests = {(item.kind, item.name): item.sha256 for item in wanted}
     for item in found:
         expected = digests.get((item.kind, item.name), "")
         if item.sha256 != expected:
-            kind = "model" if item.kind == "model" else "training set"
+            kind = {"model": "model", "training": "training set"}.get(item.kind, "warm start")
             raise SourceError(
                 f"{kind} {item.name} is {item.sha256[:12]} here ({item.source}), the run was begun"
                 f" with {expected[:12] or 'none'}; provide the same files"
@@ -83,6 +90,7 @@ def locate_for_training(
         model_dir=str(model_dir),
         training_file=training_file,
         evaluation_files={},
+        warm_start=warm_start,
         data=tuple(wanted),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from flwr.app import Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
 from harness.components import LocalObjective, LocalRound, RoundPlan, StrategyContext
 from harness.errors import PluginError
@@ -19,6 +19,7 @@ from harness.federation.wire.names import (
     LOSS,
     METRICS_RECORD,
 )
+from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import difference, to_record, to_tensors
 from harness.spec import derived_seed
 
@@ -61,14 +62,15 @@ class Clients:
         Raises:
             PluginError: the strategy's client part makes other arrays than the plan promises.
         """
-        sent = {n: np.array(a) for n, a in to_tensors(content.array_records[ARRAYS_RECORD]).items()}
+        received = to_tensors(records_in(content, ArrayRecord)[ARRAYS_RECORD])
+        sent = {name: np.array(array) for name, array in received.items()}
         held = self._held(sent, plan, partition)
         adapter = {name: held[name] for name in self.initial}
         moved = self.train(dict(held), round, partition)
         trained = {n: moved[n] if n in plan.train else adapter[n] for n in adapter}
         result = {**held, **trained}
         if self.objective is not None and self.objective.finish is not None:
-            config = dict(content.config_records.get(CONFIG_RECORD, {}))
+            config = dict(records_in(content, ConfigRecord).get(CONFIG_RECORD, {}))
             result.update(self.objective.finish(LocalRound(held, trained, STEPS, RATE, config)))
         self.kept[partition] = {name: np.array(result[name]) for name in plan.keep}
         arrays = {name: np.asarray(result[name]) for name in plan.up if name in result}

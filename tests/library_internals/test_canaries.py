@@ -149,6 +149,27 @@ def test_flower_makes_its_clients_of_the_class_that_is_replaced(
     assert actor.given == expected, changed("flwr", "BasicActorPool.create_actor_fn")
 
 
+def test_flower_s_simulation_takes_another_backend() -> None:
+    from flwr.server.superlink.fleet.vce import vce_api
+    from flwr.server.superlink.fleet.vce.backend import Backend, raybackend
+    from flwr.simulation.ray_transport import ray_actor
+
+    given = object()
+    with flower.simulating_by(given):
+        assert raybackend.RayBackend({}) is given
+        source = inspect.getsource(vce_api.start_vce)
+        assert "raybackend import RayBackend" in source, changed("flwr", "start_vce")
+    assert isinstance(raybackend.RayBackend, type)
+    expected = {"build", "num_workers", "is_worker_idle", "process_message", "terminate"}
+    asked = {name for name in vars(Backend) if not name.startswith("_")}
+    assert asked == expected, changed("flwr", "Backend")
+    answers = inspect.signature(ray_actor.VirtualClientEngineActor.run).parameters
+    assert list(answers)[1:5] == ["client_app_fn", "message", "cid", "context"], changed(
+        "flwr", "VirtualClientEngineActor.run"
+    )
+    assert "ClientAppActor" in repr(flower.client_actor()), changed("flwr", "ClientAppActor")
+
+
 def test_flower_s_engine_is_the_module_that_is_looked_for() -> None:
     code = f"import sys, flwr.simulation.run_simulation; sys.exit({flower.ENGINE!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=100)

@@ -61,6 +61,11 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
 @click.option("--keep-steps", is_flag=True, help="Clients keep digests of each step (dispute).")
 @click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
 @click.option(
+    "--ray-address",
+    metavar="HOST:PORT",
+    help="Train on the nodes of this Ray cluster; this machine is one of them.",
+)
+@click.option(
     "--isolation",
     type=click.Choice(["auto", "required", "off"]),
     help="Hold plugin code back from files and network: as far as this machine can (the default),"
@@ -87,7 +92,7 @@ def command(
 
     names = (
         "actors", "client_timeout", "retries", "keep_checkpoints", "keep_steps", "superlink",
-        "isolation",
+        "ray_address", "isolation",
     )  # fmt: skip
     chosen = {name: options.pop(name) for name in names}
     chosen["client_timeout_s"] = chosen.pop("client_timeout")

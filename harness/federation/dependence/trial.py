@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from harness.errors import PluginError
 from harness.federation.storage import strategy_state
 from harness.federation.wire.names import ARRAYS_RECORD
+from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import to_record, to_tensors
 from harness.plugins.guard import calling_plugin
 
@@ -71,7 +72,9 @@ class MidRound:
 
     def replies(self) -> list[dict[str, NDArray[Any]]]:
         """Return the arrays of each reply, in the order of the messages; read-only."""
-        return [to_tensors(content.array_records[ARRAYS_RECORD]) for content in self.contents]
+        return [
+            to_tensors(records_in(content, ArrayRecord)[ARRAYS_RECORD]) for content in self.contents
+        ]
 
     def aggregate(
         self, seed: Callable[[], None], changed: Mapping[int, Arrays] | None = None

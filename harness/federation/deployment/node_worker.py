@@ -13,14 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from harness.federation.simulation.environment import QUIET
+from harness.federation.simulation.environment import QUIET, WITHOUT_HUB
 from harness.library_internals.flower_tasks import NodeTasks
 
 POLL_S = 0.5
 """Pause after no SuperNode had a message."""
-
-OFFLINE = {"HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"}
-"""Of the clients of a simulation, whose files the command has found. A node finds its own."""
 
 
 def answer(secret: bytes, addresses: list[str]) -> None:
@@ -48,5 +45,5 @@ def answer(secret: bytes, addresses: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.update({name: value for name, value in QUIET.items() if name not in OFFLINE})
+    os.environ.update({name: value for name, value in QUIET.items() if name not in WITHOUT_HUB})
     answer(Path(sys.argv[1]).read_bytes(), sys.argv[2:])

@@ -16,7 +16,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from harness.components import RoundPlan
 from harness.document import sha256_text
 from harness.errors import ClientFailedError, FederationError
-from harness.federation.clientapp import client_state
+from harness.federation.clientapp import client_state, kept_in_messages
 from harness.federation.clientapp.watchdog import take_stack
 from harness.federation.open_run import OpenRun
 from harness.federation.options import Options
@@ -70,6 +70,9 @@ class ClientRequests:
         self.run_dir = run_dir
         self.in_memory = 0
         """Replies of this round that lie in memory, and those that came after them."""
+        self.clients = run_dir / client_state.CLIENT_STATES
+        self.kept_travels = options.ray_address is not None
+        """Whether what a client keeps travels with its messages, since any node may train it."""
         self.logs = run_dir / LOGS
         self.logs.mkdir(parents=True, exist_ok=True)
         text, here = run.job.canonical_json(), run.job.assets.placed
@@ -80,7 +83,8 @@ class ClientRequests:
             "logs-dir": str(self.logs.absolute()) if here else "",
             "keep-steps": options.keep_steps,
             "keep-rounds": options.keep_checkpoints + 1,
-            "clients-dir": str((run_dir / client_state.CLIENT_STATES).absolute()) if here else "",
+            "clients-dir": str(self.clients.absolute()) if here else "",
+            "kept-travels": self.kept_travels,
         }
         """What every message says to the harness's client, beside its round."""
         self.last_rounds: dict[int, int] = {}
@@ -183,6 +187,8 @@ class ClientRequests:
 
         def check(partition: int, message: Message) -> None:
             held = coded.held.get(partition, {})
+            if self.kept_travels and message.has_content():
+                kept_in_messages.take(message.content, self.clients, partition, number)
             answer = check_reply(message, partition, plan.up, attempt, codec, held)
             if isinstance(answer, Fault):
                 answers[partition] = self._explained(partition, answer)
@@ -232,6 +238,8 @@ class ClientRequests:
         copy = RecordDict(dict(content.items()))
         own = {"round": number, "last-round": self.last_rounds.get(partition, 0)}
         copy[HARNESS_RECORD] = ConfigRecord({**self.header, **own})
+        if self.kept_travels and own["last-round"]:
+            kept_in_messages.put(copy, self.clients, partition, own["last-round"])
         return copy
 
     def _lend(self, contents: Iterable[RecordDict]) -> None:

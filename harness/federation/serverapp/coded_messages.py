@@ -14,6 +14,7 @@ from harness.components import RoundPlan, Shapes
 from harness.document import sha256_text
 from harness.errors import FederationError
 from harness.federation.wire.names import ARRAYS_RECORD
+from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import digest_arrays, to_record, to_tensors
 
 
@@ -91,7 +92,7 @@ def decode_reply(
     up = goes(codec, "up")
     if up is None:
         return None
-    found = to_tensors(message.content.array_records[ARRAYS_RECORD])
+    found = to_tensors(records_in(message.content, ArrayRecord)[ARRAYS_RECORD])
     if list(found) != [ENCODED]:
         raise FederationError(f"reply holds {sorted(found)[:3]}; expected one array {ENCODED!r}")
     tensors = decode(up, found[ENCODED], shapes, held)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from flwr.app import ConfigRecord
+from flwr.app import ArrayRecord, ConfigRecord
 
 from harness.errors import FederationError, PluginError
 from harness.federation.open_run import OpenRun
@@ -24,6 +24,7 @@ from harness.federation.storage import strategy_state
 from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import Position, find_position
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD
+from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import difference, to_record, to_tensors
 from harness.progress import Meter, format_duration, say
 from harness.record.federation import ClientRecord
@@ -105,14 +106,14 @@ class Coordinator:
 
     def _initial(self, requests: ClientRequests) -> Position:
         content = requests.initial_adapter()
-        arrays = to_tensors(content.array_records[ARRAYS_RECORD])
+        arrays = to_tensors(records_in(content, ArrayRecord)[ARRAYS_RECORD])
         problem = difference(arrays, self.open_run.shapes)
         if problem:
             raise PluginError(
                 f"PEFT method {self.spec.peft.name}: {problem} by its shapes(); make configure()"
                 " and shapes() agree"
             )
-        notes = content.config_records[HARNESS_RECORD]
+        notes = records_in(content, ConfigRecord)[HARNESS_RECORD]
         state, tensors = strategy_state.capture(self.open_run.strategy)
         return Position(
             0, arrays, state, tensors, read_device(notes), peft_config=str(notes["peft-config"])

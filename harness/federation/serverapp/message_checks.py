@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flwr.app import Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
 from harness.components import RoundPlan
 from harness.errors import PluginError
 from harness.federation.wire.names import ARRAYS_RECORD, CONFIG_RECORD, TRAIN
+from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import difference, to_tensors
 
 ROUND_KEY = "server-round"
@@ -60,18 +61,19 @@ def check_messages(
 def _check_content(
     content: RecordDict, plan: RoundPlan, read_keys: frozenset[str], where: str, number: int
 ) -> None:
-    if list(content.array_records) != [ARRAYS_RECORD]:
+    records = records_in(content, ArrayRecord)
+    if list(records) != [ARRAYS_RECORD]:
         raise PluginError(
-            f"{where} in round {number} holds array records {sorted(content.array_records)};"
+            f"{where} in round {number} holds array records {sorted(records)};"
             f" expected one, {ARRAYS_RECORD!r}"
         )
-    arrays = to_tensors(content.array_records[ARRAYS_RECORD])
+    arrays = to_tensors(records[ARRAYS_RECORD])
     if set(arrays) == set(plan.down):
         arrays = {name: arrays[name] for name in plan.down}
     problem = difference(arrays, plan.down)
     if problem:
         raise PluginError(f"{where} in round {number}: {problem} by the strategy's plan")
-    unread = set(content.config_records.get(CONFIG_RECORD, {})) - {ROUND_KEY} - read_keys
+    unread = set(records_in(content, ConfigRecord).get(CONFIG_RECORD, {})) - {ROUND_KEY} - read_keys
     if unread:
         raise PluginError(
             f"the strategy sends {sorted(unread)} to its clients and nothing reads it; name it in"
@@ -84,4 +86,4 @@ def count_bytes(content: RecordDict) -> int:
 
     Source: flwr 1.41 `ArrayRecord.count_bytes`.
     """
-    return sum(int(record.count_bytes()) for record in content.array_records.values())
+    return sum(int(record.count_bytes()) for record in records_in(content, ArrayRecord).values())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flwr.app import Message
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 
 from harness.codec.choice import Codec
 from harness.document import parse_document, parse_json
@@ -24,6 +24,7 @@ from harness.federation.wire.names import (
     METRICS_RECORD,
     TRAINED_INFLUENCE,
 )
+from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import Shape, difference, digest_arrays, to_tensors
 from harness.processes.carried_error import CarriedError
 from harness.record.machine import Device
@@ -87,7 +88,7 @@ def check_reply(
     """
     if message.has_error():
         return read_error(message.error.reason or "no reason given")
-    records = message.content.array_records
+    records = records_in(message.content, ArrayRecord)
     if list(records) != [ARRAYS_RECORD]:
         return Fault(
             f"reply holds array records {sorted(records)}; expected one, {ARRAYS_RECORD!r}"
@@ -97,12 +98,12 @@ def check_reply(
         encoded = decode_reply(message, codec, dict(expected), held or {})
     except FederationError as error:
         return Fault(str(error))
-    arrays = to_tensors(message.content.array_records[ARRAYS_RECORD])
+    arrays = to_tensors(message.content[ARRAYS_RECORD])
     problem = difference(arrays, expected)
     if problem:
         return Fault(problem)
-    metrics: Mapping[str, Any] = message.content.metric_records.get(METRICS_RECORD, {})
-    notes: Mapping[str, Any] = message.content.config_records.get(HARNESS_RECORD, {})
+    metrics: Mapping[str, Any] = records_in(message.content, MetricRecord).get(METRICS_RECORD, {})
+    notes: Mapping[str, Any] = records_in(message.content, ConfigRecord).get(HARNESS_RECORD, {})
     for key in (EXAMPLES, LOSS, LEARNING_RATE):
         value = metrics.get(key)
         if not isinstance(value, int | float) or not math.isfinite(value):

@@ -28,6 +28,10 @@ QUIET: dict[str, str] = {
 memory monitor would kill clients for what other programs use; ours is a limit of its own. Without
 clusters Ray takes 127.0.0.1 for its address, and looks for no other."""
 
+WITHOUT_HUB = frozenset({"HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"})
+"""Of these, what is for clients whose files the command has found. Elsewhere a node finds its own.
+"""
+
 
 def child_environment(
     spec: RunSpec, folder: str, cards: CardLayout | None = None
@@ -61,9 +65,15 @@ def client_environment(
 
     They are on one machine, so they lend each other the arrays of messages too.
     """
+    with environment({**child_environment(spec, folder, cards), SWITCH: "1"}):
+        yield
+
+
+@contextmanager
+def environment(after: Mapping[str, str]) -> Iterator[None]:
+    """Make `after` all environment variables of this process for a while."""
     before = dict(os.environ)
-    after = child_environment(spec, folder, cards) | {SWITCH: "1"}
-    changed = [name for name in before | after if before.get(name) != after.get(name)]
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     _set({name: after.get(name) for name in changed})
     try:
         yield

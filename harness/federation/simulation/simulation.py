@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,28 @@ Serve = Callable[[Transport], FederationOutcome]
 """(the way to the clients) -> outcome: the server, whichever engine calls it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The client processes of a simulation, wherever they are."""
+
+    count: int
+    """Of them at work at the same time."""
+    config: Mapping[str, Any]
+    """Of Flower's backend."""
+    recover: Callable[[], None]
+    """Ends those that still work on what has failed, and has others in their place."""
+    end_working: Callable[[], None]
+    """Ends those at work: nothing is left for them."""
+    end_all: Callable[[], None]
+
+
 @dataclass
 class _Flower:
     """Flower's simulation, in a thread of its own."""
 
     serve: Serve
     num_supernodes: int
-    actors: int
-    cards: CardLayout | None
+    clients: Clients
     stop: threading.Event
     outcome: FederationOutcome | None = None
     error: BaseException | None = None
@@ -49,37 +63,62 @@ class _Flower:
         from harness.federation.client import app as client_app
 
         server_app = ServerApp()
+        clients = self.clients
 
         @server_app.main()  # type: ignore[untyped-decorator]
         def main(grid: Any, context: Any) -> None:
             try:
-                transport = Transport(
-                    grid, self.actors, self.stop, lambda: replace_working(self.actors)
-                )
+                transport = Transport(grid, clients.count, self.stop, clients.recover)
                 self.outcome = self.serve(transport)
             except BaseException as error:
                 self.error = error
-                # Flower waits for the clients at work before it ends: nothing is left for them.
-                kill(client_processes(working=True))
+                # Flower waits for the clients at work before it ends.
+                clients.end_working()
 
-        resources = {
-            "num_cpus": 1,
-            "num_gpus": self.cards.share if self.cards is not None else 0.0,
-            # Ray option, passed on by Flower: a client process that dies is started again.
-            "max_restarts": -1,
-        }
-        backend = {"client_resources": resources}
+        config = dict(clients.config)
         try:
-            run_simulation(server_app, client_app, self.num_supernodes, backend_config=backend)
+            run_simulation(server_app, client_app, self.num_supernodes, backend_config=config)
         except BaseException as error:
             self.error = self.error or FederationError(f"Flower's simulation failed: {error}")
 
 
+<<<<<<< HEAD
 def _load_flower() -> None:
     with loading():
         import flwr.simulation  # noqa: F401
 
         import harness.federation.client  # noqa: F401
+=======
+def run_flower(
+    serve: Serve, num_supernodes: int, clients: Clients, stop: threading.Event
+) -> FederationOutcome | None:
+    """Run the server and the supernodes by Flower's simulation, until they or `stop` end it.
+
+    Args:
+        serve: the server.
+        num_supernodes: of the challenge.
+        clients: their processes.
+        stop: set to end early; the outcome is None then, maybe.
+
+    Raises:
+        FederationError: Flower ended without a result.
+        HarnessError: whatever the server raised.
+    """
+    flower = _Flower(serve, num_supernodes, clients, stop)
+    thread = threading.Thread(target=flower.run, name="flower", daemon=True)
+    thread.start()
+    while thread.is_alive() and not stop.is_set():
+        thread.join(0.2)
+    if stop.is_set():
+        clients.end_all()
+        thread.join(JOIN_LIMIT_S)
+        return flower.outcome
+    if flower.outcome is None:
+        raise flower.error or FederationError(
+            "Flower's simulation ended without a result; see logs/flower.log"
+        )
+    return flower.outcome
+>>>>>>> 00f2da4 (A run's clients can be on the nodes of a Ray cluster that is there, and the server gives back each message that it has looked at)
 
 
 def simulate(
@@ -106,26 +145,32 @@ def simulate(
         HarnessError: whatever the server raised.
     """
     stop = threading.Event()
+<<<<<<< HEAD
     flower = _Flower(serve, run.job.challenge.num_supernodes, actors, cards, stop)
     # While Ray's processes start, which this one waits for: 1.2 s.
     threading.Thread(target=_load_flower, name="load-flower", daemon=True).start()
+=======
+    resources = {
+        "num_cpus": 1,
+        "num_gpus": cards.share if cards is not None else 0.0,
+        # Ray option, passed on by Flower: a client process that dies is started again.
+        "max_restarts": -1,
+    }
+    clients = Clients(
+        count=actors,
+        config={"client_resources": resources},
+        recover=lambda: replace_working(actors),
+        end_working=lambda: kill(client_processes(working=True)),
+        end_all=lambda: kill(client_processes()),
+    )
+>>>>>>> 00f2da4 (A run's clients can be on the nodes of a Ray cluster that is there, and the server gives back each message that it has looked at)
     with (
         client_environment(run.spec, folder, cards),
         flower_log(logs),
         answering_signals(stop.set) as interrupted,
         ray_session(actors, cards, message_bytes(run.shapes), folder, stop),
     ):
-        thread = threading.Thread(target=flower.run, name="flower", daemon=True)
-        thread.start()
-        while thread.is_alive() and not stop.is_set():
-            thread.join(0.2)
-        if stop.is_set():
-            kill(client_processes())
-            thread.join(JOIN_LIMIT_S)
-    if interrupted:
+        outcome = run_flower(serve, run.job.challenge.num_supernodes, clients, stop)
+    if interrupted or outcome is None:
         raise KeyboardInterrupt
-    if flower.outcome is not None:
-        return flower.outcome
-    if flower.error is not None:
-        raise flower.error
-    raise FederationError("Flower's simulation ended without a result; see logs/flower.log")
+    return outcome

@@ -8,6 +8,9 @@ ARRAYS_RECORD = "arrays"
 CONFIG_RECORD = "config"
 """ConfigRecord that a strategy fills. Source: flwr `FedAvg(configrecord_key=...)`."""
 
+KEPT_RECORD = "kept"
+"""ArrayRecord of what a client keeps at home, where that travels with its messages."""
+
 METRICS_RECORD = "metrics"
 """MetricRecord of a reply: `num-examples`, `train-loss`, `learning-rate`."""
 

@@ -31,10 +31,14 @@ from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
 from harness.federation.wire.numpy_arrays import QuickArray, npy_file
+from harness.federation.wire.stored import StoredRecord
 from harness.federation.wire.tensors import to_record, to_tensors
 
 SWITCH = "HARNESS_LEND_ARRAYS"
-"""Set to `1` in the environment of processes that are all on one machine."""
+"""Set in the environment of a run's processes: to `1` where all are on one machine, to `STORE` in
+the server where its clients are on the nodes of a Ray cluster."""
+
+STORE = "store"
 
 LentArray = tuple[str, str, tuple[int, ...], int, int]
 """Name, dtype and shape of an array, and where its `.npy` file begins and ends."""
@@ -54,7 +58,9 @@ def outgoing(arrays: Mapping[str, NDArray[np.generic]]) -> ArrayRecord:
 
 
 def outgoing_record(record: ArrayRecord) -> ArrayRecord:
-    """Return a record to be sent in the place of `record`; see `outgoing`."""
+    """Return a record to be sent, maybe to many, in the place of `record`; see `outgoing`."""
+    if os.environ.get(SWITCH) == STORE:
+        return StoredRecord(record)
     return lend(to_tensors(record)) if lending() else record
 
 

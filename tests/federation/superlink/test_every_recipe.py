@@ -13,12 +13,13 @@ from harness.federation.superlink.app_directory import refused_folder
 from harness.plugins import load
 from harness.plugins.discovery import discover
 
-INSTALLED = ["smollm2-dora", "standard"]
-"""Plugins of this repository. Those that other tests make are not asked."""
+OURS = "flowertune-harness-"
+"""Begins the distributions of this repository. Plugins that other tests make are not asked."""
 
 
 def recipes() -> list[str]:
-    return [f"{name}/{recipe}" for name in INSTALLED for recipe in load(name).recipes]
+    installed = [name for name, info in discover().items() if info.distribution.startswith(OURS)]
+    return [f"{name}/{recipe}" for name in installed for recipe in load(name).recipes]
 
 
 # Flower asks pathspec by a name that the latter is giving up.
