@@ -30,6 +30,13 @@ from harness.processes.signals import answering_signals, interrupt
 from harness.progress import say
 from harness.spec import RunSpec
 
+HERE = {
+    SWITCH: STORE,
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns of a change to come
+}
+"""Of this process, while it is in the cluster."""
+
 
 def worker_variables(spec: RunSpec) -> dict[str, str]:
     """Return the environment of client processes on a node, on top of what the node has.
@@ -65,9 +72,8 @@ def federate_on_cluster(
     """
     spec, stop = run.spec, threading.Event()
     text = run.job.canonical_json()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     with (
-        environment(kept | {SWITCH: STORE, "FLWR_TELEMETRY_ENABLED": "0"}),
+        environment({**os.environ, **HERE}),
         flower_log(logs),
         _joined(str(options.ray_address), spec),
     ):

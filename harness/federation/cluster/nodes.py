@@ -112,7 +112,8 @@ def ask_nodes(
         ).remote(text, digest, clients, parameters)
         for node in nodes
     }
-    ray.wait(list(asked.values()), num_returns=len(asked), timeout=LOOK_LIMIT_S)
+    if asked:
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=LOOK_LIMIT_S)
     return [_answer(node, reference) for node, reference in asked.items()]
 
 

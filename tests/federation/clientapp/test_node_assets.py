@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from tiny_run import TinyRun, tiny_run
 from harness.document import sha256_file, sha256_text
 from harness.errors import PluginError, SourceError
 from harness.federation import client
+from harness.federation.clientapp import node_assets
 from harness.federation.clientapp.node_assets import clients_folder, job_here
 from harness.federation.serverapp import roster
 from harness.machine.versions import harness_code
+from harness.recipe import WarmStart
+from harness.sources.adapters import locate_warm_start
 
 
 @pytest.fixture
@@ -86,6 +90,27 @@ def test_another_plugin_is_refused_before_the_first_round(small: TinyRun, mirror
     job = TinyRun(spec, small.challenge, small.assets.without_paths()).job
     text = job.canonical_json()
     with pytest.raises(PluginError, match=f"plugin {ref.name!r} is .* install that version"):
+        job_here(text, sha256_text(text), None)
+
+
+def test_a_node_starts_from_the_warm_start_of_its_own_mirror(small: TinyRun, mirror: Path) -> None:
+    folder = mirror / "models" / "me" / "first"
+    folder.mkdir(parents=True)
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes(b"weights")
+    base = {"base_model_name_or_path": small.spec.model.hub_id}
+    (folder / "adapter_config.json").write_text(json.dumps(base))
+    warm = WarmStart(adapter="me/first", sha256=sha256_file(weights))
+    _, record = locate_warm_start(warm, small.spec.model, mirror, True)
+    spec = small.spec.with_values(extensions=small.spec.extensions.with_values(warm_start=warm))
+    there = small.assets.with_values(warm_start="/the/server's/own")
+    there = there.with_values(data=(*there.data, record)).without_paths()
+    text = TinyRun(spec, small.challenge, there).job.canonical_json()
+    assert "server's" not in text
+    assert job_here(text, sha256_text(text), None).assets.warm_start == str(weights)
+    weights.write_bytes(b"others!")
+    node_assets._checked.clear()
+    with pytest.raises(SourceError, match="provide that file, or correct"):
         job_here(text, sha256_text(text), None)
 
 
