@@ -22,6 +22,12 @@ from harness.federation.wire.tensors import to_record, to_tensors
 def put(content: RecordDict, folder: Path, partition: int, number: int) -> None:
     """Put into a message, or a reply, what a client kept after round `number`, if it kept anything.
 
+    Args:
+        content: of the message or the reply; it is changed.
+        folder: where clients keep their files.
+        partition: whose arrays they are.
+        number: the round, from 1.
+
     Raises:
         RecordError: the file is damaged.
     """
@@ -31,6 +37,12 @@ def put(content: RecordDict, folder: Path, partition: int, number: int) -> None:
 
 def take(content: RecordDict, folder: Path, partition: int, number: int) -> None:
     """Take it out again, into its file.
+
+    Args:
+        content: of the message or the reply; it is changed.
+        folder: where clients keep their files.
+        partition: whose arrays they are.
+        number: the round, from 1.
 
     Raises:
         RecordError: the disk refused it.

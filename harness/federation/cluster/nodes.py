@@ -35,7 +35,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one client process is to be."""
+    """A place for one client process."""
 
     node: Node
     gpu: float = 0.0
