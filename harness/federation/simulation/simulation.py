@@ -82,13 +82,13 @@ class _Flower:
             self.error = self.error or FederationError(f"Flower's simulation failed: {error}")
 
 
-<<<<<<< HEAD
 def _load_flower() -> None:
     with loading():
         import flwr.simulation  # noqa: F401
 
         import harness.federation.client  # noqa: F401
-=======
+
+
 def run_flower(
     serve: Serve, num_supernodes: int, clients: Clients, stop: threading.Event
 ) -> FederationOutcome | None:
@@ -118,7 +118,6 @@ def run_flower(
             "Flower's simulation ended without a result; see logs/flower.log"
         )
     return flower.outcome
->>>>>>> 00f2da4 (A run's clients can be on the nodes of a Ray cluster that is there, and the server gives back each message that it has looked at)
 
 
 def simulate(
@@ -145,11 +144,8 @@ def simulate(
         HarnessError: whatever the server raised.
     """
     stop = threading.Event()
-<<<<<<< HEAD
-    flower = _Flower(serve, run.job.challenge.num_supernodes, actors, cards, stop)
     # While Ray's processes start, which this one waits for: 1.2 s.
     threading.Thread(target=_load_flower, name="load-flower", daemon=True).start()
-=======
     resources = {
         "num_cpus": 1,
         "num_gpus": cards.share if cards is not None else 0.0,
@@ -163,7 +159,6 @@ def simulate(
         end_working=lambda: kill(client_processes(working=True)),
         end_all=lambda: kill(client_processes()),
     )
->>>>>>> 00f2da4 (A run's clients can be on the nodes of a Ray cluster that is there, and the server gives back each message that it has looked at)
     with (
         client_environment(run.spec, folder, cards),
         flower_log(logs),
