@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.components.families import FAMILIES, Bias, Family, Size
 from harness.components.layout import Layout
@@ -39,11 +39,11 @@ class ModelSpec(Document):
     hub_id: str
     revision: str = "main"
     """Hub commit or branch; what was really used is on the record by digest."""
-    architecture: str = Field("llama", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")
-    """The family, as `model_type` of config.json: names, shapes and biases of its layers; see
-    `harness.components.families`."""
     layout: Layout | None = Field(None, exclude_if=_unsaid)
-    """Of a family that is not in that table: its layers, as transformers builds them."""
+    """Of a family that is not in the table `harness.components.families`: its layers, as
+    transformers builds them. Before `architecture`, whose check reads it."""
+    architecture: str = Field("llama", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")
+    """The family, as `model_type` of config.json: names, shapes and biases of its layers."""
     layers: int = Field(gt=0)
     hidden: int = Field(gt=0)
     intermediate: int = Field(gt=0)
@@ -75,16 +75,18 @@ class ModelSpec(Document):
             )
         return self
 
-    @model_validator(mode="after")
-    def _family_is_known_or_written_out(self) -> Self:
-        if self.architecture not in FAMILIES and self.layout is None:
+    @field_validator("architecture")
+    @classmethod
+    def _family_is_known_or_written_out(cls, value: str, info: ValidationInfo) -> str:
+        layout = info.data.get("layout")
+        if value not in FAMILIES and layout is None:
             raise ValueError(
-                f"architecture {self.architecture!r} is no family that is known here"
-                f" ({', '.join(FAMILIES)}), and the spec has no layout of its layers"
+                f"{value!r} is no family that is known here ({', '.join(FAMILIES)}), and the spec"
+                " has no layout of its layers"
             )
-        if self.architecture in FAMILIES and self.layout is not None:
-            raise ValueError(f"layout: the family {self.architecture} is known; leave it out")
-        return self
+        if value in FAMILIES and layout is not None:
+            raise ValueError(f"the family {value} is known; leave the layout out")
+        return value
 
     @model_validator(mode="after")
     def _biases_are_the_familys(self) -> Self:

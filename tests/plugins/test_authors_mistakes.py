@@ -72,7 +72,7 @@ MISTAKES: dict[str, tuple[Edit, str, str]] = {
     ),
     "architecture unknown": (
         ("recipe.py", "layers=30,", 'layers=30,\n    architecture="lama",'),
-        '    architecture="lama"', "architecture: expected 'llama', 'mistral'",
+        '    architecture="lama"', "architecture: 'lama' is no family that is known",
     ),
     "KeyError in shapes": (
         ("peft_method.py", "    found = {}", '    found = {}\n    width = found["q_proj"]'),
