@@ -78,13 +78,18 @@ from harness.federation.wire.tensors import digest_arrays, to_record, to_tensors
 os.environ[SWITCH] = STORE if sys.argv[3] == "stored" else ""
 ray.init(sys.argv[1], log_to_driver=False)
 def sent():
-    return int(open("/sys/class/net/line/statistics/tx_bytes").read())
+    [line] = [each for each in open("/proc/net/dev") if each.strip().startswith("line:")]
+    return int(line.split()[9])
 def read(record):
     from harness.federation.wire.tensors import digest_arrays, to_tensors
     return digest_arrays(to_tensors(record))
 nodes = sorted(ray.nodes(), key=lambda node: node["NodeManagerAddress"])
-task = ray.remote(read).options(num_cpus=0)
-on = [task.options(scheduling_strategy=On(nodes[k]["NodeID"], soft=False)) for k in (0, 0, 1, 1, 1)]
+on = [
+    ray.remote(read).options(
+        num_cpus=0, scheduling_strategy=On(nodes[k]["NodeID"], soft=False)
+    )
+    for k in (0, 0, 1, 1, 1)
+]
 small = to_record({"a": np.zeros(3, np.float32)})
 ray.get([each.remote(small) for each in on])
 values = np.random.default_rng(1).standard_normal(int(float(sys.argv[2]) * 2**18), np.float32)

@@ -39,6 +39,7 @@ from harness.document.units import MIB  # noqa: E402
 from harness.federation.deployment.kept_alive import Kept  # noqa: E402
 from harness.federation.deployment.plan import Deployment  # noqa: E402
 from harness.federation.deployment.up import up  # noqa: E402
+from harness.federation.simulation.client_processes import children_with  # noqa: E402
 from harness.federation.storage.ledger import Ledger  # noqa: E402
 
 CALLER = """
@@ -125,11 +126,7 @@ def fault(name: str, every: list[Kept], caller: Caller) -> None:
     if name == "supernode":
         for item in nodes[: len(nodes) // 2]:
             item.process.kill()  # type: ignore[union-attr]
-    workers = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "node_worker" in " ".join(process.cmdline())
-    ]
+    workers = children_with("node_worker")
     if name == "worker":
         for process in workers:
             process.kill()
