@@ -113,7 +113,8 @@ def checked(plugin: str, cwd: Path) -> str:
 def ended(out: Path, folder: Path) -> tuple[str, str]:
     """Verify and repeat a run; return what each says."""
     shown = harness("verify", str(folder), cwd=out)[2]
-    _, text, last = harness("reproduce", str(folder), "--quiet", "--actors", "1", cwd=out)
+    words = ("--mirror", str(mirrored(out)), "--quiet", "--actors", "1")
+    _, text, last = harness("reproduce", str(folder), *words, cwd=out)
     lines = [line for line in text.splitlines() if "byte for byte" in line]
     return shown.rpartition(": ")[2], (lines or [last])[-1]
 
