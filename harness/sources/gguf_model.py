@@ -60,6 +60,9 @@ def name_first_writer(folder: Path) -> None:
 
     Records bind the digest of every file, and nothing but this name differs from version to
     version: without it no other environment could make the model of an older record.
+
+    Raises:
+        ValueError: a file names another number of versions than one.
     """
     for path in (folder / "config.json", folder / "generation_config.json"):
         text, count = VERSION.subn(rf"\g<1>{FIRST_WRITER}\g<2>", path.read_text("utf-8"))
