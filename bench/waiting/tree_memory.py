@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -39,24 +40,35 @@ def tree_bytes(root: psutil.Process) -> int:
     return total
 
 
+def peak_bytes(words: Sequence[str], folder: str) -> int:
+    """Return the largest memory that a command and its descendants had together.
+
+    Args:
+        words: the command; one that fails ends this program.
+        folder: where it runs.
+    """
+    peak = 0
+    run = psutil.Popen(words, stdout=subprocess.DEVNULL, cwd=folder)
+    while run.poll() is None:
+        try:
+            peak = max(peak, tree_bytes(run))
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(LOOK_S)
+    if run.wait() != 0:
+        sys.exit("harness run failed; its message is above")
+    return peak
+
+
 def main() -> None:
     """Run, watch and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--actors", type=int, default=1)
     actors = parser.parse_args().actors
     command = Path(sys.executable).parent / "harness"
-    peak = 0
     with tempfile.TemporaryDirectory() as folder:
         options = (f"--actors={actors}", f"--out={folder}/run")
-        run = psutil.Popen([str(command), "run", *RECIPE, *options], stdout=subprocess.DEVNULL)
-        while run.poll() is None:
-            try:
-                peak = max(peak, tree_bytes(run))
-            except psutil.NoSuchProcess:
-                break
-            time.sleep(LOOK_S)
-        if run.wait() != 0:
-            sys.exit("harness run failed; its message is above")
+        peak = peak_bytes([str(command), "run", *RECIPE, *options], folder)
     print(json.dumps({"actors": actors, "peak_mib": round(peak / 2**20)}))
 
 

@@ -22,11 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
 from tabulate import tabulate
-from tree_memory import tree_bytes
+from tree_memory import peak_bytes
 
-LOOK_S = 0.5
 SMOKE = ("run", "--plugin", "smollm2-dora", "--smoke")
 STEP = re.compile(r"training: [1-9]\d*/")
 STAGE = re.compile(r"evaluate: ")
@@ -79,18 +77,9 @@ def turn(command: Path) -> dict[str, float]:
 
 def peak_mib(command: Path) -> float:
     """Return the memory of the whole tree of a smoke run, in MiB."""
-    peak = 0
     with tempfile.TemporaryDirectory(prefix="waiting-") as name:
         words = [str(command), *SMOKE, "--out", f"{name}/run", "--quiet"]
-        run = psutil.Popen(words, stdout=subprocess.DEVNULL, cwd=name)
-        while run.poll() is None:
-            try:
-                peak = max(peak, tree_bytes(run))
-            except psutil.NoSuchProcess:
-                break
-            time.sleep(LOOK_S)
-        run.wait()
-    return peak / 2**20
+        return peak_bytes(words, name) / 2**20
 
 
 def main() -> None:

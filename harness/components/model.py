@@ -42,7 +42,9 @@ class ModelSpec(Document):
     layout: Layout | None = Field(None, exclude_if=_unsaid)
     """Of a family that is not in the table `harness.components.families`: its layers, as
     transformers builds them. Before `architecture`, whose check reads it."""
-    architecture: str = Field("llama", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$")
+    architecture: str = Field(
+        "llama", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$", validate_default=True
+    )
     """The family, as `model_type` of config.json: names, shapes and biases of its layers."""
     layers: int = Field(gt=0)
     hidden: int = Field(gt=0)

@@ -126,20 +126,13 @@ def recount_file(
     # Read once: what is counted is what the digest is of.
     data = project.data(name, MAX_PUBLISHED_BYTES)
     reader, file = reader_of(board.id), name.rpartition("/")[2]
+    rows, problem, toolchain = "official", "", ""
     if execute is not None and not reader.rederivable:
         bits, toolchain = execute(task, decode(data, file), file)
-        return Recount(
-            file=name,
-            sha256=project.digests[name],
-            correct=bits.count("1"),
-            examples=len(bits),
-            bits=bits,
-            rows="official",
-            toolchain=toolchain,
-        )
-    published = reader.published(decode(data, file), file)
-    bits = "".join("1" if _right(reader, task, row) else "0" for row in published)
-    rows, problem = _official(board, file, task, published)
+    else:
+        published = reader.published(decode(data, file), file)
+        bits = "".join("1" if _right(reader, task, row) else "0" for row in published)
+        rows, problem = _official(board, file, task, published)
     return Recount(
         file=name,
         sha256=project.digests[name],
@@ -148,6 +141,7 @@ def recount_file(
         bits=bits,
         rows=rows,
         problem=problem,
+        toolchain=toolchain,
     )
 
 

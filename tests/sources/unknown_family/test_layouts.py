@@ -97,6 +97,8 @@ def test_a_layout_is_bounded_and_belongs_to_unknown_families_alone(neox: Path) -
     values = spec.model_dump(mode="json")
     with pytest.raises(ValueError, match="the family llama is known; leave the layout out"):
         ModelSpec.model_validate(values | {"architecture": "llama"})
+    with pytest.raises(ValueError, match="the family llama is known; leave the layout out"):
+        ModelSpec.model_validate({k: v for k, v in values.items() if k != "architecture"})
     with pytest.raises(ValueError, match=r"'gpt_neox' is no family .*no layout of its layers"):
         ModelSpec.model_validate({k: v for k, v in values.items() if k != "layout"})
     part = NEOX["layout"]["parts"][0]
