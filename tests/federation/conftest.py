@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from counted_rows import count_rows_once
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +27,6 @@ def _rows_are_counted_once(
     counted: dict[str, tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trainers of equal settings count their rows once."""
-    from counted_rows import count_rows_once
-
     count_rows_once(monkeypatch, counted)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counted_rows import count_rows_once
 
 from harness.plugins import find_peft_method
 from harness.plugins.loading import load
@@ -47,8 +48,6 @@ def make_trainer(
     tiny_model: Path, counted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """Return a function that makes a trainer for the tiny model."""
-    from counted_rows import count_rows_once
-
     count_rows_once(monkeypatch, counted)
 
     def make(
