@@ -2,8 +2,10 @@
 
 Makes a SmolLM2-1.7B of random weights, and compares local training with a loop like the template's,
 DoRA with LoRA, both with the card's own matrix rate; then memory of one, two and four clients,
-the official evaluation, and whether a round repeats itself. Prints one table, and writes one JSON
-file, again after every section: a section that fails is reported and the next one begins.
+the official evaluation, and whether a round repeats itself. With `--model`, `--submission` and
+`--mirror` a committed entry's adapter answers the board's rows, to be held against its committed
+answers. Prints one table, and writes one JSON file, again after every section: a section that fails
+is reported and the next one begins.
 
 `--rehearse` does all of it on a CPU with a model of a few thousand weights, to see that it works.
 Rows and questions are those of the board where `--mirror` has them, else the smoke corpus. Needs
@@ -31,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "speed"))
 
 NEEDED = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "pydantic", "pluggy",
           "harness", "harness_standard", "harness_smollm2_dora")  # fmt: skip
-SECTIONS = ("card", "steps", "template", "losses", "repeat", "memory", "profile", "evaluation")
+SECTIONS = ("card", "steps", "template", "losses", "repeat", "memory", "profile", "evaluation",
+            "committed")  # fmt: skip
 
 
 def main() -> None:
@@ -40,6 +43,8 @@ def main() -> None:
     parser.add_argument("--rehearse", action="store_true", help="all of it, small, on a CPU")
     parser.add_argument("--mirror", type=Path, help="folder with the board's data sets")
     parser.add_argument("--tokenizer", type=Path, help="folder with SmolLM2's tokenizer")
+    parser.add_argument("--model", type=Path, help="folder with SmolLM2-135M-Instruct")
+    parser.add_argument("--submission", type=Path, help="finance entry with its adapter's weights")
     parser.add_argument("--work", type=Path, help="folder for the model; default: a temporary one")
     parser.add_argument("--json", type=Path, default=Path("gpu.json"))
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))

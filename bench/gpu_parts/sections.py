@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from committed import committed as committed
+from committed import lines as committed_lines
 from subject import Subject
 
 from harness.training.fast.packing import pack
@@ -576,6 +578,8 @@ def table(result: Results) -> str:
     if found := sections.get("evaluation"):
         lines.append(("rows evaluated", f"{found['rows']} in {found['all_s']} s, loading included"))
         lines.append(("labels equal to the plain loop's", json.dumps(found["plain"])))
+    if found := sections.get("committed"):
+        lines += committed_lines(found)
     lines += [(f"{name} failed", text[:200]) for name, text in result["failed"].items()]
     width = max(len(name) for name, _ in lines) if lines else 0
     return "\n".join(f"| {name:<{width}} | {value} |" for name, value in lines)
