@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import replace
@@ -21,6 +22,7 @@ from harness.federation.clientapp.worker import Worker
 from harness.federation.open_run import OpenRun
 from harness.machine.versions import harness_code
 from harness.record.machine import HarnessCode
+from harness.training.fused.compiled import FOLDERS
 
 
 def with_plans(monkeypatch: pytest.MonkeyPatch, plan: Any) -> None:
@@ -160,3 +162,27 @@ def test_a_client_that_imports_what_no_digest_covers_is_refused(
     monkeypatch.setattr(worker.trainer, "train", train_with_more)
     with pytest.raises(PluginError, match=rf"module brought_along was imported from {tmp_path}"):
         worker.train({}, 1, 0, {}, 0, tmp_path)
+
+
+def test_what_triton_compiles_while_a_client_trains_is_no_foreign_module(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in FOLDERS:
+        monkeypatch.setenv(name, str(tmp_path))  # where a person's cache is
+    worker = Worker(small.job, "")
+    cache = Path(os.environ["TRITON_CACHE_DIR"])
+    assert not cache.is_relative_to(tmp_path)
+    update = SimpleNamespace(arrays={}, kept={})
+
+    def train(*arguments: Any) -> SimpleNamespace:
+        cache.mkdir(parents=True)
+        (cache / "triton_launcher_here.py").write_text("")
+        monkeypatch.syspath_prepend(str(cache))
+        import_module("triton_launcher_here")
+        return update
+
+    monkeypatch.setattr(worker.trainer, "train", train)
+    try:
+        assert worker.train({}, 1, 0, {}, 0, tmp_path).update is update
+    finally:
+        sys.modules.pop("triton_launcher_here", None)

@@ -22,6 +22,7 @@ from harness.federation.clientapp.steps_file import StepsFile
 from harness.federation.job import Job
 from harness.federation.open_run import OpenRun
 from harness.processes.import_paths import foreign_modules
+from harness.training.fused.compiled import compile_apart
 from harness.training.trainer import Trainer, Update
 
 MODEL_CODE = "transformers_modules"
@@ -58,6 +59,7 @@ class Worker:
             PluginError: an installed plugin is not the one that the spec names.
         """
         self._foreign = foreign_modules()  # of the process before it loads a plugin
+        self._compiled = compile_apart()
         self.digest = job_digest
         self.run = OpenRun(job)
         self.trainer = Trainer(
@@ -128,7 +130,8 @@ class Worker:
         if self.run.spec.model.trust_remote_code:
             known.add(MODEL_CODE)
         for name, folder in foreign_modules().items():
-            if name not in known:
+            compiled = Path(folder).resolve().is_relative_to(self._compiled)
+            if name not in known and not compiled:
                 raise PluginError(
                     f"module {name} was imported from {folder}, which no digest of a plugin covers;"
                     " make it a part of the plugin's distribution"
