@@ -48,5 +48,5 @@ def _json(path: Path) -> list[dict[str, Any]]:
     if text.lstrip()[:1] == "[":
         rows: list[dict[str, Any]] = parse_json(text, str(path))
     else:
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
     return rows

@@ -13,6 +13,10 @@ KEPT_RIGHTS = (0, 1, 3, 4, 5)
 """Of root's: to change owners and modes, to pass over modes of files, to signal its own processes.
 Source: linux/capability.h."""
 
+SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs")
+"""What of /proc changes the machine. Source: proc(5); container runtimes keep the same from change.
+"""
+
 OWN_VIEW = calls.CLONE_NEWPID | calls.CLONE_NEWNS | calls.CLONE_NEWIPC
 """Processes of its own, a /proc that shows them, and shared memory by number of its own."""
 
@@ -29,11 +33,14 @@ def open_to_all(why: str = "") -> dict[str, Any]:
     }
 
 
-def leave_network_and_processes() -> dict[str, Any]:
+def leave_network_and_processes(driver: bool = False) -> dict[str, Any]:
     """Leave the machine's network and its processes, as far as the kernel lets this process.
 
     The caller's next child is the first process of the new process namespace, where there is one,
     and has to call `show_own_processes`.
+
+    Args:
+        driver: see `give_up_files`.
 
     Returns:
         Facts for the record, without files.
@@ -41,7 +48,7 @@ def leave_network_and_processes() -> dict[str, Any]:
     facts = open_to_all()
     for flags in (calls.CLONE_NEWNET | OWN_VIEW, calls.CLONE_NEWNET):
         for root in (True, False) if os.geteuid() == 0 else (False,):
-            why = _refused(flags, root)
+            why = _refused(flags, root, driver)
             if not why:
                 own_namespaces(flags, root)
                 loopback_up()
@@ -53,7 +60,7 @@ def leave_network_and_processes() -> dict[str, Any]:
     return facts
 
 
-def _refused(flags: int, root: bool) -> str:
+def _refused(flags: int, root: bool, driver: bool) -> str:
     """Say why a process like this one cannot have these namespaces; "" if it can.
 
     A child tries: what is left cannot be entered again, and a container may allow a process
@@ -67,7 +74,7 @@ def _refused(flags: int, root: bool) -> str:
             loopback_up()
             grandchild = os.fork() if flags & calls.CLONE_NEWPID else None
             if grandchild == 0:
-                show_own_processes()
+                show_own_processes(driver)
                 os._exit(0)
             if grandchild and os.waitpid(grandchild, 0)[1]:
                 os.write(writer, b"no /proc may be mounted")
@@ -80,8 +87,12 @@ def _refused(flags: int, root: bool) -> str:
         return said.read().decode(errors="replace")
 
 
-def show_own_processes() -> None:
+def show_own_processes(driver: bool = False) -> None:
     """Mount a /proc that shows this process namespace.
+
+    Args:
+        driver: it will be written to (`give_up_files`); its settings of the machine are kept from
+            that.
 
     Raises:
         OSError: the kernel refuses.
@@ -89,14 +100,23 @@ def show_own_processes() -> None:
     calls.mount("none", "/", "none", calls.MS_REC | calls.MS_PRIVATE)
     quiet = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC
     calls.mount("proc", "/proc", "proc", quiet)
+    for path in (f"/proc/{name}" for name in SETTINGS if driver):
+        if os.path.exists(path):
+            calls.mount(path, path, "none", calls.MS_BIND | calls.MS_REC)
+            calls.set_mount_attributes(path, calls.ATTR_RDONLY, recursive=True)
 
 
-def give_up_files(allowed: list[tuple[str, int]], facts: dict[str, Any]) -> None:
+def give_up_files(
+    allowed: list[tuple[str, int]], facts: dict[str, Any], driver: bool = False
+) -> None:
     """Keep this process, for good, to what is allowed; and from signals to any but its own.
 
     Args:
         allowed: path and rights (`harness.kernel.landlock`), below the path too.
         facts: of `leave_network_and_processes`; completed here.
+        driver: there is a GPU whose driver names its threads in /proc/self/task, and does without
+            the GPU where it may not (CUDA 13, error 304). Other processes' files there stay
+            closed: Landlock lets nobody trace what is not held by the same rules.
     """
     calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
     facts["landlock"] = version = landlock.version()
@@ -106,6 +126,12 @@ def give_up_files(allowed: list[tuple[str, int]], facts: dict[str, Any]) -> None
         rules = landlock.new_rules(scoped=True)
         for path, access in allowed:
             landlock.allow(rules, path, access)
+        if driver:
+            landlock.allow(rules, "/proc", landlock.READ | landlock.WRITE)
+            if facts["processes"] != "own process namespace" and _settings_open():
+                facts["missing"].append(
+                    "a GPU, and no /proc of its own: its settings can be written"
+                )
         landlock.enter(rules)
         os.close(rules)
         facts["files"] = "Landlock"
@@ -116,6 +142,11 @@ def give_up_files(allowed: list[tuple[str, int]], facts: dict[str, Any]) -> None
     if facts["signals"] == "open":
         facts["missing"].append("neither a process namespace nor Landlock 6: signals can be sent")
     calls.keep_rights(KEPT_RIGHTS)
+
+
+def _settings_open() -> bool:
+    """Say whether this user may change settings of the machine in /proc."""
+    return os.geteuid() == 0 and not os.statvfs("/proc/sys").f_flag & os.ST_RDONLY
 
 
 LINUX = sys.platform == "linux"

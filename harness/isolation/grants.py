@@ -29,6 +29,9 @@ DEVICES = (
 )  # fmt: skip
 """Harmless ones and those of GPUs, whose numbers are added as they are found."""
 
+DRIVER = "/dev/nvidiactl"
+"""There where a driver is that writes to /proc: see `harness.isolation.confine.give_up_files`."""
+
 LIBRARY_FOLDERS = ("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "ROCM_PATH")
 """Variables that name folders of libraries."""
 

@@ -1,7 +1,7 @@
 """The first process of those that load plugin code: holds them back, watches, ends them all.
 
 It is started by `harness.isolation.plugin_process`, in a Python of the standard library only, with
-the path of a plan: `command`, `environment`, `policy` and `allowed`. What holds is told
+the path of a plan: `command`, `environment`, `policy`, `allowed` and `driver`. What holds is told
 as one line of JSON on standard output before any of the command runs. When the command has ended,
 or standard input is closed (the kernel does so when whoever started this one is gone), all that is
 left of it is killed.
@@ -34,7 +34,7 @@ def main() -> None:
     facts = confine.open_to_all("" if confine.LINUX else f"{sys.platform}: Linux only")
     if held:
         calls.prctl(calls.PR_SET_CHILD_SUBREAPER, 1)
-        facts = confine.leave_network_and_processes()
+        facts = confine.leave_network_and_processes(plan["driver"])
         if facts["processes"] == "watched":
             facts["processes"] = "subreaper"
     wake, waker = os.pipe()
@@ -66,7 +66,7 @@ def _first(plan: dict[str, Any], facts: dict[str, Any], held: bool) -> None:
             calls.prctl(calls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if facts["processes"] != "own process namespace":
             _become(plan, facts, held)
-        confine.show_own_processes()
+        confine.show_own_processes(plan["driver"])
         inner = os.fork()
         if inner == 0:
             _become(plan, facts, held)
@@ -95,7 +95,8 @@ def _become(plan: dict[str, Any], facts: dict[str, Any], held: bool) -> None:
         os.chdir(plan["folder"])
         null = os.open(os.devnull, os.O_RDONLY)
         if held:
-            confine.give_up_files([tuple(item) for item in plan["allowed"]], facts)
+            allowed = [tuple(item) for item in plan["allowed"]]
+            confine.give_up_files(allowed, facts, plan["driver"])
         os.write(1, (json.dumps(facts) + "\n").encode())
         if plan["policy"] == "required" and facts["missing"]:
             os._exit(1)

@@ -77,7 +77,7 @@ def ask(
         raise KeyboardInterrupt
     if held is None:
         raise otherwise(f"the process that loads plugins ({module}) did not start; see above")
-    if around.policy == "required" and not held.complete:
+    if around.policy == "required" and (held.missing or not held.complete):
         raise UsageError(
             "--isolation required: this machine cannot hold plugins back"
             f" ({'; '.join(held.missing)}); run where it can (Linux from 5.13 on with user"
@@ -132,6 +132,7 @@ def _written_plan(module: str, given: str, around: Enclosure, writer: int) -> Pa
         "folder": around.folder,
         "policy": around.policy,
         "allowed": own,
+        "driver": os.path.exists(grants.DRIVER),
         "answer": writer,
     }
     path = folder / "plan.json"

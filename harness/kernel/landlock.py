@@ -16,6 +16,8 @@ READ = 0b1101
 """Execute, read a file, list a folder. Source: linux/landlock.h, LANDLOCK_ACCESS_FS_*."""
 LIST = 0b1000
 """List a folder."""
+WRITE = 0b0100_0000_0000_0010
+"""Write an existing file, and cut it short."""
 OF_FILES = 0b1100_0000_0000_0111
 """The rights that a rule about a file, not a folder, may give: also write, truncate, ioctl."""
 KEEP = 0b0110_0001_1011_1110

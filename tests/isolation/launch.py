@@ -41,6 +41,7 @@ def start(
     allowed: tuple[grants.Grant, ...] = (),
     lacking: tuple[str, ...] = (),
     keep: int | None = None,
+    driver: bool = False,
 ) -> subprocess.Popen[str]:
     """Start `code` in a Python of its own.
 
@@ -51,6 +52,7 @@ def start(
         allowed: what it may read and write besides.
         lacking: names of `WITHOUT`.
         keep: a descriptor that it gets.
+        driver: there is a GPU's driver, which writes to /proc.
     """
     reader, writer = os.pipe()
     os.close(reader)
@@ -61,6 +63,7 @@ def start(
         "policy": policy,
         "allowed": [grants.writable(folder), *grants.environment(), *allowed],
         "answer": writer,
+        "driver": driver,
     }  # fmt: skip
     path = folder / "plan.json"
     path.write_text(json.dumps(plan))

@@ -243,3 +243,44 @@ def test_a_command_that_cannot_be_started_is_no_silence(folder: Path) -> None:
     done = run("raise SystemExit(7)", folder)
     assert done.code == 7
     assert ended(start("import os; os.kill(os.getpid(), 9)", folder)).code == 128 + 9
+
+
+WRITES = """
+import os, threading
+def tried(path, text):
+    try:
+        with open(path, "w") as file:
+            file.write(text)
+        return "written"
+    except OSError as error:
+        return type(error).__name__ + " " + str(error.errno)
+print("thread", tried(f"/proc/self/task/{threading.get_native_id()}/comm", "cuda"))
+with open("/proc/sys/kernel/hostname") as file:
+    name = file.read()
+print("setting", tried("/proc/sys/kernel/hostname", name))
+print("trigger", tried("/proc/sysrq-trigger", ""))
+print("parent", tried("/proc/1/mem", "x"), tried(f"/proc/{os.getppid()}/comm", "x"))
+"""
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_a_gpus_driver_names_its_threads_and_nothing_else_of_proc_is_written(
+    driver: bool, folder: Path
+) -> None:
+    """CUDA 13 finds no GPU (error 304) where its thread's name cannot be written."""
+    done = run(WRITES, folder, driver=driver)
+    if done.held["processes"] != "own process namespace":
+        pytest.skip("this machine gives no process namespace")
+    said = dict(line.split(" ", 1) for line in done.said.splitlines())
+    assert said.pop("thread") == ("written" if driver else "PermissionError 13")
+    assert "written" not in " ".join(said.values())
+    assert done.held["missing"] == []
+
+
+def test_a_gpus_driver_without_a_proc_of_its_own_is_said(folder: Path) -> None:
+    done = run(WRITES, folder, driver=True, lacking=("namespaces",))
+    said = dict(line.split(" ", 1) for line in done.said.splitlines())
+    assert said["thread"] == "written"
+    open_settings = os.geteuid() == 0 and not os.statvfs("/proc/sys").f_flag & os.ST_RDONLY
+    assert any("settings can be written" in why for why in done.held["missing"]) is open_settings
+    assert "written" not in said["parent"]

@@ -121,6 +121,9 @@ def test_of_a_run_directory_neither_card_nor_plot_is_read_and_generations_hold_p
     numbers = json.dumps(line | {"loglikelihoods": [-1.5, -0.5]}).encode()
     second = found[0].parse(numbers, name)
     assert (second.outputs, second.loglikelihoods) == ((None,), ((-1.5, -0.5),))
+    other = line | {"context": "one\x85two\u2028three", "loglikelihoods": [-1.5, -0.5]}
+    two = numbers + b"\n" + json.dumps(other, ensure_ascii=False).encode() + b"\n"
+    assert found[0].parse(two, name).loglikelihoods == ((-1.5, -0.5),) * 2
     for wrong in (line, line | {"loglikelihoods": [1]}, line | {"loglikelihoods": "x"}):
         with pytest.raises(HarnessError, match="line 1: no loglikelihoods; expected numbers"):
             found[0].parse(json.dumps(wrong).encode(), name)

@@ -34,7 +34,8 @@ def parse_run_generations(data: bytes, name: str) -> Generations:
 
 def _loglikelihoods(text: str, name: str) -> tuple[tuple[float, ...], ...]:
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # A prompt may hold what Unicode counts as an end of line: one of MMLU's holds U+0085.
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         value = parse_json(line, f"{name} line {number}")
         found = value.get("loglikelihoods") if isinstance(value, dict) else None
         if not isinstance(found, list) or not all(type(item) is float for item in found):
