@@ -205,7 +205,17 @@ HELD = {
         "tests/pipeline/test_compose.py"
         "::test_the_cost_is_the_price_table_s_sum_times_the_hours_of_all_stages",
     "planning FLOAT_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
-    "planning EXAMPLE_TOKENS": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
+    "planning STEP_TOKENS": f"{PLANS}test_training_steps_are_forecast_within_three_tenths",
+    "planning CPU_EVALUATION_FLOPS_PER_CORE":
+        f"{PLANS}test_an_evaluation_is_forecast_by_its_rows_and_the_cores",
+    "planning GPU_EVALUATION_FLOPS":
+        f"{PLANS}test_an_evaluation_on_a_card_is_forecast_by_its_launches_and_operations",
+    "planning GPU_LAYER_S":
+        f"{PLANS}test_an_evaluation_on_a_card_is_forecast_by_its_launches_and_operations",
+    "planning DRAWN_BYTES_PER_S": f"{PLANS}test_drawn_programs_are_forecast_as_if_none_ended",
+    "planning MODEL_FILE_BYTES": f"{PLANS}test_files_are_forecast",
+    "planning ROW_BYTES": f"{PLANS}test_files_are_forecast",
+    "planning KEPT_ADAPTERS": f"{PLANS}test_files_are_forecast",
     "planning PROCESS_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
     "planning MEMORY_SHARE": f"{PLANS}test_processes_fill_six_tenths_of_the_memory",
     "machine GPU_SHARE_UNIT":

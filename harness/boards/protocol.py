@@ -114,6 +114,21 @@ class SecondMeasure(Document):
     """Version of the lm-eval task; raised when a row would be weighed otherwise."""
 
 
+class Lengths(NamedTuple):
+    """Mean tokens by SmolLM2's tokenizer, for forecasts of time and memory.
+
+    Source: the boards' own rows, and training rows of the kind in the template's prompt.
+    """
+
+    example: int
+    """Of a training example."""
+    shared: int
+    """With which the examples of a batch begin alike: computed once."""
+    row: int
+    """Read for an evaluation row by both measures, a beginning that rows share once. Of programs:
+    steps of drawing where no completion ends."""
+
+
 class Reader(typing.Protocol):
     """How the outputs and the published files of a board are read. It needs no model and no data.
 
@@ -199,6 +214,10 @@ class BoardProtocol(Reader, typing.Protocol):
     @property
     def example_columns(self) -> tuple[str, str]:
         """Columns of the training set that an evaluation row may repeat: (text, answer)."""
+
+    @property
+    def lengths(self) -> Lengths:
+        """How long its texts are."""
 
     @property
     def smoke_training_rows(self) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from harness.boards.challenge import load_challenge
+from harness.boards.protocol import Lengths
+from harness.boards.registry import protocol_of
 from harness.document.units import MIB
 from harness.machine.card_layout import CardLayout, card_layout
 from harness.machine.machine import Machine
-from harness.recipe import TrainSpec
 from harness.spec import RunSpec
 
 FLOAT_BYTES = 4
-
-EXAMPLE_TOKENS = 82
-"""Mean length of a finance training example with the Alpaca prompt and SmolLM2's tokenizer."""
 
 PROCESS_BYTES = 450 * MIB
 """Resident size of a process that has imported torch, transformers and peft; about what a CUDA
@@ -21,9 +22,15 @@ MEMORY_SHARE = 0.6
 """Share of the memory that client processes may fill by forecast."""
 
 
-def example_tokens(train: TrainSpec) -> int:
+@cache
+def lengths_of(board_id: str) -> Lengths:
+    """Return how long the texts of a board are."""
+    return protocol_of(load_challenge(board_id)).lengths
+
+
+def example_tokens(spec: RunSpec) -> int:
     """Return the mean length of an example, as far as the recipe lets it be that long."""
-    return min(EXAMPLE_TOKENS, train.seq_length)
+    return min(lengths_of(spec.challenge.id).example, spec.train.seq_length)
 
 
 def client_memory_bytes(spec: RunSpec, adapter_parameters: int) -> int:
@@ -40,7 +47,7 @@ def client_memory_bytes(spec: RunSpec, adapter_parameters: int) -> int:
     base = round(linears * (_weight_bytes(spec) if cuda else FLOAT_BYTES)) + rest
     optimizer = 2 if "8bit" in train.optimizer else 8
     adapter = adapter_parameters * (2 * FLOAT_BYTES + optimizer)
-    tokens = train.batch_size * example_tokens(train)
+    tokens = train.batch_size * example_tokens(spec)
     per_token = model.layers * (12 * model.hidden + 6 * model.intermediate)
     activations = tokens * per_token * (2 if cuda else FLOAT_BYTES)
     return PROCESS_BYTES + base + adapter + activations

@@ -8,6 +8,8 @@ from math import prod
 from pydantic import Field
 
 from harness.boards.challenge import Challenge
+from harness.boards.protocol import SMOKE_ROWS
+from harness.boards.registry import protocol_of
 from harness.codec.choice import Codec, Way
 from harness.codec.sizes import encoded_bytes, goes
 from harness.components import RoundPlan, Shapes
@@ -20,6 +22,7 @@ from harness.planning.client_processes import (
     client_memory_bytes,
     client_processes,
     example_tokens,
+    lengths_of,
 )
 from harness.recipe import TrainSpec
 from harness.spec import RunSpec
@@ -27,14 +30,32 @@ from harness.spec import RunSpec
 HEADER_BYTES = 128
 """The .npy header that Flower sends before each tensor's data."""
 CPU_FLOPS_PER_CORE = {512: 100e9, 256: 60e9, 128: 20e9}
-"""Operations a second and core, by vector width, of a count that takes every example whole. What
-examples share is computed once, so this is more than a core does. Source: SmolLM2-135M with 512
-bits, 94e9 on a busy machine to 153e9 on a quiet one; the others follow the width."""
-GPU_FLOPS = 2.2e12
+"""Operations a second and core, by vector width. Source: SmolLM2-135M with 512 bits, between steps
+of 4, 16 and 32 examples (docs/speed.md); the others follow the width."""
+GPU_FLOPS = 1.2e12
 """Sustained on a 16 GB workstation GPU, client set-up included. Source: the reference entry's
 1924.52 s for 12 rounds x 5 clients x 8 steps x 16 examples of the 1.7B model."""
+STEP_TOKENS = 107
+"""What a step costs beside its tokens (norms of the adapter, optimizer), as tokens. Source: as
+`CPU_FLOPS_PER_CORE`: 0.59 s of a step of SmolLM2-135M."""
 SETUP_S = 30.0
 """Imports, Ray and the base model's first load."""
+CPU_EVALUATION_FLOPS_PER_CORE = {512: 75e9, 256: 45e9, 128: 15e9}
+"""Operations a second and core of an evaluation, which reads a few new tokens at a time. Source:
+SmolLM2-135M on the medical board, 12,294 tokens in 41.8 s; the others follow the width."""
+GPU_EVALUATION_FLOPS = 20e12
+GPU_LAYER_S = 2.9e-6
+"""A token and layer cost on a card beside their operations: launches. Source: 9,967 medical rows of
+SmolLM2-135M in 95 s on an H200."""
+DRAWN_BYTES_PER_S = 5e9
+"""How fast a CPU reads float32 weights that draw four completions at a time, by one thread. Source:
+SmolLM2-135M, 2,010 steps in 230 s."""
+MODEL_FILE_BYTES = 2
+"""Of a weight in the hub's files, which are in bfloat16."""
+ROW_BYTES = 1_700
+"""Of an evaluation row in a run's folder, by both measures. Source: 10,935 rows of general-nlp."""
+KEPT_ADAPTERS = 3
+"""In a run's folder: the last one, and checkpoints of two rounds."""
 
 
 class CommunicationForecast(Document):
@@ -70,6 +91,13 @@ class CostForecast(Document):
 
     device: str
     training_s: float
+    evaluation_s: float | None
+    """None for programs that a GPU draws: nobody has measured it. For programs of a CPU the most
+    that it takes: as if no completion ended."""
+    download_bytes: int
+    """Of the model, where it is not on the machine yet. The board's data come on top."""
+    disk_bytes: int
+    """Of the run's folder."""
     memory_bytes: int
     """Of all training processes together."""
     basis: str
@@ -176,12 +204,17 @@ def _sum(
 def _estimate(
     spec: RunSpec, challenge: Challenge, adapter_parameters: int, machine: Machine
 ) -> CostForecast:
-    """A frozen base costs 4 operations per weight and token: 2 forward, 2 back to the adapters."""
+    """A frozen base costs 4 operations per weight and token: 2 forward, 2 back to the adapters.
+
+    What examples of a batch share is computed once.
+    """
     train = spec.train
     clients = challenge.clients_per_round(train.fraction)
     steps = train.rounds * clients * train.max_steps * train.gradient_accumulation_steps
-    tokens = example_tokens(train)
-    work = 4.0 * spec.model.parameters() * steps * train.batch_size * tokens
+    tokens = example_tokens(spec)
+    shared = min(lengths_of(spec.challenge.id).shared, tokens) * (train.batch_size - 1)
+    in_step = train.batch_size * tokens - shared + STEP_TOKENS
+    work = 4.0 * spec.model.parameters() * steps * in_step
     cuda = spec.compute.device == "cuda"
     cores = min(machine.cores, clients * spec.compute.threads)
     layout = cards_of(spec, clients, adapter_parameters, machine)
@@ -194,6 +227,33 @@ def _estimate(
     return CostForecast(
         device=spec.compute.device,
         training_s=round(SETUP_S + work / speed, 1),
+        evaluation_s=_evaluation_s(spec, challenge, machine),
+        download_bytes=MODEL_FILE_BYTES * spec.model.parameters(),
+        disk_bytes=KEPT_ADAPTERS * FLOAT_BYTES * adapter_parameters
+        + ROW_BYTES * _rows(spec, challenge),
         memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
         basis=f"{name}, {tokens} tokens an example, {processes} process(es)",
     )
+
+
+def _rows(spec: RunSpec, challenge: Challenge) -> int:
+    """Return how many rows are evaluated, of all sets."""
+    most = SMOKE_ROWS if spec.smoke else spec.evaluation_rows
+    return sum(min(item.rows, most or item.rows) for item in challenge.evaluation)
+
+
+def _evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> float | None:
+    """Two operations a weight and token; or, of programs, every weight once a step of drawing."""
+    model, cuda = spec.model, spec.compute.device == "cuda"
+    work = lengths_of(spec.challenge.id).row * _rows(spec, challenge)
+    programs = protocol_of(challenge).decoding.sampling is not None
+    if programs and cuda:
+        return None
+    if programs:
+        each = FLOAT_BYTES * model.parameters() / DRAWN_BYTES_PER_S
+    elif cuda:
+        each = 2.0 * model.parameters() / GPU_EVALUATION_FLOPS + model.layers * GPU_LAYER_S
+    else:
+        rate = CPU_EVALUATION_FLOPS_PER_CORE[machine.vector_bits] * machine.cores
+        each = 2.0 * model.parameters() / rate
+    return round(work * each, 1)

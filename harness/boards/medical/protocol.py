@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.boards.challenge import Challenge
-from harness.boards.protocol import SMOKE_ROWS
+from harness.boards.protocol import SMOKE_ROWS, Lengths
 from harness.boards.protocols.choice_protocol import ChoiceProtocol, Question, multiple_choice
 from harness.boards.protocols.choices import LETTERS, YES_NO
 from harness.boards.tables import read_table
@@ -55,6 +55,7 @@ class Medical(ChoiceProtocol):
     """Choices and yes or no. Everything else is what `ChoiceProtocol` does."""
 
     example_columns = ("input", "output")
+    lengths = Lengths(example=128, shared=26, row=109)
 
     def read_questions(self, task: str, files: Sequence[Path]) -> list[Question]:
         """Read a set's file, one question a row.

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from harness.boards.registry import protocol_of
 from harness.cli.options import mirror_option, request_of, request_options
 from harness.codec.choice import described
 from harness.document import digest_of, pretty_json
@@ -111,7 +112,13 @@ def as_value(resolved: Resolved) -> dict[str, Any]:
 def as_text(resolved: Resolved) -> str:
     """Return the plan as lines for people."""
     spec, challenge, expected = resolved.spec, resolved.challenge, resolved.forecast
-    train, traffic = spec.train, expected.communication
+    train, traffic, cost = spec.train, expected.communication, expected.estimate
+    most = "at most " if protocol_of(challenge).decoding.sampling is not None else ""
+    evaluation = (
+        f", evaluation {most}{format_duration(cost.evaluation_s)}"
+        if cost.evaluation_s is not None
+        else ", evaluation not known"
+    )
     rows = [
         ("recipe", f"{spec.label}: {resolved.recipe.title}"),
         ("challenge", f"{challenge.id}, revision {challenge.revision} ({challenge.date})"),
@@ -126,9 +133,10 @@ def as_text(resolved: Resolved) -> str:
                     f" {expected.adapter.tensors} tensors"),
         ("communication", f"{traffic.total_mib:,.2f} MiB of {traffic.limit_mib:,}"
                           f" ({traffic.total_mib_legacy:,.2f} by the count before 2025-09-17)"),
-        ("estimate", f"training {format_duration(expected.estimate.training_s)},"
-                     f" {expected.estimate.memory_bytes / 2**30:.1f} GiB on"
-                     f" {expected.estimate.basis}; within a factor of two"),
+        ("estimate", f"training {format_duration(cost.training_s)}{evaluation},"
+                     f" {cost.memory_bytes / GIB:.1f} GiB on {cost.basis}; within a factor of two"),
+        ("files", f"{cost.download_bytes / 1e9:.2f} GB of the model to download where it is not"
+                  f" here, {cost.disk_bytes / 1e9:.2f} GB in the run's folder"),
         ("seed", f"{spec.seed}, spec {digest_of(spec)[:16]}"),
     ]  # fmt: skip
     if spec.open is not None:
