@@ -17,6 +17,7 @@ from harness.document.units import GIB
 from harness.kernel.bare import bare_python
 from harness.machine.cache_folder import cache_folder
 from harness.machine.machine import this_machine
+from harness.machine.versions import INSTALL_ONCE, installed_twice
 
 Verdict = Literal["good", "lacking", "absent"]
 
@@ -66,6 +67,8 @@ def _packages() -> Iterator[Look]:
             "packages", "lacking", f"no {', '.join(missing)}",
             "pip install 'flowertune-harness[run]', or -r requirements.txt from the repository",
         )  # fmt: skip
+    elif twice := installed_twice():
+        yield Look("packages", "lacking", "; ".join(twice), INSTALL_ONCE)
     else:
         yield Look("packages", "good", "everything of the extra [run]")
 

@@ -6,7 +6,7 @@ import platform
 import subprocess
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +22,9 @@ RUN_PACKAGES = (
 
 HARNESS = "flowertune-harness"
 
+INSTALL_ONCE = "run `pip uninstall` until it is gone, and install it again"
+"""What to do about a distribution that is there in two versions."""
+
 RECORDED = (
     HARNESS, "accelerate", "bitsandbytes", "datasets", "flwr", "flwr-datasets",
     "huggingface-hub", "lm-eval", "numpy", "peft", "pluggy", "pydantic", "ray", "safetensors",
@@ -31,10 +34,11 @@ RECORDED = (
 
 
 def require_run_extra() -> None:
-    """Check that the extra `[run]` is installed.
+    """Check that the extra `[run]` is installed, and each of its packages once.
 
     Raises:
-        MissingExtraError: a package is missing; all missing ones are named.
+        MissingExtraError: a package is missing, all missing ones are named; or there are two
+            versions of one, see `installed_twice`.
     """
     missing = [name for name in RUN_PACKAGES if find_spec(name) is None]
     if missing:
@@ -42,6 +46,26 @@ def require_run_extra() -> None:
             f"{', '.join(missing)} not installed; running needs the extra:"
             " pip install 'flowertune-harness[run]'"
         )
+    if twice := installed_twice():
+        raise MissingExtraError(f"{twice[0]}; {INSTALL_ONCE}")
+
+
+def installed_twice() -> list[str]:
+    """Return a phrase for each recorded distribution of which one folder holds two versions.
+
+    Which of them runs is not in the metadata, and a record would name the one that is read first.
+    """
+    found = []
+    for name in RECORDED:
+        versions: dict[str, set[str]] = {}
+        for each in distributions(name=name):
+            versions.setdefault(str(each.locate_file("")), set()).add(each.version)
+        found += [
+            f"{name} is installed as {' and as '.join(sorted(some))} in {folder}"
+            for folder, some in versions.items()
+            if len(some) > 1
+        ]
+    return found
 
 
 def package_versions() -> dict[str, str]:

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
-from harness.machine import doctor
+from harness.errors import MissingExtraError
+from harness.machine import doctor, versions
 from harness.machine.doctor import examine
 from harness.machine.machine import Machine
 
@@ -57,6 +58,28 @@ def test_a_package_that_a_run_needs_is_missed_by_name(monkeypatch: pytest.Monkey
     assert verdict("packages") == "good"
     del known["peft"]
     assert verdict("packages") == "lacking"
+
+
+def test_a_package_that_is_installed_in_two_versions_is_refused_before_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A tool that unpacks wheels over others leaves the metadata of both; peft's was seen so."""
+    known = {name: object() for name in doctor.RUN_PACKAGES}
+    monkeypatch.setattr(importlib.util, "find_spec", known.get)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def install(folder: Path, version: str) -> None:
+        metadata = folder / f"peft-{version}.dist-info" / "METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text(f"Metadata-Version: 2.1\nName: peft\nVersion: {version}\n")
+
+    install(tmp_path, "0.21.0")  # another folder's may be another: the first on the path runs
+    assert verdict("packages") == "good"
+    versions.require_run_extra()
+    install(tmp_path, "0.21.2")
+    assert verdict("packages") == "lacking"
+    with pytest.raises(MissingExtraError, match=r"peft is installed as 0\.21\.0 and as 0\.21\.2"):
+        versions.require_run_extra()
 
 
 @pytest.mark.parametrize(("gib", "found"), [(4, "good"), (3.99, "lacking")])
