@@ -21,7 +21,8 @@ from harness.codec.choice import Codec, described
 from harness.record.result import ResultRecord
 from harness.side_by_side.cell_processes import CellProcesses
 from harness.side_by_side.intervals import mean_interval
-from harness.side_by_side.sweep import Cell, Sweep, cells_of, run_sweep
+from harness.side_by_side.sweep import run_sweep
+from harness.side_by_side.sweep_file import Cell, Sweep, cells_of
 
 RECIPE = "smollm2-dora/135m"
 PLAIN = "float32"
