@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 
@@ -18,9 +19,12 @@ FOLDERS = {"TORCHINDUCTOR_CACHE_DIR": "torch", "TRITON_CACHE_DIR": "triton"}
 def compile_apart() -> str:
     """Give this process a folder of its own for what is compiled; return its real path.
 
-    It is deleted with the process, and lies among the run's temporary files where there is a run's.
+    It lies among the run's temporary files where there is a run's. Nothing is made before something
+    is compiled, so that a process on a CPU, however it ends, leaves nothing; what was made is
+    deleted with the process.
     """
-    folder = os.path.realpath(tempfile.mkdtemp(prefix="compiled-"))
+    name = f"compiled-{secrets.token_hex(8)}"
+    folder = os.path.realpath(os.path.join(tempfile.gettempdir(), name))
     os.environ.update({name: os.path.join(folder, below) for name, below in FOLDERS.items()})
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
