@@ -73,6 +73,7 @@ def foreign_module(folder: Path) -> str:
 
     worker = Worker.__new__(Worker)
     worker._foreign = {}
+    worker._compiled = "/nowhere"
     worker.run = SimpleNamespace(
         spec=SimpleNamespace(model=SimpleNamespace(trust_remote_code=False))
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.boards.challenge import Challenge
-from harness.boards.protocol import SMOKE_ROWS, Lengths
+from harness.boards.protocol import SMOKE_ROWS
 from harness.boards.protocols.program_protocol import Problem, ProgramProtocol
 from harness.boards.tables import read_table
 from harness.errors import EvaluationError
@@ -88,7 +88,6 @@ class Code(ProgramProtocol):
     """Problems in Python, JavaScript and C++. Everything else is what `ProgramProtocol` does."""
 
     example_columns = ("instruction", "output")
-    lengths = Lengths(example=138, shared=24, row=1436)
 
     def read_problems(self, task: str, files: Sequence[Path]) -> list[Problem]:
         """Read a set's file, one problem a row.

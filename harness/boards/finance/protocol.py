@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.boards.challenge import Challenge, LabelSet
 from harness.boards.finance.rows import Cells, make_row, read_cells, sentence_of
 from harness.boards.finance.smoke_corpus import sentences
-from harness.boards.protocol import SMOKE_ROWS, Lengths
+from harness.boards.protocol import SMOKE_ROWS
 from harness.boards.protocols.labels import LabelProtocol
 from harness.boards.rows import OfficialSet, Row, check_rows
 
@@ -17,7 +17,6 @@ class Finance(LabelProtocol):
     """Labels of sentences. Everything else is what `LabelProtocol` does."""
 
     looked_for = ("positive", "negative")
-    lengths = Lengths(example=82, shared=47, row=140)
 
     def rows(self, task: str, files: Sequence[Path]) -> OfficialSet:
         """Build the official rows of a set from its files; see `BoardProtocol`."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
-from harness.boards.protocol import SMOKE_ROWS, Lengths
+from harness.boards.protocol import SMOKE_ROWS
 from harness.boards.protocols.choice_protocol import ChoiceProtocol, Question, multiple_choice
 from harness.boards.protocols.choices import LETTERS
 from harness.boards.tables import read_table
@@ -22,7 +22,6 @@ class GeneralNlp(ChoiceProtocol):
     """This board asks multiple-choice questions; the rest is what `ChoiceProtocol` does."""
 
     example_columns = ("instruction", "output")
-    lengths = Lengths(example=139, shared=23, row=115)
 
     def read_questions(self, task: str, files: Sequence[Path]) -> list[Question]:
         """Read one file a subject, whose folder is named for it.

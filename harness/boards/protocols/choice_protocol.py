@@ -28,7 +28,7 @@ from typing import ClassVar, NamedTuple
 
 from harness.boards.board import load_board
 from harness.boards.challenge import Challenge, ChoiceEvaluation, ChoiceSet, InstructionSet
-from harness.boards.protocol import Decoding, SecondMeasure
+from harness.boards.protocol import Decoding, Lengths, SecondMeasure
 from harness.boards.protocols.choices import LETTERS, ChoiceReader, gold_of
 from harness.boards.rows import OfficialSet, Row, check_rows
 from harness.boards.training_pin import training_faults
@@ -86,6 +86,8 @@ class ChoiceProtocol(ChoiceReader, ABC):
     """
 
     example_columns: ClassVar[tuple[str, str]]
+    lengths = Lengths(example=139, shared=23, row=115)
+    """General-nlp's; a board of other texts has its own."""
     smoke_training_rows = 640
 
     def __init__(self, challenge: Challenge) -> None:

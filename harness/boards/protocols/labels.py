@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from harness.boards.challenge import Challenge, LabelEvaluation, TrainingPin
-from harness.boards.protocol import Decoding, PublishedRow, Reading, SecondMeasure
+from harness.boards.protocol import Decoding, Lengths, PublishedRow, Reading, SecondMeasure
 from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
 from harness.boards.published_files import parse_lines
@@ -45,6 +45,8 @@ class LabelProtocol(AccuracyFiles):
     """Labels in the order in which the official script looks for them; the first one that is found
     counts. The default label, which every other text has, is not looked for."""
     example_columns = ("input", "output")
+    lengths = Lengths(example=82, shared=47, row=140)
+    """Finance's; a board of other texts has its own."""
     smoke_training_rows = 1_600
     rederivable = True
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from harness.boards.challenge import Challenge, InstructionSet, ProgramEvaluation, ProgramSet
-from harness.boards.protocol import Decoding, ProgramForm, Sampling, SecondMeasure
+from harness.boards.protocol import Decoding, Lengths, ProgramForm, Sampling, SecondMeasure
 from harness.boards.protocols.programs import PASSED, ProgramReader
 from harness.boards.rows import OfficialSet, Row, check_rows, fingerprint, row_digest
 from harness.boards.training_pin import training_faults
@@ -51,6 +51,8 @@ class ProgramProtocol(ProgramReader, ABC):
     """
 
     example_columns: ClassVar[tuple[str, str]]
+    lengths = Lengths(example=138, shared=24, row=1436)
+    """Code's; a board of other texts has its own."""
     smoke_training_rows = 640
     second: SecondMeasure | None = None
 
