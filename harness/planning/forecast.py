@@ -42,7 +42,7 @@ SETUP_S = 30.0
 """Imports, Ray and the base model's first load."""
 CPU_EVALUATION_FLOPS_PER_CORE = {512: 75e9, 256: 45e9, 128: 15e9}
 """Operations a second and core of an evaluation, which reads a few new tokens at a time. Source:
-SmolLM2-135M on the medical board, 12,294 tokens in 41.8 s; the others follow the width."""
+SmolLM2-135M on the humanities of MMLU, 12,294 tokens in 41.8 s; the others follow the width."""
 GPU_EVALUATION_FLOPS = 20e12
 GPU_LAYER_S = 2.9e-6
 """A token and layer cost on a card beside their operations: launches. Source: 9,967 medical rows of
@@ -245,8 +245,9 @@ def _rows(spec: RunSpec, challenge: Challenge) -> int:
 def _evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> float | None:
     """Two operations a weight and token; or, of programs, every weight once a step of drawing."""
     model, cuda = spec.model, spec.compute.device == "cuda"
-    work = lengths_of(spec.challenge.id).row * _rows(spec, challenge)
-    programs = protocol_of(challenge).decoding.sampling is not None
+    protocol = protocol_of(challenge)
+    work = protocol.lengths.row * _rows(spec, challenge)
+    programs = protocol.decoding.sampling is not None
     if programs and cuda:
         return None
     if programs:

@@ -23,8 +23,9 @@ def compile_apart() -> str:
     is compiled, so that a process on a CPU, however it ends, leaves nothing; what was made is
     deleted with the process.
     """
-    name = f"compiled-{secrets.token_hex(8)}"
-    folder = os.path.realpath(os.path.join(tempfile.gettempdir(), name))
+    folder = os.path.join(
+        os.path.realpath(tempfile.gettempdir()), f"compiled-{secrets.token_hex(8)}"
+    )
     os.environ.update({name: os.path.join(folder, below) for name, below in FOLDERS.items()})
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
