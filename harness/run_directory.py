@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,31 +138,42 @@ def run_lock(path: Path) -> Iterator[None]:
         yield
 
 
-def add_time(path: Path, stage: str, seconds: float) -> None:
-    """Add `seconds` to a stage; the sessions of a resumed run add up."""
-    timing = read_timing(path)
-    timing[stage] = round(timing.get(stage, 0.0) + seconds, 3)
+def keep_time(path: Path, before: Mapping[str, float], stage: str, seconds: float) -> None:
+    """Keep what a stage has taken; the sessions of a resumed run add up.
+
+    Args:
+        path: the run directory.
+        before: stage -> seconds of earlier sessions.
+        stage: the one that runs, or has ended.
+        seconds: of it in this session.
+
+    Raises:
+        RecordError: the disk refused it.
+    """
+    timing = {**before, stage: round(before.get(stage, 0.0) + seconds, 3)}
     write_atomic(path / TIMING, json.dumps(timing, indent=2) + "\n")
 
 
 def read_timing(path: Path) -> dict[str, float]:
-    """Return stage -> seconds; empty before the first stage ended."""
+    """Return stage -> seconds; empty before the first was kept."""
     file = path / TIMING
     return dict(read_json(file)) if file.is_file() else {}
 
 
-def add_energy(path: Path, drawn: Iterable[Drawn], notes: Iterable[str]) -> None:
-    """Add what a stage drew; the sessions of a resumed run add up, counter by counter.
+def keep_energy(
+    path: Path, before: EnergyCount, drawn: Iterable[Drawn], notes: Iterable[str]
+) -> None:
+    """Keep what a stage has drawn; the sessions of a resumed run add up, counter by counter.
 
     Args:
         path: the run directory.
+        before: what earlier stages and sessions drew.
         drawn: what each counter counted in the stage.
         notes: why something was not counted, or is an estimate.
 
     Raises:
-        RecordError: the disk refused it, or what lies there is unreadable.
+        RecordError: the disk refused it.
     """
-    before = read_energy(path)
     now = list(drawn)
     parts = {(item.what, item.method): item for item in before.parts}
     for item in now:
@@ -175,7 +186,7 @@ def add_energy(path: Path, drawn: Iterable[Drawn], notes: Iterable[str]) -> None
             )
         parts[key] = item
     measured_s = round(before.measured_s + max((item.seconds for item in now), default=0.0), 3)
-    _keep_energy(
+    _put_energy(
         path,
         before.with_values(
             parts=tuple(parts.values()),
@@ -187,11 +198,11 @@ def add_energy(path: Path, drawn: Iterable[Drawn], notes: Iterable[str]) -> None
 
 def keep_factor(path: Path, factor: Factor) -> None:
     """Keep by which factor a run's energy becomes CO2."""
-    _keep_energy(path, read_energy(path).with_values(factor=factor))
+    _put_energy(path, read_energy(path).with_values(factor=factor))
 
 
 def read_energy(path: Path) -> EnergyCount:
-    """Return what the sessions of a run have counted; nothing before the first stage ended.
+    """Return what the sessions of a run have counted; nothing before the first stage.
 
     Raises:
         RecordError: the file is unreadable.
@@ -200,5 +211,5 @@ def read_energy(path: Path) -> EnergyCount:
     return read_document(EnergyCount, file) if file.is_file() else EnergyCount()
 
 
-def _keep_energy(path: Path, count: EnergyCount) -> None:
+def _put_energy(path: Path, count: EnergyCount) -> None:
     write_atomic(path / ENERGY, pretty_json(count.model_dump(mode="json")))

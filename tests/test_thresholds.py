@@ -322,6 +322,7 @@ FREE = {
         ),
         HOSTILE,
     ),
+    "pipeline KEEP_S": "how often a stage is kept on the disk: what a killed session loses of it",
     "machine SAMPLE_S": "how often counters are read: one that comes round is caught far before",
     "record JOULES_PER_KWH": UNIT,
     "publishing STEP_TOKENS": SPEED,

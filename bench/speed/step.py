@@ -67,7 +67,7 @@ def fast_case(spec: Any, challenge: Any, assets: Any, found: Any) -> tuple[Any, 
         trained = trainer.adapter.trained()
         if not optimizer:
             optimizer.append(make_optimizer(spec.train, list(trained.values()), 1e-5))
-        loss = backward(chosen, {})
+        loss = backward(chosen, {}, "bench")
         torch.nn.utils.clip_grad_norm_(list(trained.values()), spec.train.max_grad_norm)
         optimizer[0].step()
         optimizer[0].zero_grad()

@@ -23,6 +23,9 @@ def load_ahead() -> None:
     """Load the libraries that an evaluation needs, before there is an order: 5 s of a processor."""
     _quieten()
     with loading():
+        from harness.library_internals.bitsandbytes import load_without_compiler
+
+        load_without_compiler()
         import peft  # noqa: F401
         from lm_eval import evaluator  # noqa: F401
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401

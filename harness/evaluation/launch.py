@@ -39,6 +39,7 @@ UNTRAINED = "untrained"
 
 ENVIRONMENT = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "GOMP_SPINCOUNT": "2000",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
@@ -49,8 +50,8 @@ ENVIRONMENT = {
     "TQDM_DISABLE": "1",
 }
 """All variables of the evaluating process, beside those of `sealed_environment`. Every file was
-found and checked before, so no network is needed; progress is ours; threads that wait give their
-processor to others (a spinning wait is 20 times slower on a busy machine). What a shell or a plugin
+found and checked before, so no network is needed; progress is ours; threads that wait soon give
+their processor to others (see `WAITING` of the clients' environment). What a shell or a plugin
 has set leads to no code and changes no sum: neither LD_PRELOAD, nor MKL's and oneDNN's variables,
 nor the caches of compiled kernels in a home folder."""
 

@@ -1,14 +1,35 @@
 """bitsandbytes' internals: where a quantized layer keeps its values.
 
 Source: bitsandbytes 0.50, `nn/modules.py` (`Params4bit.quant_state`, `Int8Params.CB`, `.SCB`) and
-`backends/default/ops.py` (`int8_vectorwise_dequant`).
+`backends/default/ops.py` (`int8_vectorwise_dequant`, `_try_torch_compile`).
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
+
+NO_COMPILER = "TORCHDYNAMO_DISABLE"
+"""Source: torch 2.11 to 2.13, `torch._dynamo.eval_frame._optimize`."""
+
+
+def load_without_compiler() -> None:
+    """Import bitsandbytes without torch's compiler, which takes 1.2 s of a processor to load.
+
+    It is asked to compile four functions at import, and each of them is called where compiling is
+    switched off anyway. What others compile later is compiled.
+    """
+    before = os.environ.get(NO_COMPILER)
+    os.environ[NO_COMPILER] = "1"
+    try:
+        import bitsandbytes  # noqa: F401
+    finally:
+        if before is None:
+            del os.environ[NO_COMPILER]
+        else:
+            os.environ[NO_COMPILER] = before
 
 
 def is_quantized(layer: torch.nn.Module) -> bool:

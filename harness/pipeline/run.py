@@ -7,9 +7,6 @@ process that does this loads no plugin: what only plugin code can say or do is a
 from __future__ import annotations
 
 import shlex
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,11 +19,11 @@ from harness.federation.engine import LOCAL, federate
 from harness.federation.job import Job
 from harness.federation.options import Options
 from harness.machine.energy.carbon import factor_of
-from harness.machine.energy.meter import EnergyMeter, counters
 from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
 from harness.pipeline.events import Event, Events, Observer, told
 from harness.pipeline.loss_plot import plot_loss
+from harness.pipeline.measured import EVALUATE, FEDERATE, measured
 from harness.planning.apart.asking import Plan, plan_apart
 from harness.planning.devices import refuse_hopeless_device
 from harness.planning.resolve import Request
@@ -176,13 +173,13 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     with Evaluator() as evaluator:
         ready = partial(ready_for_the_end, evaluator, train.rounds)
         with (
-            _measured(out, "federate", device, elsewhere),
+            measured(out, FEDERATE, device, elsewhere),
             events.rounds(out / ROUNDS, train.rounds),
             events.also(ready),
         ):
             outcome = federate(job, out, settings.federation)
         events.step(f"evaluate: {', '.join(item.task for item in job.challenge.evaluation)}")
-        with _measured(out, "evaluate", device):
+        with measured(out, EVALUATE, device):
             evaluated = evaluate_run(
                 out,
                 device=device,
@@ -203,27 +200,3 @@ def ready_for_the_end(evaluator: Evaluator, rounds: int, event: Event) -> None:
     """Start the evaluating process when the last round begins: its libraries take 5 s to load."""
     if event.round is not None and event.round.round == rounds - 1:
         evaluator.start(ahead=True)
-
-
-ELSEWHERE = "clients ran on other machines too, whose energy is not counted"
-
-
-@contextmanager
-def _measured(out: Path, name: str, device: str, elsewhere: bool = False) -> Iterator[None]:
-    """Measure a stage's seconds and joules, also when it fails.
-
-    Args:
-        out: the run directory, whose `timing.json` and `energy.json` they are added to.
-        name: of the stage.
-        device: `cpu` or `cuda`.
-        elsewhere: whether a part of it runs on machines that are not this one.
-    """
-    begin = time.monotonic()
-    meter = EnergyMeter(counters(device))
-    try:
-        with meter:
-            yield
-    finally:
-        notes = [*meter.notes, *([ELSEWHERE] if elsewhere else [])]
-        run_directory.add_energy(out, meter.drawn, notes)
-        run_directory.add_time(out, name, time.monotonic() - begin)

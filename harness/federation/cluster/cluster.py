@@ -19,7 +19,7 @@ from harness.federation.cluster.backend import ClusterBackend, RayClients
 from harness.federation.cluster.nodes import alive_nodes, ask_nodes, places
 from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome, Options
-from harness.federation.simulation.environment import QUIET, WITHOUT_HUB, environment
+from harness.federation.simulation.environment import QUIET, WAITING, WITHOUT_HUB, environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.simulation import Clients, Serve, run_flower
 from harness.federation.wire.shared_memory import STORE, SWITCH
@@ -48,8 +48,8 @@ def worker_variables(spec: RunSpec) -> dict[str, str]:
         for name, value in QUIET.items()
         if name not in WITHOUT_HUB and not name.startswith("RAY_")
     }
-    threads = {"OMP_NUM_THREADS": str(spec.compute.threads), "OMP_WAIT_POLICY": "PASSIVE"}
-    return own | SAFE | threads | {"PYTHONPATH": ""}
+    threads = {"OMP_NUM_THREADS": str(spec.compute.threads)}
+    return own | SAFE | threads | WAITING | {"PYTHONPATH": ""}
 
 
 def federate_on_cluster(

@@ -28,6 +28,12 @@ QUIET: dict[str, str] = {
 memory monitor would kill clients for what other programs use; ours is a limit of its own. Without
 clusters Ray takes 127.0.0.1 for its address, and looks for no other."""
 
+WAITING: dict[str, str] = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
+"""How threads wait for each other: by looking some microseconds, then asleep. Without a look, two
+threads on two idle cores take 3.1 s for two smoke steps instead of 1.5; those that look for long
+stop each other's work on a busy machine: 18.8 s, and 4.4 so (`bench/speed/spinning.py`). The second
+is of GNU's OpenMP, which torch's wheels for Linux have; others follow the first."""
+
 WITHOUT_HUB = frozenset({"HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"})
 """Of these, what is for clients whose files the command has found. Elsewhere a node finds its own.
 """
@@ -47,8 +53,7 @@ def child_environment(
     variables = {
         "TMPDIR": folder,
         "OMP_NUM_THREADS": str(spec.compute.threads),
-        # Threads that wait asleep: on a busy machine, spinning ones stop each other's work.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        **WAITING,
     }
     if cards is not None:
         seen = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]

@@ -8,6 +8,7 @@ from harness.boards.challenge import Challenge
 from harness.boards.partitioner import OpenPartitioner
 from harness.boards.registry import protocol_of
 from harness.errors import SourceError
+from harness.library_internals.flower_datasets import partitioners
 
 
 def read_table(challenge: Challenge, training_file: str | None) -> Any:
@@ -84,8 +85,7 @@ def _not_so(challenge: Challenge, reason: str) -> SourceError:
 
 
 def _made(challenge: Challenge) -> Any:
-    from flwr_datasets import partitioner as kinds
-
+    kinds = partitioners()
     count, chosen = challenge.num_supernodes, challenge.partitioner
     if not isinstance(chosen, OpenPartitioner):
         return kinds.IidPartitioner(num_partitions=count)

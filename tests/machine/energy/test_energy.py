@@ -212,9 +212,12 @@ def drawn(joules: float, seconds: float = 10.0, **more: Any) -> Drawn:
 
 
 def test_the_sessions_of_a_resumed_run_are_added_up(tmp_path: Path) -> None:
-    run_directory.add_energy(tmp_path, [drawn(100.0)], [])
-    run_directory.add_energy(tmp_path, [], ["package-0: denied"])
-    run_directory.add_energy(tmp_path, [drawn(50.0, 5.0, estimated=True)], ["package-0: denied"])
+    def keep(parts: list[Drawn], notes: list[str]) -> None:
+        run_directory.keep_energy(tmp_path, run_directory.read_energy(tmp_path), parts, notes)
+
+    keep([drawn(100.0)], [])
+    keep([], ["package-0: denied"])
+    keep([drawn(50.0, 5.0, estimated=True)], ["package-0: denied"])
     found = energy_of(run_directory.read_energy(tmp_path))
     assert (found.joules, found.measured_s, found.estimated) == (150.0, 15.0, True)
     assert found.notes == ("package-0: denied",)

@@ -1,0 +1,67 @@
+"""What a client leaves out when it imports its libraries is not missed, and changes no bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PLOTS = """
+import sys
+from harness.library_internals.flower_datasets import partitioners
+found = partitioners()
+assert found.IidPartitioner(num_partitions=2).__class__.__module__.startswith("flwr_datasets")
+print(sorted({"matplotlib", "seaborn"} & set(sys.modules)), "flwr_datasets" in sys.modules)
+assert partitioners() is found
+import flwr_datasets
+assert "flwr_datasets.visualization" not in sys.modules
+from flwr_datasets.visualization import plot_label_distributions
+"""
+
+COMPILER = """
+import hashlib, os, sys
+import torch
+if sys.argv[1] == "light":
+    from harness.library_internals.bitsandbytes import load_without_compiler
+    load_without_compiler()
+import bitsandbytes as bnb
+torch.manual_seed(0)
+values = torch.randn(64, 256)
+packed, state = bnb.functional.quantize_4bit(values, quant_type="fp4")
+told = [packed, bnb.functional.dequantize_4bit(packed, state)]
+for size in (64, 8192):  # of states in 32 and in 8 bits
+    weight = torch.nn.Parameter(torch.randn(size))
+    optimizer = bnb.optim.AdamW8bit([weight], lr=1e-2)
+    for _ in range(3):
+        weight.grad = torch.randn(size)
+        optimizer.step()
+    told.append(weight.detach())
+digest = hashlib.sha256(b"".join(item.numpy().tobytes() for item in told)).hexdigest()
+print(digest, "torch._inductor.compile_fx" in sys.modules, os.environ.get("TORCHDYNAMO_DISABLE"))
+"""
+
+
+def said(code: str, *words: str, **variables: str) -> str:
+    """Return what a fresh Python prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False,
+        env=os.environ | variables,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_partitioners_come_without_plots_which_are_there_when_asked_for() -> None:
+    assert said(PLOTS) == "[] True", "mend harness/library_internals/flower_datasets.py"
+
+
+@pytest.mark.parametrize("asked", [None, "0"])
+def test_bitsandbytes_without_the_compiler_computes_the_same_bits(asked: str | None) -> None:
+    before = {} if asked is None else {"TORCHDYNAMO_DISABLE": asked}
+    light, compiler, left = said(COMPILER, "light", **before).split()
+    whole = said(COMPILER, "whole", **before).split()[0]
+    assert light == whole
+    assert compiler == "False", "mend harness/library_internals/bitsandbytes.py"
+    assert left == str(asked)
