@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution, distributions
 from pathlib import Path, PurePosixPath
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from harness.machine.versions import HARNESS, installed_versions
 
 ENTRY_POINTS = "flowertune_harness"
@@ -45,23 +48,54 @@ def link_libraries(environment: Path) -> None:
     Args:
         environment: a virtual environment of this Python, with nothing in it.
     """
-    scripts = environment / "bin"
-    packages = environment / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"
     seen: set[str] = set()
     for distribution in distributions():
-        name = distribution.metadata["Name"].lower().replace("_", "-")
-        if name in seen or _is_own(distribution, name):
+        name = canonicalize_name(distribution.metadata["Name"])
+        if name not in seen and not _is_own(distribution, name):
+            seen.add(name)
+            link(distribution, environment)
+
+
+def link_required(requirements: Iterable[str], environment: Path) -> None:
+    """Link what pip would install for requirements, and nothing else that is installed here.
+
+    Args:
+        requirements: as a pyproject.toml has them.
+        environment: a virtual environment of this Python.
+
+    Raises:
+        PackageNotFoundError: one of them is not installed here.
+    """
+    found: dict[str, Distribution] = {}
+    seen: set[tuple[str, str]] = set()
+    wanted = [(Requirement(text), "") for text in requirements]
+    while wanted:
+        item, extra = wanted.pop()
+        if item.marker is not None and not item.marker.evaluate({"extra": extra}):
             continue
-        seen.add(name)
-        for file in distribution.files or ():
-            source = Path(str(distribution.locate_file(file)))
-            if not source.is_file():
-                continue
-            if PurePosixPath(file).parts[:1] == ("..",):
-                if source.parent.name == "bin":
-                    _copy_script(source, scripts / source.name)
-            else:
-                _link(source, packages / file)
+        name = canonicalize_name(item.name)
+        distribution = found.setdefault(name, Distribution.from_name(name))
+        for each in {"", *item.extras}:
+            if (name, each) not in seen:
+                seen.add((name, each))
+                wanted += [(Requirement(text), each) for text in distribution.requires or ()]
+    for distribution in found.values():
+        link(distribution, environment)
+
+
+def link(distribution: Distribution, environment: Path) -> None:
+    """Link the files of one distribution into a virtual environment of this Python."""
+    scripts = environment / "bin"
+    packages = environment / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"
+    for file in distribution.files or ():
+        source = Path(str(distribution.locate_file(file)))
+        if not source.is_file():
+            continue
+        if PurePosixPath(file).parts[:1] == ("..",):
+            if source.parent.name == "bin":
+                _copy_script(source, scripts / source.name)
+        else:
+            _link(source, packages / file)
 
 
 def _is_own(distribution: Distribution, name: str) -> bool:
