@@ -327,6 +327,7 @@ FREE = {
     "record JOULES_PER_KWH": UNIT,
     "publishing STEP_TOKENS": SPEED,
     "cli SHOWN": "lines that are printed; same_labels.json has them all",
+    "pipeline OPEN_S": WAITING, "pipeline ANSWER_S": WAITING, "pipeline LONGEST_S": WAITING,
     "boards ENDING_S": WAITING, "boards BUILD_S": WAITING, "boards SEARCH_S": WAITING,
     "boards LOOK_EVERY_S": WAITING, "boards WORTH_PRECOMPILING": SPEED,
     "boards OWN_USERS": "any user that nobody is", "boards NOBODY": LINUX,
