@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("torch")
+
 PLOTS = """
 import sys
 from harness.library_internals.flower_datasets import partitioners
