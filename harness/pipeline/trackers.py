@@ -93,7 +93,8 @@ class Tracker:
 
     def _start(self, run_dir: Path) -> None:
         """Start the process; a session of its own, so that Ctrl-C lets it write what it has."""
-        command = [sys.executable, "-P", "-m", SINKS, self._opened, str(run_dir.absolute()),
+        # Unbuffered: the process ends without a last look at what a tracker has printed.
+        command = [sys.executable, "-u", "-P", "-m", SINKS, self._opened, str(run_dir.absolute()),
                    self._name]  # fmt: skip
         try:
             self._process = subprocess.Popen(
