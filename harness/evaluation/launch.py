@@ -29,6 +29,7 @@ from harness.machine.machine import cores
 from harness.processes import startup
 from harness.processes.carried_error import CarriedError
 from harness.processes.lifetime import Guardian
+from harness.processes.waiting_threads import WAITING
 from harness.record.file_names import ASSETS, RESULT, SPEC
 from harness.record.score import Scores
 from harness.sources.assets import Assets
@@ -39,21 +40,20 @@ UNTRAINED = "untrained"
 
 ENVIRONMENT = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    "GOMP_SPINCOUNT": "2000",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
     "LC_ALL": "C.UTF-8",
-    "OMP_WAIT_POLICY": "PASSIVE",
+    **WAITING,
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/wsl/lib",
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
 }
 """All variables of the evaluating process, beside those of `sealed_environment`. Every file was
 found and checked before, so no network is needed; progress is ours; threads that wait soon give
-their processor to others (see `WAITING` of the clients' environment). What a shell or a plugin
-has set leads to no code and changes no sum: neither LD_PRELOAD, nor MKL's and oneDNN's variables,
-nor the caches of compiled kernels in a home folder."""
+their processor to others (`WAITING`). What a shell or a plugin has set leads to no code and changes
+no sum: neither LD_PRELOAD, nor MKL's and oneDNN's variables, nor the caches of compiled kernels in
+a home folder."""
 
 GPUS = re.compile(r"[A-Za-z0-9,/:.-]{1,400}")
 """A list of GPUs, the one variable that is taken over: it chooses and changes nothing else."""

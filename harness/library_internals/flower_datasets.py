@@ -15,14 +15,17 @@ PACKAGE, PLOTS = "flwr_datasets", "flwr_datasets.visualization"
 
 def partitioners() -> Any:
     """Return the module `flwr_datasets.partitioner`; who asks for the plots later gets them."""
-    if PACKAGE in sys.modules:
-        from flwr_datasets import partitioner
+    if PACKAGE not in sys.modules:
+        _import_without_plots()
+    from flwr_datasets import partitioner
 
-        return partitioner
+    return partitioner
+
+
+def _import_without_plots() -> None:
     sys.modules[PLOTS] = ModuleType(PLOTS)
     try:
-        from flwr_datasets import partitioner
+        import flwr_datasets
     finally:
         del sys.modules[PLOTS]
-        vars(sys.modules.get(PACKAGE, ModuleType(PACKAGE))).pop("visualization", None)
-    return partitioner
+    del flwr_datasets.visualization

@@ -12,13 +12,12 @@ from harness import run_directory
 from harness.errors import RecordError
 from harness.federation.storage.ledger import Ledger
 from harness.machine.energy.meter import EnergyMeter, counters
+from harness.record.result import FEDERATE
 
 KEEP_S = 5.0
 """Seconds between two times that it is kept: what a session that is killed loses of it at most."""
 
 ELSEWHERE = "clients ran on other machines too, whose energy is not counted"
-
-FEDERATE, EVALUATE = "federate", "evaluate"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
 from harness.pipeline.events import Event, Events, Observer, told
 from harness.pipeline.loss_plot import plot_loss
-from harness.pipeline.measured import EVALUATE, FEDERATE, measured
+from harness.pipeline.measured import measured
 from harness.planning.apart.asking import Plan, plan_apart
 from harness.planning.devices import refuse_hopeless_device
 from harness.planning.resolve import Request
@@ -39,7 +39,7 @@ from harness.record.file_names import (
     RESULT,
     ROUNDS,
 )
-from harness.record.result import ResultRecord
+from harness.record.result import EVALUATE, FEDERATE, ResultRecord
 from harness.sources.assets import Assets, locate
 from harness.sources.hub_model import hub_model
 

@@ -22,6 +22,10 @@ DECLARED = "declared"
 """What a run of audited components and data alone is called."""
 
 
+FEDERATE, EVALUATE = STAGES = ("federate", "evaluate")
+"""Stages of a run, which `harness run` times."""
+
+
 class TensorShape(Document):
     """One tensor of the adapter."""
 

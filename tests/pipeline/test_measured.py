@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness import run_directory
 from harness.document import canonical_json, read_document
-from harness.pipeline.measured import EVALUATE, FEDERATE, measured
-from harness.record.result import ResultRecord
+from harness.pipeline.measured import measured
+from harness.record.result import EVALUATE, FEDERATE, ResultRecord
 
 COMMITTED = Path(__file__).parents[2] / "submissions/finance/smollm2-135m-dora-r2/result.json"
 

@@ -19,7 +19,7 @@ from harness.federation.cluster.backend import ClusterBackend, RayClients
 from harness.federation.cluster.nodes import alive_nodes, ask_nodes, places
 from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome, Options
-from harness.federation.simulation.environment import QUIET, WAITING, WITHOUT_HUB, environment
+from harness.federation.simulation.environment import QUIET, WITHOUT_HUB, environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.simulation import Clients, Serve, run_flower
 from harness.federation.wire.shared_memory import STORE, SWITCH
@@ -27,6 +27,7 @@ from harness.library_internals.flower import simulating_by
 from harness.library_internals.ray import events_sent_to, join_ray
 from harness.processes.import_paths import SAFE
 from harness.processes.signals import answering_signals, interrupt
+from harness.processes.waiting_threads import WAITING
 from harness.progress import say
 from harness.spec import RunSpec
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from harness.federation.wire.shared_memory import SWITCH
 from harness.machine.card_layout import CardLayout
 from harness.processes.import_paths import isolated
+from harness.processes.waiting_threads import WAITING
 from harness.spec import RunSpec
 
 QUIET: dict[str, str] = {
@@ -27,12 +28,6 @@ QUIET: dict[str, str] = {
 """Environment of the client processes: no telemetry, no network, one deterministic cuBLAS. Ray's
 memory monitor would kill clients for what other programs use; ours is a limit of its own. Without
 clusters Ray takes 127.0.0.1 for its address, and looks for no other."""
-
-WAITING: dict[str, str] = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
-"""How threads wait for each other: by looking some microseconds, then asleep. Without a look, two
-threads on two idle cores take 3.1 s for two smoke steps instead of 1.5; those that look for long
-stop each other's work on a busy machine: 18.8 s, and 4.4 so (`bench/speed/spinning.py`). The second
-is of GNU's OpenMP, which torch's wheels for Linux have; others follow the first."""
 
 WITHOUT_HUB = frozenset({"HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"})
 """Of these, what is for clients whose files the command has found. Elsewhere a node finds its own.

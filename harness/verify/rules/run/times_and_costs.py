@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from math import isclose
 
 from harness.record.machine import energy_of
+from harness.record.result import STAGES
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
@@ -17,8 +18,6 @@ DRAWN = re.compile(r"[0-9a-f]{6}")
 UTC_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|\+00:00)", re.ASCII)
 
 CLOCK_SKEW = timedelta(days=1)
-STAGES = ("federate", "evaluate")
-"""What `harness run` times."""
 
 
 def moment_of(text: str) -> datetime | None:
