@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.federation.options import FederationOutcome
 from harness.federation.order import FederationOrder, Report
+from harness.federation.simulation.forked_clients import client_origin
 from harness.machine.card_layout import layout_of
 from harness.machine.machine import this_machine
 from harness.planning.client_processes import cards_of, client_processes
@@ -34,6 +35,14 @@ def serve(order: FederationOrder) -> Report:
 
 def _serve(order: FederationOrder) -> FederationOutcome:
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    if order.options.superlink is not None or order.options.ray_address is not None:
+        return _serve_with(order, None)
+    # Before everything else: what clients import takes longer than all that is done meanwhile.
+    with client_origin(order.job.spec, order.folder) as origin:
+        return _serve_with(order, origin)
+
+
+def _serve_with(order: FederationOrder, origin: str | None) -> FederationOutcome:
     with loading():
         from harness.federation.open_run import OpenRun
         from harness.federation.simulation.flower_log import flower_log
@@ -71,4 +80,4 @@ def _serve(order: FederationOrder) -> FederationOutcome:
         from harness.federation.cluster.cluster import federate_on_cluster
 
         return federate_on_cluster(served, run, options, clients, parameters, run_dir / LOGS)
-    return simulate(served, run, actors, cards, run_dir / LOGS, order.folder)
+    return simulate(served, run, actors, cards, run_dir / LOGS, order.folder, origin)

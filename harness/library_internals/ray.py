@@ -10,6 +10,7 @@ Source: ray 2.55, `_private/node.py`, `_private/parameter.py`, `_private/service
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 ACTOR_TITLE = "ray::ClientAppActor"
@@ -35,6 +37,14 @@ UNUSED = {"no_monitor": True, "include_log_monitor": False}
 """Parameters that leave out the autoscaler and the log reader: each is a Python process that
 imports all of Ray, and a simulation on one machine uses neither. The server of Ray's web page is
 left out as well: `include_dashboard=False` starts it without the page, 0.9 s and 77 MiB."""
+
+
+def worker_program() -> str:
+    """Return the path of the script that Ray's node runs for each worker; Ray is not imported."""
+    spec = find_spec("ray")
+    assert spec is not None
+    assert spec.origin is not None
+    return os.path.join(os.path.dirname(spec.origin), "_private", "workers", "default_worker.py")
 
 
 def ray_folder(prefix: str) -> str:
@@ -90,7 +100,7 @@ def _without_paths() -> Any:
 
 @contextmanager
 def eased_start(
-    stop: threading.Event, raylet_lives: Callable[[], bool], limit_s: float
+    stop: threading.Event, raylet_lives: Callable[[], object], limit_s: float, worker: str | None
 ) -> Iterator[None]:
     """Make `ray.init` patient and light while this context lasts.
 
@@ -98,6 +108,7 @@ def eased_start(
         stop: set to give up; `ray.init` then raises KeyboardInterrupt.
         raylet_lives: whether the node that is awaited still runs; one that has died is not awaited.
         limit_s: longest wait for the node, instead of Ray's 30 s.
+        worker: script that the node runs for each worker; None: Ray's own.
     """
     from ray._private import node, parameter, services
 
@@ -115,7 +126,8 @@ def eased_start(
                 if time.monotonic() > end or not raylet_lives():
                     raise
 
-    parameter.RayParams, services.get_node = functools.partial(whole, **UNUSED), get_node
+    changed = UNUSED if worker is None else {**UNUSED, "worker_path": worker}
+    parameter.RayParams, services.get_node = functools.partial(whole, **changed), get_node
     node.Node.start_api_server = lambda self, **options: None
     try:
         yield

@@ -1,14 +1,17 @@
-"""transformers' internals: Llama's RMS norm, and what has had several names over time.
+"""transformers' internals: Llama's RMS norm, what has had several names over time, and what its
+import brings that no language model needs.
 
 Source: transformers 5.24, `models/llama/modeling_llama.py`, `LlamaRMSNorm.forward`; 5.17 and 5.24,
 `modeling_utils.py`, `gradient_checkpointing_enable` and `activation_checkpointing_enable`, and
-`LlamaForCausalLM.forward`.
+`LlamaForCausalLM.forward`; 5.24, `loss/loss_for_object_detection.py`, which `modeling_utils` loads.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -22,6 +25,33 @@ class RmsNorm:
     weight: torch.nn.Parameter
     """w, (size of that dimension,)"""
     epsilon: float
+
+
+ASSIGNING = "scipy.optimize"
+
+
+def load_transformers() -> None:
+    """Import what loads a language model without scipy, which takes 0.4 s of a processor.
+
+    Losses for finding objects in pictures name one function of scipy's; they load it when they
+    call it.
+    """
+    if ASSIGNING in sys.modules:
+        return
+    module = ModuleType(ASSIGNING)
+    module.__dict__["linear_sum_assignment"] = linear_sum_assignment
+    sys.modules[ASSIGNING] = module
+    try:
+        import transformers.modeling_utils  # noqa: F401
+    finally:
+        del sys.modules[ASSIGNING]
+
+
+def linear_sum_assignment(*arguments: Any, **named: Any) -> Any:
+    """Do as scipy's function of this name does."""
+    from scipy.optimize import linear_sum_assignment as scipys
+
+    return scipys(*arguments, **named)
 
 
 def llama_norms(model: torch.nn.Module) -> list[RmsNorm]:

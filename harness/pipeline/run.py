@@ -14,7 +14,8 @@ from pathlib import Path
 from harness import run_directory
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError
-from harness.evaluation.launch import Evaluator, evaluate_run, refuse_missing_languages
+from harness.evaluation.sealed.evaluator import Evaluator
+from harness.evaluation.sealed.launch import evaluate_run, refuse_missing_languages
 from harness.federation.engine import LOCAL, federate
 from harness.federation.job import Job
 from harness.federation.options import Options

@@ -64,12 +64,12 @@ def smoke_model(model: ModelSpec) -> ModelSpec:
 
 
 def smoke_training(train: TrainSpec) -> TrainSpec:
-    """Return `train` cut down to a smoke run: 2 rounds of 2 steps of 4 short examples."""
+    """Return `train` cut down to a smoke run: 2 rounds of 2 steps of 2 short examples."""
     return train.with_values(
         rounds=2,
         fraction=0.1,
         max_steps=2,
-        batch_size=min(train.batch_size, 4),
+        batch_size=min(train.batch_size, 2),
         gradient_accumulation_steps=1,
         seq_length=min(train.seq_length, 128),
         save_every_rounds=2,

@@ -14,7 +14,7 @@ from harness import run_directory
 from harness.document import parse_document, read_json, sha256_file
 from harness.document.reading import STRANGER, read_bytes
 from harness.errors import RecordError, UsageError
-from harness.evaluation.launch import evaluate_run
+from harness.evaluation.sealed.launch import evaluate_run
 from harness.machine.versions import require_run_extra
 from harness.record.about import About, HubAdapter
 from harness.record.file_names import ABOUT, ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST

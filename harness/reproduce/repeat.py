@@ -118,7 +118,7 @@ def _whole(original: Original, job: Job, work_dir: Path, options: Options) -> Re
 def _scores(
     record: ResultRecord, work_dir: Path, spec: RunSpec, options: Options
 ) -> list[Comparison]:
-    from harness.evaluation.launch import evaluate_run
+    from harness.evaluation.sealed.launch import evaluate_run
 
     found = evaluate_run(work_dir, device=spec.compute.device, quiet=options.quiet, fresh=True)
     return [compare_score(score, found.scores.scores) for score in record.scores]

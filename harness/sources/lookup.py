@@ -7,8 +7,8 @@ without internet has.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,8 @@ class Found:
     source: Literal["mirror", "cache", "hub", "wheel", "synthetic"]
     revision: str
     """Hub commit; "local" for a mirror, which has none."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """File name -> sha256, of files that were digested on the way."""
 
 
 def mirror_folder(argument: Path | None) -> Path | None:

@@ -87,7 +87,7 @@ def locate_model(
         if name.endswith(".safetensors"):
             shapes |= check_safetensors(found.folder / name)
     refuse_other_files(model, found.folder, shapes)
-    files = {name: sha256_file(found.folder / name) for name in names}
+    files = {name: found.digests.get(name) or sha256_file(found.folder / name) for name in names}
     commit = found.revision if found.source != "mirror" else mirrored_commit(found.folder, files)
     notes = [note for source, note in NOTES.items() if found.source == source]
     if commit is None:

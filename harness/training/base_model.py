@@ -8,7 +8,7 @@ import torch
 
 from harness.components import ModelSpec
 from harness.errors import SourceError, UsageError
-from harness.library_internals.bitsandbytes import load_without_compiler
+from harness.library_internals.bitsandbytes import load_bitsandbytes
 from harness.training.fast import attention
 from harness.training.fast.linears import dequantise, dequantised_bytes, hold_linears_in
 from harness.training.fast.memory import free_memory_bytes
@@ -81,7 +81,7 @@ def load_base(model: ModelSpec, model_dir: str, device: str, packed: bool = True
             " built for CUDA and for this driver, or run with --device cpu"
         )
     disable_progress_bar()
-    load_without_compiler()
+    load_bitsandbytes()
     attention.register()
     dtype = compute_dtype(model, device)
     try:

@@ -115,7 +115,7 @@ def site_customization(folder: Path) -> str:
 @cheat("variables that lead Python to code, set by the plugin", "run", "not passed on", SECONDS)
 def environment_variables(folder: Path) -> str:
     """The evaluator has an environment of its own."""
-    from harness.evaluation.launch import sealed_environment
+    from harness.evaluation.sealed.evaluator import sealed_environment
 
     evil = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "LD_PRELOAD", "HF_HOME"), "/evil")
     found = sealed_environment(evil, str(folder), 1)

@@ -22,8 +22,9 @@ from harness.cli.execute.evaluate import gains
 from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
 from harness.errors import EvaluationError, RecordError, UsageError
 from harness.evaluation.journal import Journal
-from harness.evaluation.launch import START, evaluate_run
 from harness.evaluation.result_key import evaluation_lock
+from harness.evaluation.sealed.evaluator import START
+from harness.evaluation.sealed.launch import evaluate_run
 from harness.evaluation.session import EvaluatedRun, evaluate, read_run
 from harness.record.score import Scores
 from harness.scoring.statistics import standard_error
@@ -241,7 +242,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from harness.evaluation.launch import evaluate_run
+from harness.evaluation.sealed.launch import evaluate_run
 
 evaluate_run(Path(sys.argv[1]), threads=1, quiet=True)
 """
@@ -301,7 +302,7 @@ def test_a_process_that_dies_is_one_sentence(
     run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "start.py").write_text("raise SystemExit(1)")
-    monkeypatch.setattr("harness.evaluation.launch.START", tmp_path / "start.py")
+    monkeypatch.setattr("harness.evaluation.sealed.evaluator.START", tmp_path / "start.py")
     with pytest.raises(EvaluationError, match="ended with code 1; finished rows are kept"):
         evaluate_run(run_dir, quiet=True)
 

@@ -75,7 +75,7 @@ def test_ray_s_events_come_as_lines() -> None:
 STARTED = """
 import json, sys, threading, logging, psutil
 from harness.library_internals.ray import eased_start, start_ray
-with eased_start(threading.Event(), lambda: True, 60):
+with eased_start(threading.Event(), lambda: True, 60, None):
     start_ray(sys.argv[1], address="local", num_cpus=1, include_dashboard=False,
               log_to_driver=False, configure_logging=False, object_store_memory=80 * 2**20)
 import ray

@@ -22,12 +22,26 @@ assert "flwr_datasets.visualization" not in sys.modules
 from flwr_datasets.visualization import plot_label_distributions
 """
 
+SCIPY = """
+import sys
+from harness.library_internals.transformers import load_transformers
+load_transformers()
+import peft
+from transformers import AutoModelForCausalLM
+print([name for name in sys.modules if name.split(".")[0] == "scipy"])
+from transformers.loss.loss_for_object_detection import linear_sum_assignment
+rows, columns = linear_sum_assignment([[4, 1], [2, 3]])
+print(rows.tolist(), columns.tolist(), "scipy.optimize" in sys.modules)
+import scipy.optimize
+scipy.optimize.minimize
+"""
+
 COMPILER = """
 import hashlib, os, sys
 import torch
 if sys.argv[1] == "light":
-    from harness.library_internals.bitsandbytes import load_without_compiler
-    load_without_compiler()
+    from harness.library_internals.bitsandbytes import load_bitsandbytes
+    load_bitsandbytes()
 import bitsandbytes as bnb
 torch.manual_seed(0)
 values = torch.randn(64, 256)
@@ -57,6 +71,12 @@ def said(code: str, *words: str, **variables: str) -> str:
 
 def test_partitioners_come_without_plots_which_are_there_when_asked_for() -> None:
     assert said(PLOTS) == "[] True", "mend harness/library_internals/flower_datasets.py"
+
+
+def test_language_models_come_without_scipy_which_is_there_when_called_for() -> None:
+    before, after = said(SCIPY).splitlines()
+    assert before == "[]", "mend harness/library_internals/transformers.py"
+    assert after == "[0, 1] [1, 0] True"
 
 
 @pytest.mark.parametrize("asked", [None, "0"])

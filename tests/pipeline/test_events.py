@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clean_submission import Submission
 
-from harness.evaluation.launch import Evaluator
+from harness.evaluation.sealed.evaluator import Evaluator
 from harness.pipeline.events import POLL_S, Event, Events, told
 from harness.pipeline.run import ready_for_the_end
 from harness.record.federation import RoundRecord

@@ -35,7 +35,7 @@ def command(
     told by other rows: harness frontier RUN_DIR.
     """
     from harness.document import pretty_json, read_document
-    from harness.evaluation.launch import evaluate_run
+    from harness.evaluation.sealed.evaluator import Evaluator
 
     digest = None
     if number is not None:
@@ -44,7 +44,13 @@ def command(
         if untrained:
             raise UsageError("--untrained and --round exclude each other; name one")
         run_dir, digest = round_folder(run_dir, number)
-    scores = evaluate_run(run_dir, device, threads, untrained, adapter_sha256=digest).scores
+    with Evaluator(threads) as evaluator:
+        evaluator.start(ahead=False)  # Python begins there while this process still imports
+        from harness.evaluation.sealed.launch import evaluate_run
+
+        scores = evaluate_run(
+            run_dir, device, untrained=untrained, adapter_sha256=digest, evaluator=evaluator
+        ).scores
     if as_json:
         click.echo(pretty_json(scores.model_dump(mode="json")), nl=False)
         return

@@ -17,7 +17,7 @@ from torch import nn
 from harness.components.families import FAMILIES
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.row_cache import CacheShape
-from harness.library_internals.bitsandbytes import load_without_compiler
+from harness.library_internals.bitsandbytes import load_bitsandbytes
 from harness.sources.generation_config import PLAIN, not_greedy
 
 PAD_TOKEN = "[PAD]"
@@ -132,7 +132,7 @@ def _attention(folder: Path) -> str:
 
 def quantize_once(model: Any) -> None:
     """Replace the weight of every linear layer but the output head by its fp4 values, in place."""
-    load_without_compiler()
+    load_bitsandbytes()
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     head = model.get_output_embeddings()

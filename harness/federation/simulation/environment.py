@@ -59,13 +59,19 @@ def child_environment(
 
 @contextmanager
 def client_environment(
-    spec: RunSpec, folder: str, cards: CardLayout | None = None
+    spec: RunSpec, folder: str, cards: CardLayout | None, more: Mapping[str, str]
 ) -> Iterator[None]:
     """Set `child_environment` in this process for a while: its children inherit it.
 
     They are on one machine, so they lend each other the arrays of messages too.
+
+    Args:
+        spec: the run; its threads.
+        folder: for their temporary files.
+        cards: which of the GPUs that this process sees they may use; None: all.
+        more: variables besides.
     """
-    with environment({**child_environment(spec, folder, cards), SWITCH: "1"}):
+    with environment({**child_environment(spec, folder, cards), SWITCH: "1", **more}):
         yield
 
 

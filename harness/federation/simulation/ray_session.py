@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from harness.document.units import MIB
 from harness.errors import FederationError
@@ -35,6 +36,7 @@ def ray_session(
     message_bytes: int,
     folder: str,
     stop: threading.Event,
+    worker: str | None = None,
 ) -> Iterator[None]:
     """Start Ray in this process and its children, and end it.
 
@@ -44,6 +46,7 @@ def ray_session(
         message_bytes: one train message, which sizes the object store.
         folder: for its files.
         stop: set to give up starting.
+        worker: script that its node runs for a client; None: Ray's own.
 
     Raises:
         FederationError: it does not start.
@@ -59,7 +62,7 @@ def ray_session(
             if stop.is_set():
                 raise KeyboardInterrupt
             for attempt in range(1, START_ATTEMPTS + 1):
-                if _start(actors, cards, store, folder, attempt, stop):
+                if _start(actors, cards, store, folder, attempt, stop, worker):
                     break
         with events_sent_to(lambda line: logging.getLogger("flwr").warning("ray: %s", line)):
             yield
@@ -76,6 +79,7 @@ def _start(
     folder: str,
     attempt: int,
     stop: threading.Event,
+    worker: str | None,
 ) -> bool:
     """Return whether Ray has started; False for a first attempt that failed.
 
@@ -86,6 +90,7 @@ def _start(
         folder: for its files; a second attempt gets a folder of its own in it.
         attempt: 1 for the first.
         stop: set to give up.
+        worker: script that its node runs for a client; None: Ray's own.
 
     Raises:
         FederationError: the last attempt failed.
@@ -95,7 +100,8 @@ def _start(
 
     home = folder if attempt == 1 else os.path.join(folder, str(attempt))
     try:
-        with eased_start(stop, lambda: bool(children_with(RAYLET_PROGRAM)), RAY_START_LIMIT_S):
+        lives = partial(children_with, RAYLET_PROGRAM)
+        with eased_start(stop, lives, RAY_START_LIMIT_S, worker):
             start_ray(
                 home,
                 address="local",

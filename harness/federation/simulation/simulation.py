@@ -12,10 +12,12 @@ from harness.errors import FederationError
 from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome
 from harness.federation.serverapp.transport import Transport
+from harness.federation.simulation import ray_worker
 from harness.federation.simulation.client_processes import actors as client_processes
 from harness.federation.simulation.client_processes import kill, replace_working
 from harness.federation.simulation.environment import client_environment
 from harness.federation.simulation.flower_log import flower_log
+from harness.federation.simulation.forked_clients import to_origin
 from harness.federation.simulation.ray_session import ray_session
 from harness.machine.card_layout import CardLayout
 from harness.planning.forecast import message_bytes
@@ -127,6 +129,7 @@ def simulate(
     cards: CardLayout | None,
     logs: Path,
     folder: str,
+    origin: str | None,
 ) -> FederationOutcome:
     """Run the server and the challenge's supernodes in this process and its children.
 
@@ -137,6 +140,7 @@ def simulate(
         cards: where they are, on a machine with GPUs; None on a CPU.
         logs: folder for Flower's log.
         folder: for Ray's files; its path is short.
+        origin: socket of the process that clients are forked from; None: each starts anew.
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM came; the clients are gone.
@@ -160,10 +164,17 @@ def simulate(
         end_all=lambda: kill(client_processes()),
     )
     with (
-        client_environment(run.spec, folder, cards),
+        client_environment(run.spec, folder, cards, to_origin(origin, actors)),
         flower_log(logs),
         answering_signals(stop.set) as interrupted,
-        ray_session(actors, cards, message_bytes(run.shapes), folder, stop),
+        ray_session(
+            actors,
+            cards,
+            message_bytes(run.shapes),
+            folder,
+            stop,
+            ray_worker.__file__ if origin else None,
+        ),
     ):
         outcome = run_flower(serve, run.job.challenge.num_supernodes, clients, stop)
     if interrupted or outcome is None:

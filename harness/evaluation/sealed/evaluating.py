@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.document import parse_document, parse_json
 from harness.errors import HarnessError
-from harness.evaluation.order import Order
+from harness.evaluation.sealed.order import Order
 from harness.machine.machine import this_machine
 from harness.planning.devices import refuse_absent_gpu
 from harness.processes.carried_error import CarriedError
@@ -23,9 +23,9 @@ def load_ahead() -> None:
     """Load the libraries that an evaluation needs, before there is an order: 5 s of a processor."""
     _quieten()
     with loading():
-        from harness.library_internals.bitsandbytes import load_without_compiler
+        from harness.library_internals.bitsandbytes import load_bitsandbytes
 
-        load_without_compiler()
+        load_bitsandbytes()
         import peft  # noqa: F401
         from lm_eval import evaluator  # noqa: F401
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401

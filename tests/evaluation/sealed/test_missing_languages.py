@@ -11,7 +11,7 @@ from harness.boards.challenge import load_challenge
 from harness.boards.execution import EXECUTABLES
 from harness.boards.registry import protocol_of
 from harness.errors import EvaluationError
-from harness.evaluation import launch
+from harness.evaluation.sealed import launch
 
 
 @pytest.mark.parametrize("name", board_names())

@@ -13,8 +13,8 @@ from environment import environment_with
 from tiny_run import EVALUATION_KEY, tiny_run
 
 from harness.errors import EvaluationError
-from harness.evaluation import launch
-from harness.evaluation.order import Order
+from harness.evaluation.sealed import evaluator as module
+from harness.evaluation.sealed.order import Order
 from harness.processes.startup import Startup, found_by
 
 HOSTILE = {
@@ -52,8 +52,8 @@ def order(model_dir: Path, tmp_path: Path) -> Order:
 def seen(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return what the evaluating process finds when it starts."""
     (tmp_path / "probe.py").write_text(PROBE)
-    monkeypatch.setattr(launch, "START", tmp_path / "probe.py")
-    with launch.Evaluator(order.threads) as evaluator:
+    monkeypatch.setattr(module, "START", tmp_path / "probe.py")
+    with module.Evaluator(order.threads) as evaluator:
         code, output = evaluator.carry_out(order)
     assert code == 0
     found: dict[str, Any] = json.loads(output)
@@ -71,7 +71,7 @@ def test_environment_path_and_arguments_are_the_same_whatever_is_set(
         scratch = found["cwd"]
         own = {"HOME": scratch, "TMPDIR": scratch, "HF_HOME": scratch, "OMP_NUM_THREADS": "3"}
         found["environment"].pop("LC_CTYPE", None)  # Python's own, by its locale coercion
-        assert found["environment"] == launch.ENVIRONMENT | own
+        assert found["environment"] == module.ENVIRONMENT | own
         assert found["isolated"] == 1
         assert found["listed"] == []
         assert "site" not in found["modules"]
@@ -84,7 +84,7 @@ def test_environment_path_and_arguments_are_the_same_whatever_is_set(
 
 @pytest.mark.parametrize("gpus", ["0", "0,1", "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", ""])
 def test_the_choice_of_gpus_is_taken_over(gpus: str) -> None:
-    found = launch.sealed_environment({"CUDA_VISIBLE_DEVICES": gpus}, "/scratch", 1)
+    found = module.sealed_environment({"CUDA_VISIBLE_DEVICES": gpus}, "/scratch", 1)
     assert found.get("CUDA_VISIBLE_DEVICES", "") == gpus
 
 
@@ -152,5 +152,5 @@ def test_what_was_there_from_the_start_is_recorded_and_still_not_run(
     told = seen(order.with_values(startup=found), tmp_path, monkeypatch)
     started = marker.read_text().splitlines()
     assert any("json.dumps" in line for line in started)  # the question after the path ran it
-    assert not any(str(launch.START) in line for line in started)
+    assert not any(str(module.START) in line for line in started)
     assert os.path.realpath(told["path"][-1]) != str(site_of(python))

@@ -1,0 +1,128 @@
+"""Client processes that have their libraries when they begin: forks of one that imported them.
+
+Ray starts a client once it has started itself, and a client then imports for 5 s. So a process of
+ours, the origin, imports meanwhile. What Ray starts in place of its worker (`ray_worker`) hands its
+arguments, environment and open files to the origin and ends; a fork of the origin goes on as Ray's
+worker. When as many were forked as clients work at once, the origin becomes a process that holds no
+libraries. A client that Ray starts later, in place of one that died, imports for itself.
+
+Not where there are GPUs: CUDA does not outlive a fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from harness.federation.simulation import ray_worker
+from harness.federation.simulation.environment import child_environment, environment
+from harness.library_internals.ray import worker_program
+from harness.spec import RunSpec
+
+WAIT = "import os\nwhile True: os.wait()"
+"""What the origin becomes: its clients stay its children, and it ends after the last of them."""
+
+
+@contextmanager
+def client_origin(spec: RunSpec, folder: str) -> Iterator[str | None]:
+    """Import what clients need in a process that they can be forked from, while this context lasts.
+
+    Args:
+        spec: the run.
+        folder: for its socket and temporary files; the path is short.
+
+    Yields:
+        The path of its socket; None where clients use a GPU.
+    """
+    if spec.compute.device != "cpu":
+        yield None
+        return
+    path = os.path.join(folder, "origin")
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(path)
+        listener.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", __spec__.name, str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            # First, and never changed: Ray finds where a process's title lies by the place of the
+            # first variable.
+            env={ray_worker.ORIGIN: path, **child_environment(spec, folder)},
+            # What libraries say is heard, and what they lack is told, where a client imports them.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in a terminal is for who ends the clients
+        )
+    try:
+        yield path
+    finally:
+        process.kill()
+        process.wait()
+
+
+def to_origin(path: str | None, clients: int) -> dict[str, str]:
+    """Return the environment variables by which `ray_worker` finds the origin at `path`."""
+    if path is None:
+        return {}
+    return {
+        ray_worker.ORIGIN: path,
+        ray_worker.CLIENTS: str(clients),
+        ray_worker.PROGRAM: worker_program(),
+    }
+
+
+def main() -> None:
+    """Import, and fork; its argument is the listening socket."""
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        import harness.federation.simulation.client_libraries  # noqa: F401
+
+        gc.freeze()  # what is shared is not written to by a search for garbage
+        forked, wanted = 0, 1
+        while forked < wanted:
+            wanted = _fork(listener)
+            forked += 1
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", WAIT])
+
+
+def _fork(listener: socket.socket) -> int:
+    """Fork for the next one that asks, and return how many will; the fork does not return."""
+    asking, _ = listener.accept()
+    with asking:
+        text, files, *_ = socket.recv_fds(asking, 1 << 16, 3)
+        while part := asking.recv(1 << 16):
+            text += part
+        asked = json.loads(text)
+        with warnings.catch_warnings():
+            # Python warns of other threads: those of OpenBLAS, which makes new ones in a fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            listener.close()
+            asking.close()
+            _become(asked, files)
+        for file in files:
+            os.close(file)
+        asking.sendall(b"forked")
+    return int(asked["environment"][ray_worker.CLIENTS])
+
+
+def _become(asked: dict[str, Any], files: list[int]) -> None:
+    """Go on as the process that asked would have; end as it would have ended."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(asked["folder"])
+    with environment(asked["environment"]):
+        ray_worker.work(asked["arguments"])
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main()
