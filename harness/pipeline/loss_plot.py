@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.record.result import ResultRecord
+from harness.record.federation import RoundRecord
 
 
-def plot_loss(record: ResultRecord, path: Path) -> None:
+def plot_loss(title: str, rounds: Sequence[RoundRecord], path: Path) -> None:
     """Draw the weighted mean loss per round over the clients' own losses, and save it as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    rounds = record.federation.rounds
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -29,7 +29,7 @@ def plot_loss(record: ResultRecord, path: Path) -> None:
     )
     axes.set_xlabel("round")
     axes.set_ylabel("training loss")
-    axes.set_title(f"{record.spec.label} on {record.challenge.id}")
+    axes.set_title(title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)

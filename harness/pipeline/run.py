@@ -7,6 +7,7 @@ process that does this loads no plugin: what only plugin code can say or do is a
 from __future__ import annotations
 
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -180,7 +181,9 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
         ):
             outcome = federate(job, out, settings.federation)
         events.step(f"evaluate: {', '.join(item.task for item in job.challenge.evaluation)}")
-        with measured(out, EVALUATE, device):
+        title = f"{job.spec.label} on {job.challenge.id}"
+        with measured(out, EVALUATE, device), ThreadPoolExecutor(1) as beside:
+            drawn = beside.submit(plot_loss, title, outcome.rounds, out / LOSS_PLOT)
             evaluated = evaluate_run(
                 out,
                 device=device,
@@ -190,7 +193,7 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
                 evaluator=evaluator,
             )
     record = compose(job, outcome, evaluated.scores, out)
-    plot_loss(record, out / LOSS_PLOT)
+    drawn.result()
     write_atomic(out / CARD, card(record, job.challenge, run_directory.read_command(out)))
     write_atomic(out / RESULT, pretty_json(record.to_json()))
     events.finished(record)

@@ -24,8 +24,10 @@ def load_ahead() -> None:
     _quieten()
     with loading():
         from harness.library_internals.bitsandbytes import load_bitsandbytes
+        from harness.library_internals.transformers import load_transformers
 
         load_bitsandbytes()
+        load_transformers()
         import peft  # noqa: F401
         from lm_eval import evaluator  # noqa: F401
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
