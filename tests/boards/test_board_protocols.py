@@ -128,6 +128,28 @@ def test_the_solution_of_a_smoke_row_passes_and_no_completion_does_not(
 
 
 @every_executed_set
+def test_a_completion_that_never_changes_passes_nothing(name: str, task: str, mirror: Path) -> None:
+    """What the record says of the best constant; `bench/` tries more of them on every row."""
+    pytest.importorskip("pyarrow")
+    form = PROTOCOLS[name].decoding.sampling.forms[task]
+    try:
+        LANGUAGES[form.language]()
+    except EvaluationError as error:
+        pytest.skip(str(error))
+    item = load_challenge(name).evaluation_set(task)
+    files = [mirror / "datasets" / item.dataset / file for file in item.files]
+    rows = PROTOCOLS[name].rows(task, files).rows[:: item.rows // 4]
+    constants = {
+        "python": "\n    return True", "javascript": "\n  return true;\n}", "cpp": "\n  return {};",
+    }  # fmt: skip
+    programs = [program_of(row.context, constants[form.language], row.tests) for row in rows]
+    done = execute(programs, form.language, policy="auto")
+    assert PROTOCOLS[name].constants(task, ["passed"]) == {
+        "empty_answer": 0.0, "best_constant": float(done.passed),
+    }  # fmt: skip
+
+
+@every_executed_set
 def test_official_rows_have_tests_and_other_tests_are_refused(
     name: str, task: str, mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
