@@ -6,7 +6,8 @@ arguments, environment and open files to the origin and ends; a fork of the orig
 worker. When as many were forked as clients work at once, the origin becomes a process that holds no
 libraries. A client that Ray starts later, in place of one that died, imports for itself.
 
-Not where there are GPUs: CUDA does not outlive a fork.
+Not where there are GPUs, since CUDA does not outlive a fork, and on Linux alone: on a Mac a process
+that has loaded Apple's libraries for linear algebra may not be forked.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ def client_origin(spec: RunSpec, folder: str) -> Iterator[str | None]:
         folder: for its socket and temporary files; the path is short.
 
     Yields:
-        The path of its socket; None where clients use a GPU.
+        The path of its socket; None where clients use a GPU, and elsewhere than on Linux.
     """
-    if spec.compute.device != "cpu":
+    if spec.compute.device != "cpu" or sys.platform != "linux":
         yield None
         return
     path = os.path.join(folder, "origin")

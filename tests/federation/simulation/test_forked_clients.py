@@ -86,9 +86,14 @@ def test_a_worker_goes_on_by_itself_where_the_origin_has_ended(
         assert worker(path, 2, tmp_path)["libraries"] == []
 
 
-def test_clients_that_use_a_gpu_are_never_forked(spec: RunSpec, tmp_path: Path) -> None:
-    cards = spec.with_values(compute=spec.compute.with_values(device="cuda"))
-    with client_origin(cards, str(tmp_path)) as path:
-        assert path is None
-        assert psutil.Process().children() == []
+@pytest.mark.parametrize(("device", "platform"), [("cuda", "linux"), ("cpu", "darwin")])
+def test_clients_on_a_gpu_or_a_mac_are_never_forked(
+    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, platform: str
+) -> None:
+    there = spec.with_values(compute=spec.compute.with_values(device=device))
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "platform", platform)
+        with client_origin(there, str(tmp_path)) as path:
+            assert path is None
+            assert psutil.Process().children() == []
     assert to_origin(None, 2) == {}
