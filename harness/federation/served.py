@@ -64,7 +64,7 @@ def _serve_with(order: FederationOrder, origin: str | None) -> FederationOutcome
     if done is not None:
         return done
     with flower_log(run_dir / LOGS):  # Flower's strategies speak when they are made
-        _ = run.strategy  # made now, so that its faults come before any process is started
+        _ = run.strategy  # made now, so that its faults come before Ray is started
     if options.superlink is not None:
         from harness.federation.superlink.superlink import federate_on_superlink
 

@@ -23,14 +23,10 @@ def load_ahead() -> None:
     """Load the libraries that an evaluation needs, before there is an order: 5 s of a processor."""
     _quieten()
     with loading():
-        from harness.library_internals.bitsandbytes import load_bitsandbytes
-        from harness.library_internals.transformers import load_transformers
+        from harness.library_internals.model_libraries import load_model_libraries
 
-        load_bitsandbytes()
-        load_transformers()
-        import peft  # noqa: F401
+        load_model_libraries()
         from lm_eval import evaluator  # noqa: F401
-        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
 
         from harness.evaluation import engine, session  # noqa: F401
         from harness.evaluation.lm_eval_bridge import lm, tasks  # noqa: F401

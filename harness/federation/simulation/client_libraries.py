@@ -5,17 +5,12 @@ It holds nothing and starts nothing.
 
 from __future__ import annotations
 
-from harness.library_internals.bitsandbytes import load_bitsandbytes
 from harness.library_internals.flower_datasets import partitioners
-from harness.library_internals.transformers import load_transformers
+from harness.library_internals.model_libraries import load_model_libraries
 from harness.processes.loading import loading
 
 with loading():
-    load_bitsandbytes()  # these two before peft, which would import them with all they ask for
-    load_transformers()
-    import peft  # noqa: F401
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
-
+    load_model_libraries()
     import harness.federation.client
     import harness.federation.clientapp.worker  # noqa: F401
 
