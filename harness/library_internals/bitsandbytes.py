@@ -7,8 +7,10 @@ Source: bitsandbytes 0.50, `nn/modules.py` (`Params4bit.quant_state`, `Int8Param
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 NO_COMPILER = "TORCHDYNAMO_DISABLE"
@@ -19,6 +21,12 @@ LEAST_SCALE = 1e-38
 
 
 QUANTIZE = "bitsandbytes::quantize_4bit"
+
+AT_ONCE = 2**17
+"""Values that are compared with every bound before the next ones are: they stay in the cache."""
+
+Values = np.ndarray[Any, np.dtype[np.float32]]
+Codes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def load_bitsandbytes() -> None:
@@ -46,8 +54,8 @@ def quantize_4bit(
     """Quantize as bitsandbytes does where it has no code for the device; the same bits.
 
     It looks for each value among the 15 bounds between the 16 values of four bits, 14 to 16 ns a
-    value on two cores. How many of them a value is not below can be counted instead, one pass for
-    each bound that takes many values at once: 6 to 7 ns.
+    value on two cores. How many of them a value is not above can be counted instead, by numpy,
+    whose comparison takes many values at once (torch's does not): 3 ns on one core.
 
     Args:
         weight: any shape, of floating point.
@@ -64,23 +72,39 @@ def quantize_4bit(
     flat = weight.reshape(-1).float()
     whole = flat.numel() - flat.numel() % block_size
     blocks = flat[:whole].reshape(-1, block_size)
-    scales = blocks.abs().max(dim=-1)[0]
-    scaled = (blocks * (1.0 / scales.clamp(min=LEAST_SCALE).view(-1, 1))).clamp(-1, 1).reshape(-1)
+    scales = blocks.abs().amax(dim=-1)
+    scaled = (blocks * (1.0 / scales.clamp(min=LEAST_SCALE).view(-1, 1))).clamp_(-1, 1).reshape(-1)
     if whole < flat.numel():
         last = flat[whole:].abs().max().clamp(min=LEAST_SCALE)
         scales = torch.cat([scales, last.unsqueeze(0)])
         scaled = torch.cat([scaled, (flat[whole:] / last).clamp(-1, 1)])
     if scaled.numel() % 2:
         scaled = torch.nn.functional.pad(scaled, (0, 1))
-    found = torch.full(scaled.shape, len(bounds), dtype=torch.uint8)
-    below = torch.empty(scaled.shape, dtype=torch.bool)
-    for bound in bounds.tolist():
-        torch.le(scaled, bound, out=below)  # false for NaN, which the search puts last, too
-        found.sub_(below.view(torch.uint8))
-    if kind != "nf4":
-        found = order.to(torch.uint8)[found.int()]
-    packed = (found[::2] << 4) | found[1::2]
+    codes = range(len(bounds) + 1) if kind == "nf4" else order.tolist()
+    found = _codes_of(scaled.numpy(), bounds.tolist(), list(codes))
+    # The first of two neighbours is the lower half of 16 bits, and the upper half of their byte.
+    pairs = torch.from_numpy(found.view("<i2"))
+    packed = ((pairs << 4) | (pairs >> 8)).to(torch.uint8)
     return packed.view(storage).unsqueeze(1), scales
+
+
+def _codes_of(values: Values, bounds: Sequence[float], codes: Sequence[int]) -> Codes:
+    """Return the code of each value: `codes[k]` where it is above k of the ascending `bounds`.
+
+    A value that is no number is above all of them, as in the search.
+    """
+    found = np.full(values.shape, codes[-1], np.uint8)
+    not_above = np.empty(AT_ONCE, bool)
+    for begin in range(0, len(values), AT_ONCE):
+        some, some_found = values[begin : begin + AT_ONCE], found[begin : begin + AT_ONCE]
+        hits = not_above[: len(some)]
+        for bound, below, above in zip(bounds, codes, codes[1:], strict=False):
+            np.less_equal(some, np.float32(bound), out=hits)
+            counted = hits.view(np.uint8)
+            if above - below != 1:
+                counted *= np.uint8((above - below) % 256)
+            some_found -= counted
+    return found
 
 
 def is_quantized(layer: torch.nn.Module) -> bool:
