@@ -17,6 +17,7 @@ from flwr.clientapp import ClientApp
 from harness.errors import HarnessError
 from harness.federation.clientapp import kept_in_messages
 from harness.federation.clientapp.node_assets import MIRROR, clients_folder, job_here
+from harness.federation.clientapp.steps_taken import counted
 from harness.federation.clientapp.watchdog import time_limit
 from harness.federation.wire.names import (
     ARRAYS_RECORD,
@@ -103,16 +104,19 @@ def _train(message: Message, partition: int, worker: Worker) -> Answer:
 def _trained(message: Message, partition: int, worker: Worker, folder: Path) -> Answer:
     """Train, with what the client keeps at home in `folder`."""
     header = records_in(message.content, ConfigRecord)[HARNESS_RECORD]
-    done = worker.train(
-        to_tensors(records_in(message.content, ArrayRecord)[ARRAYS_RECORD]),
-        int(header["round"]),
-        partition,
-        dict(records_in(message.content, ConfigRecord).get(CONFIG_RECORD, {})),
-        int(header["last-round"]),
-        folder,
-        bool(header["keep-steps"]),
-        None if header["clients-dir"] else int(header["keep-rounds"]),
-    )
+    logs = str(header["logs-dir"])
+    with counted(Path(logs) if logs else None, partition) as after_step:
+        done = worker.train(
+            to_tensors(records_in(message.content, ArrayRecord)[ARRAYS_RECORD]),
+            int(header["round"]),
+            partition,
+            dict(records_in(message.content, ConfigRecord).get(CONFIG_RECORD, {})),
+            int(header["last-round"]),
+            folder,
+            bool(header["keep-steps"]),
+            None if header["clients-dir"] else int(header["keep-rounds"]),
+            after_step,
+        )
     update = done.update
     metrics = {
         EXAMPLES: update.examples,

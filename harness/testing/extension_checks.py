@@ -179,7 +179,7 @@ def _looped(part: Bound, rate: float) -> Any:
     import torch
 
     from harness.training.extensions.own_loop import run_loop
-    from harness.training.steps import RoundSteps, TorchStepper
+    from harness.training.steps import RoundSteps, Told, TorchStepper
 
     tensors = _sample_tensors()
     train = TrainSpec(max_steps=STEPS, max_grad_norm=1e6)
@@ -192,7 +192,7 @@ def _looped(part: Bound, rate: float) -> Any:
 
     torch.manual_seed(11)
     optimizer = TorchStepper(torch.optim.SGD(list(tensors.values()), lr=rate))
-    steps = RoundSteps(train, rate, tensors, optimizer, backward, "on a sample", None)
+    steps = RoundSteps(train, rate, tensors, optimizer, backward, "on a sample", Told())
     run_loop(part, steps, 7, "on a sample")
     return tensors
 

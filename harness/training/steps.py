@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -14,6 +15,16 @@ from harness.recipe import TrainSpec
 
 Watch = Callable[[int, float, Mapping[str, torch.nn.Parameter]], None]
 """(step, loss, trained tensors with their gradients): told of each step before it is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told of the steps of a round."""
+
+    watch: Watch | None = None
+    """Before a step is taken."""
+    after_step: Callable[[], None] = lambda: None
+    """When it has been taken."""
 
 
 class Stepper(Protocol):
@@ -55,7 +66,7 @@ class RoundSteps:
         stepper: Stepper,
         backward: Callable[[int], torch.Tensor],
         where: str,
-        watch: Watch | None,
+        told: Told,
     ) -> None:
         """Begin before the first step.
 
@@ -66,10 +77,10 @@ class RoundSteps:
             stepper: changes them.
             backward: sets the gradients of the examples of a step, from 0; returns their loss.
             where: partition and round, for messages.
-            watch: called at each step, before its gradients are clipped.
+            told: who is told of each.
         """
         self._train, self._rate, self.trained = train, rate, trained
-        self._stepper, self._backward, self._where, self._watch = stepper, backward, where, watch
+        self._stepper, self._backward, self._where, self._told = stepper, backward, where, told
         self._parameters = list(trained.values())
         self._measured: list[torch.Tensor] = []
         self.losses: list[float] = []
@@ -99,8 +110,8 @@ class RoundSteps:
             FederationError: the loss or a gradient is not finite.
         """
         step = self.taken
-        if self._watch is not None:
-            self._watch(step + 1, float(loss), self.trained)
+        if self._told.watch is not None:
+            self._told.watch(step + 1, float(loss), self.trained)
         # Before clipping; NaN in one gradient makes it NaN, so one test covers them all.
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._train.max_grad_norm)
         self._measured.append(torch.stack((loss.double(), norm.double())))
@@ -109,6 +120,7 @@ class RoundSteps:
         # A GPU works ahead of what is asked of it, unless a number is asked for.
         if not loss.is_cuda or step == self.count - 1:
             self.losses = self._finite()
+        self._told.after_step()
 
     def _finite(self) -> list[float]:
         """Return the losses of the steps until now.

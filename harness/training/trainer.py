@@ -53,7 +53,7 @@ from harness.training.partitions import Partitions
 from harness.training.prompt import check_prompt, check_tokenizer
 from harness.training.reply.local_round import pick, start_values
 from harness.training.reply.reply_influence import Asked, reply_of
-from harness.training.steps import RoundSteps, TorchStepper, Watch
+from harness.training.steps import RoundSteps, Told, TorchStepper, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,7 @@ class Trainer:
         plan: RoundPlan | None = None,
         kept: Mapping[str, Any] | None = None,
         watch: Watch | None = None,
+        after_step: Callable[[], None] = lambda: None,
     ) -> Update:
         """Train the received adapter on one partition for one round.
 
@@ -197,6 +198,7 @@ class Trainer:
             plan: what this round moves and trains; None: all that travels, both ways.
             kept: what this client kept from its last round, where the plan keeps something.
             watch: called at each step, before its gradients are clipped.
+            after_step: called when a step has been taken; a GPU may still be at work on it.
 
         Raises:
             FederationError: the loss or a gradient is not finite (partition, round and step are
@@ -231,7 +233,8 @@ class Trainer:
             chosen = [examples[i] for i in order[step * per_step : (step + 1) * per_step]]
             return self._backward(chosen, received, where)
 
-        steps = RoundSteps(train, rate, self.adapter.trained(), stepper, backward, where, watch)
+        told = Told(watch, after_step)
+        steps = RoundSteps(train, rate, self.adapter.trained(), stepper, backward, where, told)
         with history_added(self.model, held, self._device):
             self._take(steps, derived_seed(self.spec.seed, "loop", round, partition), where)
         losses = steps.losses

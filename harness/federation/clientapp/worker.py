@@ -7,7 +7,7 @@ keeps for itself lies in files of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ class Worker:
         folder: Path,
         keep_steps: bool = False,
         keep_rounds: int | None = None,
+        after_step: Callable[[], None] = lambda: None,
     ) -> Trained:
         """Train on one partition for one round.
 
@@ -95,6 +96,7 @@ class Worker:
             keep_steps: keep digests of what the client held at each step.
             keep_rounds: how many rounds back a resumed run may ask for what stays at home; None
                 where the server tidies the folder.
+            after_step: called when a step has been taken.
         """
         plan, codec = self.run.plan(number), self.run.spec.train.codec
         down, up = goes(codec, "down"), goes(codec, "up")
@@ -105,7 +107,9 @@ class Worker:
         steps = StepsFile(folder, partition, number) if keep_steps else None
         if down is not None and plan.down:
             arrays = decode(down, arrays[ENCODED], plan.down)
-        update = self.trainer.train(arrays, number, partition, config, plan, kept, steps)
+        update = self.trainer.train(
+            arrays, number, partition, config, plan, kept, steps, after_step
+        )
         self._refuse_foreign_modules()
         keep = dict(update.kept)
         message, loss = update.arrays, None

@@ -17,6 +17,7 @@ from harness.components import RoundPlan
 from harness.document import sha256_text
 from harness.errors import ClientFailedError, FederationError
 from harness.federation.clientapp import client_state, kept_in_messages
+from harness.federation.clientapp.steps_taken import forget, steps_taken
 from harness.federation.clientapp.watchdog import take_stack
 from harness.federation.open_run import OpenRun
 from harness.federation.options import Options
@@ -91,8 +92,13 @@ class ClientRequests:
         """Partition -> the round in which it trained last."""
         self.meanwhile: Callable[[], None] = lambda: None
         """Called when a round's messages are under way, before any reply is looked for."""
-        self.on_reply: Callable[[int], None] = lambda partition: None
-        """Called with the partition of each good reply, in order of arrival."""
+        self.on_steps: Callable[[int, int], None] = lambda partition, steps: None
+        """Called with a partition and how many more steps it has taken, as far as is known; the
+        last ones are known with its good reply."""
+        self._told: dict[int, int] = {}
+        """Partition -> steps of this round that `on_steps` has been told of. A client that failed
+        and begins anew adds to them once it is further than before."""
+        self._telling = Lock()
 
     def train(self, number: int, coded: CodedMessages, plan: RoundPlan) -> list[Reply]:
         """Let clients train and return their replies in the order of the messages.
@@ -110,6 +116,7 @@ class ClientRequests:
         good: dict[int, Reply] = {}
         self.in_memory = 0
         faults: dict[int, Fault] = {}
+        self._begin_telling(wanted)
         for attempt in range(1, self.options.retries + 2):
             missing = {key: content for key, content in wanted.items() if key not in good}
             for partition, answer in self._try(number, missing, plan, coded, attempt).items():
@@ -120,6 +127,7 @@ class ClientRequests:
             left = [partition for partition in wanted if partition not in good]
             if not left:
                 self.last_rounds.update(dict.fromkeys(wanted, number))
+                self._begin_telling(wanted)  # and leave no file behind
                 return [good[partition] for partition in wanted]
             final = [partition for partition in left if faults[partition].final is not None]
             if final or attempt > self.options.retries:
@@ -195,7 +203,7 @@ class ClientRequests:
                 return
             with counting:
                 answers[partition] = self._kept(answer)
-                self.on_reply(partition)
+            self._tell(partition, self.run.spec.train.max_steps)
 
         asked = {
             self.roster[partition]: self._addressed(content, partition, number)
@@ -204,7 +212,9 @@ class ClientRequests:
         self._lend(asked.values())
         try:
             limit_s = self._silence_s(len(asked))
-            replies = self.transport.exchange(asked, TRAIN, limit_s, self.meanwhile)
+            replies = self.transport.exchange(
+                asked, TRAIN, limit_s, self.meanwhile, each_look=lambda: self._look(contents)
+            )
             with ThreadPoolExecutor(CHECKED_AT_ONCE) as pool:
                 for node, message in replies:
                     checks.append(pool.submit(check, self.partition_of[node], message))
@@ -217,6 +227,25 @@ class ClientRequests:
         for done in checks:
             done.result()
         return answers
+
+    def _begin_telling(self, partitions: Iterable[int]) -> None:
+        """Forget what was known of steps: a round begins, or ends."""
+        self._told = {}
+        for partition in partitions:
+            forget(self.logs, partition)
+
+    def _look(self, partitions: Iterable[int]) -> None:
+        """Tell how far clients are that work on this machine."""
+        for partition in partitions:
+            self._tell(partition, steps_taken(self.logs, partition))
+
+    def _tell(self, partition: int, steps: int) -> None:
+        with self._telling:
+            known = min(steps, self.run.spec.train.max_steps)
+            more = known - self._told.get(partition, 0)
+            if more > 0:
+                self._told[partition] = known
+                self.on_steps(partition, more)
 
     def _kept(self, reply: Reply) -> Reply:
         """Return a reply where it waits for the end of its round."""

@@ -71,7 +71,7 @@ class Coordinator:
         roster_sha256 = roster_digest(roster)
         writer = RoundWriter(run, self.run_dir, self.ledger, roster, self.options.keep_checkpoints)
         requests.meanwhile = writer.settle
-        requests.on_reply = self._on_reply
+        requests.on_steps = self._on_steps
         position = find_position(self.run_dir, run.job, self.ledger)
         if position is None:
             position = self._initial(requests)
@@ -99,10 +99,10 @@ class Coordinator:
         if not self.options.quiet:
             say(f"federate [{format_duration(time.monotonic() - self.begin)}]: {text}")
 
-    def _on_reply(self, partition: int) -> None:
+    def _on_steps(self, partition: int, steps: int) -> None:
         number = len(self.ledger.rounds) + 1
         note = f"round {number}/{self.spec.train.rounds}, partition {partition}"
-        self.meter.advance(self.spec.train.max_steps, note)
+        self.meter.advance(steps, note)
 
     def _initial(self, requests: ClientRequests) -> Position:
         content = requests.initial_adapter()

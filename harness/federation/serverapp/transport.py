@@ -67,6 +67,7 @@ class Transport:
         limit_s: float,
         meanwhile: Callable[[], None] = lambda: None,
         at_once: int | None = None,
+        each_look: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[int, Message]]:
         """Send one message to each node and yield (node, reply) in the order of arrival.
 
@@ -78,6 +79,7 @@ class Transport:
             limit_s: longest wait for all replies, in seconds.
             meanwhile: called once the first messages are under way.
             at_once: messages under way at the same time; None: all.
+            each_look: called after each look for replies that leaves some missing.
 
         Raises:
             SilenceError: after `limit_s` seconds some replies are missing.
@@ -110,6 +112,7 @@ class Transport:
             if waiting and time.monotonic() > end:
                 raise SilenceError(sorted([*waiting.values(), *left]), limit_s)
             if waiting:
+                each_look()
                 self.pause(self.poll_s)
 
     def wait_until_back(self, nodes: Collection[int], limit_s: float) -> None:

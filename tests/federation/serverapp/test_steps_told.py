@@ -1,0 +1,59 @@
+"""Who waits hears of each step, also while no client has answered yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from flwr.app import Message
+from local_grid import LocalGrid
+from served import serve
+from tiny_run import TinyRun
+
+from harness.progress import Meter
+
+
+class SlowGrid(LocalGrid):
+    """Answers a round's messages after looks at which clients are one step further each."""
+
+    def __init__(self, count: int, logs: Path, steps: int) -> None:
+        """Clients take `steps` in a round and count them in `logs`."""
+        super().__init__(count)
+        self.logs, self.steps, self.looks = logs, steps, 0
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Return nothing until every client is at its last step."""
+        files = list(self.logs.glob("steps-*"))
+        if files and self.looks < 2 * self.steps:  # there are two clients, each is looked for
+            self.looks += 1
+            for file in files:
+                file.write_bytes(b"." * (self.looks // 2))
+            return []
+        return super().pull_messages(message_ids)
+
+
+def test_steps_are_told_before_a_client_answers_and_counted_once(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(Meter, "advance", lambda meter, units, note: told.append(units))
+    steps, rounds = small.spec.train.max_steps, small.spec.train.rounds
+    grid = SlowGrid(4, tmp_path / "logs", steps)
+    digests = serve(small, tmp_path, grid).digests
+    assert steps > 1
+    assert told[: 2 * steps] == [1] * 2 * steps  # the first round, step by step
+    assert sum(told) == rounds * 2 * steps
+    assert not list((tmp_path / "logs").glob("steps-*"))
+    monkeypatch.undo()
+    assert serve(small, tmp_path / "plain").digests == digests
+
+
+def test_a_client_that_counts_more_than_its_steps_is_not_believed(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(Meter, "advance", lambda meter, units, note: told.append(units))
+    steps, rounds = small.spec.train.max_steps, small.spec.train.rounds
+    serve(small, tmp_path, SlowGrid(4, tmp_path / "logs", 50 * steps))
+    assert sum(told) == rounds * 2 * steps
