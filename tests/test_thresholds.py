@@ -386,6 +386,7 @@ FREE = {
     "federation VALID_DAYS": "how long nobody need renew a certificate",
     "federation REPLY_POLL_S": WAITING, "library_internals RAY_POLL_S": WAITING,
     "federation RAY_START_LIMIT_S": WAITING, "federation CLIENT_START_LIMIT_S": WAITING,
+    "library_internals AT_ONCE": "few values and many: equal bits (test_quantize)",
     "processes WATCH_S": WAITING, "processes PATIENCE_S": WAITING,
     "federation JOIN_LIMIT_S": WAITING, "federation SUPERLINK_STOP_LIMIT_S": WAITING,
     "federation SERVER_STOP_LIMIT_S": WAITING,

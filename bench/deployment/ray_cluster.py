@@ -73,7 +73,8 @@ READERS = """
 import os, sys, json, time
 import numpy as np, ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
-from harness.federation.wire.shared_memory import STORE, SWITCH, outgoing_record
+from harness.federation.wire.names import STORE, SWITCH
+from harness.federation.wire.shared_memory import outgoing_record
 from harness.federation.wire.tensors import digest_arrays, to_record, to_tensors
 os.environ[SWITCH] = STORE if sys.argv[3] == "stored" else ""
 ray.init(sys.argv[1], log_to_driver=False)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from harness.federation.options import FederationOutcome
 from harness.federation.order import FederationOrder, Report
-from harness.federation.simulation.forked_clients import client_origin
 from harness.machine.card_layout import layout_of
 from harness.machine.machine import this_machine
 from harness.planning.client_processes import cards_of, client_processes
@@ -16,11 +15,15 @@ from harness.processes.loading import loading
 from harness.record.file_names import LOGS
 
 
-def serve(order: FederationOrder) -> Report:
+def serve(order: FederationOrder, origin: str | None) -> Report:
     """Run the federation of a spec, or what is left of it.
 
     Writes `rounds.jsonl`, `checkpoints/`, `adapter/`, `adapter_round_K/` and `logs/` in the run's
     directory.
+
+    Args:
+        order: what to run.
+        origin: socket of the process that clients are forked from; None: each starts anew.
 
     Raises:
         FederationError: and its kinds; the run directory can be resumed.
@@ -29,20 +32,12 @@ def serve(order: FederationOrder) -> Report:
         PluginError: a plugin changed, or contradicts itself.
         KeyboardInterrupt: stopped by a signal.
     """
-    outcome = _serve(order)
+    outcome = _serve(order, origin)
     return Report(device=outcome.device, client=outcome.client)
 
 
-def _serve(order: FederationOrder) -> FederationOutcome:
+def _serve(order: FederationOrder, origin: str | None) -> FederationOutcome:
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
-    if order.options.superlink is not None or order.options.ray_address is not None:
-        return _serve_with(order, None)
-    # Before everything else: what clients import takes longer than all that is done meanwhile.
-    with client_origin(order.job.spec, order.folder) as origin:
-        return _serve_with(order, origin)
-
-
-def _serve_with(order: FederationOrder, origin: str | None) -> FederationOutcome:
     with loading():
         from harness.federation.open_run import OpenRun
         from harness.federation.simulation.flower_log import flower_log

@@ -14,7 +14,8 @@ EQUAL = """
 import itertools, torch
 import bitsandbytes
 from bitsandbytes.backends.default.ops import _get_4bit_quantize_bounds
-from harness.library_internals.bitsandbytes import QUANTIZE, load_bitsandbytes, quantize_4bit
+from harness.library_internals.bitsandbytes import AT_ONCE, QUANTIZE
+from harness.library_internals.bitsandbytes import load_bitsandbytes, quantize_4bit
 
 theirs = torch.ops.bitsandbytes.quantize_4bit.default
 drawn = torch.Generator().manual_seed(0)
@@ -24,6 +25,7 @@ weights = [
     for dtype in (torch.float32, torch.bfloat16, torch.float16)
 ]
 weights.append(torch.zeros(130))
+weights += [torch.randn(AT_ONCE + more, generator=drawn) for more in (-64, 0, 64, 2 * AT_ONCE + 3)]
 weights += [torch.full((65,), value) for value in (5e-39, 9e-39, 1.1e-38, 2e-38)]  # the least scale
 strange = torch.randn(256, generator=drawn)
 strange[3], strange[100], strange[101] = float("nan"), float("inf"), -float("inf")

@@ -22,7 +22,7 @@ from harness.federation.options import FederationOutcome, Options
 from harness.federation.simulation.environment import QUIET, WITHOUT_HUB, environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.simulation import Clients, Serve, run_flower
-from harness.federation.wire.shared_memory import STORE, SWITCH
+from harness.federation.wire.names import STORE, SWITCH
 from harness.library_internals.flower import simulating_by
 from harness.library_internals.ray import events_sent_to, join_ray
 from harness.processes.import_paths import SAFE

@@ -22,10 +22,6 @@ ATTEMPTS = 4
 """How often a node is asked whose client process dies. A death costs one, and the processes that
 Ray starts in its place can be killed as well."""
 
-ASKED_AT_ONCE = 8
-"""Nodes that say their partition at the same time. Each of Flower's SuperNodes starts a process for
-a message: 50 on one machine were 50 such processes."""
-
 
 def ask_roster(
     transport: Transport, count: int, job: Job | None = None, limit_s: float = CONNECT_LIMIT_S
@@ -61,7 +57,10 @@ def ask_roster(
         silent: dict[int, str] = {}
         try:
             for node, reply in transport.exchange(
-                dict.fromkeys(nodes, content), QUERY_ROSTER, limit_s, at_once=ASKED_AT_ONCE
+                dict.fromkeys(nodes, content),
+                QUERY_ROSTER,
+                limit_s,
+                at_once=transport.asked_at_once,
             ):
                 if reply.has_error():
                     fault = read_error(reply.error.reason or "no reason given")

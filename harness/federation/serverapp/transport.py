@@ -13,6 +13,10 @@ from flwr.serverapp import Grid
 REPLY_POLL_S = 0.03
 """Pause between two looks for replies; Flower waits 0.1 s, which five clients of a round feel."""
 
+ASKED_AT_ONCE = 8
+"""Nodes that say their partition at the same time. Each of Flower's SuperNodes starts a process for
+a message: 50 on one machine were 50 such processes."""
+
 PULLED_AT_ONCE = 1
 """Replies that are asked for in one call: what comes together lies in memory together."""
 
@@ -49,6 +53,8 @@ class Transport:
     poll_s: float = REPLY_POLL_S
     """Pause between two looks for replies. Through a SuperLink each look is a request for each
     message that is under way."""
+    asked_at_once: int = ASKED_AT_ONCE
+    """Nodes that say their partition at the same time."""
 
     def wait_for_nodes(self, count: int, limit_s: float) -> list[int]:
         """Return the connected nodes once there are `count` of them, or whatever is there after

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from harness.federation.wire.shared_memory import SWITCH
+from harness.federation.wire.names import SWITCH
 from harness.machine.card_layout import CardLayout
 from harness.processes.import_paths import isolated
 from harness.processes.waiting_threads import WAITING

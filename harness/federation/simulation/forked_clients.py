@@ -3,8 +3,9 @@
 Ray starts a client once it has started itself, and a client then imports for 5 s. So a process of
 ours, the origin, imports meanwhile. What Ray starts in place of its worker (`ray_worker`) hands its
 arguments, environment and open files to the origin and ends; a fork of the origin goes on as Ray's
-worker. When as many were forked as clients work at once, the origin becomes a process that holds no
-libraries. A client that Ray starts later, in place of one that died, imports for itself.
+worker, and loads the base model while Ray gets to know it. When as many were forked as clients work
+at once, the origin becomes a process that holds no libraries. A client that Ray starts later, in
+place of one that died, imports for itself.
 
 Not where there are GPUs, since CUDA does not outlive a fork, and on Linux alone: on a Mac a process
 that has loaded Apple's libraries for linear algebra may not be forked.
@@ -12,42 +13,46 @@ that has loaded Apple's libraries for linear algebra may not be forked.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from harness.document import parse_document, parse_json
+from harness.federation.job import Job
 from harness.federation.simulation import ray_worker
 from harness.federation.simulation.environment import child_environment, environment
 from harness.library_internals.ray import worker_program
-from harness.spec import RunSpec
 
 WAIT = "import os\nwhile True: os.wait()"
 """What the origin becomes: its clients stay its children, and it ends after the last of them."""
 
 
 @contextmanager
-def client_origin(spec: RunSpec, folder: str) -> Iterator[str | None]:
+def client_origin(job: Job, folder: str) -> Iterator[str | None]:
     """Import what clients need in a process that they can be forked from, while this context lasts.
 
     Args:
-        spec: the run.
+        job: the run.
         folder: for its socket and temporary files; the path is short.
 
     Yields:
         The path of its socket; None where clients use a GPU, and elsewhere than on Linux.
     """
+    spec = job.spec
     if spec.compute.device != "cpu" or sys.platform != "linux":
         yield None
         return
     path = os.path.join(folder, "origin")
-    with closing(socket.socket(socket.AF_UNIX)) as listener:
+    with closing(socket.socket(socket.AF_UNIX)) as listener, tempfile.TemporaryFile() as given:
+        given.write(job.canonical_json().encode())
+        given.seek(0)
         listener.bind(path)
         listener.listen()
         process = subprocess.Popen(
@@ -56,6 +61,7 @@ def client_origin(spec: RunSpec, folder: str) -> Iterator[str | None]:
             # First, and never changed: Ray finds where a process's title lies by the place of the
             # first variable.
             env={ray_worker.ORIGIN: path, **child_environment(spec, folder)},
+            stdin=given,
             # What libraries say is heard, and what they lack is told, where a client imports them.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -84,15 +90,15 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         import harness.federation.simulation.client_libraries  # noqa: F401
 
-        gc.freeze()  # what is shared is not written to by a search for garbage
+        job = parse_document(Job, parse_json(sys.stdin.buffer.read().decode(), "job"), "job")
         forked, wanted = 0, 1
         while forked < wanted:
-            wanted = _fork(listener)
+            wanted = _fork(listener, job)
             forked += 1
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", WAIT])
 
 
-def _fork(listener: socket.socket) -> int:
+def _fork(listener: socket.socket, job: Job) -> int:
     """Fork for the next one that asks, and return how many will; the fork does not return."""
     asking, _ = listener.accept()
     with asking:
@@ -107,20 +113,23 @@ def _fork(listener: socket.socket) -> int:
         if child == 0:
             listener.close()
             asking.close()
-            _become(asked, files)
+            _become(asked, files, job)
         for file in files:
             os.close(file)
         asking.sendall(b"forked")
     return int(asked["environment"][ray_worker.CLIENTS])
 
 
-def _become(asked: dict[str, Any], files: list[int]) -> None:
+def _become(asked: dict[str, Any], files: list[int], job: Job) -> None:
     """Go on as the process that asked would have; end as it would have ended."""
+    from harness.training.loaded_ahead import load_ahead
+
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.chdir(asked["folder"])
     with environment(asked["environment"]):
+        load_ahead(job.spec, job.assets.model_dir)
         ray_worker.work(asked["arguments"])
     sys.exit()
 

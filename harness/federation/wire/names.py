@@ -30,6 +30,12 @@ ERROR_RAISED = 600
 TRAINED_INFLUENCE = "trained-influence"
 """What the harness's record of a train reply says besides; see `ClientRecord.trained_influence`."""
 
+SWITCH = "HARNESS_LEND_ARRAYS"
+"""Environment variable of a run's processes: `1` where all are on one machine, `STORE` in the
+server where its clients are on the nodes of a Ray cluster. See `shared_memory`."""
+
+STORE = "store"
+
 QUERY_ROSTER = "query"
 QUERY_INITIAL = "query.initial"
 TRAIN = "train"

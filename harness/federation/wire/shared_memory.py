@@ -30,15 +30,10 @@ import numpy as np
 from flwr.app import ArrayRecord
 from numpy.typing import NDArray
 
+from harness.federation.wire.names import STORE, SWITCH
 from harness.federation.wire.numpy_arrays import QuickArray, npy_file
 from harness.federation.wire.stored import StoredRecord
 from harness.federation.wire.tensors import to_record, to_tensors
-
-SWITCH = "HARNESS_LEND_ARRAYS"
-"""Set in the environment of a run's processes: to `1` where all are on one machine, to `STORE` in
-the server where its clients are on the nodes of a Ray cluster."""
-
-STORE = "store"
 
 LentArray = tuple[str, str, tuple[int, ...], int, int]
 """Name, dtype and shape of an array, and where its `.npy` file begins and ends."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
+import served
 from flwr.app import ConfigRecord, Context, RecordDict
 from local_grid import LocalGrid
 from served import serve
@@ -17,7 +19,7 @@ from harness.errors import PluginError, SourceError
 from harness.federation import client
 from harness.federation.clientapp import node_assets
 from harness.federation.clientapp.node_assets import clients_folder, job_here
-from harness.federation.serverapp import roster
+from harness.federation.serverapp.transport import Transport
 from harness.machine.versions import harness_code
 from harness.recipe import WarmStart
 from harness.sources.adapters import locate_warm_start
@@ -138,7 +140,7 @@ def test_a_supernode_names_its_mirror(small: TinyRun, mirror: Path, tmp_path: Pa
 def test_the_roster_asks_a_few_nodes_at_a_time(
     small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roster, "ASKED_AT_ONCE", 2)
+    monkeypatch.setattr(served, "Transport", partial(Transport, asked_at_once=2))
     most = 0
 
     class Counting(LocalGrid):

@@ -16,7 +16,7 @@ from served import serve
 from tiny_run import tiny_run
 
 from harness.federation.wire import shared_memory
-from harness.federation.wire.names import ARRAYS_RECORD
+from harness.federation.wire.names import ARRAYS_RECORD, SWITCH
 from harness.federation.wire.numpy_arrays import QuickArray
 from harness.federation.wire.tensors import digest_arrays, to_record, to_tensors
 
@@ -102,7 +102,7 @@ def test_an_empty_record_can_be_lent() -> None:
 def test_nothing_is_lent_unless_all_processes_are_on_one_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(shared_memory.SWITCH, raising=False)
+    monkeypatch.delenv(SWITCH, raising=False)
     sent = shared_memory.outgoing(TENSORS)
     assert type(sent) is ArrayRecord
     assert all(isinstance(array, QuickArray) for array in sent.values())
@@ -114,9 +114,9 @@ def test_a_run_is_the_same_with_lent_messages_each_written_once(
     recipe: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tiny_run(tiny_model, recipe, supernodes=4)
-    monkeypatch.delenv(shared_memory.SWITCH, raising=False)
+    monkeypatch.delenv(SWITCH, raising=False)
     plain = serve(run, tmp_path / "plain")
-    monkeypatch.setenv(shared_memory.SWITCH, "1")
+    monkeypatch.setenv(SWITCH, "1")
     shared = serve(run, tmp_path / "lent")
     assert shared.digests == plain.digests
     messages = [m for m in shared.grid.sent if m.metadata.message_type == "train"]

@@ -9,7 +9,8 @@ import pytest
 import ray
 from flwr.app import ArrayRecord
 
-from harness.federation.wire.shared_memory import STORE, SWITCH, outgoing_record
+from harness.federation.wire.names import STORE, SWITCH
+from harness.federation.wire.shared_memory import outgoing_record
 from harness.federation.wire.tensors import digest_arrays, to_record, to_tensors
 
 
