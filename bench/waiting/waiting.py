@@ -56,9 +56,13 @@ def smoke(command: Path, out: Path) -> dict[str, float]:
 
 
 def taken_s(command: Path, *words: str, folder: Path) -> float:
-    """Return the seconds of a command that succeeds."""
+    """Return the seconds of a command, which has to succeed."""
     begin = time.monotonic()
-    subprocess.run([str(command), *words], check=True, capture_output=True, cwd=folder)
+    done = subprocess.run(
+        [str(command), *words], capture_output=True, cwd=folder, text=True, check=False
+    )
+    if done.returncode != 0:
+        sys.exit(f"{command} {' '.join(words)} ended with {done.returncode}: {done.stderr}")
     return time.monotonic() - begin
 
 
