@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 from packaging.version import Version
@@ -12,9 +13,14 @@ from packaging.version import Version
 from harness.document.document import sha256_text
 from harness.errors import RecordError
 
+begun: dict[str, Future[str]] = {}
+"""Path -> its digest, which a thread is taking; `sha256_file` answers one question by it."""
+
 
 def sha256_file(path: Path) -> str:
     """Return the hex sha256 of a file's bytes."""
+    if (future := begun.pop(str(path), None)) is not None:
+        return future.result()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

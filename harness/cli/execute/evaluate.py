@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from harness.errors import UsageError
-from harness.record.file_names import SCORES
+from harness.record.file_names import ASSETS, SCORES
 from harness.record.score import Score, Scores
 
 REFERENCES = {"empty_answer": "empty", "best_constant": "best const."}
@@ -45,7 +46,10 @@ def command(
             raise UsageError("--untrained and --round exclude each other; name one")
         run_dir, digest = round_folder(run_dir, number)
     with Evaluator(threads) as evaluator:
-        evaluator.start(ahead=False)  # Python begins there while this process still imports
+        # Python begins there, and reads the model, while this process still imports.
+        evaluator.start(ahead=False, files=_weights(run_dir))
+        import tabulate  # noqa: F401  # for the end; meanwhile the model is read
+
         from harness.evaluation.sealed.launch import evaluate_run
 
         scores = evaluate_run(
@@ -57,6 +61,15 @@ def command(
     click.echo(as_text(scores))
     if untrained and (run_dir / SCORES).is_file():
         click.echo(gains(read_document(Scores, run_dir / SCORES), scores))
+
+
+def _weights(run_dir: Path) -> list[Path]:
+    """Return the files of a run's model that take long to read; none where nothing names them."""
+    try:
+        assets = json.loads((run_dir / ASSETS).read_text("utf-8"))
+        return sorted(Path(assets["model_dir"]).glob("*.safetensors"))
+    except (OSError, ValueError, TypeError, LookupError):
+        return []  # what is wrong with the file is said where it is read whole
 
 
 def gains(trained: Scores, untrained: Scores) -> str:

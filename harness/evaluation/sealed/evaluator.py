@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,11 +67,12 @@ class Evaluator:
             self._process.kill()
         self._open.close()
 
-    def start(self, ahead: bool) -> None:
+    def start(self, ahead: bool, files: Sequence[Path] = ()) -> None:
         """Start the process, once; it waits for its order.
 
         Args:
             ahead: have it load its libraries meanwhile.
+            files: have it take their digests meanwhile; nothing may change them from now on.
 
         Raises:
             EvaluationError: what Python runs by itself changed since this command began.
@@ -93,7 +94,8 @@ class Evaluator:
             )
         )
         guardian.guard(self._process.pid)
-        self._tell({"startup": found.model_dump(mode="json"), "ahead": ahead})
+        named = [str(path) for path in files]
+        self._tell({"startup": found.model_dump(mode="json"), "ahead": ahead, "files": named})
 
     def carry_out(self, order: Order) -> tuple[int, str]:
         """Have an order carried out; the process ends with it.
