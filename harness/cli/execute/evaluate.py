@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.record.file_names import ASSETS, SCORES
 from harness.record.score import Score, Scores
@@ -66,9 +67,10 @@ def command(
 def _weights(run_dir: Path) -> list[Path]:
     """Return the files of a run's model that take long to read; none where nothing names them."""
     try:
-        assets = json.loads((run_dir / ASSETS).read_text("utf-8"))
+        with (run_dir / ASSETS).open("rb") as file:
+            assets = json.loads(file.read(MIB))
         return sorted(Path(assets["model_dir"]).glob("*.safetensors"))
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return []  # what is wrong with the file is said where it is read whole
 
 

@@ -35,7 +35,7 @@ def test_a_file_that_cannot_be_read_is_refused_where_it_is_asked_for(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"model_dir": 7}', '{"model_dir": "/nowhere"}', None]
+    "text", ["", "{", "[]", "{}", '{"model_dir": 7}', '{"model_dir": "/nowhere"}', "[" * 9999, None]
 )
 def test_a_run_that_names_no_model_gives_nothing_to_read(text: str | None, tmp_path: Path) -> None:
     if text is not None:
