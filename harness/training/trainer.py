@@ -30,7 +30,7 @@ from harness.record.machine import Device
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
 from harness.training.adapter import Adapter, Arrays
-from harness.training.base_model import compute_dtype
+from harness.training.base_model import compute_dtype, load_tokenizer
 from harness.training.determinism import be_deterministic, doubts
 from harness.training.example_order import example_order
 from harness.training.examples import Example, as_they_are, kept_rows
@@ -47,13 +47,13 @@ from harness.training.fast.packing import pack
 from harness.training.fast.step import packed_logits, packed_loss
 from harness.training.fused.steps import FusedSteps, fused_steps, why_not
 from harness.training.history import history_added
-from harness.training.loaded_ahead import base_of, packs, tokenizer_of
 from harness.training.optimizers import make_optimizer
 from harness.training.padded_batch import padded_logits, padded_loss, padded_tokens
 from harness.training.partitions import Partitions
 from harness.training.prompt import check_prompt, check_tokenizer
 from harness.training.reply.local_round import pick, start_values
 from harness.training.reply.reply_influence import Asked, reply_of
+from harness.training.shared_base import base_of, packs
 from harness.training.steps import RoundSteps, Told, TorchStepper, Watch
 
 
@@ -125,7 +125,7 @@ class Trainer:
         self._dtype = compute_dtype(spec.model, self._device)
         # Before anything is computed: dequantising and the first adapter are sums too.
         be_deterministic(spec.compute.threads)
-        self.tokenizer = tokenizer_of(spec, assets.model_dir)
+        self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
         check_tokenizer(spec.train.prompt, self.tokenizer)
         self._left_out, self._rows = self._table.left_out(
             spec.train, self.tokenizer, self._rewrite if "rows" in self._extensions else as_they_are

@@ -15,7 +15,7 @@ with loading():
     load_model_libraries()
     import harness.federation.client
     import harness.federation.clientapp.worker
-    import harness.training.loaded_ahead  # noqa: F401
+    import harness.training.shared_base  # noqa: F401
 
     partitioners()
     # They stay, so no search for garbage has to look through them: the next one took 0.3 s.

@@ -18,6 +18,7 @@ QUIET: dict[str, str] = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_worker_register_timeout_seconds": "300",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
@@ -26,8 +27,9 @@ QUIET: dict[str, str] = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
 """Environment of the client processes: no telemetry, no network, one deterministic cuBLAS. Ray's
-memory monitor would kill clients for what other programs use; ours is a limit of its own. Without
-clusters Ray takes 127.0.0.1 for its address, and looks for no other."""
+memory monitor would kill clients for what other programs use; ours is a limit of its own. A client
+may take 300 s instead of 60 to say that it is there: libraries and model are loaded by then.
+Without clusters Ray takes 127.0.0.1 for its address, and looks for no other."""
 
 WITHOUT_HUB = frozenset({"HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"})
 """Of these, what is for clients whose files the command has found. Elsewhere a node finds its own.

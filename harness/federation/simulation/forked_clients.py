@@ -1,11 +1,11 @@
 """Client processes that have their libraries when they begin: forks of one that imported them.
 
 Ray starts a client once it has started itself, and a client then imports for 5 s. So a process of
-ours, the origin, imports meanwhile. What Ray starts in place of its worker (`ray_worker`) hands its
-arguments, environment and open files to the origin and ends; a fork of the origin goes on as Ray's
-worker, and loads the base model while Ray gets to know it. When as many were forked as clients work
-at once, the origin becomes a process that holds no libraries. A client that Ray starts later, in
-place of one that died, imports for itself.
+ours, the origin, imports meanwhile and loads the base model, which its forks share. What Ray starts
+in place of its worker (`ray_worker`) hands its arguments, environment and open files to the origin
+and ends; a fork of the origin goes on as Ray's worker. When as many were forked as clients work at
+once, the origin becomes a process that holds nothing. A client that Ray starts later, in place of
+one that died, imports and loads for itself.
 
 Not where there are GPUs, since CUDA does not outlive a fork, and on Linux alone: on a Mac a process
 that has loaded Apple's libraries for linear algebra may not be forked.
@@ -36,7 +36,7 @@ WAIT = "import os\nwhile True: os.wait()"
 
 @contextmanager
 def client_origin(job: Job, folder: str) -> Iterator[str | None]:
-    """Import what clients need in a process that they can be forked from, while this context lasts.
+    """Load what clients need in a process that they can be forked from, while this context lasts.
 
     Args:
         job: the run.
@@ -86,19 +86,21 @@ def to_origin(path: str | None, clients: int) -> dict[str, str]:
 
 
 def main() -> None:
-    """Import, and fork; its argument is the listening socket."""
+    """Import, load, and fork; its argument is the listening socket, its input the job."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         import harness.federation.simulation.client_libraries  # noqa: F401
+        from harness.training.shared_base import load_shared
 
         job = parse_document(Job, parse_json(sys.stdin.buffer.read().decode(), "job"), "job")
+        load_shared(job.spec, job.assets.model_dir)
         forked, wanted = 0, 1
         while forked < wanted:
-            wanted = _fork(listener, job)
+            wanted = _fork(listener)
             forked += 1
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", WAIT])
 
 
-def _fork(listener: socket.socket, job: Job) -> int:
+def _fork(listener: socket.socket) -> int:
     """Fork for the next one that asks, and return how many will; the fork does not return."""
     asking, _ = listener.accept()
     with asking:
@@ -113,23 +115,20 @@ def _fork(listener: socket.socket, job: Job) -> int:
         if child == 0:
             listener.close()
             asking.close()
-            _become(asked, files, job)
+            _become(asked, files)
         for file in files:
             os.close(file)
         asking.sendall(b"forked")
     return int(asked["environment"][ray_worker.CLIENTS])
 
 
-def _become(asked: dict[str, Any], files: list[int], job: Job) -> None:
+def _become(asked: dict[str, Any], files: list[int]) -> None:
     """Go on as the process that asked would have; end as it would have ended."""
-    from harness.training.loaded_ahead import load_ahead
-
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.chdir(asked["folder"])
     with environment(asked["environment"]):
-        load_ahead(job.spec, job.assets.model_dir)
         ray_worker.work(asked["arguments"])
     sys.exit()
 
