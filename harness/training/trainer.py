@@ -26,6 +26,7 @@ from harness.planning.component_checks import travelling_shapes
 from harness.planning.extension_checks import one_rank, refuse_other_rank
 from harness.planning.schedule import learning_rate, step_factor
 from harness.plugins import Bound
+from harness.processes.large_blocks import large_blocks_apart
 from harness.record.machine import Device
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
@@ -134,11 +135,12 @@ class Trainer:
         self.model = base_of(spec, assets.model_dir)
         # All clients make the same first adapter, whatever they have drawn until now.
         torch.manual_seed(derived_seed(spec.seed, "initial-adapter"))
-        self.adapter = Adapter(self.model, spec.model, method, params)
         self._fast_layers = 0
-        if not spec.train.exact_peft:
-            speed_up_norms(self.model)
-            self._fast_layers = speed_up(self.model, self._dtype)
+        with large_blocks_apart():
+            self.adapter = Adapter(self.model, spec.model, method, params)
+            if not spec.train.exact_peft:
+                speed_up_norms(self.model)
+                self._fast_layers = speed_up(self.model, self._dtype)
         self._fused: FusedSteps | None = None
         if self._device == "cuda" and self._packed:
             self._fused = fused_steps(self.model, self._dtype)
