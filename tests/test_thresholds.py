@@ -27,6 +27,18 @@ CODECS = "tests/codec/test_codec_choice.py::"
 HELD = {
     "machine MOST_WATTS": "tests/machine/energy/test_energy.py"
         "::test_a_count_that_may_have_come_round_twice_is_an_estimate",
+    "processes LARGE_BYTES":
+        "tests/processes/test_large_blocks.py"
+        "::test_a_large_block_is_taken_from_the_machine_inside_and_from_the_heap_outside",
+    "processes USUAL_LARGE_BYTES":
+        "tests/processes/test_large_blocks.py"
+        "::test_a_large_block_is_taken_from_the_machine_inside_and_from_the_heap_outside",
+    "processes M_MMAP_THRESHOLD":
+        "tests/processes/test_large_blocks.py"
+        "::test_a_large_block_is_taken_from_the_machine_inside_and_from_the_heap_outside",
+    "training LARGEST_PARAMETERS":
+        "tests/training/test_shared_base.py"
+        "::test_only_models_of_a_size_that_nobody_waits_for_are_loaded_before",
     "library_internals LEAST_SCALE":
         "tests/library_internals/test_quantize.py"
         "::test_every_kind_of_value_gets_the_bits_that_bitsandbytes_gives_it",
@@ -387,6 +399,7 @@ FREE = {
     "federation REPLY_POLL_S": WAITING, "library_internals RAY_POLL_S": WAITING,
     "federation RAY_START_LIMIT_S": WAITING, "federation CLIENT_START_LIMIT_S": WAITING,
     "library_internals AT_ONCE": "few values and many: equal bits (test_quantize)",
+    "processes M_TRIM_THRESHOLD": "glibc's name for how much it keeps, which changes no value",
     "processes WATCH_S": WAITING, "processes PATIENCE_S": WAITING,
     "federation JOIN_LIMIT_S": WAITING, "federation SUPERLINK_STOP_LIMIT_S": WAITING,
     "federation SERVER_STOP_LIMIT_S": WAITING,

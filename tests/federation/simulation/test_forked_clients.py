@@ -14,9 +14,9 @@ import psutil
 import pytest
 from tiny_run import tiny_run
 
+from harness.federation.job import Job
 from harness.federation.simulation import ray_worker
 from harness.federation.simulation.forked_clients import client_origin, to_origin
-from harness.spec import RunSpec
 
 WORKER = """
 import json, os, sys
@@ -34,9 +34,9 @@ sys.exit(3)
 
 
 @pytest.fixture
-def spec(tiny_model: Path) -> RunSpec:
+def job(tiny_model: Path) -> Job:
     """A run on a CPU."""
-    return tiny_run(tiny_model, supernodes=4).spec
+    return tiny_run(tiny_model, supernodes=4).job
 
 
 def worker(path: str, clients: int, folder: Path) -> dict[str, Any]:
@@ -53,10 +53,10 @@ def worker(path: str, clients: int, folder: Path) -> dict[str, Any]:
 
 
 def test_as_many_as_work_at_once_are_forked_and_a_later_one_imports_for_itself(
-    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_THE_ORIGIN", "1")
-    with tempfile.TemporaryDirectory() as folder, client_origin(spec, folder) as path:
+    with tempfile.TemporaryDirectory() as folder, client_origin(job, folder) as path:
         assert path is not None
         (origin,) = psutil.Process().children()
         told = [worker(path, 2, tmp_path) for _ in range(3)]
@@ -74,11 +74,9 @@ def test_as_many_as_work_at_once_are_forked_and_a_later_one_imports_for_itself(
     assert psutil.Process().children() == []
 
 
-def test_a_worker_goes_on_by_itself_where_the_origin_has_ended(
-    spec: RunSpec, tmp_path: Path
-) -> None:
+def test_a_worker_goes_on_by_itself_where_the_origin_has_ended(job: Job, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        with client_origin(spec, folder) as path:
+        with client_origin(job, folder) as path:
             assert path is not None
             (origin,) = psutil.Process().children()
             origin.kill()
@@ -88,9 +86,10 @@ def test_a_worker_goes_on_by_itself_where_the_origin_has_ended(
 
 @pytest.mark.parametrize(("device", "platform"), [("cuda", "linux"), ("cpu", "darwin")])
 def test_clients_on_a_gpu_or_a_mac_are_never_forked(
-    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, platform: str
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, platform: str
 ) -> None:
-    there = spec.with_values(compute=spec.compute.with_values(device=device))
+    compute = job.spec.compute.with_values(device=device)
+    there = job.with_values(spec=job.spec.with_values(compute=compute))
     with monkeypatch.context() as patched:
         patched.setattr(sys, "platform", platform)
         with client_origin(there, str(tmp_path)) as path:
