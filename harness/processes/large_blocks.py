@@ -1,4 +1,4 @@
-"""Where glibc takes the memory of large tensors from."""
+"""The memory of large tensors: taken from the heap, or apart from it."""
 
 from __future__ import annotations
 

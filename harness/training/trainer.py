@@ -31,7 +31,7 @@ from harness.record.machine import Device
 from harness.sources.assets import Assets
 from harness.spec import RunSpec, derived_seed
 from harness.training.adapter import Adapter, Arrays
-from harness.training.base_model import compute_dtype, load_tokenizer
+from harness.training.base_model import base_of, compute_dtype, load_tokenizer, packs
 from harness.training.determinism import be_deterministic, doubts
 from harness.training.example_order import example_order
 from harness.training.examples import Example, as_they_are, kept_rows
@@ -54,7 +54,6 @@ from harness.training.partitions import Partitions
 from harness.training.prompt import check_prompt, check_tokenizer
 from harness.training.reply.local_round import pick, start_values
 from harness.training.reply.reply_influence import Asked, reply_of
-from harness.training.shared_base import base_of, packs
 from harness.training.steps import RoundSteps, Told, TorchStepper, Watch
 
 

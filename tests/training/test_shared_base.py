@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.training import shared_base
-from harness.training.shared_base import LARGEST_PARAMETERS, is_shared, load_shared
+from harness.training import base_model
+from harness.training.base_model import LARGEST_PARAMETERS, is_shared, load_shared
 
 Make = Callable[..., Any]
 
@@ -20,20 +20,20 @@ FORK = """
 import os, signal
 import torch
 from types import SimpleNamespace
-from harness.training import shared_base
+from harness.training import base_model
 
 def multiply(*_):
     return torch.ones(1500, 1500) @ torch.ones(1500, 1500)
 
-shared_base._loaded, shared_base.is_shared, shared_base.digest_of = multiply, bool, str
+base_model._loaded, base_model.is_shared, base_model.digest_of = multiply, bool, str
 spec = SimpleNamespace(compute=SimpleNamespace(threads=2), model=True)
-shared_base.load_shared(spec, "folder")
+base_model.load_shared(spec, "folder")
 assert torch.get_num_threads() == 2
 child = os.fork()
 if child == 0:
     signal.alarm(20)  # a fork that waits for threads which it lacks is ended, and not by itself
     torch.set_num_threads(2)
-    same = torch.equal(multiply(), shared_base.base_of(spec, "folder"))
+    same = torch.equal(multiply(), base_model.base_of(spec, "folder"))
     os._exit(0 if same else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
@@ -43,8 +43,8 @@ def test_what_was_loaded_before_is_given_away_once_and_trains_to_the_same_bits(
     make_trainer: Make, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[Any] = []
-    load = shared_base._loaded
-    monkeypatch.setattr(shared_base, "_loaded", lambda *of: loaded.append(load(*of)) or loaded[-1])
+    load = base_model._loaded
+    monkeypatch.setattr(base_model, "_loaded", lambda *of: loaded.append(load(*of)) or loaded[-1])
     alone = make_trainer("dora")
     expected = alone.train(alone.initial(), 1, 0).arrays
     load_shared(alone.spec, str(tiny_model))
@@ -62,7 +62,7 @@ def test_a_model_that_cannot_be_loaded_is_refused_by_who_needs_it(
 ) -> None:
     spec = make_trainer("dora").spec
     load_shared(spec, str(tmp_path))
-    assert not shared_base._shared
+    assert not base_model._shared
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="clients are forked on Linux alone")

@@ -14,8 +14,7 @@ from harness.processes.loading import loading
 with loading():
     load_model_libraries()
     import harness.federation.client
-    import harness.federation.clientapp.worker
-    import harness.training.shared_base  # noqa: F401
+    import harness.federation.clientapp.worker  # noqa: F401
 
     partitioners()
     # They stay, so no search for garbage has to look through them: the next one took 0.3 s.

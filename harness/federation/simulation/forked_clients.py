@@ -89,7 +89,7 @@ def main() -> None:
     """Import, load, and fork; its argument is the listening socket, its input the job."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         import harness.federation.simulation.client_libraries  # noqa: F401
-        from harness.training.shared_base import load_shared
+        from harness.training.base_model import load_shared
 
         job = parse_document(Job, parse_json(sys.stdin.buffer.read().decode(), "job"), "job")
         load_shared(job.spec, job.assets.model_dir)

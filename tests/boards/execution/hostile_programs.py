@@ -183,7 +183,7 @@ JAVASCRIPT = [
     Hostile(
         "fills the memory",
         "const kept = []; while (true) kept.push(Buffer.alloc(1e7, 1));",
-        ("failed: used more than", "failed: RangeError", "failed: signal"),
+        ("failed: used more than", "failed: RangeError", "failed: signal", "timed out"),
     ),
     Hostile(
         "writes elsewhere",
