@@ -392,6 +392,7 @@ FREE = {
     "federation LOOK_S": WAITING, "federation PART_PAUSE_S": WAITING,
     "federation POLL_S": WAITING, "federation REMOTE_POLL_S": WAITING,
     "federation START_LIMIT_S": WAITING, "federation ASKED_AT_ONCE": HOW_MANY,
+    "federation ASKED_HERE_AT_ONCE": HOW_MANY,
     "federation CHECKED_AT_ONCE": HOW_MANY, "federation PULLED_AT_ONCE": HOW_MANY,
     "federation PART_BYTES": HOW_MANY, "machine CORES_PER_CARD": "of a forecast's machine only",
     "federation SECRET_BYTES": "any length is a secret that nobody guesses",

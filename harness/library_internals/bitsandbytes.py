@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,8 @@ def quantize_4bit(
         scaled = torch.cat([scaled, (flat[whole:] / last).clamp(-1, 1)])
     if scaled.numel() % 2:
         scaled = torch.nn.functional.pad(scaled, (0, 1))
-    codes = range(len(bounds) + 1) if kind == "nf4" else order.tolist()
-    found = _codes_of(scaled.numpy(), bounds.tolist(), list(codes))
+    codes = list(range(len(bounds) + 1)) if kind == "nf4" else order.tolist()
+    found = _codes_of(scaled.numpy(), bounds.tolist(), codes)
     # The first of two neighbours is the lower half of 16 bits, and the upper half of their byte.
     pairs = torch.from_numpy(found.view("<i2"))
     packed = ((pairs << 4) | (pairs >> 8)).to(torch.uint8)
@@ -98,7 +99,7 @@ def _codes_of(values: Values, bounds: Sequence[float], codes: Sequence[int]) -> 
     for begin in range(0, len(values), AT_ONCE):
         some, some_found = values[begin : begin + AT_ONCE], found[begin : begin + AT_ONCE]
         hits = not_above[: len(some)]
-        for bound, below, above in zip(bounds, codes, codes[1:], strict=False):
+        for bound, (below, above) in zip(bounds, pairwise(codes), strict=True):
             np.less_equal(some, np.float32(bound), out=hits)
             counted = hits.view(np.uint8)
             if above - below != 1:

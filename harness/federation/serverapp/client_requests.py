@@ -116,7 +116,7 @@ class ClientRequests:
         good: dict[int, Reply] = {}
         self.in_memory = 0
         faults: dict[int, Fault] = {}
-        self._begin_telling(wanted)
+        self._forget_steps(wanted)
         for attempt in range(1, self.options.retries + 2):
             missing = {key: content for key, content in wanted.items() if key not in good}
             for partition, answer in self._try(number, missing, plan, coded, attempt).items():
@@ -127,7 +127,7 @@ class ClientRequests:
             left = [partition for partition in wanted if partition not in good]
             if not left:
                 self.last_rounds.update(dict.fromkeys(wanted, number))
-                self._begin_telling(wanted)  # and leave no file behind
+                self._forget_steps(wanted)
                 return [good[partition] for partition in wanted]
             final = [partition for partition in left if faults[partition].final is not None]
             if final or attempt > self.options.retries:
@@ -228,8 +228,8 @@ class ClientRequests:
             done.result()
         return answers
 
-    def _begin_telling(self, partitions: Iterable[int]) -> None:
-        """Forget what was known of steps: a round begins, or ends."""
+    def _forget_steps(self, partitions: Iterable[int]) -> None:
+        """Forget the steps that were told, and delete the files that clients counted them in."""
         self._told = {}
         for partition in partitions:
             forget(self.logs, partition)

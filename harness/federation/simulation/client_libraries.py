@@ -5,8 +5,6 @@ It holds nothing and starts nothing.
 
 from __future__ import annotations
 
-import gc
-
 from harness.library_internals.flower_datasets import partitioners
 from harness.library_internals.model_libraries import load_model_libraries
 from harness.processes.loading import loading
@@ -17,5 +15,3 @@ with loading():
     import harness.federation.clientapp.worker  # noqa: F401
 
     partitioners()
-    # They stay, so no search for garbage has to look through them: the next one took 0.3 s.
-    gc.freeze()

@@ -13,6 +13,7 @@ that has loaded Apple's libraries for linear algebra may not be forked.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -29,6 +30,7 @@ from harness.federation.job import Job
 from harness.federation.simulation import ray_worker
 from harness.federation.simulation.environment import child_environment, environment
 from harness.library_internals.ray import worker_program
+from harness.processes.loading import loading
 
 WAIT = "import os\nwhile True: os.wait()"
 """What the origin becomes: its clients stay its children, and it ends after the last of them."""
@@ -88,9 +90,13 @@ def to_origin(path: str | None, clients: int) -> dict[str, str]:
 def main() -> None:
     """Import, load, and fork; its argument is the listening socket, its input the job."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
-        import harness.federation.simulation.client_libraries  # noqa: F401
-        from harness.training.base_model import load_shared
+        with loading():
+            import harness.federation.simulation.client_libraries  # noqa: F401
+            from harness.training.base_model import load_shared
 
+            # What stays is not looked through for garbage, which took 0.3 s, nor, since it is
+            # shared, written to by such a search.
+            gc.freeze()
         job = parse_document(Job, parse_json(sys.stdin.buffer.read().decode(), "job"), "job")
         load_shared(job.spec, job.assets.model_dir)
         forked, wanted = 0, 1

@@ -27,7 +27,7 @@ from harness.processes.signals import answering_signals
 JOIN_LIMIT_S = 15.0
 """Longest wait for Flower's threads to end once their clients are gone."""
 
-ASKED_AT_ONCE = 64
+ASKED_HERE_AT_ONCE = 64
 """Nodes that say their partition at the same time: no process is started for them, and Flower hands
 messages to clients ten times a second, so 50 nodes by eights took 0.6 s."""
 
@@ -75,7 +75,11 @@ class _Flower:
         def main(grid: Any, context: Any) -> None:
             try:
                 transport = Transport(
-                    grid, clients.count, self.stop, clients.recover, asked_at_once=ASKED_AT_ONCE
+                    grid,
+                    clients.count,
+                    self.stop,
+                    clients.recover,
+                    asked_at_once=ASKED_HERE_AT_ONCE,
                 )
                 self.outcome = self.serve(transport)
             except BaseException as error:

@@ -33,11 +33,17 @@ class SlowGrid(LocalGrid):
         return super().pull_messages(message_ids)
 
 
-def test_steps_are_told_before_a_client_answers_and_counted_once(
-    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many steps were told, each time."""
     told: list[int] = []
     monkeypatch.setattr(Meter, "advance", lambda meter, units, note: told.append(units))
+    return told
+
+
+def test_steps_are_told_before_a_client_answers_and_counted_once(
+    small: TinyRun, tmp_path: Path, told: list[int]
+) -> None:
     steps, rounds = small.spec.train.max_steps, small.spec.train.rounds
     grid = SlowGrid(4, tmp_path / "logs", steps)
     digests = serve(small, tmp_path, grid).digests
@@ -45,15 +51,12 @@ def test_steps_are_told_before_a_client_answers_and_counted_once(
     assert told[: 2 * steps] == [1] * 2 * steps  # the first round, step by step
     assert sum(told) == rounds * 2 * steps
     assert not list((tmp_path / "logs").glob("steps-*"))
-    monkeypatch.undo()
     assert serve(small, tmp_path / "plain").digests == digests
 
 
 def test_a_client_that_counts_more_than_its_steps_is_not_believed(
-    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: TinyRun, tmp_path: Path, told: list[int]
 ) -> None:
-    told: list[int] = []
-    monkeypatch.setattr(Meter, "advance", lambda meter, units, note: told.append(units))
     steps, rounds = small.spec.train.max_steps, small.spec.train.rounds
     serve(small, tmp_path, SlowGrid(4, tmp_path / "logs", 50 * steps))
     assert sum(told) == rounds * 2 * steps
