@@ -16,6 +16,7 @@ from harness.boards.rows import Row
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.cache_memory import cache_bytes
 from harness.evaluation.decoder.decode import Decoder
+from harness.evaluation.decoder.guess_counting import count_on
 from harness.evaluation.decoder.loglikelihood import Labels, Weighed, units, weigh
 from harness.evaluation.decoder.own_attention import OwnAttention
 from harness.evaluation.decoder.prompts import RowPlan, plan_alone, plan_rows
@@ -38,14 +39,16 @@ MIN_LINES = 16
 MAX_DECODERS = 4
 """Decoders at most; python runs in one of them at a time."""
 
-PROMPT_STEP_TOKENS = 256
-"""Tokens of a forward pass on a CPU where a row is its prompt and a token or two: measured 6 %
-faster than passes of 128, which suit rows that write on."""
-
 TAIL_TOKENS = 8
 """New tokens in which the board's `hint` is looked for before the whole text is decoded. A label of
 eight letters is eight tokens at most; what is missed only costs time, and no reading depends on
 it."""
+
+COUNTED_TOKENS = 48
+"""New tokens in which a count is looked for."""
+
+COUNTED_CHARACTERS = 150
+"""Characters that a count is continued by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Engine:
             prepare(base)
             return
         pad_id = add_pad(base.model, base.tokenizer)
-        self._rules = Rules(pad_id, frozenset({base.eos_id}), self._settled)
+        self._rules = Rules(pad_id, frozenset({base.eos_id}), self._settled, self._count_on)
         prepare(base)
         self._decoders(length + 1)
 
@@ -173,9 +176,6 @@ class Engine:
             else WorkingSet(model, shape, lines)
             for _ in range(count)
         ]
-        if kind == "cpu" and self.protocol.decoding.max_length_tokens is None:
-            for item in sets:
-                item.step_tokens = PROMPT_STEP_TOKENS
         self.pool = DecoderPool([Decoder(item, self._rules) for item in sets], self._threads)
         return self.pool
 
@@ -199,6 +199,19 @@ class Engine:
         if len(ids) > 1 and not self.protocol.hint(self._text(ids[-TAIL_TOKENS:])):
             return False
         return self.protocol.settled(plan.task, self._text([*plan.ids, *ids]))
+
+    def _count_on(self, ids: Sequence[int]) -> list[int]:
+        tail = self._text(ids[-COUNTED_TOKENS:])
+        ahead = count_on(tail, COUNTED_CHARACTERS)
+        if not ahead:
+            return []
+        # Encoded together: a tokenizer may begin a text otherwise than it goes on.
+        before, whole = (self._encode(text) for text in (tail, tail + ahead))
+        return whole[len(before) :] if whole[: len(before)] == before else []
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.base.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def _text(self, ids: Sequence[int]) -> str:
         text: str = self.base.tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -14,7 +14,7 @@ from harness.machine.versions import installed_versions
 PACKAGES = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "lm-eval", "datasets")
 """Packages whose version can change a row."""
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Raised when this package would give another text for some row."""
 
 KEY = "key.json"

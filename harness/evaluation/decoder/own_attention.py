@@ -34,6 +34,8 @@ class RowTokens:
 class OwnAttention(WorkingSet):
     """The lines of rows, and a model that is given each of them whole."""
 
+    shares_within_pass = False
+
     def __init__(self, model: Any, lines: int) -> None:
         """Begin with free lines.
 

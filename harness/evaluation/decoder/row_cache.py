@@ -7,8 +7,9 @@ pads are never stored, and a row's values do not depend on its neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +31,16 @@ class CacheShape:
     def row_bytes(self) -> int:
         """Bytes of one row in all layers, keys and values."""
         return 2 * self.layers * self.kv_heads * self.head_dim * self.slots * self.dtype.itemsize
+
+
+class Copy(NamedTuple):
+    """What a line gets in a pass of what another line has by then."""
+
+    source: int
+    target: int
+    """Lines."""
+    length: int
+    """Slots, from the first on."""
 
 
 class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
@@ -54,10 +65,38 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
         self.values = [torch.zeros_like(key) for key in self.keys]
         self.slots = shape.slots
         self._places = torch.zeros(0, dtype=torch.int64, device=device)
+        self._copied: Tensor | None = None
+        """int64 (2, slots): places that are copied in every layer, and where to."""
 
-    def begin(self, lines: Tensor, slots: Tensor) -> None:
-        """Say where the next forward pass writes its tokens: int64 (tokens,) each."""
+    def begin(self, lines: Tensor, slots: Tensor, copies: Sequence[Copy] = ()) -> None:
+        """Say where the next forward pass writes its tokens.
+
+        Args:
+            lines: int64 (tokens,).
+            slots: int64 (tokens,).
+            copies: what lines get besides, of what has been written; a source may be the target of
+                a copy before it.
+        """
         self._places = lines * self.slots + slots
+        found = self._copied_places(copies)
+        self._copied = torch.tensor(found).to(self._places.device) if copies else None
+
+    def _copied_places(self, copies: Sequence[Copy]) -> tuple[list[int], list[int]]:
+        """Return which places are copied and where to, each from where it was computed.
+
+        One step of copying does for all: with the copies 0 to 1 and 1 to 2, of 2 and of 3 slots,
+        line 2 gets its first two from line 0 and the third from line 1.
+        """
+        origins: dict[int, list[int]] = {}
+        sources: list[int] = []
+        targets: list[int] = []
+        for source, target, length in copies:
+            own = range(source * self.slots, source * self.slots + length)
+            known = origins.get(source, [])[:length]
+            origins[target] = [*known, *own[len(known) :]]
+            sources += origins[target]
+            targets += range(target * self.slots, target * self.slots + length)
+        return sources, targets
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
@@ -74,7 +113,11 @@ class RowCache(Cache):  # type: ignore[misc]  # transformers is not followed
             (self.values[layer_idx], value_states),
         ):
             # A view: lines and slots as one dimension, of which `_places` are rows.
-            stored.flatten(0, 1).index_copy_(0, self._places, fresh[0].transpose(0, 1))
+            places = stored.flatten(0, 1)
+            places.index_copy_(0, self._places, fresh[0].transpose(0, 1))
+            if self._copied is not None:
+                sources, targets = self._copied
+                places.index_copy_(0, targets, places.index_select(0, sources))
         return key_states, value_states
 
     def get_seq_length(self, layer_idx: int = 0) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.evaluation.decoder.guess_copying import SURE_STREAK, Copying
+from harness.evaluation.decoder.guess_copying import MAX_GUESSES, SURE_STREAK, Copying
 from harness.evaluation.decoder.packed_step import Span
 from harness.evaluation.decoder.prompts import RowPlan
 
@@ -25,6 +25,10 @@ class Decoded:
     ended: Ended
 
 
+def _nothing(ids: Sequence[int]) -> list[int]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The rules that every row of a decoder goes by."""
@@ -35,6 +39,8 @@ class Rules:
     """Tokens that end a row."""
     decided: Callable[[RowPlan, Sequence[int]], bool]
     """(plan, new tokens) -> whether the row's label is final; asked after each token."""
+    count_on: Callable[[Sequence[int]], list[int]] = _nothing
+    """New tokens -> tokens that may follow where they count something; may be empty."""
 
 
 class ActiveRow:
@@ -55,6 +61,10 @@ class ActiveRow:
         self._held = held
         self._copying = Copying(plan.ids)
         self._guesses: list[int] = []
+        self._counts = True
+        """Whether guesses that it counts are worth a try."""
+        self._counted = False
+        """Whether the latest guesses were such."""
 
     @property
     def sure(self) -> bool:
@@ -76,15 +86,19 @@ class ActiveRow:
             return Span(self.line, self._held, tokens, 1, self.plan.pad_query, real, self.plan.pads)
         # A pass writes one token more than it is fed guesses, and slots end with the budget.
         room = self.plan.budget_tokens - len(self.ids) - 1
-        self._guesses = self._guess(min(sure_tokens, room), min(spare_tokens, room))
+        self._guesses = self._guess(rules, min(sure_tokens, room), min(spare_tokens, room))
         # The first new token takes the slot right behind the prompt, where a pad query stood.
         tokens = [self.ids[-1], *self._guesses]
         slot, pads = real + len(self.ids) - 1, self.plan.pads
         return Span(self.line, slot, tokens, len(tokens), prompt=real, pads=pads)
 
-    def _guess(self, sure_tokens: int, spare_tokens: int) -> list[int]:
-        # A row that has repeated itself for 8 tokens is trusted with 8 more, not yet with 63.
+    def _guess(self, rules: Rules, sure_tokens: int, spare_tokens: int) -> list[int]:
         streak = self._copying.streak
+        counted = rules.count_on(self.ids) if self._counts and streak < MAX_GUESSES else []
+        self._counted = bool(counted[:sure_tokens])
+        if self._counted:
+            return counted[:sure_tokens]
+        # A row that has repeated itself for 8 tokens is trusted with 8 more, not yet with 63.
         return self._copying.guess(min(sure_tokens, streak) if self.sure else spare_tokens)
 
     def write(self, tokens: Sequence[int], rules: Rules) -> None:
@@ -99,6 +113,8 @@ class ActiveRow:
             tokens: the likeliest token after each of the span's wanted tokens.
             rules: the decoder's rules.
         """
+        if self._counted and tokens[0] != self._guesses[0]:
+            self._counts = False
         for place, token in enumerate(tokens):
             self.ids.append(token)
             self._copying.write(token)

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from harness.boards.challenge import load_challenge
+from harness.boards.registry import protocol_of
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.prompts import RowPlan, plan_rows
 from harness.evaluation.decoder.row_attention import ROW_ATTENTION
+from harness.evaluation.decoder.row_cache import Copy, RowCache
 from harness.evaluation.decoder.row_state import ActiveRow, Rules
 from harness.evaluation.decoder.working_set import WorkingSet, common_prefix
+from harness.evaluation.engine import Engine
 from harness.evaluation.model.base_model import Base, add_pad
 from harness.evaluation.model.model_form import prepare
 
@@ -54,7 +58,7 @@ def decoder_of(base: Base, lines: int, decided: Any = never) -> Decoder:
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("lines", [3, 8])
+@pytest.mark.parametrize("lines", [3, 11])
 def test_every_row_gets_the_tokens_that_its_official_batch_gives_it(
     base: Base, side: str, lines: int
 ) -> None:
@@ -156,6 +160,58 @@ def test_what_prompts_share_is_read_once(base: Base) -> None:
     assert fed < sum(len(plan.ids) for plan in plans) / 2
 
 
+def test_what_prompts_of_one_pass_share_is_computed_once(base: Base) -> None:
+    add_pad(base.model, base.tokenizer)
+    plans = plan_rows(base.tokenizer, prompts(11), BATCH, MAX_LENGTH)
+    decoder = decoder_of(base, 11)
+    decoder.working_set.step_tokens = 10_000
+    passes: list[int] = []
+    real = decoder.working_set.likeliest
+
+    def feed(spans: Any) -> Any:
+        passes.append(sum(len(span.tokens) - span.pad_query for span in spans))
+        return real(spans)
+
+    decoder.working_set.likeliest = feed  # type: ignore[method-assign]
+    list(decoder.decode(sorted(enumerate(plans), key=lambda item: item[1].ids)))
+    beginnings = {plan.ids[:length] for plan in plans for length in range(1, len(plan.ids) + 1)}
+    assert passes[0] == len(beginnings)
+
+
+def test_a_line_gets_what_a_line_of_the_same_pass_gets_from_a_third(base: Base) -> None:
+    """Copies are made at once, so each is of what was computed, not of what is copied beside it."""
+    cache = RowCache(base.cache_shape(4), 3, torch.device("cpu"))
+    cache.begin(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2]), [Copy(0, 1, 2), Copy(1, 2, 3)])
+    shape = (1, cache.keys[0].shape[2], 3, cache.keys[0].shape[3])
+    fresh = torch.arange(1.0, 4.0)[None, None, :, None].expand(shape)
+    cache.update(fresh, -fresh, 0)
+    assert cache.keys[0][:, :, 0, 0].tolist() == [[1, 2, 0, 0], [1, 2, 3, 0], [1, 2, 3, 0]]
+    assert torch.equal(cache.values[0], -cache.keys[0])
+
+
+def test_a_row_that_counts_takes_few_passes(base: Base) -> None:
+    protocol = protocol_of(load_challenge("finance"))
+    engine = Engine(base, protocol, 1, 1)
+    assert engine.pool is not None
+    [decoder] = engine.pool.decoders
+    counted = " ".join(f"{number}." for number in range(1, 200))
+    text = base.tokenizer(counted, add_special_tokens=False)["input_ids"]
+    [plan] = plan_rows(base.tokenizer, prompts(1), 1, 400)
+    passes = 0
+
+    def counts(spans: Any) -> list[list[int]]:
+        nonlocal passes
+        passes += 1
+        [span] = spans
+        first = span.slot + len(span.tokens) - span.wanted - len(plan.ids) + 1
+        return [text[first : first + span.wanted]]
+
+    decoder.working_set.likeliest = counts  # type: ignore[method-assign]
+    [done] = decoder.decode([(0, plan)])
+    assert list(done.ids) == text[: plan.budget_tokens]
+    assert passes < len(done.ids) / 8
+
+
 def test_loglikelihoods_are_those_of_a_plain_forward_pass(base: Base) -> None:
     from harness.evaluation.decoder.loglikelihood import Labels, weigh
 
@@ -185,16 +241,16 @@ def test_right_guesses_save_passes_and_wrong_ones_change_nothing(
     texts: dict[str, dict[int, tuple[int, ...]]] = {}
     passes: dict[str, int] = {}
 
-    def nothing(row: ActiveRow, *_: int) -> list[int]:
+    def nothing(row: ActiveRow, *_: Any) -> list[int]:
         return []
 
-    def known(row: ActiveRow, most: int, _: int) -> list[int]:
+    def known(row: ActiveRow, _: Rules, most: int, __: int) -> list[int]:
         """Know what an earlier decode wrote after these tokens."""
         ids = tuple(row.ids)
         whole = next(text for text in texts["none"].values() if text[: len(ids)] == ids)
         return list(whole[len(ids) :][:most])
 
-    def wrong(row: ActiveRow, most: int, _: int) -> list[int]:
+    def wrong(row: ActiveRow, _: Rules, most: int, __: int) -> list[int]:
         return [(row.ids[-1] + place) % 500 for place in range(9)][:most]
 
     cases: dict[str, Any] = {"none": nothing, "right": known, "wrong": wrong, "usual": None}

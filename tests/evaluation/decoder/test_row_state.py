@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.evaluation.decoder.guess_copying import Copying
@@ -49,3 +51,13 @@ def test_nothing_is_written_past_the_end() -> None:
 def test_the_pad_s_slot_is_the_first_new_token_s() -> None:
     row = begun(10, pad_query=True)
     assert (row.span(RULES, 0, 1).slot, row.span(RULES, 0, 1).tokens) == (2, [5, 5])
+
+
+def test_a_count_that_was_guessed_wrong_is_not_guessed_again() -> None:
+    rules = replace(RULES, count_on=lambda ids: [7, 8, 9])
+    row = begun(10)
+    assert row.span(rules, 2, 0).tokens == [5, 7, 8]
+    row.write([7, 6, 6], rules)
+    assert row.span(rules, 2, 0).tokens == [6, 7, 8], "its first was right"
+    row.write([6, 6, 6], rules)
+    assert row.span(rules, 2, 0).tokens == [6]
