@@ -23,6 +23,7 @@ from harness.document import parse_document, read_document
 from harness.document.reading import read_json
 from harness.document.toml_text import toml_value
 from harness.errors import RecordError, UsageError
+from harness.machine.machine import measured_machine
 from harness.machine.versions import require_run_extra
 from harness.planning.recipe_files import read_recipe
 from harness.planning.resolve import Request, Resolved, resolve
@@ -190,7 +191,8 @@ def plan(
         division=division,
     )
     folder = None if mirror is None else Path(mirror)
-    return Plan(request, resolve(request, hub_models=partial(hub_model, mirror=folder)), folder)
+    hub_models = partial(hub_model, mirror=folder)
+    return Plan(request, resolve(request, measured_machine(), hub_models), folder)
 
 
 def _named(recipe: str | Path | Recipe) -> tuple[str, Recipe | None]:

@@ -221,8 +221,8 @@ HELD = {
         "::test_the_cost_is_the_price_table_s_sum_times_the_hours_of_all_stages",
     "planning FLOAT_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
     "planning STEP_TOKENS": f"{PLANS}test_training_steps_are_forecast_within_three_tenths",
-    "planning CPU_EVALUATION_FLOPS_PER_CORE":
-        f"{PLANS}test_an_evaluation_is_forecast_by_its_rows_and_the_cores",
+    "planning EVALUATION_SHARE": f"{PLANS}test_a_run_is_forecast_within_three_tenths",
+    "planning LOADING_S": f"{PLANS}test_a_run_is_forecast_within_three_tenths",
     "planning GPU_EVALUATION_FLOPS":
         f"{PLANS}test_an_evaluation_on_a_card_is_forecast_by_its_launches_and_operations",
     "planning GPU_LAYER_S":
@@ -239,7 +239,14 @@ HELD = {
     "planning GPU_PARAMETERS": f"{PLANS}test_a_model_of_a_thousand_million_weights_wants_a_gpu",
     "planning HEADER_BYTES":
         "tests/planning/test_resolve.py::test_published_communication_figures_come_out",
-    "planning CPU_FLOPS_PER_CORE": f"{PLANS}test_a_core_is_as_fast_as_its_vectors_are_wide",
+    "planning TRAINING_SHARE": f"{PLANS}test_a_core_is_as_fast_as_its_vectors_are_wide",
+    "machine CORE_FLOPS": f"{PLANS}test_a_core_is_as_fast_as_its_vectors_are_wide",
+    "machine KEPT_S":
+        "tests/machine/test_core_speed.py"
+        "::test_a_measurement_is_kept_for_a_day_on_its_machine",
+    "machine DIGITS":
+        "tests/machine/test_core_speed.py"
+        "::test_cores_are_measured_together_and_told_in_two_digits",
     "planning GPU_FLOPS": f"{PLANS}test_a_gpu_is_as_fast_as_the_reference_entry_s",
     "planning SETUP_S": f"{PLANS}test_a_core_is_as_fast_as_its_vectors_are_wide",
     "planning DEFAULT_SEED": f"{PLANS}test_the_seed_is_the_same_for_everyone_who_names_none",
@@ -362,6 +369,7 @@ FREE = {
     "record GENESIS": "every stored chain begins with it; tests/historic reads them",
     "evaluation CPU_BYTES": MEMORY, "evaluation GPU_SHARE": MEMORY,
     "training DEQUANTISED_SHARE": MEMORY, "training ACTIVATION_SHARE": MEMORY,
+    "machine SIDE": SPEED, "machine MEASURED_S": SPEED, "machine LIMIT_S": WAITING,
     "evaluation SPARE_STEP_TOKENS": SPEED, "evaluation MAX_SPARE_GUESSES": SPEED,
     "evaluation GRAMS": SPEED, "evaluation MAX_GUESSES": SPEED, "evaluation SURE_STREAK": SPEED,
     "evaluation BLOCK_TOKENS": SPEED,

@@ -125,8 +125,10 @@ class Lengths(NamedTuple):
     shared: int
     """With which the examples of a batch begin alike: computed once."""
     row: int
-    """Read for an evaluation row by both measures, a beginning that rows share once. Of programs:
-    steps of drawing where no completion ends."""
+    """Computed for an evaluation row by both measures, a beginning that rows share once. Of
+    programs: steps of drawing where no completion ends."""
+    written: int = 0
+    """Besides, where training does not teach the model to end its answers with EOS."""
 
 
 class Reader(typing.Protocol):

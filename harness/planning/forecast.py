@@ -29,20 +29,25 @@ from harness.spec import RunSpec
 
 HEADER_BYTES = 128
 """The .npy header that Flower sends before each tensor's data."""
-CPU_FLOPS_PER_CORE = {512: 100e9, 256: 60e9, 128: 20e9}
-"""Operations a second and core, by vector width. Source: SmolLM2-135M with 512 bits, between steps
-of 4, 16 and 32 examples (docs/speed.md); the others follow the width."""
+TRAINING_SHARE = 0.6
+"""Of a core's rate, that steps on a CPU reach. Source: 0.54 to 0.76 of what the core multiplied at,
+SmolLM2-135M and 360M, batches of 4 to 32 examples, ranks 8 and 32 (docs/speed.md)."""
+EVALUATION_SHARE = 0.75
+"""The same of an evaluation, which computes nothing but forward passes. Source: SmolLM2-135M and
+360M, 900 and 450 rows of general-nlp by both measures in 103 and 169 s of two cores that multiply
+at 159e9 operations a second each."""
 GPU_FLOPS = 1.2e12
 """Sustained on a 16 GB workstation GPU, client set-up included. Source: the reference entry's
 1924.52 s for 12 rounds x 5 clients x 8 steps x 16 examples of the 1.7B model."""
 STEP_TOKENS = 107
 """What a step costs beside its tokens (norms of the adapter, optimizer), as tokens. Source: as
-`CPU_FLOPS_PER_CORE`: 0.59 s of a step of SmolLM2-135M."""
-SETUP_S = 30.0
-"""Imports, Ray and the base model's first load."""
-CPU_EVALUATION_FLOPS_PER_CORE = {512: 75e9, 256: 45e9, 128: 15e9}
-"""Operations a second and core of an evaluation, which reads a few new tokens at a time. Source:
-SmolLM2-135M on the humanities of MMLU, 12,294 tokens in 41.8 s; the others follow the width."""
+`TRAINING_SHARE`: 0.59 s of a step of SmolLM2-135M."""
+SETUP_S = {"cpu": 8.0, "cuda": 30.0}
+"""Of a federation: imports, Ray and Flower, and on a card its first kernels."""
+LOADING_S = 2.5e-8
+"""Of one weight of the base on a CPU: reading, quantizing, the first use. Source: a round of two
+clients and two steps took 17.7 s with SmolLM2-135M, of which 6.4 are steps, and 34.4 s with 360M,
+of which 17.2 are."""
 GPU_EVALUATION_FLOPS = 20e12
 GPU_LAYER_S = 2.9e-6
 """A token and layer cost on a card beside their operations: launches. Source: 9,967 medical rows of
@@ -219,14 +224,17 @@ def _estimate(
     cores = min(machine.cores, clients * spec.compute.threads)
     layout = cards_of(spec, clients, adapter_parameters, machine)
     on_cards = GPU_FLOPS * len(layout.cards) if layout is not None else 0.0
-    speed = on_cards or CPU_FLOPS_PER_CORE[machine.vector_bits] * cores
+    speed = on_cards or TRAINING_SHARE * machine.core_flops * cores
+    setup_s = SETUP_S[spec.compute.device]
+    if not cuda:
+        setup_s += LOADING_S * spec.model.parameters()
     processes = client_processes(spec, clients, adapter_parameters, machine)
-    name = machine.gpu_name or "a 16 GB GPU" if cuda else f"{machine.cores} CPU cores"
+    name = machine.gpu_name or "a 16 GB GPU" if cuda else _cores(machine)
     if layout is not None and len(machine.cards) > 1:
         name = f"{name} (clients at once: {layout.text()})"
     return CostForecast(
         device=spec.compute.device,
-        training_s=round(SETUP_S + work / speed, 1),
+        training_s=round(setup_s + work / speed, 1),
         evaluation_s=_evaluation_s(spec, challenge, machine),
         download_bytes=MODEL_FILE_BYTES * spec.model.parameters(),
         disk_bytes=KEPT_ADAPTERS * FLOAT_BYTES * adapter_parameters
@@ -234,6 +242,12 @@ def _estimate(
         memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
         basis=f"{name}, {tokens} tokens an example, {processes} process(es)",
     )
+
+
+def _cores(machine: Machine) -> str:
+    measured = machine.measured_core_flops
+    speed = "" if measured is None else f" of {measured / 1e9:.0f} GFLOP/s each"
+    return f"{machine.cores} CPU cores{speed}"
 
 
 def _rows(spec: RunSpec, challenge: Challenge) -> int:
@@ -246,7 +260,9 @@ def _evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> floa
     """Two operations a weight and token; or, of programs, every weight once a step of drawing."""
     model, cuda = spec.model, spec.compute.device == "cuda"
     protocol = protocol_of(challenge)
-    work = protocol.lengths.row * _rows(spec, challenge)
+    lengths = protocol.lengths
+    tokens = lengths.row + (0 if spec.train.prompt.append_eos else lengths.written)
+    work = tokens * _rows(spec, challenge)
     programs = protocol.decoding.sampling is not None
     if programs and cuda:
         return None
@@ -255,6 +271,5 @@ def _evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> floa
     elif cuda:
         each = 2.0 * model.parameters() / GPU_EVALUATION_FLOPS + model.layers * GPU_LAYER_S
     else:
-        rate = CPU_EVALUATION_FLOPS_PER_CORE[machine.vector_bits] * machine.cores
-        each = 2.0 * model.parameters() / rate
-    return round(work * each, 1)
+        each = 2.0 * model.parameters() / (EVALUATION_SHARE * machine.core_flops * machine.cores)
+    return round(work * each + (0.0 if cuda else LOADING_S * model.parameters()), 1)

@@ -16,7 +16,7 @@ from harness.codec.choice import described
 from harness.document import digest_of, pretty_json
 from harness.document.units import GIB, MIB
 from harness.errors import RuleViolationError
-from harness.machine.machine import this_machine, with_described_gpu
+from harness.machine.machine import measured_machine, this_machine, with_described_gpu
 from harness.planning.resolve import Resolved, resolve
 from harness.plugins import discover
 from harness.plugins.places import HEAVY, of_import
@@ -72,9 +72,10 @@ def command(
     from harness.sources.hub_model import hub_model
 
     request = request_of(plugin, file, **options)
-    machine = None
     if gpu_bytes is not None or gpus is not None or request.device == "cuda":
         machine = with_described_gpu(this_machine(), gpu_bytes, gpus)
+    else:
+        machine = measured_machine()
     before = set(sys.modules)
     resolved = resolve(request, machine, hub_models=partial(hub_model, mirror=mirror))
     if heavy := [name for name in HEAVY if name in sys.modules and name not in before]:
