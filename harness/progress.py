@@ -101,7 +101,9 @@ class Meter:
         fresh = self.done - self._resumed
         rate = fresh / elapsed_s if elapsed_s > 0 else 0.0
         work = (self.total if self.work is None else self.work) - self._resumed_work - self._worked
-        left = elapsed_s * work / self._worked if self._worked > 0 else None
+        # One unit in a hundred is no pace: the first comes late, or several come at once.
+        known = self._worked > 0.01 * (work + self._worked)
+        left = elapsed_s * work / self._worked if known else None
         eta = "" if left is None else f", {format_duration(left)} left"
         return f"{self.title}: {self.done}/{self.total} {self.unit} ({rate:.2f} {self.unit}/s{eta})"
 

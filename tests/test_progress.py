@@ -48,6 +48,7 @@ def test_the_time_left_is_true_from_a_tenth_of_the_work_on(
     now = 60.0  # the model was loaded
     meter.skip(20, 7.0)
     meter.begin()
+    assert "left" not in meter.line(1.0), "nothing is done yet"
     for place, cost in enumerate(costs, 1):
         now += 0.5 * cost
         meter.advance(work=cost)

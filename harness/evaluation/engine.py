@@ -130,6 +130,7 @@ class Engine:
             lambda decoder, share: chain.from_iterable(
                 weigh(decoder.working_set, unit) for unit in share
             ),
+            queued=True,
         )
         with closing(found):
             yield from (done for done in found if done.row in missing)

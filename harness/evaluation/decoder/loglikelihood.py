@@ -8,8 +8,10 @@ again whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -19,8 +21,12 @@ from harness.evaluation.decoder.packed_step import Span
 from harness.evaluation.decoder.working_set import WorkingSet
 
 UNIT_ROWS = 64
-"""Rows of a unit: a stop loses the work of fewer rows than that for each decoder. What the prompts
-share is read once for each unit."""
+"""Rows of a unit at most: a stop loses the work of fewer rows than that for each decoder. What the
+prompts share is read once for each unit."""
+
+EVEN_UNITS = 4
+"""Of so many units there is a multiple, all of equal size: one, two or four decoders then have as
+much to do each. With seven units of 64 rows, of two decoders one had 256 and the other 194."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,9 @@ def units(rows: Sequence[Labels], missing: Container[int]) -> list[Sequence[Labe
         missing: numbers of those that are not.
     """
     ordered = sorted(rows, key=lambda item: (item.prompt, item.row))
-    cut = [ordered[begin : begin + UNIT_ROWS] for begin in range(0, len(ordered), UNIT_ROWS)]
+    count = EVEN_UNITS * math.ceil(len(ordered) / (EVEN_UNITS * UNIT_ROWS))
+    ends = [place * len(ordered) // count for place in range(count + 1)]
+    cut = [ordered[begin:end] for begin, end in pairwise(ends)]
     return [unit for unit in cut if any(item.row in missing for item in unit)]
 
 

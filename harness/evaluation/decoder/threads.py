@@ -3,16 +3,19 @@
 Products of a few rows do not keep several processors busy, and much of a forward pass is not a
 product. Threads share the model's weights, and torch leaves python to the others while it computes.
 
-Each decoder gets a fixed share of the rows: of two decoders, the first has rows 0 2 4 ..., the
-second 1 3 5 .... One queue for both would even out the load; but which rows meet in a forward pass,
-and with it the rounding of their logits, would then depend on which thread was faster. For the same
-reason a decoder has the same number of torch's threads to the end, also when it works on alone.
+Rows are shared out beforehand: of two decoders, the first has rows 0 2 4 ..., the second 1 3 5 ....
+One queue for both would even out the load; but which rows meet in a forward pass, and with it the
+rounding of their logits, would then depend on which thread was faster. Units of rows, which meet
+nobody else wherever they are read, do come from one queue. A decoder has the same number of torch's
+threads to the end, also when it works on alone: that too decides about rounding.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -40,7 +43,8 @@ class DecoderPool:
     def work(
         self,
         items: Sequence[Item],
-        job: Callable[[Decoder, Sequence[Item]], Iterator[Found]],
+        job: Callable[[Decoder, Iterable[Item]], Iterator[Found]],
+        queued: bool = False,
     ) -> Generator[Found, None, None]:
         """Yield what `job` finds for all items, in the order in which it is found.
 
@@ -50,6 +54,8 @@ class DecoderPool:
         Args:
             items: what to do; shared out one by one, so neighbours go to different decoders.
             job: called in each decoder's thread with its share.
+            queued: have each decoder take the next item when it is free: only where an item's
+                values do not depend on what was read before it.
 
         Raises:
             BaseException: what a decoder's job raised first, whatever it was.
@@ -60,7 +66,7 @@ class DecoderPool:
             return
         found: SimpleQueue[Found | _Ended] = SimpleQueue()
 
-        def run(decoder: Decoder, share: Sequence[Item]) -> None:
+        def run(decoder: Decoder, share: Iterable[Item]) -> None:
             error: BaseException | None = None
             try:
                 # In this thread, because OpenMP keeps the number for each thread.
@@ -73,9 +79,11 @@ class DecoderPool:
                 error = caught
             found.put(_Ended(error))
 
+        waiting = deque(items)
+        shares = [_taken(waiting) if queued else items[place::count] for place in range(count)]
         workers = [
-            threading.Thread(target=run, args=(decoder, items[place::count]), name="decoder")
-            for place, decoder in enumerate(self.decoders)
+            threading.Thread(target=run, args=(decoder, share), name="decoder")
+            for decoder, share in zip(self.decoders, shares, strict=True)
         ]
         for worker in workers:
             worker.start()
@@ -103,6 +111,13 @@ class DecoderPool:
     def _stop(self) -> None:
         for decoder in self.decoders:
             decoder.working_set.stopped = True
+
+
+def _taken(waiting: deque[Item]) -> Iterator[Item]:
+    """Yield what is first in a queue that other threads take from too."""
+    with suppress(IndexError):
+        while True:
+            yield waiting.popleft()
 
 
 class _Ended:

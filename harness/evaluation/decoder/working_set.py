@@ -185,6 +185,21 @@ class WorkingSet:
         self._copies.clear()
 
 
+def distinct_tokens(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """Return how many tokens of each prompt are computed where like prompts come one by one.
+
+    Args:
+        prompts: in any order. Of those that begin alike the first in the order of their tokens is
+            computed whole, as it is the first to come.
+    """
+    counts = [0] * len(prompts)
+    before: Sequence[int] = ()
+    for place in sorted(range(len(prompts)), key=lambda place: prompts[place]):
+        counts[place] = len(prompts[place]) - common_prefix(before, prompts[place])
+        before = prompts[place]
+    return counts
+
+
 def common_prefix(held: Sequence[int], prompt: Sequence[int]) -> int:
     """Return how many tokens both begin with, but never all of the prompt: one is left to feed."""
     limit = min(len(held), len(prompt) - 1)

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from harness.evaluation.sampling.sampler import Sampler
 
 
+Told = Callable[[tuple[str, int]], None]
+"""(task, row) of a row that is done."""
+
+ANSWER_TOKENS = 4
+"""What a row's answer adds to the tokens of its prompt, for the time that is left: a label or two.
+How long a model talks is not known before."""
+
+
 class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
     """Answers lm-eval's requests for the tasks of a board; see `tasks`."""
 
@@ -69,30 +77,30 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
             return self._verdicts(requests)
         rows = [(request.doc["task"], request.doc["row"]) for request in requests]
         missing = [key for key in rows if key[1] not in self._texts[key[0]].rows]
-        meter = self._meter("answers", rows, missing)
         if missing:
             self._targets = {
                 key: request.doc["target"] for key, request in zip(rows, requests, strict=True)
             }
             plans = self._plans({task for task, _ in rows})
-            meter.begin()
-            self._read_once(rows, [plans[task][row] for task, row in rows], meter)
+            ordered = [plans[task][row] for task, row in rows]
+            told = self._told("answers", rows, [plan.ids for plan in ordered], missing)
+            self._read_once(rows, ordered, told)
             left = [key for key in missing if key[1] not in self._texts[key[0]].rows]
             numbered = [(number, plans[task][row]) for number, (task, row) in enumerate(left)]
             with closing(self.engine.answers(numbered)) as found:
                 for done in found:
-                    self._keep(left[done.row], done, meter)
+                    self._keep(left[done.row], done, told)
         return [self._texts[task].rows[row]["output"] for task, row in rows]
 
     def _read_once(
-        self, rows: Sequence[tuple[str, int]], plans: Sequence[RowPlan], meter: Meter
+        self, rows: Sequence[tuple[str, int]], plans: Sequence[RowPlan], told: Told
     ) -> None:
         """Take text and log-likelihoods of rows with one new token from one reading of a prompt.
 
         Args:
             rows: (task, row) of all rows that are asked for.
             plans: theirs.
-            meter: of the rows without a text.
+            told: is told of each row that gets a text.
         """
         from harness.evaluation.decoder.loglikelihood import Labels
 
@@ -117,7 +125,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                 if row not in self._weights[task].rows:
                     line = self._weighed(task, self._targets[task, row], weighed)
                     self._weights[task].append(row, line)
-                self._keep((task, row), done, meter)
+                self._keep((task, row), done, told)
 
     def _encoded(self, task: str) -> tuple[tuple[int, ...], ...]:
         """Return the tokens of each answer that a set's rows are weighed by."""
@@ -125,7 +133,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         texts = map(self.protocol.written, self.protocol.second.answers[task])
         return tuple(tuple(self.tok_encode(text, False)) for text in texts)
 
-    def _keep(self, key: tuple[str, int], done: Text, meter: Meter) -> None:
+    def _keep(self, key: tuple[str, int], done: Text, told: Told) -> None:
         """Write a finished row into its journal."""
         task, row = key
         target = self._targets[key]
@@ -142,20 +150,38 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                 **self._subset(task, row),
             },
         )
-        meter.advance(note=f"{task} row {row}", work=self._work(key))
+        told(key)
 
-    def _meter(
-        self, title: str, rows: Sequence[tuple[str, int]], missing: Sequence[tuple[str, int]]
-    ) -> Meter:
-        """Return a meter of rows, (task, row) each: a long prompt takes longer than a short one."""
-        work = sum(map(self._work, rows))
-        meter = Meter(title, len(rows), "rows", self._quiet, work)
-        meter.skip(len(rows) - len(missing), work - sum(map(self._work, missing)))
-        return meter
+    def _told(
+        self,
+        title: str,
+        rows: Sequence[tuple[str, int]],
+        prompts: Sequence[Sequence[int]],
+        missing: Sequence[tuple[str, int]],
+    ) -> Told:
+        """Begin to tell how far the rows are; return what is called with each that is done.
 
-    def _work(self, key: tuple[str, int]) -> int:
-        task, row = key
-        return len(self._rows[task][row].context)
+        A row's part of the work is what is computed for it: of a passage that several rows ask
+        about, one has all of it.
+
+        Args:
+            title: what the rows get.
+            rows: (task, row) of all rows.
+            prompts: their tokens.
+            missing: those of the rows that are still to be done.
+        """
+        from harness.evaluation.decoder.working_set import distinct_tokens
+
+        counts = (count + ANSWER_TOKENS for count in distinct_tokens(prompts))
+        tokens = dict(zip(rows, counts, strict=True))
+        meter = Meter(title, len(rows), "rows", self._quiet, sum(tokens.values()))
+        done = set(rows).difference(missing)
+        meter.skip(len(done), sum(tokens[key] for key in done))
+
+        def told(key: tuple[str, int]) -> None:
+            meter.advance(note=f"{key[0]} row {key[1]}", work=tokens[key])
+
+        return told
 
     def _verdicts(self, requests: list[Instance]) -> list[str]:
         from harness.evaluation.sampling.programs import fill
@@ -193,7 +219,6 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         missing = {
             number for number, (task, row) in enumerate(keys) if row not in self._weights[task].rows
         }
-        meter = self._meter("log-likelihoods", keys, [keys[number] for number in missing])
         if missing:
             items = []
             for number, key in enumerate(keys):
@@ -201,12 +226,15 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
                 items.append(
                     Labels(number, tuple(pairs[0][0]), tuple(tuple(end) for _, end in pairs))
                 )
+            prompts = [item.prompt for item in items]
+            unknown = [keys[number] for number in missing]
+            told = self._told("log-likelihoods", keys, prompts, unknown)
             with closing(self.engine.weights(items, missing)) as found:
                 for done in found:
                     task, row = keys[done.row]
                     target = groups[task, row][0].doc["target"]
                     self._weights[task].append(row, self._weighed(task, target, done))
-                    meter.advance(note=f"{task} row {row}", work=self._work((task, row)))
+                    told((task, row))
         place: dict[tuple[str, int], int] = defaultdict(int)
         results = []
         for request in requests:

@@ -12,6 +12,7 @@ import torch
 from harness.boards.challenge import load_challenge
 from harness.boards.registry import protocol_of
 from harness.evaluation.decoder.decode import Decoder
+from harness.evaluation.decoder.loglikelihood import UNIT_ROWS, Labels, units, weigh
 from harness.evaluation.decoder.prompts import RowPlan, plan_rows
 from harness.evaluation.decoder.row_attention import ROW_ATTENTION
 from harness.evaluation.decoder.row_cache import Copy, RowCache
@@ -213,8 +214,6 @@ def test_a_row_that_counts_takes_few_passes(base: Base) -> None:
 
 
 def test_loglikelihoods_are_those_of_a_plain_forward_pass(base: Base) -> None:
-    from harness.evaluation.decoder.loglikelihood import Labels, weigh
-
     add_pad(base.model, base.tokenizer)
     reference = deepcopy(base.model)
     decoder = decoder_of(base, 3)
@@ -231,6 +230,19 @@ def test_loglikelihoods_are_those_of_a_plain_forward_pass(base: Base) -> None:
             expected = scores[torch.arange(len(choice)), list(choice)].sum()
             assert value == pytest.approx(float(expected), abs=1e-4)
             assert greedy == (scores.argmax(-1).tolist() == list(choice))
+
+
+@pytest.mark.parametrize("count", [4, 24, 256, 257, 450])
+def test_decoders_get_equal_shares_of_rows_to_weigh(count: int) -> None:
+    rows = [Labels(row, (row % 7, row), ((1,),)) for row in range(count)]
+    cut = units(rows, range(count))
+    assert sorted(row.row for unit in cut for row in unit) == list(range(count))
+    assert all(len(unit) <= UNIT_ROWS for unit in cut)
+    for decoders in (1, 2, 4):
+        shares = [sum(map(len, cut[place::decoders])) for place in range(decoders)]
+        assert max(shares) - min(shares) <= 2
+    part = units(rows, {count - 1})
+    assert all(unit in cut for unit in part), "what is done already does not cut another way"
 
 
 def test_right_guesses_save_passes_and_wrong_ones_change_nothing(

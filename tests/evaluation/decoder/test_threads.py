@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from tiny_run import EVALUATION_KEY
 from harness.errors import EvaluationError, RecordError
 from harness.evaluation import engine
 from harness.evaluation.decoder.decode import Decoder
+from harness.evaluation.decoder.loglikelihood import Labels, Weighed
 from harness.evaluation.decoder.row_state import Decoded
+from harness.evaluation.decoder.working_set import WorkingSet
 from harness.evaluation.journal import Journal
 from harness.evaluation.session import EvaluatedRun, evaluate, read_run
 
@@ -105,3 +108,29 @@ def test_a_row_that_cannot_be_written_stops_the_decoders(
     monkeypatch.setattr(Journal, "append", refuse)
     with pytest.raises(RecordError, match="the disk is full"):
         evaluate(subject(run_dir), EVALUATION_KEY, quiet=True, threads=2)
+
+
+def test_units_go_to_whoever_is_free_and_their_bits_are_the_same(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.evaluation.decoder.loglikelihood.UNIT_ROWS", 3)
+    real, taken = engine.weigh, [0, 0]
+
+    def slow(working_set: WorkingSet, rows: Sequence[Labels]) -> Iterator[Weighed]:
+        if not (known := working_set in sets):
+            sets.append(working_set)
+        which = sets.index(working_set)
+        taken[which] += 1
+        if which == 0:
+            time.sleep(0.4 if known else 0.0)
+        yield from real(working_set, rows)
+
+    files = []
+    for attempt, weighing in enumerate((real, slow)):
+        sets: list[WorkingSet] = []
+        monkeypatch.setattr(engine, "weigh", weighing)
+        evaluate(subject(run_dir), EVALUATION_KEY, quiet=True, threads=2)
+        files.append(journals(run_dir))
+        (run_dir / "generations").rename(run_dir / f"attempt-{attempt}")
+    assert files[0] == files[1]
+    assert taken[1] >= taken[0] + 2, "the first is slow, so the other does more"
