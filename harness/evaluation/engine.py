@@ -92,16 +92,25 @@ class Engine:
         prepare(base)
         self._decoders(length + 1)
 
-    def plan(self, task: str, rows: Sequence[Row]) -> list[RowPlan]:
-        """Return the plan of every row of a set; `rows` are those of the whole set, in order."""
+    def plan(self, task: str, rows: Sequence[Row], count: int | None = None) -> list[RowPlan]:
+        """Return the plans of a set's first `count` rows, or of all.
+
+        Args:
+            task: the evaluation set.
+            rows: of the whole set, in order: more of them than are asked for decide.
+            count: None: all.
+        """
         decoding, tokenizer = self.protocol.decoding, self.base.tokenizer
         asked = [self.protocol.asked(row.context) for row in rows]
         if decoding.max_length_tokens is not None:
-            return plan_rows(
-                tokenizer, asked, decoding.batch_size, decoding.max_length_tokens, task
-            )
+            size = decoding.batch_size
+            # Whole batches: the last row that is asked for is padded with its neighbours.
+            some = asked if count is None else asked[: math.ceil(count / size) * size]
+            return plan_rows(tokenizer, some, size, decoding.max_length_tokens, task)[:count]
         answers = [self.protocol.written(row.target) for row in rows]
-        return plan_alone(tokenizer, asked, answers, decoding.batch_size, self._rules.eos_ids, task)
+        return plan_alone(
+            tokenizer, asked, answers, decoding.batch_size, self._rules.eos_ids, task, count
+        )
 
     def answers(self, plans: Sequence[tuple[int, RowPlan]]) -> Generator[Text, None, None]:
         """Yield the official text of every row, in the order in which they finish."""

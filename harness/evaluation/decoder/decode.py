@@ -9,7 +9,7 @@ many likely tokens at a time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from harness.evaluation.decoder.guess_copying import MAX_GUESSES
 from harness.evaluation.decoder.prompts import RowPlan
@@ -30,7 +30,7 @@ class Decoder:
         """Decode in a working set by rules that hold for all rows."""
         self.working_set, self.rules = working_set, rules
 
-    def decode(self, plans: Sequence[tuple[int, RowPlan]]) -> Iterator[Decoded]:
+    def decode(self, plans: Iterable[tuple[int, RowPlan]]) -> Iterator[Decoded]:
         """Yield every row of `plans` once, in the order in which they finish.
 
         Args:
@@ -39,8 +39,8 @@ class Decoder:
         waiting = deque(plans)
         active: list[ActiveRow] = []
         while waiting or active:
-            # Rows that repeat themselves share a full pass of 128 tokens: two of them may guess 63
-            # ahead each, sixteen of them 8.
+            # Rows that repeat themselves share a full pass of 256 tokens: four of them may guess 63
+            # ahead each, sixteen of them 16.
             repeating = sum(row.sure for row in active)
             share = self.working_set.step_tokens // max(1, repeating)
             sure = min(MAX_GUESSES, max(MAX_SPARE_GUESSES, share))

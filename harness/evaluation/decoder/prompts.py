@@ -77,8 +77,9 @@ def plan_alone(
     batch_size: int,
     stop_ids: frozenset[int],
     task: str = "",
+    count: int | None = None,
 ) -> list[RowPlan]:
-    """Return the plan of every row of a set whose prompts are decoded one by one, in order.
+    """Return the plans of a set whose prompts are decoded one by one, in order.
 
     Every row of a batch gets as many new tokens as the right answer of the batch's first row has.
     Upstream then writes each output to all rows of an equal prompt, so of equal prompts the last
@@ -96,15 +97,16 @@ def plan_alone(
         batch_size: rows that share a number of new tokens.
         stop_ids: tokens that end a row.
         task: the evaluation set.
+        count: of how many rows, from the first on; None: of all.
 
     Raises:
         EvaluationError: upstream would hide a token of a prompt from the model, or a right answer
             has no token.
     """
-    ids = {text: tuple(tokenizer.encode(text)) for text in dict.fromkeys(prompts)}
+    wanted = prompts[:count]
+    ids = {text: tuple(tokenizer.encode(text)) for text in dict.fromkeys(wanted)}
     eos = tokenizer.eos_token_id
-    budgets: dict[str, int] = {}
-    for row, text in enumerate(prompts):
+    for row, text in enumerate(wanted):
         # transformers masks what equals the pad token, which upstream says is EOS, unless the model
         # itself ends with it. Source: `_prepare_attention_mask_for_generation`.
         if eos in ids[text] and eos not in stop_ids:
@@ -113,8 +115,13 @@ def plan_alone(
                 " generation config does not end with: upstream would hide it from the model;"
                 " publish a revision whose generation config lists it"
             )
+    lengths = {
+        text: len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in set(answers)
+    }
+    budgets: dict[str, int] = {}
+    for row, text in enumerate(prompts):
         first = answers[row - row % batch_size]
-        budgets[text] = len(tokenizer(first, add_special_tokens=False)["input_ids"])
+        budgets[text] = lengths[first]
         if not budgets[text]:
             raise EvaluationError(f"row {row}: the tokenizer makes no token of {first!r}")
-    return [RowPlan(ids[text], False, budgets[text], task) for text in prompts]
+    return [RowPlan(ids[text], False, budgets[text], task) for text in wanted]

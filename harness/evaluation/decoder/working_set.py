@@ -194,7 +194,7 @@ def distinct_tokens(prompts: Sequence[Sequence[int]]) -> list[int]:
     """
     counts = [0] * len(prompts)
     before: Sequence[int] = ()
-    for place in sorted(range(len(prompts)), key=lambda place: prompts[place]):
+    for place in sorted(range(len(prompts)), key=lambda place: tuple(prompts[place])):
         counts[place] = len(prompts[place]) - common_prefix(before, prompts[place])
         before = prompts[place]
     return counts

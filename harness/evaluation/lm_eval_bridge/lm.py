@@ -81,7 +81,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
             self._targets = {
                 key: request.doc["target"] for key, request in zip(rows, requests, strict=True)
             }
-            plans = self._plans({task for task, _ in rows})
+            plans = self._plans(rows)
             ordered = [plans[task][row] for task, row in rows]
             told = self._told("answers", rows, [plan.ids for plan in ordered], missing)
             self._read_once(rows, ordered, told)
@@ -203,8 +203,13 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
         subset = self._rows[task][row].subset
         return {} if subset is None else {"subset": subset}
 
-    def _plans(self, tasks: set[str]) -> dict[str, list[RowPlan]]:
-        return {task: self.engine.plan(task, self._rows[task]) for task in tasks}
+    def _plans(self, rows: Sequence[tuple[str, int]]) -> dict[str, list[RowPlan]]:
+        last: dict[str, int] = {}
+        for task, row in rows:
+            last[task] = max(row, last.get(task, 0))
+        return {
+            task: self.engine.plan(task, self._rows[task], row + 1) for task, row in last.items()
+        }
 
     def loglikelihood(
         self, requests: list[Instance], disable_tqdm: bool = False

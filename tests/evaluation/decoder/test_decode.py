@@ -11,6 +11,7 @@ import torch
 
 from harness.boards.challenge import load_challenge
 from harness.boards.registry import protocol_of
+from harness.boards.rows import Row
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.loglikelihood import UNIT_ROWS, Labels, units, weigh
 from harness.evaluation.decoder.prompts import RowPlan, plan_rows
@@ -188,6 +189,18 @@ def test_a_line_gets_what_a_line_of_the_same_pass_gets_from_a_third(base: Base) 
     cache.update(fresh, -fresh, 0)
     assert cache.keys[0][:, :, 0, 0].tolist() == [[1, 2, 0, 0], [1, 2, 3, 0], [1, 2, 3, 0]]
     assert torch.equal(cache.values[0], -cache.keys[0])
+
+
+def test_the_first_rows_of_a_set_are_planned_as_in_the_whole_set(base: Base) -> None:
+    protocol = protocol_of(load_challenge("finance"))
+    engine = Engine(base, protocol, 1, 1)
+    texts = prompts(70)
+    texts[69] += "longer than all before"
+    rows = [Row(text, "positive") for text in texts]
+    whole = engine.plan("fiqa", rows)
+    assert len({plan.budget_tokens for plan in whole}) == 2, "a batch pads what stands before it"
+    for count in (1, 31, 32, 33, 69, 70):
+        assert engine.plan("fiqa", rows, count) == whole[:count]
 
 
 def test_a_row_that_counts_takes_few_passes(base: Base) -> None:

@@ -34,7 +34,11 @@ def test_a_batch_has_the_new_tokens_of_its_first_right_answer() -> None:
 
 def test_of_equal_prompts_the_last_one_s_new_tokens_count() -> None:
     answers = ["no", "no", "maybe", "no"]
-    assert budgets(plan_alone(Letters(), list("pqpr"), answers, 2, frozenset())) == [5, 2, 5, 5]
+    whole = plan_alone(Letters(), list("pqpr"), answers, 2, frozenset())
+    assert budgets(whole) == [5, 2, 5, 5]
+    for count in range(5):
+        some = plan_alone(Letters(), list("pqpr"), answers, 2, frozenset(), count=count)
+        assert some == whole[:count], "also where the one that counts is not asked for"
 
 
 def test_a_prompt_of_which_upstream_hides_a_token_is_refused() -> None:
