@@ -12,9 +12,19 @@ from packaging.version import Version
 
 from harness.document.document import sha256_text
 from harness.errors import RecordError
+from harness.kernel.digesting import begun_digest
 
 begun: dict[str, Future[str]] = {}
 """Path -> its digest, which a thread is taking; `sha256_file` answers one question by it."""
+
+
+def begin(path: Path) -> None:
+    """Have a thread take the digest that `sha256_file` is going to be asked for.
+
+    Args:
+        path: as it will be asked for; nothing may change the file from now on.
+    """
+    begun[str(path)] = begun_digest(str(path))
 
 
 def sha256_file(path: Path) -> str:

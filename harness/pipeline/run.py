@@ -44,6 +44,7 @@ from harness.record.file_names import (
 from harness.record.result import EVALUATE, FEDERATE, ResultRecord
 from harness.sources.assets import Assets, locate
 from harness.sources.hub_model import hub_model
+from harness.sources.wheel import begin_digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     require_run_extra()
     factor = None if settings.country is None else factor_of(settings.country)
     startup.here()  # before the first plugin is loaded
+    if request.smoke:
+        begin_digests()  # which model it takes is known, and another process plans now
     resolved = _resolved(request, settings)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)

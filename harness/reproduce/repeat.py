@@ -35,6 +35,7 @@ from harness.reproduce.original import Original, read_original
 from harness.reproduce.recorded_versions import repeating_command
 from harness.reproduce.start import refuse_used, seed_from_checkpoint
 from harness.sources.assets import locate
+from harness.sources.wheel import WHEEL_HUB_ID, begin_digests
 from harness.spec import RunSpec
 
 
@@ -71,6 +72,8 @@ def reproduce(
     original.refuse_unasked_code(trust_remote_code)
     refuse_used(work_dir)
     spec, challenge = original.spec, original.challenge()
+    if spec.model.hub_id == WHEEL_HUB_ID:
+        begin_digests()
     _refuse_other_plugins(original, number, client)
     assets = locate(spec, challenge, mirror)
     original.refuse_other_data(assets)

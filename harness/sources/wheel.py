@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness.document import Document, pretty_json, read_document, sha256_file
+from harness.document import Document, file_digests, pretty_json, read_document, sha256_file
 from harness.document.lock import locked
 from harness.errors import SourceError
 from harness.machine.cache_folder import CACHE_VARIABLE, cache_folder
@@ -66,6 +66,14 @@ def wheel_model(offline: bool) -> Found | None:
                     check_wheel(source)
                     _convert(source, Path(scratch) / CONVERSION, folder)
     return Found(folder, "wheel", WHEEL_REQUIREMENT, _checked_conversion(folder))
+
+
+def begin_digests() -> None:
+    """Have threads take the digests of the converted model, where it lies in the cache."""
+    folder = cache_folder() / CONVERSION
+    if folder.is_dir():
+        for name in read_document(Conversion, folder / "provenance").files:
+            file_digests.begin(folder / name)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from harness.boards.challenge import Challenge, load_challenge
 from harness.components import ModelSpec
 from harness.components.model_config import config_of_spec
-from harness.document import sha256_file
+from harness.document import file_digests, sha256_file
 from harness.errors import HarnessError, PluginError, SourceError
 from harness.planning.smoke import SMOKE_MODEL
 from harness.sources import lookup, wheel
@@ -324,15 +324,25 @@ def test_a_corrupt_wheel_is_refused_and_nothing_is_converted(tmp_path: Path) -> 
     assert not list(cache.glob(".making-*"))
 
 
-def test_a_damaged_conversion_is_noticed_on_use(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_damaged_conversion_is_noticed_on_use(tmp_path: Path, ahead: bool) -> None:
     folder = tmp_path / "cache" / wheel.CONVERSION
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     (folder / "provenance").write_text(
         json.dumps({"wheel_sha256": wheel.WHEEL_SHA256, "files": {"config.json": "0" * 64}})
     )
+    if ahead:
+        wheel.begin_digests()
+        assert str(folder / "config.json") in file_digests.begun
     with pytest.raises(SourceError, match=r"config\.json: not what was converted"):
         locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)
+
+
+def test_of_a_model_that_is_not_there_no_digest_is_begun(tmp_path: Path) -> None:
+    before = dict(file_digests.begun)
+    wheel.begin_digests()
+    assert file_digests.begun == before
 
 
 def test_offline_without_a_wheel_says_so(tmp_path: Path) -> None:

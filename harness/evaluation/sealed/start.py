@@ -8,13 +8,9 @@ two lines it may load what any order needs, while the last round trains.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import os
 import sys
-from concurrent.futures import Future
-from mmap import ACCESS_READ, mmap
-from threading import Thread
 
 PR_SET_DUMPABLE = 4
 """Source: linux/prctl.h. Another process of the same user can then neither read this one's memory
@@ -29,7 +25,9 @@ def begin() -> int:
     sys.prefix, sys.exec_prefix = found["prefix"], found["exec_prefix"]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    digests = {name: _digest(name) for name in first["files"]}
+    from harness.kernel.digesting import begun_digest
+
+    digests = {name: begun_digest(name) for name in first["files"]}
     from harness.document import file_digests
     from harness.evaluation.sealed.evaluating import load_ahead, main
 
@@ -37,24 +35,6 @@ def begin() -> int:
     if first["ahead"]:
         load_ahead()
     return main(sys.stdin.readline())
-
-
-def _digest(name: str) -> Future[str]:
-    """Return the sha256 of a file, which a thread takes from now on: 0.4 s for 0.5 GB."""
-    future: Future[str] = Future()
-
-    def take() -> None:
-        try:
-            # In one call: between two a thread waits for Python, which is busy importing.
-            with open(name, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                future.set_result(hashlib.sha256(data).hexdigest())
-        except ValueError:  # an empty file cannot be mapped
-            future.set_result(hashlib.sha256().hexdigest())
-        except OSError as error:
-            future.set_exception(error)
-
-    Thread(target=take, daemon=True).start()
-    return future
 
 
 if __name__ == "__main__":
