@@ -34,8 +34,8 @@ TRAINING_SHARE = 0.6
 SmolLM2-135M and 360M, batches of 4 to 32 examples, ranks 8 and 32 (docs/speed.md)."""
 EVALUATION_SHARE = 0.75
 """The same of an evaluation, which computes nothing but forward passes. Source: SmolLM2-135M and
-360M, 900 and 450 rows of general-nlp by both measures in 103 and 169 s of two cores that multiply
-at 159e9 operations a second each."""
+360M, 900 and 450 rows of general-nlp by both measures in 104 and 148 s, loading included, of two
+cores that multiply at 159e9 operations a second each."""
 GPU_FLOPS = 1.2e12
 """Sustained on a 16 GB workstation GPU, client set-up included. Source: the reference entry's
 1924.52 s for 12 rounds x 5 clients x 8 steps x 16 examples of the 1.7B model."""

@@ -116,7 +116,7 @@ def test_a_model_that_ends_its_answers_is_evaluated_sooner() -> None:
     assert 2 < talks / ends < 5.6
 
 
-RUNS = [("135m", 300, 17.7, 110.8), ("360m", 150, 34.4, 176.8)]
+RUNS = [("135m", 300, 17.7, 104.5), ("360m", 150, 34.4, 148.0)]
 """Of general-nlp on two cores that multiply at 159e9 operations a second: model, rows of each set,
 seconds of its federation of one round and two steps, seconds of its evaluation."""
 
