@@ -65,6 +65,8 @@ class Meter:
     quiet: bool = False
     work: float | None = None
     """Of all units together; None: a unit is one."""
+    pace_from: float = 0.0
+    """Share of the work that has to be done before the time left is told."""
     done: int = 0
     _start: float = field(default_factory=time.monotonic)
     _resumed: int = 0
@@ -101,8 +103,7 @@ class Meter:
         fresh = self.done - self._resumed
         rate = fresh / elapsed_s if elapsed_s > 0 else 0.0
         work = (self.total if self.work is None else self.work) - self._resumed_work - self._worked
-        # One unit in a hundred is no pace: the first comes late, or several come at once.
-        known = self._worked > 0.01 * (work + self._worked)
+        known = self._worked > self.pace_from * (work + self._worked)
         left = elapsed_s * work / self._worked if known else None
         eta = "" if left is None else f", {format_duration(left)} left"
         return f"{self.title}: {self.done}/{self.total} {self.unit} ({rate:.2f} {self.unit}/s{eta})"

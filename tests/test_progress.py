@@ -59,6 +59,17 @@ def test_the_time_left_is_true_from_a_tenth_of_the_work_on(
             assert int(minutes) * 60 + int(seconds) == pytest.approx(left_s, rel=0.2, abs=1)
 
 
+def test_the_time_left_is_told_from_the_first_step_on_or_from_a_share_of_the_work() -> None:
+    for pace_from, first in ((0.0, 1), (0.01, 2), (0.1, 11)):
+        meter = Meter("training", 100, "steps", quiet=True, pace_from=pace_from)
+        told = []
+        for _ in range(20):
+            meter.advance()
+            told.append("left" in meter.line(1.0))
+        assert told.index(True) + 1 == first
+        assert all(told[first - 1 :])
+
+
 def test_a_meter_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     meter = Meter("training", 2, "steps")
     meter.advance(2, "round 1/1")

@@ -375,7 +375,7 @@ FREE = {
     "evaluation BLOCK_TOKENS": SPEED,
     "evaluation PAD_POSITION": SPEED, "evaluation STEP_TOKENS": SPEED,
     "evaluation MAX_LINES": SPEED, "evaluation FEWEST_LINES": SPEED, "evaluation MIN_LINES": SPEED,
-    "evaluation ANSWER_TOKENS": WAITING,
+    "evaluation ANSWER_TOKENS": WAITING, "evaluation PACE_FROM": WAITING,
     "evaluation UNIT_ROWS": SPEED, "evaluation EVEN_UNITS": SPEED, "evaluation LIKELIEST": SPEED,
     "evaluation ROOM_TOKENS": SPEED, "evaluation MAX_NUMBERS": SPEED,
     "evaluation COUNTED_TOKENS": SPEED, "evaluation COUNTED_CHARACTERS": SPEED,

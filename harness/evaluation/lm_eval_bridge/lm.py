@@ -32,6 +32,11 @@ ANSWER_TOKENS = 4
 How long a model talks is not known before."""
 
 
+PACE_FROM = 0.01
+"""Share of the rows' work before which no time left is told: of a pass of many rows one comes
+first, and its pace is nobody's."""
+
+
 class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
     """Answers lm-eval's requests for the tasks of a board; see `tasks`."""
 
@@ -174,7 +179,7 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
 
         counts = (count + ANSWER_TOKENS for count in distinct_tokens(prompts))
         tokens = dict(zip(rows, counts, strict=True))
-        meter = Meter(title, len(rows), "rows", self._quiet, sum(tokens.values()))
+        meter = Meter(title, len(rows), "rows", self._quiet, sum(tokens.values()), PACE_FROM)
         done = set(rows).difference(missing)
         meter.skip(len(done), sum(tokens[key] for key in done))
 
