@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from harness.document import Document, file_digests, pretty_json, read_document, sha256_file
 from harness.document.lock import locked
-from harness.errors import SourceError
+from harness.errors import RecordError, SourceError
 from harness.machine.cache_folder import CACHE_VARIABLE, cache_folder
 from harness.processes.isolated_python import run_python
 from harness.sources.lookup import Found
@@ -69,9 +69,12 @@ def wheel_model(offline: bool) -> Found | None:
 
 
 def begin_digests() -> None:
-    """Have threads take the digests of the converted model, where it lies in the cache."""
+    """Have threads take the digests of the converted model, where it lies in the cache.
+
+    What is wrong with it is said where it is used, if it is.
+    """
     folder = cache_folder() / CONVERSION
-    if folder.is_dir():
+    with suppress(RecordError):
         for name in read_document(Conversion, folder / "provenance").files:
             file_digests.begin(folder / name)
 
