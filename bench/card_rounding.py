@@ -14,20 +14,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.boards.protocol import BoardProtocol
 from harness.evaluation.engine import Engine
-from harness.evaluation.model.base_model import load_base
+from harness.evaluation.model.base_model import BLOCK_SIZE, inner_linears, load_base
 from harness.evaluation.model.merged_adapter import merge_adapter
 from harness.evaluation.session import EvaluatedRun, official_sets, read_run
+from harness.machine.machine import cores
 
-BLOCK = 64
 PIVOTS = (0.00260417, 0.0859375, 0.20833333, 0.29166667, 0.4166667, 0.583333, 0.8333333)
 VALUES = (0.0, 0.005208333, 0.16666667, 0.25, 0.33333333, 0.5, 0.6666667, 1.0)
 
@@ -36,10 +35,10 @@ def as_on_a_card(weight: Tensor, ulps: int) -> Tensor:
     """Return the values that fp4 leaves of a weight by the kernel's rule, float32.
 
     Args:
-        weight: float32, a multiple of `BLOCK` values.
+        weight: float32, a multiple of `BLOCK_SIZE` values.
         ulps: by how many floats the reciprocal is off: -1, 0 or 1.
     """
-    blocks = weight.reshape(-1, BLOCK)
+    blocks = weight.reshape(-1, BLOCK_SIZE)
     largest = blocks.abs().amax(1, keepdim=True)
     reciprocal = 1.0 / largest
     if ulps:
@@ -51,18 +50,11 @@ def as_on_a_card(weight: Tensor, ulps: int) -> Tensor:
     return (torch.where(scaled < 0, -values, values) * largest).reshape(weight.shape)
 
 
-def linears(model: Any) -> list[nn.Linear]:
-    """Return the layers that are quantized: all linear ones but the output head."""
-    head = model.get_output_embeddings()
-    return [item for item in model.modules() if isinstance(item, nn.Linear) and item is not head]
-
-
 def answers(run: EvaluatedRun, protocol: BoardProtocol, base: Any) -> dict[tuple[str, int], str]:
     """Return (task, row) -> the output of every official row."""
-    threads = len(os.sched_getaffinity(0))
     sets = official_sets(run)
     keys = [(task, row) for task, official in sets.items() for row in range(len(official.rows))]
-    engine = Engine(base, protocol, len(keys), threads)
+    engine = Engine(base, protocol, len(keys), cores())
     plans = [plan for task, official in sets.items() for plan in engine.plan(task, official.rows)]
     found = {}
     for done in engine.answers(list(enumerate(plans))):
@@ -84,7 +76,7 @@ def main() -> None:
     here = load_base(folder, "cpu", seed)
     card = load_base(folder, "cpu", seed, quantized=False)
     changed = total = 0
-    for ours, theirs in zip(linears(here.model), linears(card.model), strict=True):
+    for ours, theirs in zip(inner_linears(here.model), inner_linears(card.model), strict=True):
         theirs.weight.data = as_on_a_card(theirs.weight.data, options.ulps)
         largest = ours.weight.abs().max()
         changed += int(((ours.weight - theirs.weight).abs() > 1e-6 * largest).sum())

@@ -135,13 +135,17 @@ def quantize_once(model: Any) -> None:
     load_bitsandbytes()
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
+    for layer in inner_linears(model):
+        packed, state = quantize_4bit(
+            layer.weight.data, blocksize=BLOCK_SIZE, compress_statistics=False, quant_type="fp4"
+        )
+        layer.weight.data = dequantize_4bit(packed, state).to(torch.float32)
+
+
+def inner_linears(model: Any) -> list[nn.Linear]:
+    """Return every linear layer of a model but the output head."""
     head = model.get_output_embeddings()
-    for layer in model.modules():
-        if isinstance(layer, nn.Linear) and layer is not head:
-            packed, state = quantize_4bit(
-                layer.weight.data, blocksize=BLOCK_SIZE, compress_statistics=False, quant_type="fp4"
-            )
-            layer.weight.data = dequantize_4bit(packed, state).to(torch.float32)
+    return [item for item in model.modules() if isinstance(item, nn.Linear) and item is not head]
 
 
 def add_pad(model: Any, tokenizer: Any) -> int:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.packed_step import Span
 from harness.evaluation.decoder.row_attention import ROW_ATTENTION, register
 from harness.evaluation.decoder.row_cache import CacheShape
 from harness.evaluation.decoder.working_set import WorkingSet
-from harness.evaluation.model.base_model import Base, one_line
+from harness.evaluation.model.base_model import Base, inner_linears, one_line
 
 CHECK_TOKENS = 6
 """How long the two rows are that the form is checked with."""
@@ -45,10 +45,8 @@ def lay_by_column(model: Any) -> None:
 
     A product of 128 rows is then 1.2 times as fast on a CPU: measured with MKL in torch 2.13.
     """
-    head = model.get_output_embeddings()
-    for layer in model.modules():
-        if isinstance(layer, nn.Linear) and layer is not head:
-            layer.weight.data = layer.weight.data.t().contiguous().t()
+    for layer in inner_linears(model):
+        layer.weight.data = layer.weight.data.t().contiguous().t()
 
 
 @torch.inference_mode()
