@@ -31,8 +31,8 @@ def percent(value: float | None) -> str:
 
 
 def half_width(low: float | None, high: float | None) -> str:
-    """Return half of an interval in percent, `± 1.3`, or nothing."""
-    return "" if low is None or high is None else f" ± {50 * (high - low):.1f}"
+    """Return half of an interval in percent with one decimal, or a dash."""
+    return "–" if low is None or high is None else f"{50 * (high - low):.1f}"
 
 
 def gib(count: int | None) -> str:
@@ -59,9 +59,9 @@ def headings(board: Board) -> list[str]:
     """Return the headings of the Markdown table."""
     second = [] if board.second is None else [f"{capitalised(board.second.heading)} %"]
     return [
-        "Group", "Entry", "Model", "Average %", *[f"{item.heading} %" for item in board.sets],
-        "Without leak %", *second, "GiB", "Adapter M", "Rounds", "Status",
-        "Code", "Level", "Findings",
+        "Group", "Entry", "Model", "Average %", "±", *[f"{item.heading} %" for item in board.sets],
+        "No leak %", *second, "GiB", "Adapter M", "Rounds", "Status",
+        "Whose code", "Verified", "Contradictions",
     ]  # fmt: skip
 
 
@@ -74,7 +74,8 @@ def cells(item: Ranked, board: Board) -> list[str]:
         "–" if item.group is None else str(item.group),
         entry.name if entry.kind != "reference" else entry.title,
         entry.model or "–",
-        percent(entry.average) + half_width(entry.low, entry.high),
+        percent(entry.average),
+        half_width(entry.low, entry.high),
         *[
             percent(entry.scores[task].value if task in entry.scores else None)
             for task in board.rows
@@ -85,7 +86,7 @@ def cells(item: Ranked, board: Board) -> list[str]:
         millions(entry.parameters),
         "–" if entry.rounds is None else str(entry.rounds),
         item.status,
-        entry.code or "–",
+        entry.whose_code or "–",
         entry.level,
-        f"{contradictions} contradictions" if contradictions else "–",
+        str(contradictions or "–"),
     ]

@@ -25,11 +25,11 @@ in [index.html](index.html).
 
 Runs that verify finds clean, each recounted from its own files. Entries of one *group* cannot be
 told apart by a paired test over the evaluation rows (two-sided, 5 %). *Status* says whether a run
-may rank: those that may not have no group and stand below, with the reasons. *Code* is *declared*
-where audited components and data alone made a run, and else names whose own code ran. *Level* says
-how far the numbers have been verified: claimed where answers are programs that nobody executed
-again, rescored, re-evaluated, round-replayed, re-run. Averages are plain means with 95 % intervals;
-sizes are GiB of 2^30 bytes.
+may rank: those that may not have no group and stand below, with the reasons. *Whose code* is
+*declared* where audited components and data alone made a run, and names what else ran. *Verified*
+says how far the numbers have been verified: claimed where answers are programs that nobody executed
+again, rescored, re-evaluated, round-replayed, re-run. Averages are plain means, ± half of their
+95 % interval; sizes are GiB of 2^30 bytes.
 """
 
 OPEN_NOTE = """\
@@ -51,8 +51,8 @@ MARKDOWN_ROWS = 200
 """Rows of a Markdown table; the CSV table has all."""
 
 MORE = (
-    "Base weights", "Family", "Method", "Strategy", "Hours", "Author", "Licence", "Whose code",
-    "Isolation", "Date",
+    "Base weights", "Family", "Method", "Strategy", "Hours", "Author", "Licence", "Isolation",
+    "Date",
 )  # fmt: skip
 """What the CSV table holds beside the columns of the Markdown table."""
 
@@ -66,7 +66,6 @@ def _more(entry: Entry) -> list[str]:
         "" if entry.seconds is None else f"{entry.seconds / 3600:.3f}",
         entry.author,
         entry.licence,
-        entry.whose_code,
         entry.isolation,
         (entry.submitted or entry.created)[:10],
     ]
@@ -119,5 +118,5 @@ def comma_separated(items: Sequence[Ranked], board: Board) -> str:
     writer.writerow([*headings(board), *MORE])
     for item in items:
         row = [*cells(item, board), *_more(item.entry)]
-        writer.writerow([csv_cell(cell.replace("–", "")) for cell in row])
+        writer.writerow([csv_cell("" if cell == "–" else cell) for cell in row])
     return out.getvalue()

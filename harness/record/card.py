@@ -165,8 +165,8 @@ def _method(record: ResultRecord, challenge: Challenge) -> str:
     rows = [
         ("base model", f"{spec.model.hub_id}, {spec.model.quantization}, compute in"
                        f" {record.environment.device.dtype}"),
-        ("PEFT method", _choice(spec.peft.name, spec.peft.params)),
-        ("strategy", _choice(spec.strategy.name, spec.strategy.params)),
+        ("PEFT method", component_text(spec.peft.name, spec.peft.params)),
+        ("strategy", component_text(spec.strategy.name, spec.strategy.params)),
         ("supernodes", f"{challenge.num_supernodes}, {challenge.partitioner.kind} partitions"),
         ("rounds", f"{train.rounds}, fraction {train.fraction}"),
         ("local training", f"{train.max_steps} steps of {train.batch_size} examples,"
@@ -174,7 +174,7 @@ def _method(record: ResultRecord, challenge: Challenge) -> str:
         ("learning rate", f"{train.learning_rate_max:g} to {train.learning_rate_min:g},"
                           f" {train.round_schedule} over rounds"),
         ("trainable parameters", f"{record.adapter.parameters:,}"),
-        *((f"{kind} of its own", _choice(item.name, item.params))
+        *((f"{kind} of its own", component_text(item.name, item.params))
           for kind, item in spec.extensions.components.items()),
         *_warm_start(record),
         *([] if spec.open is None else [("open division", f"changes {spec.open.described()}")]),
@@ -192,7 +192,8 @@ def _warm_start(record: ResultRecord) -> list[tuple[str, str]]:
     return [("starts from", f"{warm.adapter}, {size or 0:,} bytes, sha256 {warm.sha256[:16]}")]
 
 
-def _choice(name: str, params: dict[str, object]) -> str:
+def component_text(name: str, params: dict[str, object]) -> str:
+    """Return a component with its parameters: `standard/dora(r=8, alpha=16)`."""
     values = ", ".join(f"{key}={value}" for key, value in params.items())
     return f"{name}({values})"
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from harness.boards.board import ShownMeasure, load_board
 from harness.boards.challenge import load_challenge
 from harness.boards.open_division import OpenRules
 from harness.leaderboard.build import build, claimed, ranked
-from harness.leaderboard.columns import cells, headings
+from harness.leaderboard.columns import cells, headings, percent
 from harness.leaderboard.data import board_value
 from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import mean_of
+from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.entries.run_details import run_details
-from harness.leaderboard.page.columns import page_data
+from harness.leaderboard.page.columns import columns_of, page_data
 from harness.leaderboard.page.site import STATIC_ROWS, BoardView, board_page, overview_page
 from harness.leaderboard.tables import comma_separated, markdown
 from harness.record.card import card
@@ -105,6 +107,49 @@ def test_a_page_shows_the_measures_of_its_board_and_no_others() -> None:
     head, body = table.split("</thead>")
     assert head.count("<th ") == body.count("<th ") + body.count("<td ")
     assert "likelihood" not in html.split("<script")[0].lower()
+
+
+def test_a_percentage_is_the_same_in_every_table() -> None:
+    """Of 2,388 rows 1,202 are 50.33501 %: rounded to 50.335 before, the page would show 50.33."""
+    board, task = load_board("finance"), "tfns"
+    rows = board.rows[task]
+    column = list(board.rows).index(task)
+    found = set()
+    for right in range(rows + 1):
+        value = right / rows
+        score = EntryScore(value=value, examples=rows, low=0, high=1, stderr=0.1)
+        items = ranked([many(1)[0].with_values(scores={task: score}, average=value)])
+        data = page_data(items, [], board)
+        at = data["fields"].index(f"s{column}")
+        if percent(data["rows"][0][at]) != percent(value):
+            found.add(right)
+    assert found == set()
+
+
+def test_the_csv_table_holds_numbers_where_it_shows_numbers() -> None:
+    board = load_board("finance")
+    [row] = csv.DictReader(io.StringIO(comma_separated(ranked(many(1)), board)))
+    assert [float(row[name]) for name in ("Average %", "±", "FPB %")] == [50.0, 40.0, 50.0]
+    assert len(set(row)) == len(row), "two columns share a name"
+
+
+def test_the_first_rows_of_a_page_say_what_its_script_says_afterwards() -> None:
+    """An average with its interval, and what a reference is."""
+    board, items = load_board("finance"), ranked([*many(1), *reference_entries("finance")])
+    html = board_page(BoardView(board, items, [], runnable=True))
+    assert '50.00 <span class="sub">± 40.0</span>' in html
+    data = page_data(items, [], board)
+    told = {row[data["fields"].index("about")] for row in data["rows"]} - {""}
+    assert len(told) == 3
+    assert all(text in unescape(html) for text in told)
+
+
+def test_every_column_that_a_name_does_not_explain_is_explained_below_the_tables() -> None:
+    board = load_board("finance")
+    html = unescape(board_page(BoardView(board, [], [], runnable=True)))
+    notes = html[html.index('id="notes-title"') :]
+    for column in columns_of(board):
+        assert not column.about or f"<dt>{column.label}</dt><dd>{column.about}.</dd>" in notes
 
 
 def test_the_interval_of_an_average_is_196_standard_errors_to_each_side() -> None:

@@ -60,8 +60,6 @@ class Entry(Document):
     bytes_total: int | None = None
     parameters: int | None = None
     rounds: int | None = None
-    code: str = ""
-    """Whose code ran: `declared`, `own code: ...`, or nothing where it is not stated."""
     level: str
     """The highest one that was earned, or `derived` for a reference that follows from the rows."""
     rungs: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from harness.leaderboard.entries.details import (
     Sample,
 )
 from harness.record.about import About, typed
+from harness.record.card import component_text
 from harness.record.file_names import RESULT
 from harness.record.result import ResultRecord
 from harness.submissions.verdict import taken_as_stated
@@ -190,8 +191,8 @@ def _config(record: ResultRecord) -> dict[str, str]:
         "plugin": spec.label,
         "model": spec.model.hub_id,
         "base": f"{spec.model.quantization}, {spec.model.dtype}",
-        "peft": f"{spec.peft.name} {spec.peft.params}",
-        "strategy": f"{spec.strategy.name} {spec.strategy.params or ''}",
+        "peft": component_text(spec.peft.name, spec.peft.params),
+        "strategy": component_text(spec.strategy.name, spec.strategy.params),
         "rounds": train.rounds,
         "fraction": train.fraction,
         "steps": f"{train.max_steps} of {train.batch_size} examples",

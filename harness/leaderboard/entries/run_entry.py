@@ -57,7 +57,6 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         bytes_total=record.communication.bytes_total,
         parameters=record.adapter.parameters,
         rounds=len(record.federation.rounds),
-        code="" if record.own_code is None else record.code,
         level=rungs[-1],
         rungs=rungs,
         findings=tuple(

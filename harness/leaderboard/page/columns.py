@@ -19,8 +19,9 @@ Form = Literal["percent", "gib", "millions", "count", "hours", "level", "text"]
 
 Value = str | float | int | bool | None
 
-DIGITS = 6
-"""Decimals of a fraction in the page's data; tables show percent with two."""
+DIGITS = 12
+"""Decimals of a fraction in the page's data. Of 6, one fraction in 400 would be shown as another
+percentage than in the other tables: 1,202 of 2,388 is 50.33501 %, and 50.335 % is written 50.33."""
 
 
 class Column(Document):
@@ -30,7 +31,7 @@ class Column(Document):
     label: str
     form: Form
     about: str = ""
-    """What stands in the heading's title, where the label is not enough."""
+    """What it says, where the label is not enough: the heading's title, a line below the tables."""
     best: Literal["high", "low", "text"] = "text"
     """What a first click on the heading brings to the top."""
     shown: bool = True
@@ -44,15 +45,18 @@ def columns_of(board: Board) -> list[Column]:
     second = board.second
     found = [
         Column(key="group", label="Group", form="count", best="low",
-               about="Entries of one group cannot be told apart"),
-        Column(key="average", label="Average %", form="percent", best="high", claims=True),
+               about="Entries are compared with the best of a group by a paired test over the rows"
+               " that both answered (two-sided, 5 %). Those that cannot be told apart share the"
+               " group, and what may not rank has none"),
+        Column(key="average", label="Average %", form="percent", best="high", claims=True,
+               about="The plain mean of the sets, by which runs rank, ± half of its 95 % interval"),
         *(
             Column(key=f"s{index}", label=f"{item.heading} %", form="percent", best="high",
                    claims=True)
             for index, item in enumerate(board.sets)
         ),
         Column(key="clean", label="No leak %", form="percent", best="high",
-               about="Without evaluation rows whose text is in the training data"),
+               about="The average without evaluation rows whose text is in the training data"),
     ]  # fmt: skip
     if second is not None:
         label = f"{capitalised(second.heading)} %"
@@ -62,18 +66,20 @@ def columns_of(board: Board) -> list[Column]:
                 label=label,
                 form="percent",
                 best="high",
-                about=capitalised(second.about),
+                about=f"A second measure beside the official one: {second.about}",
                 shown=False,
             )
         )
     return [
         *found,
         Column(key="bytes", label="GiB", form="gib", best="low", claims=True,
-               about="All train messages, both directions, 2^30 bytes"),
+               about="All train messages, both directions, in 2^30 bytes"),
         Column(key="parameters", label="Adapter M", form="millions", best="low",
                about="Trainable weights, millions"),
         Column(key="rounds", label="Rounds", form="count", best="low", claims=True),
-        Column(key="level", label="Verified", form="level", best="high"),
+        Column(key="level", label="Verified", form="level", best="high",
+               about=f"{', '.join(LEVELS)}: each level is earned by a command that leaves its"
+               " evidence. The entry's page says what to type"),
         Column(key="size", label="Base M", form="millions", best="low", shown=False,
                about="Weights of the base model, millions", claims=True),
         Column(key="family", label="Family", form="text", shown=False),
@@ -84,10 +90,9 @@ def columns_of(board: Board) -> list[Column]:
         Column(key="author", label="Author", form="text", shown=False),
         Column(key="licence", label="Licence", form="text", shown=False),
         Column(key="whose", label="Whose code", form="text", shown=False,
-               about="Declared: audited components and data alone"),
-        Column(key="isolation", label="Isolation", form="text", shown=False),
-        Column(key="ran", label="Code", form="text", shown=False,
-               about="declared: audited components and data alone"),
+               about="declared where audited components and data alone made the run"),
+        Column(key="isolation", label="Isolation", form="text", shown=False,
+               about="What held the processes back that loaded plugin code"),
         Column(key="date", label="Date", form="text", best="high", claims=True, shown=False),
     ]  # fmt: skip
 
@@ -100,6 +105,7 @@ def values_of(item: Ranked, board: Board) -> dict[str, Value]:
         "kind": entry.kind,
         "title": entry.title,
         "model": entry.model,
+        "about": entry.method if entry.kind == "reference" else "",
         "eligible": entry.eligible,
         "low": _short(entry.low),
         "high": _short(entry.high),
@@ -126,7 +132,6 @@ def values_of(item: Ranked, board: Board) -> dict[str, Value]:
         "licence": entry.licence,
         "whose": entry.whose_code,
         "isolation": entry.isolation,
-        "ran": entry.code,
         "date": (entry.submitted or entry.created)[:10],
     }
 

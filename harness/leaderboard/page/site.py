@@ -23,6 +23,7 @@ from harness.boards.board import Board
 from harness.boards.open_division import OPEN, Division
 from harness.errors import UsageError
 from harness.leaderboard.columns import Ranked, capitalised, half_width, percent
+from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.page.columns import (
     Column,
     columns_of,
@@ -31,7 +32,6 @@ from harness.leaderboard.page.columns import (
     values_of,
 )
 from harness.leaderboard.page.history import Best, best_over_time, sparkline
-from harness.record.ladder import LEVELS
 
 SCRIPTS = ("data.js", "state.js", "table.js", "plot.js", "entry.js", "compare.js", "main.js")
 """Parts of a board's script, in order."""
@@ -107,9 +107,7 @@ def _compiled(name: str) -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(
-        percent=percent, capitalised=capitalised, half_width=lambda e: half_width(e.low, e.high)
-    )
+    environment.filters.update(percent=percent, capitalised=capitalised)
     return environment.from_string(_text(name))
 
 
@@ -162,7 +160,7 @@ def board_page(view: BoardView, site: Site = UNKNOWN) -> str:
             _table("board", "Runs", view.items, columns, view.board),
             _table("claims", "Claims", view.claims, [c for c in columns if c.claims], view.board),
         ],
-        levels=LEVELS,
+        columns=columns,
         style=Markup(style),
         script=Markup(code),
         style_hash=source_hash(style),
@@ -179,13 +177,19 @@ def _table(
     for item in items[:STATIC_ROWS]:
         values = values_of(item, board)
         cells = [
-            (column, shown_value(column, values[column.key]),
-             not_earned(item.entry) if column.key == "level" else "")
+            (column, shown_value(column, values[column.key]), _note(column, item.entry))
             for column in shown
         ]  # fmt: skip
         rows.append({"entry": item.entry, "status": item.status, "cells": cells,
                      "warnings": values["warnings"]})  # fmt: skip
     return {"id": name, "title": title, "columns": shown, "rows": rows, "count": len(items)}
+
+
+def _note(column: Column, entry: Entry) -> str:
+    """Return what stands in smaller letters behind a value."""
+    if column.key == "average" and entry.average is not None:
+        return f"± {half_width(entry.low, entry.high)}"
+    return not_earned(entry) if column.key == "level" else ""
 
 
 def verify_page(site: Site) -> str:
@@ -213,7 +217,6 @@ def overview_page(views: Sequence[BoardView], site: Site = UNKNOWN) -> str:
         views=views,
         site=site,
         newest=newest[:8],
-        levels=LEVELS,
         style=Markup(style),
         style_hash=source_hash(style),
     ) + "\n"  # fmt: skip

@@ -39,7 +39,7 @@ function entryCell(entry) {
   const head = entry.kind === "reference"
     ? el("span", { class: "name" }, entry.title)
     : el("a", { class: "name", href: entryLink(entry.name) }, entry.name);
-  const sub = entry.kind === "reference" ? "" : [entry.model, entry.peft, entry.strategy].filter(Boolean).join(" · ");
+  const sub = entry.kind === "reference" ? entry.about : [entry.model, entry.peft, entry.strategy].filter(Boolean).join(" · ");
   const box = entry.kind === "reference" ? null
     : el("input", { type: "checkbox", class: "pick", "aria-label": `Compare ${entry.name}`, value: entry.name });
   if (box) box.checked = chosen.has(entry.name);
@@ -109,8 +109,8 @@ function drawCompareLink() {
   const link = byId("compare-link");
   const names = [...chosen];
   link.hidden = names.length < 2;
-  link.textContent = `Compare ${names.length === 2 ? "the two" : names.length}`;
-  link.href = names.length < 2 ? "#/" : `#/compare/${names.slice(0, 2).map(encodeURIComponent).join("/")}`;
+  link.textContent = "Compare the two";
+  link.href = names.length < 2 ? "#/" : `#/compare/${names.map(encodeURIComponent).join("/")}`;
 }
 
 function makeColumns() {
