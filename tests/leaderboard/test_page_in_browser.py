@@ -208,6 +208,25 @@ def test_rows_below_the_window_follow_the_first_ones(page: Page) -> None:
     assert errors(session) == []
 
 
+def test_who_skips_to_the_content_keeps_the_filter_and_the_entry(page: Page) -> None:
+    session = show(page, f"{BOARD}#/?q=evil&sort=s1")
+    focused = "return document.activeElement.matches(arguments[0])"
+    for place, target in (("#/?q=evil&sort=s1", "#overview .scroll"), ("#/entry/evil", "h2")):
+        session.execute_script("location.hash = arguments[0]; scrollTo(0, 0);", place)
+        eventually(session, "return document.getElementById('entry').hidden", target != "h2")
+        session.execute_script("document.querySelector('.skip').focus()")
+        press(session, Keys.ENTER)
+        assert session.execute_script(focused, target) is True
+        assert session.execute_script("return location.hash") == place
+
+
+def test_a_reference_says_what_it_is(page: Page) -> None:
+    session = show(page)
+    rows = session.find_elements("css selector", "#board-table tr.reference")
+    assert len(rows) == 3
+    assert all(len(row.find_element("css selector", ".sub").text) > 20 for row in rows)
+
+
 def test_an_address_shows_the_same_to_everybody(page: Page) -> None:
     session = show(page, f"{BOARD}#/?sort=average&cols=average,author&licence=MIT&page=99")
     assert session.execute_script(NAMES) == ["poor", LONG, "evil", "good"]

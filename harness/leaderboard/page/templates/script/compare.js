@@ -46,6 +46,7 @@ function paired(first, second) {
 }
 
 const chance = (difference, variance) => (variance === 0 ? (difference === 0 ? 1 : 0) : erfc(Math.abs(difference) / Math.sqrt(2 * variance)));
+const percentOf = (p) => (p < 0.0001 ? "less than 0.01" : (100 * p).toFixed(2));
 const shownP = (p) => (p === null ? "–" : p < 0.0001 ? "< 0.0001" : p.toFixed(4));
 const points = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(2)}`;
 const LISTED = 400;
@@ -61,8 +62,8 @@ function differing(item, first, second) {
 function compareView(first, second, one, two) {
   const found = paired(one, two);
   const verdict = found.p === null ? "One of them lacks a set, so that they cannot be compared."
-    : found.p < 0.05 ? `${found.difference > 0 ? first.name : second.name} is better: chance alone would part them so far in ${(100 * found.p).toFixed(2)} % of cases.`
-      : `They cannot be told apart: chance alone would part them so far in ${(100 * found.p).toFixed(1)} % of cases.`;
+    : found.p < 0.05 ? `${found.difference > 0 ? first.name : second.name} is better: chance alone would part them so far in ${percentOf(found.p)} % of cases.`
+      : `They cannot be told apart: chance alone would part them so far in ${percentOf(found.p)} % of cases.`;
   const row = (item) => el("tr", {}, el("th", { scope: "row" }, item.set.title), el("td", {}, percent(item.a.value)), el("td", {}, percent(item.b.value)),
     el("td", {}, points(item.a.value - item.b.value)), el("td", {}, item.only ? String(item.only[0].length) : "–"),
     el("td", {}, item.only ? String(item.only[1].length) : "–"), el("td", {}, shownP(item.p)));
@@ -75,7 +76,7 @@ function compareView(first, second, one, two) {
   };
   const facts = [["average %", (e) => percent(e.average)], ["verified", (e) => (e.level === null ? "–" : index.levels[e.level])], ["status", statusOf],
     ["GiB", (e) => (e.bytes ? amount(e.bytes / 2 ** 30) : "–")], ["adapter M", (e) => (e.parameters ? amount(e.parameters / 1e6) : "–")],
-    ["base M", (e) => (e.size ? amount(e.size / 1e6) : "–")], ["hours", (e) => e.hours ?? "–"], ["licence", (e) => e.licence || "–"]];
+    ["base M", (e) => (e.size ? amount(e.size / 1e6) : "–")], ["hours", (e) => (e.hours === null ? "–" : e.hours.toFixed(2))], ["licence", (e) => e.licence || "–"]];
   const fact = ([name, of]) => el("tr", { class: String(of(first)) === String(of(second)) ? "same" : "differs" }, el("th", { scope: "row" }, name), el("td", {}, String(of(first))), el("td", {}, String(of(second))));
   const heads = ["Setting", first.name, second.name];
   return [

@@ -144,6 +144,10 @@ function listen() {
     for (const box of document.querySelectorAll(".pick")) box.checked = chosen.has(box.value);
     drawCompareLink();
   });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    (article.hidden ? byId("board-table").parentElement : article.querySelector("h2")).focus();
+  });
   window.addEventListener("hashchange", route);
   window.matchMedia("(max-width: 760px)").addEventListener("change", () => article.hidden && drawList());
   document.addEventListener("keydown", (event) => {
