@@ -53,7 +53,7 @@ def cheat(how: str, caught_by: Rung, says: str, costs: str) -> Callable[[Attack]
     """
 
     def add(attack: Attack) -> Attack:
-        name = attack.__name__.replace("_", " ")
+        name = attack.__name__.replace("_s_", "'s ").replace("_", " ")
         CHEATS.append(Cheat(name, how, caught_by, says, costs, attack))
         return attack
 

@@ -28,6 +28,7 @@ from documented import (
 )
 
 from harness.cli import cli
+from harness.planning.rules import PLAN_RULES
 
 MADE_FOR_THE_SITE = r"(reference/[a-z]+|troubleshooting)\.md"
 """Pages that follow from the code; tests/docs/test_docs_site.py has the links to them."""
@@ -130,6 +131,21 @@ def test_every_option_that_a_page_names_exists(page: Path) -> None:
             name = word.strip("[].,;()").partition("=")[0]
             if name.startswith("--") and len(name) > 2:
                 assert name in known, f"{page.name}: harness {words[0]} has no {name}"
+
+
+def test_the_page_of_the_seeds_has_every_purpose() -> None:
+    page = (ROOT / "docs" / "reproducing.md").read_text()
+    rooms = ("training", "federation", "frontier", "planning", "evaluation")
+    files = [path for room in rooms for path in (ROOT / "harness" / room).rglob("*.py")]
+    code = "\n".join(path.read_text() for path in files)
+    purposes = set(re.findall(r'\bseed, "([a-z-]+)"', code))
+    assert len(purposes) > 10
+    assert {name for name in purposes if f"`{name}`" not in page} == set()
+
+
+def test_the_page_of_the_rules_has_every_rule_that_refuses_a_run() -> None:
+    page = (ROOT / "docs" / "rules.md").read_text()
+    assert [rule.id for rule in PLAN_RULES if f"| `{rule.id}` |" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
