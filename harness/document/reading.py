@@ -2,9 +2,7 @@
 
 `OWN` is for files that the harness or its user wrote: a path may go through links, and texts may
 hold whatever a model said. `STRANGER` is for files of a submission or a project: links are refused,
-and strings and numbers must be harmless. Documents of strangers are shown in terminals, tables and
-pages, so that control characters and invisible re-ordering marks have no place in them; their
-numbers stay where arithmetic on them is exact or finite.
+and strings and numbers must be harmless (`harness.document.harmless`).
 
 Under both policies a file is opened once and its size is bounded, keys are unique, numbers are
 finite, nesting is shallow and the number of values is bounded.
@@ -16,7 +14,6 @@ import json
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from harness.document.document import Document, parse_document
+from harness.document.harmless import fault_of_value, surely_harmless
 from harness.document.units import MIB
 from harness.errors import RecordError
 
@@ -42,28 +40,11 @@ MAX_KEYS = 100_000
 """Most keys of one object. The header of a safetensors file has one for each tensor, 21,000 for an
 adapter of 1,000 layers."""
 
-MAX_STRING = 8_192
-"""Longest string in characters; prompts and notes of ours are below 1,000."""
-
-MAX_INTEGER = 2**63 - 1
-"""Largest magnitude of an integer: bytes of a run of 100,000 rounds fit."""
-
-MAX_FLOAT = 1e18
-"""Largest magnitude of a float, and what keeps sums and products of a few finite."""
-
-ALLOWED_CONTROLS = "\n\t"
-
 NEXT_VALUE = re.compile(r'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+"?)*+(?:[,\[{]|\Z)', re.DOTALL)
 """JSON text up to the next character that a value may follow: each value but the outermost stands
 behind a comma or is the first of a list or an object. In `{"a": [1, "x,y"]}` these are `{`, `[` and
 the one comma that is not inside a string. Every repetition is possessive and every text matches, so
 that a hostile one takes linear time too."""
-
-WHOLE_PART = re.compile(r"[-:,\[][0-9]{17}")
-POWER = re.compile(r"[eE]\+?[0-9]{2}")
-"""What a number has that may be beyond the limits: a whole part of 17 digits, or a power of ten.
-Each is looked for alone, and behind what a number stands behind: so the search skips what cannot
-begin one."""
 
 D = TypeVar("D", bound=Document)
 
@@ -211,10 +192,7 @@ def parse_json(text: str, where: str, policy: Policy = OWN) -> Any:
     except ValueError as error:
         raise RecordError(f"{where}: not JSON ({error}); expected one JSON document") from None
     _check_depth(value, where)
-    fault = None
-    if policy.checks_values and not surely_harmless(text):
-        fault = fault_of_value(value)
-    if fault:
+    if policy.checks_values and not surely_harmless(text) and (fault := fault_of_value(value)):
         raise RecordError(f"{where}: {fault}")
     return value
 
@@ -256,63 +234,6 @@ def _check_depth(value: Any, where: str) -> None:
             return
     if any(level):
         raise RecordError(f"{where}: nested too deep; at most {MAX_NESTING} levels")
-
-
-def fault_of_text(text: str, limit: int = MAX_STRING) -> str | None:
-    """Say what is wrong with a string: too long, control or re-ordering characters, surrogates."""
-    if len(text) > limit:
-        return f"a string of {len(text)} characters; at most {limit}"
-    if text.isascii() and text.isprintable():
-        return None
-    for position, char in enumerate(text):
-        if char in ALLOWED_CONTROLS:
-            continue
-        kind = unicodedata.category(char)
-        if kind in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") and char not in "\u200d":
-            return f"character U+{ord(char):04X} at position {position} of a string; remove it"
-    return None
-
-
-def surely_harmless(text: str) -> bool:
-    """Whether a JSON text can hold nothing that `fault_of_value` finds, without looking at values.
-
-    Most documents are ASCII with few escapes: then a look at the pieces between quotes is enough.
-    """
-    if "\\" in text:
-        for escape in ("\\\\", '\\"', "\\n", "\\t", "\\/"):
-            text = text.replace(escape, "x")
-    if not text.isascii() or "\\" in text or "\x7f" in text:
-        return False
-    pieces = text.split('"')
-    outside = ":" + "".join("".join(pieces[::2]).split())  # White space stands in no number.
-    large = WHOLE_PART.search(outside) or POWER.search(outside)
-    return not large and max(map(len, pieces)) <= MAX_STRING
-
-
-def fault_of_value(value: Any) -> str | None:
-    """Return the first fault of any string, key or number inside a JSON value, or None."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        fault = None
-        if isinstance(item, str):
-            # Most are short names and digests, and are asked here without a call.
-            if not (len(item) <= 80 and item.isascii() and item.isprintable()):
-                fault = fault_of_text(item)
-        elif isinstance(item, dict):
-            pending.extend(item.values())
-            pending.extend(item.keys())
-        elif isinstance(item, list):
-            pending.extend(item)
-        elif isinstance(item, bool):
-            continue
-        elif isinstance(item, int) and abs(item) > MAX_INTEGER:
-            fault = f"an integer of {item.bit_length()} bits; at most 63"
-        elif isinstance(item, float) and not abs(item) <= MAX_FLOAT:
-            fault = f"a number beyond {MAX_FLOAT:g}"
-        if fault:
-            return fault
-    return None
 
 
 def walk(folder: Path, max_entries: int) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.document.harmless import MAX_FLOAT, MAX_INTEGER, MAX_STRING
 from harness.document.reading import (
-    MAX_FLOAT,
-    MAX_INTEGER,
     MAX_KEYS,
     MAX_NESTING,
-    MAX_STRING,
     MAX_VALUES,
     OWN,
     STRANGER,
