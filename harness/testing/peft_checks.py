@@ -95,11 +95,6 @@ def _against_peft(
         )
 
 
-def tiny_llama() -> Any:
-    """Return a randomly initialised Llama of the architecture of `TINY`."""
-    return random_model(TINY)
-
-
 def random_model(spec: ModelSpec) -> Any:
     """Return a randomly initialised transformers model of a spec's shapes."""
     import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from harness.leaderboard.entries import figures, run_entry
 from harness.record import score
 
 TENTHS = [0.1] * 10
+PAIRS = Counter(zip("bcaabcbaaabb", "bbcabcaabaac", strict=True))
 SCORES = tuple(SimpleNamespace(value=0.1, stderr=0.1**0.5, metric="accuracy") for _ in TENTHS)
 
 
@@ -31,7 +33,7 @@ def test_numbers_are_added_from_left_to_right() -> None:
         (score, lambda: score.average(SCORES)),  # type: ignore[arg-type]
         (figures, lambda: figures.mean_of(dict(enumerate(SCORES)))),  # type: ignore[arg-type]
         (run_entry, lambda: run_entry._average(list(TENTHS))),
-        (class_measures, lambda: class_measures.macro_f1("bcaabcbaaabb", "bbcabcaabaac")),
+        (class_measures, lambda: class_measures.class_measures(PAIRS)),
     ],
     ids=lambda item: getattr(item, "__name__", ""),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from harness.document.float_sums import sum_in_order
 
@@ -12,22 +12,6 @@ from harness.document.float_sums import sum_in_order
 def class_measures(pairs: Mapping[tuple[str, str], int]) -> dict[str, float]:
     """Return macro-F1 and Matthews' correlation of (right answer, answer) -> rows of it."""
     return {"macro_f1": _macro_f1(pairs), "mcc": _matthews(pairs)}
-
-
-def macro_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
-    """Return the plain mean of the F1 of every label that occurs in either list.
-
-    Source: scikit-learn `f1_score(average="macro", zero_division=0)`.
-    """
-    return _macro_f1(Counter(zip(gold, predicted, strict=True)))
-
-
-def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
-    """Return the Matthews correlation of two label lists; 0 when either holds one label only.
-
-    Source: scikit-learn `matthews_corrcoef`, the multi-class R_k of Gorodkin (2004).
-    """
-    return _matthews(Counter(zip(gold, predicted, strict=True)))
 
 
 def _sizes(pairs: Mapping[tuple[str, str], int]) -> tuple[Counter[str], Counter[str]]:
@@ -41,6 +25,10 @@ def _sizes(pairs: Mapping[tuple[str, str], int]) -> tuple[Counter[str], Counter[
 
 
 def _macro_f1(pairs: Mapping[tuple[str, str], int]) -> float:
+    """Return the plain mean of the F1 of every label that occurs on either side.
+
+    Source: scikit-learn `f1_score(average="macro", zero_division=0)`.
+    """
     gold, predicted = _sizes(pairs)
     sizes = gold + predicted
     labels = sorted(sizes)  # a set has an order of its own in each process
@@ -49,6 +37,10 @@ def _macro_f1(pairs: Mapping[tuple[str, str], int]) -> float:
 
 
 def _matthews(pairs: Mapping[tuple[str, str], int]) -> float:
+    """Return Matthews' correlation; 0 when either side holds one label only.
+
+    Source: scikit-learn `matthews_corrcoef`, the multi-class R_k of Gorodkin (2004).
+    """
     gold, predicted = _sizes(pairs)
     examples = gold.total()
     correct = sum(count for (target, answer), count in pairs.items() if target == answer)

@@ -51,14 +51,14 @@ def learner(method_name):
     """A peft model on a random Llama with its initial values: (model, params, tensors, initial)."""
     from peft import get_peft_model, get_peft_model_state_dict
 
-    from harness.testing.peft_checks import tiny_llama
+    from harness.testing.peft_checks import random_model
 
     method = METHODS[method_name]
     small = {"r": 4} if "r" in method.params.model_fields else {}
     params = method.params(**small)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = get_peft_model(tiny_llama(), method.configure(TINY, params))
+        model = get_peft_model(random_model(TINY), method.configure(TINY, params))
         state = get_peft_model_state_dict(model, save_embedding_layers=False)
     tensors = {name: state[name] for name in method.travelling(TINY, params)}
     initial = {name: value.detach().numpy().copy() for name, value in tensors.items()}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.components import ModelSpec
 from harness.errors import PluginError
+from harness.testing.peft_checks import random_model
 
 TINY = ModelSpec(
     name="tiny", hub_id="none/tiny", layers=2, hidden=32, intermediate=48, heads=4, kv_heads=2,
@@ -27,24 +28,6 @@ SMOLLM2_1_7B = ModelSpec(
 METHODS = {method.name: method for method in PEFT_METHODS}
 
 
-def tiny_llama():
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=TINY.vocab,
-            hidden_size=TINY.hidden,
-            intermediate_size=TINY.intermediate,
-            num_hidden_layers=TINY.layers,
-            num_attention_heads=TINY.heads,
-            num_key_value_heads=TINY.kv_heads,
-            tie_word_embeddings=True,
-        )
-    )
-
-
 @pytest.mark.parametrize("method", PEFT_METHODS, ids=lambda method: method.name)
 @pytest.mark.parametrize(
     "targets", [None, ("k_proj", "o_proj", "down_proj"), ("mlp.gate_proj", "up_proj")], ids=str
@@ -54,7 +37,7 @@ def test_forecast_shapes_are_those_of_peft_in_order(method, targets):
 
     rank = {"r": 4} if "r" in method.params.model_fields else {}
     params = method.params(**rank, **({"target_modules": targets} if targets else {}))
-    model = get_peft_model(tiny_llama(), method.configure(TINY, params))
+    model = get_peft_model(random_model(TINY), method.configure(TINY, params))
     real = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(model).items()}
     assert list(method.shapes(TINY, params).items()) == list(real.items())
 
@@ -72,7 +55,7 @@ def test_lokr_forecast_follows_the_rank(rank):
 
     lokr = METHODS["lokr"]
     params = lokr.params(r=rank, target_modules=("q_proj", "k_proj", "down_proj"))
-    model = get_peft_model(tiny_llama(), lokr.configure(TINY, params))
+    model = get_peft_model(random_model(TINY), lokr.configure(TINY, params))
     real = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(model).items()}
     assert list(lokr.shapes(TINY, params).items()) == list(real.items())
 
@@ -98,7 +81,7 @@ def test_scaling_of_lora_and_rslora():
 
     params = LoraParams(r=16, alpha=32, target_modules=("q_proj",))
     for name, scaling in {"lora": 2.0, "rslora": 8.0}.items():
-        model = get_peft_model(tiny_llama(), METHODS[name].configure(TINY, params))
+        model = get_peft_model(random_model(TINY), METHODS[name].configure(TINY, params))
         layer = model.get_submodule("base_model.model.model.layers.0.self_attn.q_proj")
         assert layer.scaling["default"] == scaling
 
