@@ -1,30 +1,24 @@
 """`harness submit`: a run directory becomes a self-contained folder under `submissions/`.
 
-The evaluation sets' licences do not let their text be passed on, so generations are written without
-prompts: each line names its row by digest. That changes the digest of the file, which is why the
-submitted record names other `generations_sha256` than the run's.
+It holds what may be passed on (`harness.submissions.passed_on`), and nothing that verify refuses.
 """
 
 from __future__ import annotations
 
-import copy
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness import run_directory
 from harness.boards.open_division import filed_under
-from harness.boards.protocol import BoardProtocol
 from harness.document import (
     parse_document,
     pretty_json,
     read_document,
-    sha256_text,
     write_atomic,
 )
 from harness.document.units import MIB
@@ -46,21 +40,18 @@ from harness.record.file_names import (
 from harness.record.ladder import Rung, score_digest
 from harness.record.result import ResultRecord
 from harness.submissions.check import Checked, check, twins_of
+from harness.submissions.passed_on import record_of_texts, texts_without_prompts
 from harness.submissions.published import Published
-from harness.verify.files.generations import Generations, generation_lines
 from harness.verify.files.layout import SUBMISSION_NAME
 from harness.verify.files.png import critical_png
 from harness.verify.read_submission import seal
 from harness.verify.report import Finding, Verdict
-from harness.verify.rules.evaluation.answers import source, task_of
+from harness.verify.rules.evaluation.answers import source
 from harness.verify.submission import Submission
 from harness.verify.targets import Target
 
-REPEATED = "[the row's sentence]"
 MAX_WEIGHTS_BYTES = 4 * MIB
 """Largest adapter that may lie in the repository itself; a larger one lies on the hub."""
-SHORT_PASSAGE = 16
-"""Characters; a shorter text may be repeated by chance."""
 
 
 class RefusedError(RecordError):
@@ -109,20 +100,14 @@ def submit(
         )
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     submission = _accepted(checked, run_dir)
-    spec = submission.record.spec
-    exercise = exercise_because(spec)
+    exercise = exercise_because(submission.record.spec)
     if exercise:
         raise RefusedError(
             f"{run_dir}: {exercise[0]}; only whole runs are filed",
             checked.findings,
             checked.verdict,
         )
-    chosen = name or default_name(submission.record)
-    if not SUBMISSION_NAME.fullmatch(chosen):
-        raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
-    folder = submissions / filed_under(spec.challenge.id, spec.open) / chosen
-    if folder.exists():
-        raise UsageError(f"{folder} exists; choose another --name, or remove it first")
+    folder = _new_folder(submissions, submission.record, name)
     said = dict(stated or {})
     if said.get("adapter") is None:
         said["adapter"] = _published(run_dir, submission.record)
@@ -148,7 +133,22 @@ def submit(
     return folder
 
 
-def default_name(record: ResultRecord) -> str:
+def _new_folder(submissions: Path, record: ResultRecord, name: str | None) -> Path:
+    """Return where a run is filed; `name` is as `submit` takes it.
+
+    Raises:
+        UsageError: an unusable name, or one that is taken.
+    """
+    chosen = name or _default_name(record)
+    if not SUBMISSION_NAME.fullmatch(chosen):
+        raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
+    folder = submissions / filed_under(record.challenge.id, record.spec.open) / chosen
+    if folder.exists():
+        raise UsageError(f"{folder} exists; choose another --name, or remove it first")
+    return folder
+
+
+def _default_name(record: ResultRecord) -> str:
     """Return `<plugin>-<recipe>-<first digits of the spec's digest>`."""
     smoke = "-smoke" if record.spec.smoke else ""
     return f"{record.spec.plugin}-{record.spec.recipe}{smoke}-{record.spec_digest[:8]}".lower()
@@ -159,7 +159,8 @@ def _accepted(checked: Checked, run_dir: Path) -> Submission:
     if errors or checked.submission is None:
         rules = ", ".join(sorted({item.rule for item in errors}))
         raise RefusedError(
-            f"{run_dir}: verify finds {len(errors)} errors ({rules}); see harness verify {run_dir}",
+            f"{run_dir}: verify refuses it ({rules}); see: harness verify"
+            f" {shlex.quote(str(run_dir))}",
             checked.findings,
             checked.verdict,
         )
@@ -220,16 +221,10 @@ def _write(submission: Submission, run_dir: Path, folder: Path, about: About) ->
             f"{run_dir}: no generations of {', '.join(missing)}; run: harness evaluate"
             f" {shlex.quote(str(run_dir))}"
         )
-    texts = {
-        name: generation_lines(
-            rows_of(without_prompts(item, task_of(name), submission.protocol)),
-            item.loglikelihoods is not None,
-        )
-        for name, item in submission.generations.items()
-    }
+    texts = texts_without_prompts(submission)
     for name, text in texts.items():
         write_atomic(folder / f"generations/{name}.jsonl", text)
-    value = with_generations(submission, texts)
+    value = record_of_texts(submission, texts)
     record = ResultRecord.model_validate(value)
     write_atomic(folder / RESULT, pretty_json(value))
     bits = {name: i.bits for name, i in sorted(submission.generations.items()) if "." not in name}
@@ -251,74 +246,3 @@ def _write(submission: Submission, run_dir: Path, folder: Path, about: About) ->
         rungs.append(rung.model_dump(mode="json"))
     write_atomic(folder / LADDER, pretty_json(rungs))
     seal(folder)
-
-
-def without_prompts(item: Generations, task: str, protocol: BoardProtocol) -> Generations:
-    """Return generations whose outputs do not repeat what their prompts may not pass on.
-
-    A model sometimes writes the prompt's sentence again. It becomes `REPEATED` where the reading
-    stays what it is; where the sentence itself decides the reading, only the answer is left. With
-    the sentence "Positive surprise at Alder Bank ." and the output
-
-        "negative. Input: Positive surprise at Alder Bank ."
-
-    the answer is positive, because the word stands in the repeated sentence; without the sentence
-    it would be negative. So the output becomes "positive".
-
-    Args:
-        item: the generations of a run.
-        task: the evaluation set that they are of.
-        protocol: the board's: which passages of a prompt those are.
-    """
-    if item.loglikelihoods is not None:
-        return replace(item, prompts=None)
-    outputs = []
-    rows = zip(item.prompts or (), item.targets, item.outputs, strict=True)
-    for prompt, target, output in rows:
-        clean = output
-        if output is not None:
-            passages = protocol.passages(prompt)
-            clean = _without_passages(protocol, task, passages, target, output)
-        outputs.append(clean)
-    return replace(item, outputs=tuple(outputs), prompts=None)
-
-
-def _without_passages(
-    protocol: BoardProtocol, task: str, passages: Iterable[str], target: str, output: str
-) -> str:
-    """Return an output without the passages of its prompt.
-
-    Args:
-        protocol: the board's.
-        task: evaluation set.
-        passages: what may not be passed on.
-        target: the row's right answer.
-        output: as the run kept it.
-    """
-    clean = output
-    for passage in passages:
-        if len(passage) >= SHORT_PASSAGE:
-            clean = clean.replace(passage, REPEATED)
-    if clean == output or not protocol.rederivable:
-        return clean
-    before, after = (protocol.read(task, text, target) for text in (output, clean))
-    return clean if after.answer == before.answer else before.answer
-
-
-def rows_of(item: Generations) -> list[tuple[str, str, str, Any]]:
-    """Return (row, target, label, output or loglikelihoods) of each row."""
-    last: tuple[Any, ...] = item.outputs
-    if item.loglikelihoods is not None:
-        last = tuple(list(numbers) for numbers in item.loglikelihoods)
-    return list(zip(item.rows, item.targets, item.labels, last, strict=True))
-
-
-def with_generations(submission: Submission, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the record's value with the digests of the generations as they are submitted.
-
-    Everything else stays as it stands in the file: its digests were taken over that.
-    """
-    value = copy.deepcopy(dict(submission.raw))
-    for raw, score in zip(value["scores"], submission.record.scores, strict=True):
-        raw["generations_sha256"] = sha256_text(texts[source(score)])
-    return value

@@ -21,8 +21,9 @@ from harness.publishing.publish import publication
 from harness.record.card import card
 from harness.record.result import ResultRecord
 from harness.submissions.check import verify
+from harness.submissions.passed_on import REPEATED
 from harness.submissions.published import Published
-from harness.submissions.submit import REPEATED, RefusedError, submit
+from harness.submissions.submit import RefusedError, submit
 
 
 @pytest.fixture
