@@ -176,8 +176,7 @@ class Seed:
 
 def context_of(plan: Resolved) -> Any:
     """Return what the strategy of a plan knows of its run."""
-    from harness.planning.component_checks import adapter_shapes
-    from harness.planning.resolve import strategy_context
+    from harness.planning.component_checks import adapter_shapes, strategy_context
 
     parts, spec = plan.components, plan.spec
     shapes = adapter_shapes(spec.peft.name, parts.method, spec.model, parts.peft_params)

@@ -13,8 +13,7 @@ from flwr.serverapp.strategy import Strategy
 from harness.components import LocalObjective, RoundPlan, Shapes, StrategyContext
 from harness.federation.job import Job
 from harness.federation.strategy_parts import build_strategy, client_part
-from harness.planning.component_checks import adapter_shapes, round_plan
-from harness.planning.resolve import strategy_context
+from harness.planning.component_checks import adapter_shapes, round_plan, strategy_context
 from harness.plugins import Components, load_components
 
 

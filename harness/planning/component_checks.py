@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.boards.challenge import Challenge
 from harness.components import (
     ModelSpec,
     PeftMethod,
@@ -15,9 +16,11 @@ from harness.components import (
 )
 from harness.document import Document
 from harness.errors import PluginError
+from harness.plugins import Components
 from harness.plugins.guard import calling_plugin
 from harness.plugins.places import at
 from harness.recipe import Choice, TrainSpec
+from harness.spec import RunSpec
 
 
 def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Document) -> Shapes:
@@ -105,6 +108,57 @@ def round_plan(
     if problem:
         raise PluginError(f"{culprit} {problem}{at(strategy.round_plan)}")
     return plan
+
+
+def strategy_context(
+    spec: RunSpec, challenge: Challenge, components: Components, shapes: Shapes
+) -> StrategyContext:
+    """Return what a strategy may know of a run.
+
+    Args:
+        spec: the run.
+        challenge: its challenge.
+        components: the components that the spec names.
+        shapes: the whole adapter's, as `adapter_shapes` returned them.
+
+    Raises:
+        PluginError: see `travelling_shapes`.
+    """
+    return StrategyContext(
+        num_supernodes=challenge.num_supernodes,
+        clients_per_round=challenge.clients_per_round(spec.train.fraction),
+        fraction=spec.train.fraction,
+        rounds=spec.train.rounds,
+        seed=spec.seed,
+        shapes=travelling_shapes(spec.peft.name, components.method, shapes),
+        peft_method=spec.peft.name,
+        peft_params=spec.peft.params,
+    )
+
+
+def round_plans(
+    name: str, components: Components, context: StrategyContext, refused: bool
+) -> list[RoundPlan]:
+    """Return what each round moves; one shared plan where the strategy declares none.
+
+    Args:
+        name: qualified name of the strategy, for messages.
+        components: the components of the run.
+        context: what the strategy may know of it.
+        refused: whether the strategy is not valid for the PEFT method. Then it has no plan for its
+            tensors: the rules will say why, and the forecast counts the whole adapter.
+
+    Raises:
+        PluginError: see `round_plan`.
+    """
+    strategy, params = components.strategy, components.strategy_params
+    if refused:
+        shapes = dict(context.shapes)
+        return [RoundPlan(shapes, shapes, frozenset(shapes))] * context.rounds
+    if strategy.round_plan is None:
+        return [round_plan(name, strategy, params, context, 1)] * context.rounds
+    rounds = range(1, context.rounds + 1)
+    return [round_plan(name, strategy, params, context, number) for number in rounds]
 
 
 def objection(

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from harness.boards.board import default_board
-from harness.boards.challenge import Challenge, InstructionSet, load_challenge
-from harness.boards.open_division import Division, opened
-from harness.components import ModelSpec, RoundPlan, Shapes, StrategyContext
-from harness.document import Document, canonical_json, explain
-from harness.errors import PluginError, SourceError, did_you_mean
+from harness.boards.challenge import Challenge, load_challenge
+from harness.boards.open_division import Division, OpenRules, opened
+from harness.components import ModelSpec
+from harness.document import Document
 from harness.machine.machine import Machine, this_machine
+from harness.planning.asked.model import HubModels, model_of
+from harness.planning.asked.recipe import pick_recipe, with_prompt
 from harness.planning.component_checks import (
     adapter_shapes,
     objection,
-    round_plan,
-    travelling_shapes,
+    round_plans,
+    strategy_context,
 )
 from harness.planning.devices import choose_compute
 from harness.planning.extension_checks import client_ranks, extension_faults
@@ -31,7 +28,6 @@ from harness.planning.rules import Case, Violation, violations
 from harness.planning.settings.overrides import (
     FIELDS,
     Overrides,
-    apply_to_model,
     apply_to_recipe,
     apply_to_rules,
     parse_overrides,
@@ -44,22 +40,16 @@ from harness.plugins import (
     Loaded,
     bound_extensions,
     discover,
-    find_model,
     find_peft_method,
     find_strategy,
     load,
     places,
     validated_params,
 )
-from harness.recipe import FILE_PLUGIN, Choice, Extensions, Prompt, Recipe
+from harness.recipe import FILE_PLUGIN, Choice, Extensions, Recipe
 from harness.spec import ChallengeRef, PluginRef, RunSpec
 
 DEFAULT_SEED = 2026
-
-HAS_PLACE = re.compile(r"\(\S+\.py:\d+\)")
-
-HubModels = Callable[[str, str], ModelSpec]
-"""(hub id, revision) -> the model that its config.json describes; `harness.sources.hub_model`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +124,64 @@ def resolve(
         UsageError: an option cannot be used.
         SourceError: what `hub_models` raises.
     """
-    machine = machine or this_machine()
     overrides = parse_overrides(request.overrides)
+    chosen = _chosen(request, overrides, hub_models)
+    machine = machine or this_machine()
+    spec, challenge, components = (
+        _spec(request, chosen, machine),
+        chosen.challenge,
+        chosen.components,
+    )
+    with chosen.written.blamed("peft", "params", "target_modules"):
+        shapes = adapter_shapes(
+            spec.peft.name, components.method, spec.model, components.peft_params
+        )
+    context = strategy_context(spec, challenge, components, shapes)
+    objections = objection(
+        spec.strategy.name, components.strategy, components.strategy_params, spec.peft, spec.train
+    )
+    plans = round_plans(spec.strategy.name, components, context, refused=objections[0] is not None)
+    expected = forecast(spec, challenge, shapes, machine, plans)
+    case = Case(
+        spec, chosen.recipe, challenge, expected, objections, overrides.static,
+        overrides.values.get(f"{FIELDS}trust_remote_code") is True,
+        tuple(extension_faults(spec, shapes, plans)), plans,
+    )  # fmt: skip
+    return Resolved(
+        spec=spec,
+        recipe=chosen.recipe,
+        challenge=challenge,
+        components=components,
+        forecast=expected,
+        violations=violations(case, chosen.written.at),
+        replaced=_replaced(overrides, chosen.recipe, spec) if request.smoke else (),
+        left_behind=chosen.left_behind,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a request stands for, with everything that it names looked up."""
+
+    recipe: Recipe
+    left_behind: tuple[str, ...]
+    written: places.Written
+    challenge: Challenge
+    rules: OpenRules | None
+    """What an open run changes of its challenge."""
+    model: ModelSpec
+    peft: Choice
+    """Name qualified and parameters complete, as `strategy`."""
+    strategy: Choice
+    components: Components
+    plugin: str
+    plugins: tuple[PluginRef, ...]
+
+
+def _chosen(request: Request, overrides: Overrides, hub_models: HubModels | None) -> _Chosen:
     plugin, proposed = _proposed(request)
-    plugin_name = FILE_PLUGIN if plugin is None else plugin.ref.name
-    recipe, left_behind = apply_to_recipe(proposed, overrides.values, partial(_takes, plugin_name))
+    own = FILE_PLUGIN if plugin is None else plugin.ref.name
+    recipe, left_behind = apply_to_recipe(proposed, overrides.values, partial(_takes, own))
     challenge = load_challenge(request.challenge or recipe.challenge or default_board())
     rules = None
     if (request.division or recipe.division) == "open":
@@ -147,43 +190,40 @@ def resolve(
     recipe = with_prompt(recipe, challenge)
 
     written = _written(plugin, recipe, overrides)
-    with _blaming(written, "model"):
-        chosen, model_plugin = _model(recipe, plugin, overrides, hub_models)
-    recipe = recipe.with_values(peft=with_named_targets(recipe.peft, chosen))
-    with _blaming(written, "peft", "name"):
-        method = find_peft_method(recipe.peft.name, plugin_name)
-    with _blaming(written, "strategy", "name"):
-        strategy = find_strategy(recipe.strategy.name, plugin_name)
-    culprit = f"recipe {plugin_name}/{recipe.name}"
+    with written.blamed("model"):
+        model, model_plugin = model_of(recipe, plugin, overrides, hub_models)
+    recipe = recipe.with_values(peft=with_named_targets(recipe.peft, model))
+    with written.blamed("peft", "name"):
+        method = find_peft_method(recipe.peft.name, own)
+    with written.blamed("strategy", "name"):
+        strategy = find_strategy(recipe.strategy.name, own)
+
+    culprit = f"recipe {own}/{recipe.name}"
+
+    def params(part: str, kind: type[Document], choice: Choice) -> Document:
+        place = partial(written.at, part, "params")
+        return validated_params(kind, choice, culprit, overrides.of(part), place)
+
     components = Components(
         method=method.value,
         strategy=strategy.value,
-        peft_params=validated_params(
-            method.value.params,
-            recipe.peft,
-            culprit,
-            overrides.of("peft"),
-            lambda key: written.at("peft", "params", key),
-        ),
-        strategy_params=validated_params(
-            strategy.value.params,
-            recipe.strategy,
-            culprit,
-            overrides.of("strategy"),
-            lambda key: written.at("strategy", "params", key),
-        ),
+        peft_params=params("peft", method.value.params, recipe.peft),
+        strategy_params=params("strategy", strategy.value.params, recipe.strategy),
         extensions=bound_extensions(
-            recipe.extensions, plugin_name, culprit, lambda kind: overrides.of(f"extensions.{kind}")
+            recipe.extensions, own, culprit, lambda kind: overrides.of(f"extensions.{kind}")
         ),
     )
-    seed = DEFAULT_SEED if request.seed is None else request.seed
-    train = smoke_training(recipe.train) if request.smoke else recipe.train
-    base = smoke_model(chosen) if request.smoke else chosen
-    clients = challenge.clients_per_round(train.fraction)
-    spec = RunSpec(
-        challenge=ChallengeRef.of(challenge),
-        plugin=plugin_name,
-        recipe=recipe.name,
+    return _Chosen(
+        recipe=recipe,
+        left_behind=left_behind,
+        written=written,
+        challenge=challenge,
+        rules=rules,
+        model=model,
+        peft=_complete(method.name, components.peft_params),
+        strategy=_complete(strategy.name, components.strategy_params),
+        components=components,
+        plugin=own,
         plugins=_distinct(
             None if plugin is None else plugin.ref,
             model_plugin,
@@ -191,9 +231,22 @@ def resolve(
             strategy.plugin,
             *(load(item.name.partition("/")[0]).ref for item in components.extensions.values()),
         ),
-        model=base,
-        peft=_complete(method.name, components.peft_params),
-        strategy=_complete(strategy.name, components.strategy_params),
+    )
+
+
+def _spec(request: Request, chosen: _Chosen, machine: Machine) -> RunSpec:
+    recipe, challenge, components = chosen.recipe, chosen.challenge, chosen.components
+    seed = DEFAULT_SEED if request.seed is None else request.seed
+    train = smoke_training(recipe.train) if request.smoke else recipe.train
+    clients = challenge.clients_per_round(train.fraction)
+    return RunSpec(
+        challenge=ChallengeRef.of(challenge),
+        plugin=chosen.plugin,
+        recipe=recipe.name,
+        plugins=chosen.plugins,
+        model=smoke_model(chosen.model) if request.smoke else chosen.model,
+        peft=chosen.peft,
+        strategy=chosen.strategy,
         train=train,
         extensions=_completed(recipe.extensions, components.extensions),
         client_ranks=client_ranks(
@@ -204,23 +257,8 @@ def resolve(
         compute=choose_compute(request.device, request.threads, request.smoke, machine, clients),
         evaluation_rows=request.evaluation_rows,
         smoke=request.smoke,
-        open=rules,
+        open=chosen.rules,
     )
-    with _blaming(written, "peft", "params", "target_modules"):
-        shapes = adapter_shapes(method.name, method.value, base, components.peft_params)
-    context = strategy_context(spec, challenge, components, shapes)
-    objections = objection(
-        strategy.name, strategy.value, components.strategy_params, spec.peft, spec.train
-    )
-    plans = _round_plans(strategy.name, components, context, refused=objections[0] is not None)
-    expected = forecast(spec, challenge, shapes, machine, plans)
-    asked = overrides.values.get(f"{FIELDS}trust_remote_code") is True
-    odd = tuple(extension_faults(spec, shapes, plans))
-    static = overrides.static
-    case = Case(spec, recipe, challenge, expected, objections, static, asked, odd, plans)
-    replaced = _replaced(overrides, recipe, spec) if request.smoke else ()
-    broken = violations(case, written.at)
-    return Resolved(spec, recipe, challenge, components, expected, broken, replaced, left_behind)
 
 
 def _written(plugin: Loaded | None, recipe: Recipe, overrides: Overrides) -> places.Written:
@@ -228,17 +266,6 @@ def _written(plugin: Loaded | None, recipe: Recipe, overrides: Overrides) -> pla
         return places.NOWHERE
     module = discover()[plugin.ref.name].top_module
     return places.Written(module, recipe.name, frozenset(overrides.values))
-
-
-@contextmanager
-def _blaming(written: places.Written, *path: str) -> Iterator[None]:
-    """Add to a plugin's error the line that gives a value of the recipe, if it names none yet."""
-    try:
-        yield
-    except PluginError as error:
-        if HAS_PLACE.search(str(error)):
-            raise
-        raise PluginError(f"{error}{written.at(*path)}") from error
 
 
 def _proposed(request: Request) -> tuple[Loaded | None, Recipe]:
@@ -265,126 +292,6 @@ def _replaced(overrides: Overrides, recipe: Recipe, smoke: RunSpec) -> tuple[str
         elif part == "train" and getattr(smoke.train, name) != getattr(recipe.train, name):
             found.append(f"{name}={value} by {getattr(smoke.train, name)}")
     return tuple(found)
-
-
-def _model(
-    recipe: Recipe, plugin: Loaded | None, overrides: Overrides, hub_models: HubModels | None
-) -> tuple[ModelSpec, PluginRef | None]:
-    """Return a recipe's model with what is set of it, and the plugin that names it, if any does."""
-    values = dict(overrides.values)
-    own = FILE_PLUGIN if plugin is None else plugin.ref.name
-    ref = None if plugin is None else plugin.ref
-    if isinstance(recipe.model, dict):
-        where = f"recipe {own}/{recipe.name}: model"
-        try:
-            written = ModelSpec.model_validate_json(canonical_json(recipe.model), strict=True)
-        except ValidationError as error:
-            raise PluginError(f"{where}: {explain(error)}; see: harness model") from None
-        return apply_to_model(written, values), ref
-    owner, slash, _ = recipe.model.partition("/")
-    if not slash or owner in discover():
-        found = find_model(recipe.model, own)
-        return apply_to_model(found.value, values), found.plugin
-    if hub_models is None:
-        raise PluginError(
-            f"model {recipe.model!r}: no plugin {owner!r} is installed, and hub ids are not looked"
-            f" up here; {did_you_mean(owner, discover())}"
-        )
-    # The revision that is asked for is replaced by the commit that it stands for.
-    revision = str(values.pop(f"{FIELDS}revision", "main"))
-    try:
-        found_model = hub_models(recipe.model, revision)
-    except SourceError as error:
-        raise SourceError(
-            f"{error}; nor is a plugin {owner!r} installed, {did_you_mean(owner, discover())}"
-        ) from None
-    return apply_to_model(found_model, values), ref
-
-
-def pick_recipe(plugin: Loaded, name: str) -> Recipe:
-    """Return a plugin's recipe by name, or its default for an empty name.
-
-    Raises:
-        PluginError: there is no such recipe, no recipe at all, or no single default.
-    """
-    recipes = plugin.recipes
-    if name:
-        if name not in recipes:
-            raise PluginError(
-                f"plugin {plugin.ref.name!r} has no recipe {name!r}; {did_you_mean(name, recipes)}"
-            )
-        return recipes[name]
-    if len(recipes) == 1:
-        return next(iter(recipes.values()))
-    if not recipes:
-        raise PluginError(
-            f"plugin {plugin.ref.name!r} has no recipe, only components; see: harness plugins"
-        )
-    defaults = [item for item in recipes.values() if item.default]
-    if len(defaults) != 1:
-        raise PluginError(
-            f"plugin {plugin.ref.name!r} has {len(recipes)} recipes and {len(defaults)} defaults;"
-            f" name one: {', '.join(f'{plugin.ref.name}/{item}' for item in recipes)}"
-        )
-    return defaults[0]
-
-
-def with_prompt(recipe: Recipe, challenge: Challenge) -> Recipe:
-    """Return a recipe with the prompt of the board that it is run on.
-
-    A recipe for any board that says nothing about the prompt has the finance template's, which asks
-    columns that other boards' templates drop; it gets the text that the board's template makes.
-    """
-    dataset = challenge.dataset
-    unsaid = recipe.challenge is None and recipe.train.prompt == Prompt()
-    if not unsaid or not isinstance(dataset, InstructionSet):
-        return recipe
-    train = recipe.train.with_values(prompt=Prompt(template=dataset.template))
-    return recipe.with_values(train=train)
-
-
-def strategy_context(
-    spec: RunSpec, challenge: Challenge, components: Components, shapes: Shapes
-) -> StrategyContext:
-    """Return what a strategy may know of a run.
-
-    Args:
-        spec: the run.
-        challenge: its challenge.
-        components: the components that the spec names.
-        shapes: the whole adapter's, as `adapter_shapes` returned them.
-
-    Raises:
-        PluginError: see `travelling_shapes`.
-    """
-    return StrategyContext(
-        num_supernodes=challenge.num_supernodes,
-        clients_per_round=challenge.clients_per_round(spec.train.fraction),
-        fraction=spec.train.fraction,
-        rounds=spec.train.rounds,
-        seed=spec.seed,
-        shapes=travelling_shapes(spec.peft.name, components.method, shapes),
-        peft_method=spec.peft.name,
-        peft_params=spec.peft.params,
-    )
-
-
-def _round_plans(
-    name: str, components: Components, context: StrategyContext, refused: bool
-) -> list[RoundPlan]:
-    """What each round moves; one shared plan where the strategy declares none.
-
-    A strategy that is not valid for the PEFT method has no plan for its tensors: the rules will say
-    why, and the forecast counts the whole adapter.
-    """
-    strategy, params = components.strategy, components.strategy_params
-    if refused:
-        shapes = dict(context.shapes)
-        return [RoundPlan(shapes, shapes, frozenset(shapes))] * context.rounds
-    if strategy.round_plan is None:
-        return [round_plan(name, strategy, params, context, 1)] * context.rounds
-    rounds = range(1, context.rounds + 1)
-    return [round_plan(name, strategy, params, context, number) for number in rounds]
 
 
 def _completed(chosen: Extensions, bound: Mapping[str, Bound]) -> Extensions:

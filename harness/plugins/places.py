@@ -7,9 +7,11 @@ its field, which one keeps a state) is looked up in the syntax tree of the files
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,11 +20,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.errors import PluginError
+
 LIBRARIES = frozenset({"harness", "pydantic", "pydantic_core", "pluggy"}) | sys.stdlib_module_names
 """Top-level modules that a plugin's error passes through and never comes from."""
 
 HEAVY = ("torch", "transformers", "peft", "flwr", "numpy", "ray", "datasets", "lm_eval")
 """What importing a plugin must not import: `harness plan` starts in a fraction of a second."""
+
+HAS_PLACE = re.compile(r"\(\S+\.py:\d+\)")
+"""A message that names a line already."""
 
 
 def shown(path: str | Path, line: int) -> str:
@@ -117,6 +124,23 @@ class Written:
                 if isinstance(node, ast.FunctionDef) and node.name == "harness_recipes":
                     return f" ({shown(file, node.lineno)})"
         return ""
+
+    @contextmanager
+    def blamed(self, *path: str) -> Iterator[None]:
+        """Add to a plugin's error the line that gives a value of the recipe, if it names none yet.
+
+        Args:
+            path: as `at` takes it.
+
+        Raises:
+            PluginError: with the line, in place of the one that came.
+        """
+        try:
+            yield
+        except PluginError as error:
+            if HAS_PLACE.search(str(error)):
+                raise
+            raise PluginError(f"{error}{self.at(*path)}") from error
 
 
 NOWHERE = Written("", "")

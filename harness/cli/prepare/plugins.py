@@ -8,8 +8,8 @@ import click
 
 from harness.document import pretty_json
 from harness.errors import PluginError, UsageError, did_you_mean
+from harness.planning.asked.recipe import pick_recipe
 from harness.planning.recipe_files import recipe_toml, recipe_tree
-from harness.planning.resolve import pick_recipe
 from harness.plugins import Loaded, PluginInfo, discover, find_model, load
 
 KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strategy",

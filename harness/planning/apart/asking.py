@@ -11,8 +11,9 @@ from harness.document import Document, digest_of, parse_document, parse_json
 from harness.errors import PluginError, SourceError
 from harness.isolation.plugin_process import Enclosure, ask
 from harness.library_internals.ray import ray_folder
+from harness.planning.asked.model import HubModels
 from harness.planning.forecast import Forecast
-from harness.planning.resolve import HubModels, Request
+from harness.planning.resolve import Request
 from harness.planning.rules import Violation
 from harness.plugins import refuse_other_plugins
 from harness.recipe import FILE_PLUGIN

@@ -14,9 +14,8 @@ from served import serve
 from tiny_run import TinyRun, tiny_run
 
 from harness.document import sha256_file
-from harness.planning.component_checks import adapter_shapes
+from harness.planning.component_checks import adapter_shapes, strategy_context
 from harness.planning.forecast import message_bytes
-from harness.planning.resolve import strategy_context
 from harness.plugins import load_components
 from harness.recipe import Choice
 

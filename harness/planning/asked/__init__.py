@@ -1,0 +1,1 @@
+"""The recipe and the model that a request asks for, looked up."""
