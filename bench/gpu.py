@@ -56,6 +56,7 @@ def main() -> None:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         sys.exit(f"not installed: {', '.join(missing)}")
     import sections
+    from figures import table
     from subject import Subject
 
     if options.child:
@@ -80,7 +81,7 @@ def main() -> None:
         sys.stdout.flush()
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     subject.close()
-    print(sections.table(result))
+    print(table(result))
     if result["failed"]:
         sys.exit(f"failed: {', '.join(result['failed'])}")
 
