@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.document import parse_json
 from harness.errors import EvaluationError, MissingExtraError
+
+T = TypeVar("T")
+
+
+def made_of_rows(
+    path: Path, columns: Sequence[str], make: Callable[[dict[str, Any]], T], what: str, dataset: str
+) -> list[T]:
+    """Return what is made of each row of a file, in order.
+
+    Args:
+        path: of the file.
+        columns: that `make` reads.
+        make: takes a row.
+        what: what a row should be, for messages: `question of medqa`.
+        dataset: where the file can be had again.
+
+    Raises:
+        MissingExtraError: see `read_table`.
+        EvaluationError: the file cannot be read, lacks a column, or a row is no such thing.
+    """
+    made = []
+    for number, row in enumerate(read_table(path, columns)):
+        try:
+            made.append(make(row))
+        except (TypeError, AttributeError, KeyError, IndexError, ValueError) as error:
+            raise EvaluationError(
+                f"{path}: row {number}: no {what} ({error!r}); fetch {dataset} again"
+            ) from None
+    return made
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:

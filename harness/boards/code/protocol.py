@@ -14,8 +14,7 @@ from typing import Any
 from harness.boards.challenge import Challenge
 from harness.boards.protocol import SMOKE_ROWS
 from harness.boards.protocols.program_protocol import Problem, ProgramProtocol
-from harness.boards.tables import read_table
-from harness.errors import EvaluationError
+from harness.boards.tables import made_of_rows
 
 CORPUS_SEED = 20_260_329
 
@@ -96,16 +95,8 @@ class Code(ProgramProtocol):
             EvaluationError: a row is no problem of the set.
         """
         columns, problem_of = SETS[task]
-        problems = []
-        for number, row in enumerate(read_table(files[0], columns)):
-            try:
-                problems.append(problem_of(row))
-            except (TypeError, AttributeError, KeyError, IndexError) as error:
-                raise EvaluationError(
-                    f"{files[0]}: row {number}: no problem of {task} ({error!r}); fetch"
-                    f" {self.challenge.evaluation_set(task).dataset} again"
-                ) from None
-        return problems
+        dataset = self.challenge.evaluation_set(task).dataset
+        return made_of_rows(files[0], columns, problem_of, f"problem of {task}", dataset)
 
     def smoke_problems(self, task: str) -> list[Problem]:
         """Return sums and products of small numbers, in the form of the set."""

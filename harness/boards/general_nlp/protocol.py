@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness.boards.challenge import Challenge
 from harness.boards.protocol import SMOKE_ROWS
 from harness.boards.protocols.choice_protocol import ChoiceProtocol, Question, multiple_choice
 from harness.boards.protocols.choices import LETTERS
-from harness.boards.tables import read_table
+from harness.boards.tables import made_of_rows
 
 OPTIONS = ("A", "B", "C", "D")
 """Columns of the options."""
 
 CORPUS_SEED = 20_260_329
+
+
+def _question(subject: str, row: dict[str, Any]) -> Question:
+    options = [row[name] for name in OPTIONS]
+    return multiple_choice(row["input"], options, OPTIONS.index(row["target"]), subject)
 
 
 class GeneralNlp(ChoiceProtocol):
@@ -27,16 +34,20 @@ class GeneralNlp(ChoiceProtocol):
         """Read one file a subject, whose folder is named for it.
 
         An option that was "None" is "nan", as the hub's loader yields it.
+
+        Raises:
+            EvaluationError: a row is no question of the set.
         """
+        columns, dataset = (
+            ("input", *OPTIONS, "target"),
+            self.challenge.evaluation_set(task).dataset,
+        )
         return [
-            multiple_choice(
-                row["input"],
-                [row[name] for name in OPTIONS],
-                OPTIONS.index(row["target"]),
-                path.parent.name,
-            )
+            question
             for path in files
-            for row in read_table(path, ("input", *OPTIONS, "target"))
+            for question in made_of_rows(
+                path, columns, partial(_question, path.parent.name), f"question of {task}", dataset
+            )
         ]
 
     def smoke_questions(self, task: str) -> list[Question]:

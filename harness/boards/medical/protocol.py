@@ -11,8 +11,7 @@ from harness.boards.challenge import Challenge
 from harness.boards.protocol import SMOKE_ROWS, Lengths
 from harness.boards.protocols.choice_protocol import ChoiceProtocol, Question, multiple_choice
 from harness.boards.protocols.choices import LETTERS, YES_NO
-from harness.boards.tables import read_table
-from harness.errors import EvaluationError
+from harness.boards.tables import made_of_rows
 
 CORPUS_SEED = 20_260_329
 
@@ -64,16 +63,8 @@ class Medical(ChoiceProtocol):
             EvaluationError: a row is no question of the set.
         """
         columns, question_of = SETS[task]
-        questions = []
-        for number, row in enumerate(read_table(files[0], columns)):
-            try:
-                questions.append(question_of(row))
-            except (TypeError, KeyError, IndexError, ValueError) as error:
-                raise EvaluationError(
-                    f"{files[0]}: row {number}: no question of {task} ({error!r}); fetch"
-                    f" {self.challenge.evaluation_set(task).dataset} again"
-                ) from None
-        return questions
+        dataset = self.challenge.evaluation_set(task).dataset
+        return made_of_rows(files[0], columns, question_of, f"question of {task}", dataset)
 
     def smoke_questions(self, task: str) -> list[Question]:
         """Return questions about herbs that do not exist; the right answers take turns."""
