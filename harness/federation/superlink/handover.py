@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.document import Document
 from harness.errors import FederationError
 from harness.federation.job import Job
-from harness.federation.options import Options
+from harness.federation.options import FederationOutcome, Options
 from harness.processes.carried_error import CarriedError
+from harness.record.federation import RoundRecord
 from harness.record.machine import Device
 
 APP = "app"
@@ -34,8 +37,23 @@ class ServerOutcome(Document):
     error: CarriedError | None = None
     """What ended it; None when all went well."""
 
+    def of_rounds(self, rounds: Iterable[RoundRecord]) -> FederationOutcome:
+        """Return what the federation gave.
 
-def raised_again(error: CarriedError) -> BaseException:
+        Args:
+            rounds: the ledger's.
+
+        Raises:
+            KeyboardInterrupt: the ServerApp was stopped.
+            HarnessError: what ended the ServerApp.
+        """
+        if self.error is not None:
+            raise _raised_again(self.error)
+        assert self.device is not None
+        return FederationOutcome(tuple(rounds), self.roster_sha256, self.device, self.duration_s)
+
+
+def _raised_again(error: CarriedError) -> BaseException:
     """Return what ended the ServerApp, of its own class where it is the harness's."""
     # Not above: a process that runs no federation itself reads names of files here.
     from harness.federation.serverapp.transport import StoppedError

@@ -27,7 +27,7 @@ from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.storage.ledger import Ledger
 from harness.federation.superlink.app_directory import APP_PACKAGE, write_app
-from harness.federation.superlink.handover import APP, raised_again
+from harness.federation.superlink.handover import APP
 from harness.federation.superlink.local_superlink import program
 from harness.federation.superlink.remote_order import (
     ORDER_FILE,
@@ -163,15 +163,7 @@ def federate_remotely(job: Job, run_dir: Path, options: Options, folder: str) ->
             f" {remote.run_id} {connection}` says why; resume the run, which goes on from its last"
             " checkpoint there"
         )
-    if outcome.error is not None:
-        raise raised_again(outcome.error)
-    assert outcome.device is not None
-    return FederationOutcome(
-        rounds=tuple(Ledger(run_dir).rounds),
-        roster_sha256=outcome.roster_sha256,
-        device=outcome.device,
-        duration_s=outcome.duration_s,
-    )
+    return outcome.of_rounds(Ledger(run_dir).rounds)
 
 
 def _remote(run_dir: Path, job: Job, connection: str) -> RemoteRun:

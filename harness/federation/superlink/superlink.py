@@ -23,7 +23,6 @@ from harness.federation.superlink.handover import (
     STOP_FILE,
     Handover,
     ServerOutcome,
-    raised_again,
 )
 from harness.federation.superlink.local_superlink import local_superlink, program
 from harness.federation.superlink.remote_run import federate_remotely
@@ -92,15 +91,7 @@ def federate_on_superlink(
             f"`flwr run` on {options.superlink!r} ended without a result; see {logs}/flwr-run.log"
         )
     outcome = read_document(ServerOutcome, logs / OUTCOME_FILE)
-    if outcome.error is not None:
-        raise raised_again(outcome.error)
-    assert outcome.device is not None
-    return FederationOutcome(
-        rounds=tuple(Ledger(run_dir).rounds),
-        roster_sha256=outcome.roster_sha256,
-        device=outcome.device,
-        duration_s=outcome.duration_s,
-    )
+    return outcome.of_rounds(Ledger(run_dir).rounds)
 
 
 def _federation_config(job: Job, actors: int, cards: CardLayout | None) -> str:
