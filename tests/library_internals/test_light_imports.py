@@ -36,6 +36,24 @@ import scipy.optimize
 scipy.optimize.minimize
 """
 
+MODELS = """
+import hashlib, os, sys
+scanned = []
+sys.addaudithook(lambda event, of: scanned.append(str(of[0])) if event == "os.scandir" else None)
+if sys.argv[1] == "light":
+    from harness.library_internals.transformers import load_transformers
+    load_transformers()
+import transformers.models
+from transformers.utils import import_utils
+of = sys.modules["transformers.models"]
+told = [sorted(of.__all__), sorted(of._class_to_module.items()), sorted(of._modules),
+        sorted(of._object_missing_backend.items()), of.__file__, of.__path__, of.__spec__.name]
+digest = hashlib.sha256(repr(told).encode()).hexdigest()
+models = os.path.dirname(of.__file__)
+whole = import_utils.define_import_structure.__module__
+print(digest, scanned.count(models), whole, len(of.__all__))
+"""
+
 COMPILER = """
 import hashlib, os, sys
 import torch
@@ -77,6 +95,16 @@ def test_language_models_come_without_scipy_which_is_there_when_called_for() -> 
     before, after = said(SCIPY).splitlines()
     assert before == "[]", "mend harness/library_internals/transformers.py"
     assert after == "[0, 1] [1, 0] True"
+
+
+def test_folders_of_models_are_looked_through_once_and_the_same_is_found_in_them() -> None:
+    # Two models export one name; which of the two files it stands for depends on the hash seed.
+    light, once, module, exported = said(MODELS, "light", PYTHONHASHSEED="0").split()
+    whole, twice, same_module, _ = said(MODELS, "whole", PYTHONHASHSEED="0").split()
+    assert light == whole
+    assert module == same_module == "transformers.utils.import_utils"
+    assert int(exported) > 1000
+    assert (once, twice) == ("1", "2"), "mend harness/library_internals/transformers.py"
 
 
 @pytest.mark.parametrize("asked", [None, "0"])
