@@ -81,7 +81,7 @@ class Seed:
         parts, spec = self.plan.components, self.plan.spec
         assets = locate(spec, self.plan.challenge, options.mirror)
         self.trainer = Trainer(spec, self.plan.challenge, assets, parts.method, parts.peft_params)
-        self.rows = self.trainer.examples(HELD_OUT)[: options.rows]
+        self.rows = self.trainer.rows.examples(HELD_OUT)[: options.rows]
         self.names = self.trainer.initial().keys()
         self.updates: dict[str, tuple[Arrays, float]] = {}
         self.computed = 0
@@ -111,7 +111,7 @@ class Seed:
         total = 0.0
         with torch.no_grad(), history_added(trainer.model, beside, "cpu"):
             for start in range(0, len(self.rows), 8):
-                total += float(trainer._loss(self.rows[start : start + 8], labels))
+                total += float(trainer.gradients.loss(self.rows[start : start + 8], labels))
         return total
 
     def run(self, name: str) -> dict[str, Any]:
@@ -161,13 +161,14 @@ class Seed:
         if key not in self.updates:
             shapes = {n: v.shape for n, v in held.items()}
             own = {n: shapes[n] for n in shapes if n in self.names}
-            self.trainer._objective = None if term is None or part is None else LocalObjective(
-                name=part.name, loss=term, reads=part.reads
-            )  # fmt: skip
+            if term is not None and part is not None:
+                self.trainer.gradients.objective = LocalObjective(
+                    name=part.name, loss=term, reads=part.reads
+                )
             update = self.trainer.train(
                 dict(held), round, partition, {}, RoundPlan(down=shapes, up=own, train=moves.train)
             )
-            self.trainer._objective = None
+            self.trainer.gradients.objective = None
             self.updates[key] = update.arrays, update.train_loss
             self.computed += 1
         arrays, loss = self.updates[key]

@@ -163,7 +163,7 @@ HELD = {
     "components LARGEST_SIZE":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
     "training SPECIAL_TOKENS":
-        "tests/training/test_prompt.py::test_no_row_is_left_out_that_was_not_doubted",
+        "tests/training/rows/test_prompt.py::test_no_row_is_left_out_that_was_not_doubted",
     "sources PLAIN":
         "tests/sources/test_locate.py"
         "::test_a_model_that_asks_for_sampling_is_decoded_greedily_and_its_record_says_so",

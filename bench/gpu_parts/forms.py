@@ -9,6 +9,10 @@ import torch
 from subject import Subject
 
 from harness.training.fused import functions as fused
+from harness.training.gradients import ClientRound
+
+BENCH = ClientRound("the bench")
+"""The round that all steps are of."""
 
 
 def optimizer_of(trainer: Any, name: str = "adamw_torch") -> tuple[list[Any], Any]:
@@ -28,7 +32,7 @@ def stepper(trainer: Any, batches: Sequence[Any], optimizer: str = "adamw_torch"
         trainer.model.train()
         losses = []
         for chosen in batches:
-            losses.append(trainer._backward(chosen, {}, "the bench").clone())
+            losses.append(trainer.gradients.backward(chosen, BENCH).clone())
             torch.nn.utils.clip_grad_norm_(trained, trainer.spec.train.max_grad_norm)
             made.step()
             made.zero_grad(set_to_none=True)
@@ -83,12 +87,12 @@ def set_form(trainer: Any, form: str, steps_of: dict[str, Any]) -> None:
     from harness.training.fused.steps import FusedSteps
 
     if form == "modules":
-        trainer._fused = None
+        trainer.gradients.fused = None
         return
     if "model" not in steps_of:
-        steps_of["model"] = FusedModel(llama_parts(trainer.model), trainer._dtype)
+        steps_of["model"] = FusedModel(llama_parts(trainer.model), trainer.gradients.dtype)
     use = fused.compiled() if "compiled" in form else fused.PLAIN
-    trainer._fused = FusedSteps(steps_of["model"], use, "graphs" in form)
+    trainer.gradients.fused = FusedSteps(steps_of["model"], use, "graphs" in form)
 
 
 FORMS = {

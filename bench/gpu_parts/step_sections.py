@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from forms import FORMS, optimizer_of, plain_steps, set_form, stepper
+from forms import BENCH, FORMS, optimizer_of, plain_steps, set_form, stepper
 from subject import Subject
 from timed import Results, free, median_range, peak_gib, per_call_s, sync
 
@@ -93,7 +93,7 @@ def _optimizers(subject: Subject, trainer: Any, batches: Sequence[Any], kept: An
     for name in ("adamw_torch", "paged_adamw_8bit"):
         try:
             trained, made = optimizer_of(trainer, name)
-            trainer._backward(batches[0], {}, "the bench")
+            trainer.gradients.backward(batches[0], BENCH)
             found[name] = median_range(per_call_s(made.step, subject.device, 5))
         except Exception as error:
             found[name] = f"{type(error).__name__}: {error}"[:300]
@@ -166,7 +166,7 @@ def losses(subject: Subject, results: Results) -> Results:
             trainer.model.train()
             values = []
             for batch in batches:
-                values.append(trainer._backward(batch, {}, "the bench").clone())
+                values.append(trainer.gradients.backward(batch, BENCH).clone())
                 torch.nn.utils.clip_grad_norm_(trained, trainer.spec.train.max_grad_norm)
                 made.step()
                 made.zero_grad(set_to_none=True)

@@ -19,7 +19,7 @@ from harness.plugins import find_peft_method
 from harness.record.data import DataRecord
 from harness.sources.assets import Assets
 from harness.sources.evaluation_sets import locate_evaluation_set
-from harness.training.examples import Example, tokenise
+from harness.training.rows.examples import Example, tokenise
 from harness.training.trainer import Trainer
 
 SMALL = {"layers": 3, "hidden": 64, "intermediate": 160, "heads": 4, "kv_heads": 2}
@@ -158,8 +158,8 @@ class Subject:
         )
         for partition in range(4):
             rows = self.training_rows[partition::4]
-            trainer._weights[partition] = len(rows)
-            trainer._examples[partition] = tokenise(rows, spec.train, trainer.tokenizer, 0)
+            examples = tokenise(rows, spec.train, trainer.tokenizer, 0)
+            trainer.rows.put(partition, examples, len(rows))
         return trainer
 
     def assets(self) -> Assets:
@@ -173,7 +173,7 @@ class Subject:
 
     def batches(self, trainer: Trainer, count: int) -> list[list[Example]]:
         """Return `count` batches of a trainer's partition 0."""
-        examples = trainer.examples(0)
+        examples = trainer.rows.examples(0)
         size = self.batch
         return [
             [examples[(i * size + k) % len(examples)] for k in range(size)] for i in range(count)

@@ -14,9 +14,9 @@ import torch
 
 from harness.components import ModelSpec, PeftMethod
 from harness.document import Document
-from harness.training.example_order import example_order
-from harness.training.examples import Example
 from harness.training.optimizers import make_optimizer
+from harness.training.rows.example_order import example_order
+from harness.training.rows.examples import Example
 from harness.training.trainer import Trainer
 
 IGNORED = -100
@@ -117,7 +117,7 @@ def plain_run(
     start = {key: torch.from_numpy(values) for key, values in trainer.initial().items()}
     set_peft_model_state_dict(plain, start)
     plain.train()
-    examples = trainer.examples(0)
+    examples = trainer.rows.examples(0)
     order = example_order(spec, 0, 1, len(examples))
     size, pad = train.batch_size, trainer.tokenizer.pad_token_id
     batches = [

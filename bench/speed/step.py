@@ -49,14 +49,15 @@ def make_spec(method: str, batch: int, threads: int, dropout: float) -> tuple[An
 
 def fast_case(spec: Any, challenge: Any, assets: Any, found: Any) -> tuple[Any, Any]:
     """Return (one step, one client's set-up) of the harness."""
-    from harness.training.example_order import example_order
+    from harness.training.gradients import ClientRound
+    from harness.training.rows.example_order import example_order
     from harness.training.trainer import Trainer
 
     trainer = Trainer(spec, challenge, assets, found, found.params.model_validate(spec.peft.params))
     arrays = trainer.initial()
-    examples = trainer.examples(0)
+    examples = trainer.rows.examples(0)
     chosen = [examples[i] for i in example_order(spec, 0, 1, len(examples))]
-    backward = trainer._backward
+    backward, own_round = trainer.gradients.backward, ClientRound("bench")
     optimizer: list[Any] = []
 
     def step() -> float:
@@ -67,7 +68,7 @@ def fast_case(spec: Any, challenge: Any, assets: Any, found: Any) -> tuple[Any, 
         trained = trainer.adapter.trained()
         if not optimizer:
             optimizer.append(make_optimizer(spec.train, list(trained.values()), 1e-5))
-        loss = backward(chosen, {}, "bench")
+        loss = backward(chosen, own_round)
         torch.nn.utils.clip_grad_norm_(list(trained.values()), spec.train.max_grad_norm)
         optimizer[0].step()
         optimizer[0].zero_grad()
@@ -77,7 +78,7 @@ def fast_case(spec: Any, challenge: Any, assets: Any, found: Any) -> tuple[Any, 
         import torch
 
         # All of `train` but its steps: values in, optimizer, values out.
-        trainer._backward = lambda *_: torch.zeros(())  # type: ignore[method-assign]
+        trainer.gradients.backward = lambda *_: torch.zeros(())  # type: ignore[method-assign]
         trainer.train(arrays, 1, 0)
 
     return step, set_up
@@ -89,10 +90,10 @@ def plain_case(checkpointing: bool, batch: int, threads: int, dropout: float) ->
     from plain_training import plain_batch, plain_losses, plain_model
 
     from harness.training.base_model import load_tokenizer
-    from harness.training.example_order import example_order
-    from harness.training.examples import tokenise
     from harness.training.optimizers import make_optimizer
-    from harness.training.partitions import Partitions
+    from harness.training.rows.example_order import example_order
+    from harness.training.rows.examples import tokenise
+    from harness.training.rows.partitions import Partitions
 
     spec, challenge, assets, found = make_spec("dora", batch, threads, dropout)
     torch.set_num_threads(threads)

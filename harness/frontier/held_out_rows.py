@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.evaluation.held_out_row import HeldOutRow
 from harness.record.federation import RoundRecord
 from harness.spec import RunSpec, derived_seed
-from harness.training.partitions import Partitions
+from harness.training.rows.partitions import Partitions
 
 FEWEST_ROWS = 32
 """Fewer rows tell no round from another: one right answer more is three points."""

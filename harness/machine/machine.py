@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from dataclasses import dataclass, field, replace
@@ -110,6 +111,14 @@ def measured_machine() -> Machine:
     """Return the facts of this machine, whose cores are measured if a forecast asks for it."""
     found = this_machine()
     return replace(found, speed=CoreSpeed(found.cores))
+
+
+def processor_name() -> str:
+    """Return the name that the processor gives itself."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
 
 
 def _memory_bytes() -> int:

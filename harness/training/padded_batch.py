@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from harness.training.examples import Example
+from harness.training.rows.examples import Example
 
 
 def padded_loss(model: Any, batch: Sequence[Example], labels: int, device: str) -> torch.Tensor:

@@ -29,7 +29,7 @@ from harness.record.federation import GENESIS, RoundRecord
 from harness.record.machine import Device
 from harness.sources.assets import Assets
 from harness.spec import ChallengeRef, RunSpec
-from harness.training.partitions import Partitions
+from harness.training.rows.partitions import Partitions
 
 FINANCE = load_challenge("finance")
 CONFIG = json.dumps({"r": 2, "lora_alpha": 4, "peft_type": "LORA"})

@@ -17,8 +17,8 @@ def count_rows_once(monkeypatch: pytest.MonkeyPatch, counted: Counted) -> None:
     else of it does. Where rows are rewritten in code each counts its own.
     """
     from harness.document import digest_of
-    from harness.training.examples import as_they_are
-    from harness.training.partitions import Partitions
+    from harness.training.rows.examples import as_they_are
+    from harness.training.rows.partitions import Partitions
 
     count = Partitions.left_out
 

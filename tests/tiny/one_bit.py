@@ -17,6 +17,7 @@ from harness.federation.job import Job
 from harness.federation.options import Options
 from harness.reproduce import dispute as module
 from harness.spec import RunSpec
+from harness.training.gradients import Gradients
 from harness.training.trainer import Trainer
 
 Place = tuple[int, int, int, int, int]
@@ -36,13 +37,13 @@ def one_bit_flipped(place: Place) -> Iterator[list[str]]:
     number, partition, step, tensor, bit = place
     names: list[str] = []
     at = [0, 0, 0]
-    train, backward = Trainer.train, Trainer._backward
+    train, backward = Trainer.train, Gradients.backward
 
     def noting(self: Trainer, arrays: Any, round: int, partition: int, *rest: Any) -> Any:
         at[:] = [round, partition, 0]
         return train(self, arrays, round, partition, *rest)
 
-    def flipping(self: Trainer, *arguments: Any) -> float:
+    def flipping(self: Gradients, *arguments: Any) -> torch.Tensor:
         loss = backward(self, *arguments)
         at[2] += 1
         if at == [number, partition, step]:
@@ -52,7 +53,7 @@ def one_bit_flipped(place: Place) -> Iterator[list[str]]:
             names.append(name)
         return loss
 
-    with patch.object(Trainer, "train", noting), patch.object(Trainer, "_backward", flipping):
+    with patch.object(Trainer, "train", noting), patch.object(Gradients, "backward", flipping):
         yield names
 
 

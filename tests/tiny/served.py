@@ -40,7 +40,7 @@ def warm(run: TinyRun) -> None:
     text = run.job.canonical_json()
     client._worker = Worker(run.job, sha256_text(text))
     for partition in range(run.challenge.num_supernodes):
-        client._worker.trainer.examples(partition)
+        client._worker.trainer.rows.examples(partition)
 
 
 def serve(run: TinyRun, run_dir: Path, grid: LocalGrid | None = None, **chosen: Any) -> Served:

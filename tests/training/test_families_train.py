@@ -13,9 +13,9 @@ from odd_models import KINDS, UNKNOWN, WINDOW, make_odd_model, odd_spec
 
 from harness.plugins import find_peft_method
 from harness.recipe import Choice
-from harness.training.example_order import example_order
 from harness.training.fast.attention import PACKED_ATTENTION
 from harness.training.optimizers import make_optimizer
+from harness.training.rows.example_order import example_order
 from harness.training.trainer import Trainer
 
 BENCH = Path(__file__).resolve().parents[2] / "bench" / "speed"
@@ -69,7 +69,7 @@ def plain_losses_of(trainer: Trainer, folder: Path, rate: float) -> list[float]:
     model = get_peft_model(base, trainer.adapter.config)
     start = {key: torch.from_numpy(values) for key, values in trainer.initial().items()}
     set_peft_model_state_dict(model, start)
-    examples = trainer.examples(0)
+    examples = trainer.rows.examples(0)
     order = example_order(spec, 0, 1, len(examples))
     size = train.batch_size
     batches = [

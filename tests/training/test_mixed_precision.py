@@ -20,7 +20,7 @@ TARGETS = ["q_proj", "gate_proj", "down_proj"]
 @pytest.fixture
 def in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a CPU compute in what a GPU computes in."""
-    for module in ("base_model", "trainer"):
+    for module in ("base_model", "gradients"):
         monkeypatch.setattr(f"harness.training.{module}.compute_dtype", lambda *_: torch.bfloat16)
 
 

@@ -14,9 +14,9 @@ from harness.errors import PluginError
 from harness.planning.schedule import learning_rate, step_factor
 from harness.recipe import DataSpec, Prompt, RowFilter, TrainSpec
 from harness.training.base_model import load_tokenizer
-from harness.training.examples import tokenise
-from harness.training.prompt import check_prompt, render
-from harness.training.rows import choose_rows, rewritten
+from harness.training.rows.chosen_rows import choose_rows, rewritten
+from harness.training.rows.examples import tokenise
+from harness.training.rows.prompt import check_prompt, render
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -101,7 +101,7 @@ def test_a_filtered_client_keeps_the_weight_of_its_partition(
     neutral = DataSpec(filters=(RowFilter(column="output", pattern="^neutral$"),))
     whole = make_trainer()
     part = make_trainer(data=neutral.model_dump())
-    assert 0 < len(part.examples(0)) < len(whole.examples(0))
+    assert 0 < len(part.rows.examples(0)) < len(whole.rows.examples(0))
     assert part.train(part.initial(), 1, 0).examples == whole.train(whole.initial(), 1, 0).examples
 
 

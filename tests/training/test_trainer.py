@@ -55,7 +55,7 @@ def test_arrays_come_back_under_the_names_and_in_the_order_received(make_trainer
     update = trainer.train(start, 1, 0)
     assert list(update.arrays) == list(start)
     assert [v.dtype for v in update.arrays.values()] == [np.float32] * len(start)
-    assert update.examples == len(trainer.examples(0))
+    assert update.examples == len(trainer.rows.examples(0))
     assert update.train_loss == pytest.approx(np.mean(update.step_losses))
 
 

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.training.examples import Example
+from harness.training.rows.examples import Example
 
 BLOCK = 32
 """Queries of a block. Measured: 16 and 64 are slower, a whole padded batch takes twice as long."""

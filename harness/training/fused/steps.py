@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from harness.library_internals.llama_layers import llama_parts
-from harness.training.examples import Example
 from harness.training.fast.memory import ACTIVATION_SHARE, free_memory_bytes
 from harness.training.fused.functions import compiled
 from harness.training.fused.model import MAX_TOKENS, FusedModel
 from harness.training.fused.projection import Functions
 from harness.training.fused.token_tree import TokenTree, token_tree
+from harness.training.rows.examples import Example
 
 Gradients = list[tuple[torch.nn.Parameter, torch.Tensor]]
 """Each trained parameter with its gradient, float32; these are parts of a few large tensors."""

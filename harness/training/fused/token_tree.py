@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.training.examples import Example
+from harness.training.rows.examples import Example
 
 TOKENS_STEP = 64
 """A batch is filled up to a multiple of so many tokens, so that few sizes occur."""

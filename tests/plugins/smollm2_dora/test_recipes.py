@@ -9,7 +9,7 @@ from harness.boards.finance.rows import make_row
 from harness.planning.resolve import Request, resolve
 from harness.sources import locate
 from harness.training.base_model import load_tokenizer
-from harness.training.examples import tokenise
+from harness.training.rows.examples import tokenise
 
 TEXT = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn."
 

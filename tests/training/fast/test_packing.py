@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.training.examples import Example
 from harness.training.fast.packing import BLOCK, pack
+from harness.training.rows.examples import Example
 
 IDS = st.lists(st.integers(0, 3), min_size=2, max_size=40)
 EXAMPLES = st.lists(

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from harness.training.examples import Example
 from harness.training.fast import attention
 from harness.training.fast.lowrank import speed_up
 from harness.training.fast.norms import speed_up_norms
@@ -19,6 +18,7 @@ from harness.training.fused.model import FusedModel
 from harness.training.fused.steps import FusedSteps
 from harness.training.fused.token_tree import token_tree
 from harness.training.fused.tree_attention import visible
+from harness.training.rows.examples import Example
 
 MLP = ["gate_proj", "up_proj", "down_proj"]
 MIXED = ["q_proj", "v_proj", "o_proj", "gate_proj"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.boards.challenge import load_challenge
-from harness.training.example_order import example_order
-from harness.training.partitions import Partitions
+from harness.training.rows.example_order import example_order
+from harness.training.rows.partitions import Partitions
 
 
 def test_rows_are_those_of_flowers_federated_data_set(mirror: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from harness.errors import PluginError
 from harness.recipe import Prompt, TrainSpec
 from harness.training.base_model import load_tokenizer
-from harness.training.examples import count_left_out, doubts, encode, tokenise
-from harness.training.prompt import check_prompt, check_tokenizer, render
+from harness.training.rows.examples import count_left_out, doubts, encode, tokenise
+from harness.training.rows.prompt import check_prompt, check_tokenizer, render
 
 ROW = {"instruction": "What?", "input": "Profit rose 5 %.", "output": "moderately positive"}
 
@@ -85,11 +85,11 @@ def test_a_run_whose_rows_do_not_fit_is_refused_before_its_first_round(
         make_trainer(seq_length=8)
     whole = make_trainer()
     assert "left out" not in _note(whole)
-    starts = sorted(example.response_start for example in whole.examples(0))
+    starts = sorted(example.response_start for example in whole.rows.examples(0))
     short = make_trainer(seq_length=starts[len(starts) // 2])
     said = re.match(r"(\d+) of 1600 rows have no token of their answer within", _note(short))
     assert said is not None
-    left = sum(len(whole.examples(p)) - len(short.examples(p)) for p in range(6))
+    left = sum(len(whole.rows.examples(p)) - len(short.rows.examples(p)) for p in range(6))
     assert int(said.group(1)) == left > 100
 
 

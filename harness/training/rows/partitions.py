@@ -7,8 +7,8 @@ from typing import Any
 from harness.boards.challenge import Challenge
 from harness.recipe import TrainSpec
 from harness.sources.training_data.partitioning import partitioned, read_table
-from harness.training.examples import Rewrite, any_left_out, as_they_are, count_left_out
-from harness.training.rows import rewritten
+from harness.training.rows.chosen_rows import rewritten
+from harness.training.rows.examples import Rewrite, any_left_out, as_they_are, count_left_out
 
 
 class Partitions:

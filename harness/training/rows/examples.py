@@ -9,8 +9,8 @@ from typing import Any
 from harness.errors import PluginError
 from harness.planning.settings.templates import COLUMNS
 from harness.recipe import TrainSpec
-from harness.training.prompt import Rendered, render
-from harness.training.rows import choose_rows
+from harness.training.rows.chosen_rows import choose_rows
+from harness.training.rows.prompt import Rendered, render
 
 SPECIAL_TOKENS = 4
 """More than a tokenizer adds to a text by itself: BOS, EOS, and a space before the first word."""

@@ -1,0 +1,1 @@
+"""The rows that a client trains on: split over partitions, chosen, tokenised, ordered by round."""
