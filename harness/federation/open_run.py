@@ -43,10 +43,10 @@ class OpenRun:
         )
         self.frozen = frozenset(self.shapes.keys() - self.context.shapes.keys())
         """Tensors that stay at their seeded start: saved, but neither trained nor sent."""
-        self.objective: LocalObjective | None = client_part(
-            spec.strategy.name, strategy, self.components.strategy_params
-        )
         self._plan: tuple[int, RoundPlan] | None = None
+        self.objective: LocalObjective | None = client_part(
+            spec.strategy.name, strategy, self.components.strategy_params, self._newest_plan
+        )
 
     @cached_property
     def strategy(self) -> Strategy:
@@ -85,4 +85,8 @@ class OpenRun:
                 self.spec.strategy.name, parts.strategy, parts.strategy_params, self.context, round
             )
             self._plan = round, plan
+        return self._plan[1]
+
+    def _newest_plan(self) -> RoundPlan:
+        assert self._plan is not None, "a client asks for its round's plan before it trains"
         return self._plan[1]

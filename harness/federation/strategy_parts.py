@@ -6,11 +6,18 @@ Whatever their code raises names the strategy, in one line, and no client is ask
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 from flwr.serverapp.strategy import Strategy
 
-from harness.components import LocalObjective, LocalRound, StrategyContext, StrategyMethod
+from harness.components import (
+    LocalObjective,
+    LocalRound,
+    RoundPlan,
+    StrategyContext,
+    StrategyMethod,
+)
 from harness.document import Document
 from harness.errors import PluginError
 from harness.federation.storage import strategy_state
@@ -33,7 +40,7 @@ def build_strategy(
         PluginError: `build` raises, returns something else, or the strategy brings rounds of its
             own or state that no checkpoint could keep.
     """
-    with calling_plugin(f"strategy {name}: build()"):
+    with calling_plugin(f"strategy {name}: build()", function=method.build):
         strategy: Any = method.build(params, context)
     if not isinstance(strategy, Strategy):
         raise PluginError(
@@ -50,8 +57,19 @@ def build_strategy(
     return strategy
 
 
-def client_part(name: str, method: StrategyMethod, params: Document) -> LocalObjective | None:
-    """Return a strategy's part on the client, or None where it has none; see `build_strategy`.
+def client_part(
+    name: str,
+    method: StrategyMethod,
+    params: Document,
+    plan: Callable[[], RoundPlan] | None = None,
+) -> LocalObjective | None:
+    """Return a strategy's part on the client, or None where it has none.
+
+    Args:
+        name: what the strategy is called in messages.
+        method: the component.
+        params: its parameters.
+        plan: gives the plan of the round that `finish` works in, whose names it is held to.
 
     Raises:
         PluginError: `local_objective` raises or returns something else.
@@ -59,7 +77,7 @@ def client_part(name: str, method: StrategyMethod, params: Document) -> LocalObj
     if method.local_objective is None:
         return None
     culprit = f"strategy {name}: local_objective()"
-    with calling_plugin(culprit):
+    with calling_plugin(culprit, function=method.local_objective):
         part = method.local_objective(params)
     if not isinstance(part, LocalObjective):
         raise PluginError(
@@ -69,7 +87,9 @@ def client_part(name: str, method: StrategyMethod, params: Document) -> LocalObj
     return LocalObjective(
         name=part.name,
         loss=_guarded_loss(part.loss, f"strategy {name}: loss()") if part.loss else None,
-        finish=_guarded_finish(part.finish, f"strategy {name}: finish()") if part.finish else None,
+        finish=_guarded_finish(part.finish, f"strategy {name}: finish()", plan)
+        if part.finish
+        else None,
         reads=tuple(part.reads),
     )
 
@@ -78,7 +98,7 @@ def _guarded_loss(loss: Callable[..., Any], culprit: str) -> Callable[..., Any]:
     def guarded(parameters: Mapping[str, Any], received: Mapping[str, Any]) -> Any:
         import torch
 
-        with calling_plugin(culprit):
+        with calling_plugin(culprit, function=loss):
             value = loss(parameters, received)
         if not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
             raise PluginError(
@@ -90,14 +110,24 @@ def _guarded_loss(loss: Callable[..., Any], culprit: str) -> Callable[..., Any]:
     return guarded
 
 
-def _guarded_finish(finish: Callable[..., Any], culprit: str) -> Callable[..., Any]:
+def _guarded_finish(
+    finish: Callable[..., Any], culprit: str, plan: Callable[[], RoundPlan] | None
+) -> Callable[..., Any]:
+    @wraps(finish)
     def guarded(done: LocalRound) -> Mapping[str, Any]:
-        with calling_plugin(culprit):
+        with calling_plugin(culprit, function=finish):
             arrays = finish(done)
         if not isinstance(arrays, Mapping):
             raise PluginError(
                 f"{culprit} returned {type(arrays).__name__}; expected arrays by tensor name"
                 f"{at(finish)}"
+            )
+        known = done.received.keys() | (plan().up.keys() if plan is not None else arrays.keys())
+        # A misspelt control variate would stay what it was, round after round.
+        if unknown := sorted(map(str, arrays.keys() - known)):
+            raise PluginError(
+                f"{culprit} returned {unknown[0]!r}, which is no tensor of the adapter and which"
+                f" the round's plan neither returns nor keeps; name it as it does{at(finish)}"
             )
         return arrays
 

@@ -36,7 +36,7 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
         PluginError: `shapes` raises, forecasts nothing, or what it forecasts are no shapes.
     """
     culprit = f"PEFT method {name}: shapes()"
-    with calling_plugin(culprit):
+    with calling_plugin(culprit, function=method.shapes):
         shapes = method.shapes(model, params)
     _check_shapes(shapes, culprit, at(method.shapes))
     if not shapes:
@@ -57,7 +57,7 @@ def travelling_shapes(name: str, method: PeftMethod, shapes: Shapes) -> Shapes:
     Raises:
         PluginError: `frozen` raises, or every tensor is frozen.
     """
-    with calling_plugin(f"PEFT method {name}: frozen()"):
+    with calling_plugin(f"PEFT method {name}: frozen()", function=method.frozen):
         moving = {tensor: shape for tensor, shape in shapes.items() if not method.frozen(tensor)}
     if not moving:
         raise PluginError(
@@ -84,7 +84,7 @@ def round_plan(
             afterwards; or clients are to return what nobody makes.
     """
     culprit = f"strategy {name}: round_plan() of round {round}"
-    with calling_plugin(culprit):
+    with calling_plugin(culprit, function=strategy.round_plan):
         plan = strategy.plan_of(params, context, round)
     if not isinstance(plan, RoundPlan):
         raise PluginError(
@@ -180,9 +180,10 @@ def objection(
     Raises:
         PluginError: one of the two raises, or returns neither text nor None.
     """
-    with calling_plugin(f"strategy {name}: supports()"):
+    with calling_plugin(f"strategy {name}: supports()", function=strategy.supports):
         method = strategy.supports(peft.name, peft.params)
-    with calling_plugin(f"strategy {name}: supports_training()"):
+    culprit = f"strategy {name}: supports_training()"
+    with calling_plugin(culprit, function=strategy.supports_training):
         training = strategy.supports_training(params, train)
     for function, answer in (("supports", method), ("supports_training", training)):
         if not (answer is None or isinstance(answer, str)):

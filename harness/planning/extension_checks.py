@@ -59,7 +59,7 @@ def one_rank(part: Bound, partition: int, context: RankContext) -> int:
         PluginError: it raises, or the rank is not from 1 to the adapter's.
     """
     culprit = f"client ranks {part.name}: rank() of partition {partition}"
-    with calling_plugin(culprit):
+    with calling_plugin(culprit, function=part.value.rank):
         rank = part.value.rank(partition, context, part.params)
     if type(rank) is not int or not 1 <= rank <= context.r:
         raise PluginError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,7 +19,9 @@ LONGEST_CAUSE = 300
 
 
 @contextmanager
-def calling_plugin(culprit: str, advice: str = "mend the plugin") -> Iterator[None]:
+def calling_plugin(
+    culprit: str, advice: str = "mend the plugin", function: Callable[..., Any] | None = None
+) -> Iterator[None]:
     """Turn what the plugin's code inside raises into an error that names it.
 
     What the code prints meanwhile goes to stderr: stdout is for results.
@@ -26,6 +29,8 @@ def calling_plugin(culprit: str, advice: str = "mend the plugin") -> Iterator[No
     Args:
         culprit: what is called, as in `plugin 'x': harness_models`.
         advice: what to do about it.
+        function: what is called, whose place is told where the error came through no line of the
+            author's, as when it takes other arguments than it is given.
 
     Raises:
         PluginError: the code raised anything, SystemExit and KeyboardInterrupt included, that is
@@ -41,18 +46,23 @@ def calling_plugin(culprit: str, advice: str = "mend the plugin") -> Iterator[No
             if isinstance(error, KeyboardInterrupt) and came:
                 raise
             what = ": not a" if isinstance(error, ValidationError) else " raised"
-            raise PluginError(f"{culprit}{what} {cause(error)}; {advice}") from error
+            raise PluginError(f"{culprit}{what} {cause(error, function)}; {advice}") from error
 
 
-def cause(error: BaseException) -> str:
-    """Return type, message and the author's file and line of an error in one line."""
+def cause(error: BaseException, function: Callable[..., Any] | None = None) -> str:
+    """Return type, message and the author's file and line of an error in one line.
+
+    Args:
+        error: what was raised.
+        function: what was called; its place stands in where the error has none of the author's.
+    """
     if isinstance(error, ValidationError):
         # The document's name says more than the error's, and pydantic's words speak of pydantic.
         kind, text = error.title, explain(error) + _nearest_field(error)
     else:
         said = error.msg if isinstance(error, SyntaxError) else str(error)
         kind, text = type(error).__name__, " ".join(said.split())
-    place = places.of_error(error)
+    place = places.of_error(error) or places.of_function(function)
     return f"{kind}{': ' if text else ''}{text[:LONGEST_CAUSE]}{f' ({place})' if place else ''}"
 
 

@@ -21,6 +21,7 @@ from harness.federation.wire.names import (
 )
 from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import difference, to_record, to_tensors
+from harness.plugins.places import at
 from harness.spec import derived_seed
 
 Arrays = dict[str, Any]
@@ -75,7 +76,10 @@ class Clients:
         self.kept[partition] = {name: np.array(result[name]) for name in plan.keep}
         arrays = {name: np.asarray(result[name]) for name in plan.up if name in result}
         if problem := difference(arrays, plan.up):
-            raise PluginError(f"reply of partition {partition} in round {round}: {problem}")
+            made = self.objective and self.objective.finish
+            raise PluginError(
+                f"reply of partition {partition} in round {round}: {problem}{at(made)}"
+            )
         metrics = {
             EXAMPLES: self.examples.get(partition, 100),
             LOSS: 1.0 + 0.1 * partition,

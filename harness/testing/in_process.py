@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from flwr.app import ConfigRecord, Message
@@ -19,12 +20,12 @@ from harness.federation.serverapp.grid import MOST_LOOKS
 from harness.federation.serverapp.message_checks import check_messages, count_bytes
 from harness.federation.serverapp.seeding import seed_draws
 from harness.federation.storage import strategy_state
+from harness.federation.strategy_calls import aggregated, configured
 from harness.federation.strategy_parts import build_strategy, client_part
-from harness.federation.wire.tensors import difference, to_record, to_tensors
+from harness.federation.wire.tensors import difference, to_record
 from harness.library_internals.flower import sending_as
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
-from harness.plugins.guard import calling_plugin
 from harness.plugins.places import at
 from harness.testing.clients import Arrays, Clients, Trained, seeded_adapter
 
@@ -47,9 +48,10 @@ class SmallFederation:
 
     def __post_init__(self) -> None:
         """Build a fresh strategy, and clients that have kept nothing yet."""
+        self.name = f"strategy {self.method.name}"
         self.initial = self.initial or seeded_adapter(self.context)
         self._build()
-        self.objective = client_part(self.method.name, self.method, self.params)
+        self.objective = client_part(self.method.name, self.method, self.params, lambda: self.plan)
         self.clients = Clients(self.initial, self.objective, self.train, self.examples)
         self.looks = 0
 
@@ -65,15 +67,12 @@ class SmallFederation:
                 the strategy raises.
         """
         plan = round_plan(self.method.name, self.method, self.params, self.context, round)
+        self.plan = plan
         with sending_as(1):
             replies = self._ask(adapter, plan, round)
             seed_draws(self.context.seed, "aggregation", round)
-            with calling_plugin(f"aggregate_train() of round {round}"):
-                record, _ = self.strategy.aggregate_train(round, self.reply_order(replies))
+            found, _ = aggregated(self.strategy, self.name, round, self.reply_order(replies))
         place = at(type(self.strategy).aggregate_train)
-        if record is None:
-            raise PluginError(f"no aggregate in round {round}{place}")
-        found = to_tensors(record)
         shapes = plan.adapter or {name: value.shape for name, value in adapter.items()}
         if problem := difference({n: found[n] for n in shapes if n in found} | found, shapes):
             raise PluginError(f"aggregate of round {round}: {problem}{place}")
@@ -83,10 +82,10 @@ class SmallFederation:
         reads = frozenset(self.objective.reads) if self.objective else frozenset()
         self.looks = 0
         seed_draws(self.context.seed, "sampling", round)
-        with calling_plugin(f"configure_train() of round {round}"):
-            messages = list(
-                self.strategy.configure_train(round, to_record(adapter), ConfigRecord(), self)
-            )
+        grid: Any = self
+        messages = configured(
+            self.strategy, self.name, round, to_record(adapter), ConfigRecord(), grid
+        )
         nodes = {node: node for node in range(self.context.num_supernodes)}
         wanted = check_messages(messages, nodes, plan, reads, round)
         clients = self.context.clients_per_round

@@ -68,7 +68,7 @@ def _against_peft(
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
     subject = f"peft method {method.name}"
-    with calling_plugin("configure()"):
+    with calling_plugin("configure()", function=method.configure):
         config = method.configure(spec, params)
     if not isinstance(config, PeftConfig):
         yield Problem(

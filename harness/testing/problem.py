@@ -18,4 +18,5 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the problem in one line."""
-        return f"{self.subject}: [{self.check}] {self.found}"
+        found = self.found.removeprefix(f"{self.subject}: ")
+        return f"{self.subject}: [{self.check}] {found}"

@@ -53,10 +53,11 @@ def check_strategy(method: StrategyMethod, plugin: Loaded) -> Iterator[Problem]:
         return
     for params in samples:
         try:
-            problems = list(_client_part(method, params, context))
+            yield from list(_client_part(method, params, context))
         except HarnessError as error:
-            problems = [Problem(subject, "client part", str(error))]
-        yield from problems
+            # The laws would trip over it as well.
+            yield Problem(subject, "client part", str(error))
+            continue
         yield from _laws(method, params, context)
 
 
@@ -67,7 +68,7 @@ def sample_context(method: StrategyMethod, plugin: Loaded) -> StrategyContext | 
         for peft in plugin.peft_methods.values()
         for params in sample_params(peft, plugin)
     ]
-    with calling_plugin("supports()"):
+    with calling_plugin("supports()", function=method.supports):
         for name, values, peft, params in candidates:
             if method.supports(name, values) is None:
                 shapes = adapter_shapes(name, peft, TINY, params)

@@ -131,11 +131,34 @@ BAD = {
         FEDAVG,
         ", round_plan=lambda p, c, r: RoundPlan(down=dict(list(c.shapes.items())[:1]),"
         " up=dict(c.shapes), train=frozenset(c.shapes))",
-        "by the strategy's plan",
+        "the plan's `down` says what goes",
     ),
     "adds-a-tensor": (custom("values['more'] = np.zeros(2, 'float32')"), "", "was not asked for"),
     "another-shape": (custom("values = {n: a.T for n, a in values.items()}"), "", "has shape"),
     "no-aggregate": (custom("return None, metrics"), "", "no aggregate"),
+    "arrays-alone": (
+        custom("return arrays"),
+        "",
+        "returned ArrayRecord; expected an ArrayRecord and a MetricRecord or None (",
+    ),
+    "plain-dict": (custom("return values, metrics"), "", "returned (dict, MetricRecord); expected"),
+    "build-of-one-argument": (
+        "pass\nbuild = lambda params: None",
+        "",
+        "takes 1 positional argument but 2 were given (",
+    ),
+    "client-array-of-no-plan": (
+        FEDAVG,
+        ", local_objective=lambda p: LocalObjective(name='x',"
+        " finish=lambda done: {**done.trained, 'controls': next(iter(done.trained.values()))})",
+        "finish() returned 'controls', which is no tensor of the adapter",
+    ),
+    "client-array-of-another-type": (
+        FEDAVG,
+        ", local_objective=lambda p: LocalObjective(name='x',"
+        " finish=lambda done: {n: v.astype('float64') for n, v in done.trained.items()})",
+        "has dtype float64; expected float32 (",
+    ),
     "raises": (custom("1 / 0"), "", "aggregate_train() of round 1 raised ZeroDivisionError"),
     "exits": (custom("raise SystemExit(3)"), "", "raised SystemExit: 3"),
     "builds-nothing": ("return None", "", "build() returned NoneType"),

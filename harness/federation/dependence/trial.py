@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from harness.errors import PluginError
 from harness.federation.storage import strategy_state
+from harness.federation.strategy_calls import aggregated, configured
 from harness.federation.wire.names import ARRAYS_RECORD
 from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import to_record, to_tensors
-from harness.plugins.guard import calling_plugin
 
 Arrays = Mapping[str, NDArray[Any]]
 Build = Callable[[], Strategy]
@@ -115,8 +115,9 @@ class MidRound:
         strategy = self.build()
         grid: Any = _Nodes(nodes)
         seed()
-        with calling_plugin(f"strategy {type(strategy).__name__}: configure_train() tried again"):
-            list(strategy.configure_train(self.round, to_record(before), ConfigRecord(), grid))
+        configured(
+            strategy, _tried_again(strategy), self.round, to_record(before), ConfigRecord(), grid
+        )
         return self._aggregate(strategy, seed, dict(enumerate(replies)))
 
     def _aggregate(
@@ -129,12 +130,11 @@ class MidRound:
                 fresh[ARRAYS_RECORD] = to_record(changed[place])
             messages.append(Message(fresh, metadata=message.metadata))
         seed()
-        name = f"strategy {type(strategy).__name__}: aggregate_train() of round {self.round}"
-        with calling_plugin(f"{name}, tried again"):
-            record, _ = strategy.aggregate_train(self.round, messages)
-        if record is None:
-            raise PluginError(f"{name} gave nothing when it was tried again")
-        return to_tensors(record)
+        return aggregated(strategy, _tried_again(strategy), self.round, messages)[0]
+
+
+def _tried_again(strategy: Strategy) -> str:
+    return f"strategy {type(strategy).__name__}, tried again"
 
 
 class _Nodes:

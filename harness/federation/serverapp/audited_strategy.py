@@ -23,6 +23,7 @@ from harness.federation.open_run import OpenRun
 from harness.federation.serverapp.grid import AuditedGrid
 from harness.federation.serverapp.round_record import Exchange
 from harness.federation.serverapp.seeding import seed_draws
+from harness.federation.strategy_calls import aggregated, configured
 from harness.federation.wire.tensors import difference, shapes_of, to_record, to_tensors
 from harness.plugins.guard import calling_plugin
 from harness.plugins.places import at
@@ -67,8 +68,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
                 moving[name] = array
         grid.open_round(number)
         seed_draws(self.run.spec.seed, "sampling", number)
-        with calling_plugin(f"{self.name}: configure_train() of round {number}"):
-            return list(self.inner.configure_train(number, moving, config, grid))
+        return configured(self.inner, self.name, number, moving, config, grid)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -76,7 +76,7 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         """Let the strategy combine the replies, check what it made and record the round.
 
         Raises:
-            PluginError: the aggregate is missing or not shaped like the adapter.
+            PluginError: the strategy raises, or its aggregate is not shaped like the adapter.
             FederationError: the aggregate holds NaN or an infinity.
         """
         number = self.done + server_round
@@ -90,22 +90,17 @@ class AuditedStrategy(Strategy):  # type: ignore[misc]  # Flower is untyped to m
         if self.run.spec.strategy.name not in RULES:
             held = MidRound.of(number, self.inner, self.run.build_strategy, replies)
         seed_draws(self.run.spec.seed, "aggregation", number)
-        with calling_plugin(f"{self.name}: aggregate_train() of round {number}"):
-            arrays, metrics = self.inner.aggregate_train(number, replies)
-        if arrays is None:
-            raise PluginError(
-                f"{self.name} gave no aggregate in round {number}"
-                f"{at(type(self.inner).aggregate_train)}"
-            )
+        arrays, metrics = aggregated(self.inner, self.name, number, replies)
         still = {name: array for name, array in self.sent.items() if name in self.run.frozen}
         expected = self.run.plan(number).adapter or shapes_of(self.sent)
-        ordered, problem = _arranged({**to_tensors(arrays), **still}, expected)
+        ordered, problem = _arranged({**arrays, **still}, expected)
         if problem:
-            raise FederationError(
-                f"aggregate of round {number} by"
-                f" {type(self.inner).__name__}: {problem}; lower the learning rate or mend the"
-                f" strategy{at(type(self.inner).aggregate_train)}"
-            )
+            finite = all(np.isfinite(array).all() for array in ordered.values())
+            what = f"aggregate of round {number} by {self.name}: {problem}"
+            place = at(type(self.inner).aggregate_train)
+            if finite:
+                raise PluginError(f"{what}; mend the strategy{place}")
+            raise FederationError(f"{what}; lower the learning rate or mend the strategy{place}")
         exchange = replace(grid.last, rest=self._rest(number), before=self.sent, held=held)
         self.round_done(exchange, ordered, time.monotonic() - self.begin)
         return to_record(ordered), metrics

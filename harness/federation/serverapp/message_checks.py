@@ -72,7 +72,7 @@ def _check_content(
         arrays = {name: arrays[name] for name in plan.down}
     problem = difference(arrays, plan.down)
     if problem:
-        raise PluginError(f"{where} in round {number}: {problem} by the strategy's plan")
+        raise PluginError(f"{where} in round {number}: {problem}; the plan's `down` says what goes")
     unread = set(records_in(content, ConfigRecord).get(CONFIG_RECORD, {})) - {ROUND_KEY} - read_keys
     if unread:
         raise PluginError(
