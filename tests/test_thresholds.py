@@ -451,6 +451,7 @@ FREE = {
     "testing SMALL_RANK": "the size of a trial's tensors",
     "testing LORA_PARAMS": "the size of a trial's tensors",
     "testing SUPERNODES": "the size of a trial's federation",
+    "testing MOST_ROUNDS": "how many rounds of a recipe a trial plays",
     "testing CLIENTS": "the size of a trial's federation",
 }  # fmt: skip
 """Room and constant -> why no test holds its exact value."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from harness.components import EXTENSION_KINDS
@@ -26,10 +28,23 @@ def check_plugin(name: str) -> None:
     Raises:
         PluginError: every problem found, one a line.
     """
-    found = list(problems(name))
+    __tracebackhide__ = True  # pytest shows the line of the author's test
+    with _quiet_flower():
+        found = list(problems(name))
     if found:
         lines = "\n".join(f"  {item}" for item in found)
         raise PluginError(f"plugin {name!r} has {len(found)} problem(s):\n{lines}")
+
+
+@contextmanager
+def _quiet_flower() -> Iterator[None]:
+    """Keep Flower's log silent: two lines a round of some dozens of small federations."""
+    log = logging.getLogger("flwr")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def problems(name: str) -> Iterator[Problem]:
@@ -52,7 +67,7 @@ def problems(name: str) -> Iterator[Problem]:
         return
     from harness.testing.extension_checks import check_extension
     from harness.testing.peft_checks import check_on_own_family, check_peft_method
-    from harness.testing.strategy_checks import check_strategy
+    from harness.testing.strategy_checks import check_rounds_of, check_strategy
 
     odd = [plan for plan in plans if smoke_model(plan.spec.model) != SMOKE_MODEL]
     for plan in odd:
@@ -62,8 +77,15 @@ def problems(name: str) -> Iterator[Problem]:
         # One that is made for fused layers, say, has nothing to adapt in a Llama.
         if f"{plugin.ref.name}/{method.name}" not in tried:
             yield from check_peft_method(method, plugin)
+    faultless = set()
     for strategy in plugin.strategies.values():
-        yield from check_strategy(strategy, plugin)
+        found = list(check_strategy(strategy, plugin))
+        yield from found
+        if not found:
+            faultless.add(f"{plugin.ref.name}/{strategy.name}")
+    for plan in plans:
+        if plan.spec.strategy.name in faultless and not plan.violations:
+            yield from check_rounds_of(plan)
     for item in plugin.extensions.values():
         kind = next(name for name, each in EXTENSION_KINDS.items() if type(item) is each)
         yield from check_extension(kind, item, plugin)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from harness.components import ModelSpec, PeftMethod
+from harness.components import ModelSpec, PeftMethod, Shapes
 from harness.components.model_config import config_of_spec
 from harness.errors import HarnessError
 from harness.planning.component_checks import adapter_shapes, travelling_shapes
@@ -69,7 +69,7 @@ def _against_peft(
 
     subject = f"peft method {method.name}"
     with calling_plugin("configure()", function=method.configure):
-        config = method.configure(spec, params)
+        config, again = method.configure(spec, params), method.configure(spec, params)
     if not isinstance(config, PeftConfig):
         yield Problem(
             subject,
@@ -78,6 +78,21 @@ def _against_peft(
             " PeftConfig",
         )
         return
+    if config.is_prompt_learning:
+        yield Problem(
+            subject,
+            "configure",
+            f"configure(){at(method.configure)} asks for prompt learning, which adds tokens to the"
+            " examples; use a method that changes layers",
+        )
+        return
+    if config.to_dict() != again.to_dict():
+        yield Problem(
+            subject,
+            "configure",
+            f"configure(){at(method.configure)} gives another configuration when it is asked"
+            " again, and every client asks; make it follow from its arguments alone",
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with calling_plugin("peft, given its configuration,"):
@@ -85,14 +100,35 @@ def _against_peft(
         made = get_peft_model_state_dict(model, save_embedding_layers=False)
     found = {name: tuple(tensor.shape) for name, tensor in made.items()}
     if list(found.items()) != [(name, tuple(shape)) for name, shape in shapes.items()]:
-        odd = sorted(set(found.items()) ^ {(n, tuple(s)) for n, s in shapes.items()})
-        first = f"first difference {odd[0]}" if odd else "in another order"
         yield Problem(
             subject,
             "shapes",
-            f"peft makes {len(found)} tensors, the forecast of"
-            f" shapes(){at(method.shapes)} has {len(shapes)}; {first}",
+            f"peft makes {len(found)} tensors, the forecast of shapes(){at(method.shapes)} has"
+            f" {len(shapes)}; {_first_difference(found, shapes)}",
         )
+        return
+    trained = {p.data_ptr() for p in model.parameters() if p.requires_grad}
+    still = [n for n, t in made.items() if t.data_ptr() not in trained and not method.frozen(n)]
+    if still:
+        yield Problem(
+            subject,
+            "trained",
+            f"peft does not train {still[0]}, {len(still)} such; leave inference_mode out of"
+            f" configure(){at(method.configure)}, or name them in frozen()",
+        )
+
+
+def _first_difference(found: dict[str, tuple[int, ...]], shapes: Shapes) -> str:
+    """Return the first tensor that differs, with what either side says of it."""
+    for name in sorted(found.keys() | shapes.keys()):
+        ours, forecast = found.get(name), shapes.get(name)
+        if forecast is None:
+            return f"not forecast: {name} {ours}"
+        if ours is None:
+            return f"not made: {name} {tuple(forecast)}"
+        if ours != tuple(forecast):
+            return f"{name} is {ours}, the forecast {tuple(forecast)}"
+    return "in another order"
 
 
 def random_model(spec: ModelSpec) -> Any:

@@ -9,9 +9,13 @@ from harness.document import Document
 from harness.errors import HarnessError
 from harness.federation.strategy_parts import client_part
 from harness.planning.component_checks import adapter_shapes, round_plan, travelling_shapes
+from harness.planning.resolve import Resolved, strategy_context
+from harness.planning.smoke import smoke_model
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
-from harness.testing.laws import BREAKABLE, LAWS
+from harness.testing.clients import drift
+from harness.testing.in_process import SmallFederation
+from harness.testing.laws import BREAKABLE, LAWS, MOVE
 from harness.testing.problem import Problem
 from harness.testing.samples import (
     LORA_METHODS,
@@ -24,6 +28,8 @@ from harness.testing.samples import (
 SUPERNODES = 8
 CLIENTS = 6
 """Few ties for Krum: two clients that are each other's nearest have one score."""
+MOST_ROUNDS = 500
+"""Rounds of a recipe that are tried on small arrays, at some milliseconds each."""
 
 
 def check_strategy(method: StrategyMethod, plugin: Loaded) -> Iterator[Problem]:
@@ -59,6 +65,24 @@ def check_strategy(method: StrategyMethod, plugin: Loaded) -> Iterator[Problem]:
             yield Problem(subject, "client part", str(error))
             continue
         yield from _laws(method, params, context)
+
+
+def check_rounds_of(plan: Resolved) -> Iterator[Problem]:
+    """Yield what is wrong with a recipe's strategy in the rounds of the recipe.
+
+    Parameters, supernodes, clients and rounds are the recipe's; the arrays are small. What a
+    strategy does from its tenth round on, or cannot do with two clients, shows here and not after
+    hours of training.
+    """
+    spec, parts = plan.spec, plan.components
+    small = smoke_model(spec.model).with_values(layers=TINY.layers)
+    try:
+        shapes = adapter_shapes(spec.peft.name, parts.method, small, parts.peft_params)
+        context = strategy_context(spec, plan.challenge, parts, shapes)
+        federation = SmallFederation(parts.strategy, parts.strategy_params, context, drift(MOVE))
+        federation.rounds(min(context.rounds, MOST_ROUNDS))
+    except HarnessError as error:
+        yield Problem(f"recipe {spec.recipe}", "rounds", str(error))
 
 
 def sample_context(method: StrategyMethod, plugin: Loaded) -> StrategyContext | None:

@@ -233,7 +233,7 @@ def test_what_the_command_line_sets_is_nobody_elses_line(author: Path) -> None:
 IN_A_TRIAL: dict[str, tuple[Edit, str, str]] = {
     "shapes that are not peft's": (
         ("peft_method.py", "(layer.out_features, params.r)", "(params.r, layer.out_features)"),
-        "def shapes", "first difference",
+        "def shapes", "the forecast (4, 32)",
     ),
     "float64 returned": (
         ("strategy.py", "np.float32(eta)", "np.float64(eta)"),

@@ -243,6 +243,46 @@ def test_a_bad_strategy_is_told_what_is_wrong(case, install_plugin):
     assert "strategy mine" in found
 
 
+RECIPE = """
+from harness.recipe import Choice, Recipe, TrainSpec
+
+@hookimpl
+def harness_recipes():
+    return [Recipe(
+        name="long",
+        title="x",
+        model="smollm2-dora/smollm2-135m-instruct",
+        peft=Choice(name="standard/lora", params={"r": 4}),
+        strategy=Choice(name="mine"),
+        train=TrainSpec(rounds=12),
+    )]
+"""
+LATE = custom("if server_round == 9: values = {n: a * np.nan for n, a in values.items()}")
+
+
+def test_a_fault_of_a_late_round_is_found_before_any_training(install_plugin):
+    install_plugin("late", STRATEGY.format(build=LATE, extra="") + RECIPE)
+    found = [item for item in problems("late") if item.check not in ("light", "import")]
+    assert [item.subject for item in found] == ["recipe long"]
+    assert "aggregate of round 9" in found[0].found
+    assert "NaN" in found[0].found
+
+
+def test_what_a_strategy_cannot_do_with_the_recipes_clients_is_found(install_plugin):
+    few = custom("assert len(replies) != 5, 'not with five clients'")
+    install_plugin("few", STRATEGY.format(build=few, extra="") + RECIPE)
+    found = [item for item in problems("few") if item.check not in ("light", "import")]
+    assert [item.subject for item in found] == ["recipe long"]
+    assert "not with five clients" in found[0].found
+
+
+def test_flower_says_nothing_meanwhile(install_plugin, caplog):
+    install_plugin("quiet", STRATEGY.format(build=custom("values.popitem()"), extra=""))
+    with pytest.raises(PluginError, match="is missing"):
+        check_plugin("quiet")
+    assert not [item for item in caplog.records if item.name == "flwr"]
+
+
 def test_flower_s_fedavg_with_a_real_term_passes(install_plugin):
     objective = (
         ", local_objective=lambda p: LocalObjective(name='x', reads=('proximal-mu',),"
@@ -284,7 +324,25 @@ RIGHT_B = "(layer.out_features, params.r)"
 @pytest.mark.parametrize(
     ("config", "b", "extra", "expected"),
     [
-        (CONFIG, "(params.r, layer.out_features)", "", "first difference"),
+        (CONFIG, "(params.r, layer.out_features)", "", "is (32, 4), the forecast (4, 32)"),
+        (
+            CONFIG.replace("r=params.r", "r=params.r, inference_mode=True"),
+            RIGHT_B,
+            "",
+            "peft does not train",
+        ),
+        (
+            CONFIG.replace("r=params.r", "r=params.r, lora_alpha=__import__('random').random()"),
+            RIGHT_B,
+            "",
+            "another configuration",
+        ),
+        (
+            "__import__('peft').PromptTuningConfig(task_type='CAUSAL_LM', num_virtual_tokens=4)",
+            RIGHT_B,
+            "",
+            "prompt learning",
+        ),
         (CONFIG.replace("q_proj", "v_proj"), RIGHT_B, "", "peft makes"),
         ("{}", RIGHT_B, "", "expected a PeftConfig"),
         (CONFIG, RIGHT_B, ", frozen=lambda name: True", "every tensor is frozen"),
