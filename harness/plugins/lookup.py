@@ -161,7 +161,10 @@ def validated_params(
         with calling_plugin(f"{where}: its parameters"):
             given = _with_lists(kind, choice.params, changed)
             params = kind.model_validate_json(canonical_json(given), strict=True)
-            problem = why_not_plain(params.model_dump())
+            values = params.model_dump(warnings=False)
+            problem = why_not_plain(values)
+            if not problem:  # pydantic takes a default as it is; the next process will not
+                kind.model_validate_json(canonical_json(values), strict=True)
     except PluginError as error:
         if isinstance(wrong := error.__cause__, ValidationError):
             keys = [str(item["loc"][0]) for item in wrong.errors() if item["loc"]]
