@@ -84,7 +84,9 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
             ),
             on_start=lambda held: _note(run_dir, options, held, bool(before)),
         )
-        answer = ask("harness.federation", order.canonical_json(), around, FederationError)
+        needed = " and ".join(f"plugin {ref.name}" for ref in job.spec.needed_plugins)
+        given = order.canonical_json()
+        answer = ask("harness.federation", given, around, FederationError, needed or "plugins")
     report = parse_document(Report, parse_json(answer, "report"), "the report of the federation")
     rounds = tuple(Ledger(run_dir).rounds)
     check_rounds(job, options, rounds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -54,7 +55,11 @@ class Enclosure:
 
 
 def ask(
-    module: str, given: str, around: Enclosure, otherwise: type[HarnessError] = PluginError
+    module: str,
+    given: str,
+    around: Enclosure,
+    otherwise: type[HarnessError] = PluginError,
+    plugins: str = "plugins",
 ) -> str:
     """Run `python -m MODULE`, which answers by `harness.isolation.answering.answer`.
 
@@ -63,6 +68,7 @@ def ask(
         given: what it is to do, as JSON.
         around: where it runs.
         otherwise: class of the error where it ends without an answer.
+        plugins: what it loads, for that error: `plugin zoo`.
 
     Returns:
         Its answer, as JSON.
@@ -72,22 +78,35 @@ def ask(
         HarnessError: what the child raised.
         KeyboardInterrupt: SIGINT or SIGTERM came; nothing of the child is left.
     """
-    held, text, came = _talk(module, given, around)
+    held, text, came, code = _talk(module, given, around)
     if came:
         raise KeyboardInterrupt
+    process = f"the process that loads {plugins} ({module})"
     if held is None:
-        raise otherwise(f"the process that loads plugins ({module}) did not start; see above")
+        raise otherwise(f"{process} did not start; see above")
     if around.policy == "required" and (held.missing or not held.complete):
         raise UsageError(
             "--isolation required: this machine cannot hold plugins back"
             f" ({'; '.join(held.missing)}); run where it can (Linux from 5.13 on with user"
             " namespaces), or with --isolation auto"
         )
+    if not text:
+        raise otherwise(f"{process} ended without an answer: {_ending(code)}")
     return _result(module, text, otherwise)
 
 
-def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str, bool]:
-    """Run the child; return what held it, what it answered, and whether a signal came."""
+def _ending(code: int) -> str:
+    """Say how a child ended, by the code of its launcher: 128 and the signal where one came."""
+    number = code - 128
+    if number == signal.SIGKILL:
+        return "it was killed, as where memory ran out"
+    if number in set(signal.Signals):
+        return f"{signal.Signals(number).name} ended it; what it said is above"
+    return f"it ended itself with code {code}; what it said is above"
+
+
+def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str, bool, int]:
+    """Run the child; return what held it, its answer, whether a signal came, and its end."""
     reader, writer = os.pipe()
     plan = _written_plan(module, given, around, writer)
     # Some Pythons find their own library by it.
@@ -113,7 +132,7 @@ def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str,
                 around.on_start(held)
             text = _read(answers, process, came)
             # Popen closes the child's standard input now, and its launcher ends what is left.
-    return held, text, bool(came)
+    return held, text, bool(came), process.returncode
 
 
 def _written_plan(module: str, given: str, around: Enclosure, writer: int) -> Path:
@@ -160,12 +179,9 @@ def _read(answers: IO[bytes], process: subprocess.Popen[bytes], came: list[int])
 
 def _result(module: str, text: str, otherwise: type[HarnessError]) -> str:
     """Return the result in an answer, as JSON, or raise the error in it."""
-    value = parse_json(text, f"what {module} answers") if text else None
+    value = parse_json(text, f"what {module} answers")
     if not isinstance(value, dict) or not {"result", "error"} & value.keys():
-        raise otherwise(
-            f"the process that loads plugins ({module}) ended without an answer (out of memory, or"
-            " ended by its plugin?); what it said is above"
-        )
+        raise otherwise(f"what {module} answers is neither a result nor an error; see above")
     if "error" not in value:
         return json.dumps(value["result"])
     error = parse_document(CarriedError, value["error"], f"the error of {module}")

@@ -56,6 +56,21 @@ def test_a_child_that_says_nothing_is_an_error_in_one_line() -> None:
     assert not Path(folder).exists()
 
 
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [(3, "it ended itself with code 3"), (139, "SIGSEGV ended it"), (137, "it was killed")],
+)
+def test_a_process_that_ends_is_told_with_its_plugin_and_how_it_ended(
+    code: int, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"import os; print({HELD.canonical_json()!r}, flush=True); os._exit({code})"
+    monkeypatch.setattr(plugin_process, "bare_python", lambda _: [sys.executable, "-c", said])
+    with pytest.raises(
+        PluginError, match=rf"loads plugin x \(this\) ended without an answer: {how}"
+    ):
+        ask("this", "", Enclosure(ray_folder("harness-test-")), plugins="plugin x")
+
+
 @pytest.mark.parametrize("policy", ["auto", "required"])
 def test_what_holds_is_told_before_the_child_works_and_required_is_required(
     policy: plugin_process.Policy, monkeypatch: pytest.MonkeyPatch

@@ -54,7 +54,11 @@ def plan_apart(request: Request, isolation: Policy, hub_models: HubModels) -> Pl
     while True:
         given = json.dumps({"request": _by_value(request), "models": models})
         around = Enclosure(ray_folder("harness-plan-"), isolation)
-        found = parse_json(ask("harness.planning.apart", given, around), "plan")
+        plugin = (
+            f"plugin {request.plugin.partition('/')[0]}" if request.recipe is None else "plugins"
+        )
+        answer = ask("harness.planning.apart", given, around, plugins=plugin)
+        found = parse_json(answer, "plan")
         if not isinstance(found, dict) or "model" not in found or models:
             break
         hub_id, revision = (str(item) for item in found["model"])
