@@ -253,6 +253,8 @@ HELD = {
     "plugins MOST_ANSWERS":
         "tests/plugins/test_loading.py"
         "::test_a_plugin_offers_a_thousand_components_of_a_kind_and_no_more",
+    "plugins LONG_CALL_S":
+        "tests/plugins/test_guard.py::test_a_call_that_takes_long_is_told_again_and_again_and_a_short_one_is_not",
     "plugins LONGEST_CAUSE":
         "tests/plugins/test_loading.py"
         "::test_300_characters_of_a_plugin_s_own_message_are_shown",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.errors import PluginError
 from harness.federation.wire.tensors import to_tensors
-from harness.plugins.guard import calling_plugin
+from harness.plugins.guard import calling_plugin, telling_while_long
 from harness.plugins.places import at
 
 Tensors = dict[str, NDArray[np.generic]]
@@ -42,7 +42,7 @@ def configured(
     """
     call = f"{name}: configure_train() of round {round}"
     function = type(strategy).configure_train
-    with calling_plugin(call, function=function):
+    with telling_while_long(call, function), calling_plugin(call, function=function):
         found: Any = strategy.configure_train(round, arrays, config, grid)
         messages = list(found) if isinstance(found, Iterable) else found
     if not isinstance(messages, list) or not all(isinstance(item, Message) for item in messages):
@@ -68,7 +68,7 @@ def aggregated(
     """
     call = f"{name}: aggregate_train() of round {round}"
     function = type(strategy).aggregate_train
-    with calling_plugin(call, function=function):
+    with telling_while_long(call, function), calling_plugin(call, function=function):
         answer: Any = strategy.aggregate_train(round, replies)
     pair = answer if isinstance(answer, tuple | list) else ()
     wanted = (ArrayRecord | None, MetricRecord | None)

@@ -21,7 +21,7 @@ from harness.components import (
 from harness.document import Document
 from harness.errors import PluginError
 from harness.federation.storage import strategy_state
-from harness.plugins.guard import calling_plugin
+from harness.plugins.guard import calling_plugin, telling_while_long
 from harness.plugins.places import at
 
 
@@ -40,7 +40,8 @@ def build_strategy(
         PluginError: `build` raises, returns something else, or the strategy brings rounds of its
             own or state that no checkpoint could keep.
     """
-    with calling_plugin(f"strategy {name}: build()", function=method.build):
+    call = f"strategy {name}: build()"
+    with telling_while_long(call, method.build), calling_plugin(call, function=method.build):
         strategy: Any = method.build(params, context)
     if not isinstance(strategy, Strategy):
         raise PluginError(

@@ -25,7 +25,7 @@ from harness.document import Document, canonical_json, explain
 from harness.document.plain_values import why_not_plain
 from harness.errors import PluginError
 from harness.plugins import places
-from harness.plugins.guard import calling_plugin, cause
+from harness.plugins.guard import calling_plugin, cause, telling_while_long
 from harness.recipe import NAME
 
 MOST_ANSWERS = 1_000
@@ -63,7 +63,7 @@ def gather(plugin: str, hook: str, kind: Any, call: pluggy.HookCaller) -> dict[s
     written = [places.at(item.function) for item in call.get_hookimpls()]
     culprit = f"plugin {plugin!r}: {hook}{written[0] if written else ''}"
     try:
-        with calling_plugin(f"plugin {plugin!r}: {hook}"):
+        with telling_while_long(culprit), calling_plugin(f"plugin {plugin!r}: {hook}"):
             answers = call()
             if call.get_hookimpls() and not answers:  # pluggy leaves None out
                 raise PluginError(f"{culprit} returned None; expected a list of {_named(kind)}")

@@ -15,7 +15,7 @@ from harness.plugins import hookspecs, places
 from harness.plugins.answers import gather, gather_extensions
 from harness.plugins.content import refuse_other_byte_code
 from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
-from harness.plugins.guard import calling_plugin
+from harness.plugins.guard import calling_plugin, telling_while_long
 from harness.recipe import Recipe
 from harness.spec import PluginRef
 
@@ -54,7 +54,7 @@ def load(name: str) -> Loaded:
         raise PluginError(f"plugin {name!r}: {info.problem}")
     culprit = f"plugin {name!r} ({info.distribution} {info.version}): import of {info.module}"
     refuse_other_byte_code(info.top_module, name, info.entry_point.dist)
-    with calling_plugin(culprit, "fix or uninstall it"):
+    with telling_while_long(culprit), calling_plugin(culprit, "fix or uninstall it"):
         module = info.entry_point.load()
     return collect(name, module, reference(info))
 
