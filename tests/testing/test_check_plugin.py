@@ -294,6 +294,27 @@ def test_flower_s_fedavg_with_a_real_term_passes(install_plugin):
     assert found == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("strategy", "laws"),
+    [
+        ("FedAvg(**sampling(context))", {}),
+        ("FedAvgM(**sampling(context))", {}),
+        ("FedMedian(**sampling(context))", {"examples": "once"}),
+        ("FedTrimmedAvg(**sampling(context))", {"examples": "once"}),
+        ("Krum(**sampling(context), num_malicious_nodes=1)", {"examples": "once"}),
+        ("FedYogi(**sampling(context))", {"identity": "own step"}),
+        ("FedAdagrad(**sampling(context))", {"identity": "own step"}),
+    ],
+)
+def test_flower_s_own_strategies_need_what_the_docs_say(strategy, laws, install_plugin):
+    build = f"from flwr.serverapp import strategy; return strategy.{strategy}"
+    code = STRATEGY.format(build=build, extra=f", broken_laws={laws}")
+    install_plugin("flower", code)
+    found = [item for item in problems("flower") if item.check not in ("light", "import")]
+    assert found == []
+
+
 PEFT = """
 from harness import hookimpl
 from harness.components import PeftMethod, select_linears
