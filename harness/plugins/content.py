@@ -87,8 +87,14 @@ def is_editable(dist: Distribution | None) -> bool:
 def _parts(top_module: str, plugin: str, dist: Distribution | None) -> list[Path]:
     """Return the modules and packages of a plugin, sorted, with that of its entry point."""
     found = importlib.util.find_spec(top_module)
-    if found is None or found.origin is None:
+    if found is None:
         raise PluginError(f"plugin {plugin!r}: module {top_module!r} cannot be located")
+    if found.origin is None:
+        raise PluginError(
+            f"plugin {plugin!r}: package {top_module!r} has no __init__.py, so other distributions"
+            " may lie in it, and a digest is of one alone; give it one, or put the plugin into a"
+            " package of its own at the top level"
+        )
     origin = Path(found.origin)
     own = origin.parent if found.submodule_search_locations is not None else origin
     others = _of_distribution(dist, own, plugin) if dist is not None else ()

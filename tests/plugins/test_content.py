@@ -62,6 +62,15 @@ def test_a_distribution_without_a_list_of_its_files_is_refused(site: Path) -> No
         digest()
 
 
+def test_a_plugin_in_a_namespace_package_is_told_what_is_missing(site: Path) -> None:
+    (site / "acme" / "front").mkdir(parents=True)
+    (site / "acme" / "front" / "__init__.py").write_text("")
+    points = site / "two-1.0.dist-info" / "entry_points.txt"
+    points.write_text("[flowertune_harness]\ntwo = acme.front\n")
+    with pytest.raises(PluginError, match=r"package 'acme' has no __init__.py, .* of its own"):
+        digest()
+
+
 def test_compiled_code_without_its_source_is_refused(site: Path) -> None:
     py_compile.compile(str(site / "two_back.py"), str(site / "two_more.pyc"))
     record = site / "two-1.0.dist-info" / "RECORD"
