@@ -75,7 +75,7 @@ class SmallFederation:
         place = at(type(self.strategy).aggregate_train)
         shapes = plan.adapter or {name: value.shape for name, value in adapter.items()}
         if problem := difference({n: found[n] for n in shapes if n in found} | found, shapes):
-            raise PluginError(f"aggregate of round {round}: {problem}{place}")
+            raise PluginError(f"{self.name}: aggregate of round {round}: {problem}{place}")
         return {name: np.array(found[name]) for name in shapes}
 
     def _ask(self, adapter: Arrays, plan: RoundPlan, round: int) -> list[Message]:
@@ -92,7 +92,8 @@ class SmallFederation:
         # Flower's strategies sample two at least, and so does every challenge.
         if len(wanted) != clients > 1:
             raise PluginError(
-                f"it sampled {len(wanted)} clients in round {round}; the context says {clients}"
+                f"{self.name}: it sampled {len(wanted)} clients in round {round}; the context says"
+                f" {clients}"
             )
         forecast = message_bytes(plan.down)
         for content in wanted.values():

@@ -265,7 +265,7 @@ def test_a_fault_of_a_late_round_is_found_before_any_training(install_plugin):
     install_plugin("late", STRATEGY.format(build=LATE, extra="") + RECIPE)
     found = [item for item in problems("late") if item.check not in ("light", "import")]
     assert [item.subject for item in found] == ["recipe long"]
-    assert "aggregate of round 9" in found[0].found
+    assert "strategy mine: aggregate of round 9" in found[0].found
     assert "NaN" in found[0].found
 
 
