@@ -60,6 +60,8 @@ class History:
         """Say by what `first` is older."""
         if self.place.get(first.folder) == self.place.get(other.folder):
             known = "knows neither" if first.folder not in self.place else "got both in one commit"
+            if first.created == other.created:
+                return f"by its name alone: the dates are the same, and git {known}"
             return f"by the date in its record, as git {known}"
         return "by git's history"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.document import Document
@@ -13,6 +14,9 @@ cannot be checked; `note`: worth knowing."""
 
 SHOWN_CHARACTERS = 200
 """Longest excerpt of a stranger's value in a finding."""
+
+SHOWN_PATH_CHARACTERS = 4_096
+"""Longest path in a finding; Linux opens none that is longer."""
 
 
 class Finding(Document):
@@ -99,6 +103,11 @@ class Report(Document):
             lines += [line for item in self.verdicts for line in item.lines()]
         verdict = "clean" if self.clean else "found wanting"
         return [*lines, f"{len(self.checked)} checked, {len(self.findings)} findings: {verdict}"]
+
+
+def shown_path(path: Path | str) -> str:
+    """Return a path as one printable line: strangers name files and folders too."""
+    return shown(str(path), SHOWN_PATH_CHARACTERS)
 
 
 def shown(value: Any, limit: int = SHOWN_CHARACTERS) -> str:

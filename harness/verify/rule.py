@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.record.file_names import RESULT
-from harness.verify.report import Finding, Severity, shown
+from harness.verify.report import Finding, Severity, shown, shown_path
 from harness.verify.submission import Submission
 
 Breach = tuple[str, object, object]
@@ -56,7 +56,7 @@ class Rule:
         return Finding(
             rule=self.id,
             severity=severity or self.severity,
-            path=path,
+            path=shown_path(path),
             found=shown(found),
             expected=shown(expected),
         )

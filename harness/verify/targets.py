@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness.errors import RecordError
 from harness.record.file_names import CLAIM, RESULT, SPEC
+from harness.verify.report import shown_path
 
 TREE = "submissions"
 """Name of the folder in which entries are filed."""
@@ -28,7 +29,7 @@ class Target:
     record: Path
     folder: Path | None
     name: str
-    """How findings call it."""
+    """How findings call it: one printable line."""
     filed: tuple[str, ...] | None = None
     """Folders from `submissions/` to this one, its own included; None where it lies in no such
     tree."""
@@ -43,9 +44,9 @@ def find_targets(path: Path) -> Iterator[Target]:
     if path.is_file():
         if path.name == CLAIM:
             filed = filed_at(path.parent, path.parent)
-            yield Target("claim", path, path.parent, str(path.parent), filed)
+            yield Target("claim", path, path.parent, shown_path(path.parent), filed)
         else:
-            yield Target("record", path, None, str(path))
+            yield Target("record", path, None, shown_path(path))
         return
     if not path.is_dir():
         raise RecordError(f"{path}: no such file or folder; give a result.json or a submission")
@@ -96,9 +97,9 @@ def _in_folder(root: Path, folder: Path, depth: int) -> Iterator[Target]:
 def _target(root: Path, folder: Path, name: str) -> Target:
     filed = filed_at(folder, root)
     if name == CLAIM:
-        return Target("claim", folder / name, folder, str(folder), filed)
+        return Target("claim", folder / name, folder, shown_path(folder), filed)
     # Only a folder that the user names, outside of submissions/, can be a run directory: a stray
     # spec.json must not take a submission out of the submission's rules.
     is_run = folder == root and filed is None and (folder / SPEC).is_file()
     kind: Literal["run", "submission"] = "run" if is_run else "submission"
-    return Target(kind, folder / name, folder, str(folder), filed)
+    return Target(kind, folder / name, folder, shown_path(folder), filed)

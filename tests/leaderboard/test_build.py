@@ -55,6 +55,16 @@ def test_the_committed_submissions_make_a_leaderboard_and_the_committed_schema_i
     assert done.stdout.split() in ([], ["leaderboard/result.schema.json"])
 
 
+def test_names_that_are_not_utf_8_are_refused_and_stop_no_board(tmp_path: Path) -> None:
+    root = board(tmp_path, ("one", Submission()), ("\udcff", Submission(2)))
+    (root / "finance/one/\udcfe").write_bytes(b"")
+    for _ in ("first", "with verdicts kept"):
+        files, refused = build(root)
+        assert "finance/index.html" in files
+        assert sorted(text.rpartition(": ")[2] for text in refused) == ["known-files", "place"]
+        assert all(text.isprintable() for text in refused)
+
+
 def test_check_finds_a_stale_file(tmp_path: Path) -> None:
     root = board(tmp_path, ("one", Submission()))
     arguments = ["--submissions", str(root), "--out", str(tmp_path / "out")]

@@ -50,6 +50,21 @@ def test_changes_of_meaning_are_found(hostile: ModuleType) -> None:
             assert result[way]["found"] >= 0.8 * result[way]["changes of meaning"]
 
 
+ODD_NAMES = ("a\nerror   [x] b: found c", "\x1b[2Kclean", "b\u202eidi", "\udcff\udcfe")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_of_a_file_or_folder_writes_no_line_of_its_own(name: str, tmp_path: Path) -> None:
+    folder = Submission().write(tmp_path / FOLDER)
+    (folder / name).write_bytes(b"")
+    Submission(2).write(tmp_path / "submissions/finance" / name)
+    report = verify([tmp_path])
+    lines = report.lines()
+    assert all(line.isprintable() for line in lines)
+    assert {"known-files", "place"} <= {item.rule for item in report.findings}
+    assert len(lines) == len(report.findings) + 1
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (

@@ -170,6 +170,15 @@ def test_without_git_the_date_in_the_record_decides_and_that_is_said(tmp_path: P
     assert found.expected.endswith("by the date in its record, as git knows neither")
 
 
+def test_where_nothing_tells_which_was_first_that_is_said(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    Submission(1).write(root / "finance/a-copy")
+    [found] = twice(root)
+    assert found.expected.endswith(
+        "by its name alone: the dates are the same, and git knows neither"
+    )
+
+
 def claim(root: Path, name: str, change: Callable[[dict[str, Any]], None]) -> Path:
     value = json.loads((CLAIM / "claim.json").read_text())
     value["name"] = name

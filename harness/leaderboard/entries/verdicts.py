@@ -93,7 +93,7 @@ def list_targets(
         targets: whose files are listed.
         signatures: of each; see `signature_of`.
     """
-    places = [str(target.folder) for target in targets]
+    places = [_place_of(target) for target in targets]
     before = seen_folders(places)
     found = []
     for target, place, (signature, _) in zip(targets, places, signatures, strict=True):
@@ -121,16 +121,21 @@ def keep_listings(
         signatures: of each, from before its files were read.
         listings: of each.
     """
-    before = seen_folders(str(target.folder) for target in targets)
+    before = seen_folders(_place_of(target) for target in targets)
     latest_s = time.time() - SETTLED_S
     new = {}
     for target, (signature, newest_s), listing in zip(targets, signatures, listings, strict=True):
-        place = str(target.folder)
+        place = _place_of(target)
         seen = before.get(place)
         if signature and newest_s < latest_s and (seen is None or seen.signature != signature):
             new[place] = SeenFolder(signature, json.dumps([listing.digests, listing.refused]))
     if new:
         keep_seen(new)
+
+
+def _place_of(target: Target) -> str:
+    """Return a folder in ASCII: names of files need not be UTF-8."""
+    return ascii(str(target.folder))
 
 
 def signature_of(target: Target) -> tuple[str, float]:
@@ -157,7 +162,7 @@ def key_of(target: Target, listing: Listing) -> str:
     assert target.folder is not None
     place = target.folder.resolve().parts[-3:]
     parts = [place, sorted(listing.digests.items()), listing.refused, rules_digest()]
-    return sha256_text(canonical_json(parts))
+    return sha256_text(ascii(parts))
 
 
 @dataclass(frozen=True, slots=True)
