@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from harness.document import canonical_json, sha256_text
 from harness.document.reading import STRANGER, read_bytes
 from harness.errors import RecordError
 from harness.record.file_names import CLAIM, RESULT, ROW_BITS
+from harness.verify.files.generations import Generations
 from harness.verify.files.layout import MAX_BYTES
 from harness.verify.report import Finding
 from harness.verify.rule import Rule
@@ -26,6 +27,14 @@ from harness.verify.submission import Submission
 from harness.verify.targets import Target
 
 ONCE = Rule("once", "An entry is filed once, under one name", "harness submission format", file="")
+
+ANSWERS = "answers"
+"""Which rows of all sets are right."""
+
+LEAST_VARIED = 30
+"""Rows of a set that are not answered in the commonest way, before its answers are a mark. Runs of
+one recipe with other seeds answer one row in ten otherwise: 304 rows are all alike in one of 10^14
+pairs. Of two models that say `neutral` to all but five rows nothing can be told."""
 
 GIT_LIMIT_S = 60
 """How long git may take to list a history."""
@@ -84,8 +93,28 @@ def of_run(submission: Submission, target: Target) -> Filed | None:
     # Two models that answer every row of a set alike have the same answers without being copies.
     if answers and any(len(item.answers) > 1 for item in answers.values()):
         right = [[task, item.bits] for task, item in sorted(answers.items())]
-        marks["answers"] = sha256_text(canonical_json(right))
-    return Filed(submission.folder, target.name, record.created, marks)
+        marks[ANSWERS] = sha256_text(canonical_json(right))
+    return Filed(submission.folder, target.name, record.created, marks | _of_each_set(submission))
+
+
+def _of_each_set(submission: Submission) -> dict[str, str]:
+    """Return what one set alone tells an entry by: who changes an answer leaves the other sets."""
+    marks = {}
+    for name, item in submission.generations.items():
+        task, _, second = name.partition(".")
+        if second:
+            marks[f"log-likelihoods of {task}"] = submission.digests[f"generations/{name}.jsonl"][1]
+        elif task in submission.official and _varied(item):
+            marks[f"{ANSWERS} of {task}"] = sha256_text(canonical_json([task, item.bits]))
+    return marks
+
+
+def _varied(item: Generations) -> bool:
+    """Whether so many rows are not answered in the commonest way that no other model does alike."""
+    common: Counter[str] = Counter()
+    for (_, label), count in item.pairs.items():
+        common[label] += count
+    return common.total() - max(common.values()) >= LEAST_VARIED
 
 
 def of_claim(claim: ClaimRecord, target: Target) -> Filed | None:
@@ -140,7 +169,9 @@ def copied(name: str, what: Sequence[str], first: str, why: str) -> Finding:
         why: by what that one is the first.
     """
     place = "/".join(Path(first).parts[-3:])
-    found = f"{', '.join(what)} of {place}"
+    # Where all answers are shared, those of each set are no news.
+    each = [item for item in what if ANSWERS not in what or " of " not in item]
+    found = f"{', '.join(each)} of {place}"
     return ONCE.finding(name, found, f"an entry of its own; {place} was first, {why}")
 
 
@@ -170,22 +201,22 @@ def neighbours(entries: Sequence[Filed], folders: Sequence[Path]) -> Iterator[Pa
         value.encode()
         for each in entries
         for what, value in each.marks.items()
-        if what != "answers"
+        if not what.startswith(ANSWERS)
     ]
     contents = any("content" in each.marks for each in entries)
-    known_bits = {tuple(bits) for each in entries if (bits := _bits_in(each.folder))}
+    known_bits = {bits for each in entries for bits in _bits_in(each.folder)}
     for folder in folders:
         claim = _content(folder / CLAIM)
         data = claim + _content(folder / RESULT)
         # The digest of a claim's content stands in no file: every claim must be looked at.
         seen = any(value in data for value in values) or (claim and contents)
-        if seen or tuple(_bits_in(folder)) in known_bits:
+        if seen or not known_bits.isdisjoint(_bits_in(folder)):
             yield folder
 
 
 def _bits_in(folder: Path) -> list[bytes]:
     """Return the rows of noughts and ones of `rows.json`, however the file is laid out."""
-    return sorted(re.findall(rb'"([01]+)"', _content(folder / ROW_BITS)))
+    return re.findall(rb'"([01]+)"', _content(folder / ROW_BITS))
 
 
 def _content(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clean_submission import Submission, fake_digest, safetensors
+from clean_submission import KeptSubmission, Submission, fake_digest, safetensors
 
 from harness.document import pretty_json
 from harness.leaderboard.build import build
@@ -20,6 +20,7 @@ from harness.verify.report import Finding
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIM = ROOT / "submissions/finance/ethicalabs-smollm2-1.7b"
+RUN = ROOT / "submissions/finance/smollm2-135m-dora-r2"
 
 
 def tree(tmp_path: Path) -> Path:
@@ -58,6 +59,13 @@ def of_answers_alone(s: Submission) -> None:
     renamed(s)
 
 
+def of_all_answers_but_one(s: Submission) -> None:
+    of_answers_alone(s)
+    row = next(row for row in s.generations["fiqa"] if row[1] != row[2])
+    row[2], row[3] = row[1], f" {row[1]}"
+    s.recount()
+
+
 @pytest.mark.parametrize(
     ("change", "shared"),
     [
@@ -65,6 +73,7 @@ def of_answers_alone(s: Submission) -> None:
         (renamed, "adapter, last round, last aggregate, answers"),
         (resaved, "last round, last aggregate, answers"),
         (of_answers_alone, "answers"),
+        (of_all_answers_but_one, "answers of fpb, answers of tfns"),
     ],
 )
 def test_a_copy_is_found_by_what_is_left_of_its_source(
@@ -84,18 +93,41 @@ def test_a_copy_is_found_by_what_is_left_of_its_source(
     assert not verify([root]).clean
 
 
+def test_log_likelihoods_tell_a_copy_in_which_every_set_has_another_answer(tmp_path: Path) -> None:
+    """Their digits are those of one adapter, whatever the answers are made to be."""
+    root = tmp_path / "submissions"
+    shutil.copytree(RUN, root / "finance/first")
+    copy = KeptSubmission(RUN)
+    of_answers_alone(copy)
+    copy.record["created"] = "2026-11-27T12:00:00+00:00"
+    for task in ("fpb", "fiqa", "tfns"):
+        name = f"generations/{task}.jsonl"
+        right = b'"target": "positive", "label": "positive"'
+        copy.kept[name] = copy.kept[name].replace(right, right.replace(b'l": "pos', b'l": "neg'), 1)
+    folder = copy.write(root / "finance/second")
+    for paths in ([root], [folder]):
+        [found] = [item for item in verify(paths).findings if item.rule == "once"]
+        shared = ", ".join(f"log-likelihoods of {task}" for task in ("fiqa", "fpb", "tfns"))
+        assert found.found == f"{shared} of submissions/finance/first"
+
+
 def test_two_honest_entries_of_one_recipe_are_two(tmp_path: Path) -> None:
     root = tree(tmp_path)
     folder = Submission(2).write(root / "finance/second")
     assert twice(root) == twice(root, folder) == []
 
 
-def test_two_models_that_answer_every_row_alike_are_no_copies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [0, 5])
+def test_two_models_that_answer_nearly_every_row_alike_are_no_copies(
+    others: int, tmp_path: Path
+) -> None:
     def collapsed(seed: int) -> Submission:
         s = Submission(seed)
         for rows in s.generations.values():
             for row in rows:
                 row[2], row[3] = "neutral", " neutral"
+        for row in s.generations["fpb"][:others] + s.generations["fiqa"][seed : seed + others]:
+            row[2], row[3] = "positive", " positive"
         s.recount()
         return s
 
