@@ -109,6 +109,8 @@ def parse_exactly(kind: type[D], value: Any, where: str) -> D:
         RecordError: it is no such document, or a value of another type stands somewhere.
     """
     document = parse_document(kind, value, where)
-    for place, found, expected in inexact(value, document.model_dump(mode="json"), None):
+    for place, found, expected in inexact(
+        value, document.model_dump(mode="json", by_alias=True), None
+    ):
         raise RecordError(f"{where}: {place} is {found!r:.60}; expected {expected!r:.60}")
     return document

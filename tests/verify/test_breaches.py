@@ -643,7 +643,23 @@ def test_settings_at_rest_and_in_another_order_are_the_same() -> None:
         ("loftq_config", {"a": 1}, "null: the spec does not name it")
     ]
     assert config(bias="all") == [("bias", "all", "none: the spec does not name it")]
-    assert config(feedforward_modules=["down_proj"]) == []
+    assert config(feedforward_modules=["down_proj"]) == [
+        ("feedforward_modules", ["down_proj"], "null: the spec does not name it")
+    ]
+
+
+def test_of_ia3_the_layers_that_are_fed_forward_are_the_spec_s() -> None:
+    targets = {"target_modules": ["q_proj", "down_proj"], "feedforward_modules": ["down_proj"]}
+    record = peft("standard/ia3", **targets)
+
+    def told(**changes: Any) -> list[tuple[Any, ...]]:
+        found = {"peft_type": "IA3", "base_model_name_or_path": "pretend/pretend-1m",
+                 "task_type": "CAUSAL_LM"} | targets | changes  # fmt: skip
+        return breaches("adapter-config", record, adapter_config=found)
+
+    assert told() == told(feedforward_modules=["down_proj"]) == []
+    for wrong in ([], ["q_proj", "down_proj"], None, "down_proj"):
+        assert told(feedforward_modules=wrong) == [("feedforward_modules", wrong, ["down_proj"])]
 
 
 def test_a_submission_has_a_configuration_and_a_run_may_lack_it() -> None:

@@ -797,7 +797,7 @@ def test_evidence_is_of_this_record_and_of_its_rung() -> None:
     assert evidence(proof(adapter_sha256="a" * 64)) == [
         ("adapter_sha256", "a" * 64, record.adapter.sha256)
     ]
-    later, other = "2026-04-03T12:00:00Z", "harness reproduce --round 3"
+    later, other = "2026-04-03T12:00:00Z", "harness reproduce x --round 2"
     for change, found in (({"date": later}, f"{later} {COMMAND}"),
                           ({"command": other}, f"{DATE} {other}")):  # fmt: skip
         assert evidence(proof(**change)) == [("date and command", found, f"{DATE} {COMMAND}")]
@@ -812,6 +812,27 @@ def test_evidence_is_of_this_record_and_of_its_rung() -> None:
     what = "the versions and the device of the repetition"
     assert evidence(proof(packages={})) == [("packages and device", "nothing", what)]
     assert evidence(proof(device=" ")) == [("packages and device", "nothing", what)]
+    place, line = "command, packages and device", "one printable line each"
+    for texts in ({"device": "a\nb"}, {"packages": {"torch": "\u200d"}}):
+        [told] = evidence(proof(**texts))
+        assert (told[0], told[2]) == (place, line)
+
+
+def test_evidence_of_a_round_has_the_round_that_its_command_repeats() -> None:
+    def told(command: str, **changes: Any) -> list[tuple[str, Any, Any]]:
+        return evidence(proof(command=command, **changes), rung(command=command))
+
+    for command in ("harness reproduce x --round=2", "harness reproduce --round 2 x --write"):
+        assert told(command) == []
+    for option in ("--round 3", "--round 22", "--rounds 2", "--round two"):
+        command = f"harness reproduce x {option}"
+        assert told(command) == [("command", command, "--round with one of round 2")]
+    assert told("harness reproduce x --round 1", compared=ROUNDS) == []
+
+
+def test_evidence_without_a_tolerance_has_no_difference() -> None:
+    without = "null: without a tolerance all is equal"
+    assert evidence(proof(difference=0.5)) == [("difference", 0.5, without)]
 
 
 ROUNDS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clean_submission import Submission
+from clean_submission import Submission, about_json
 from test_breaches import BY_ID, breaches, clean, of, put
 from test_rules import FOLDER, broken_by, climb
 
@@ -215,6 +215,13 @@ def test_ladder_and_evidence_are_read_with_their_types(
     climb(s)
     value = {"ladder": s.ladder, "evidence": s.evidence["round-replayed"]}
     change(value)
+    assert "readable" in broken_by(s.write(tmp_path / FOLDER))
+
+
+@pytest.mark.parametrize("version", [True, 1.0, "1"])
+def test_about_is_read_with_its_types(version: object, tmp_path: Path) -> None:
+    s = Submission()
+    s.extra["about.json"] = about_json(schema_version=version)
     assert "readable" in broken_by(s.write(tmp_path / FOLDER))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.document import parse_document
 from harness.document.exact import parse_exactly
 from harness.document.reading import STRANGER, decode, parse_json
 from harness.document.units import MIB
@@ -119,7 +118,7 @@ def _ladder(data: bytes, name: str) -> tuple[Rung, ...]:
 
 
 def _about(data: bytes, name: str) -> About:
-    return parse_document(About, _value(data, name), name)
+    return parse_exactly(About, _value(data, name), name)
 
 
 def _evidence(data: bytes, name: str) -> Evidence:

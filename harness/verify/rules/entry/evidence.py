@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from harness.record.ladder import Evidence
 from harness.verify.rule import Breach, Rule
 from harness.verify.rules.run.times_and_costs import moment_of
 from harness.verify.submission import Submission
+
+REPEATED_ROUND = re.compile(r" --round[ =]([0-9]{1,9})(?!\S)")
+"""Where a command says which round it repeats."""
 
 
 def evidence_agrees(submission: Submission) -> Iterator[Breach]:
@@ -34,6 +38,9 @@ def _of_this_record(submission: Submission, item: Evidence) -> Iterator[Breach]:
         yield "date", item.date, "a UTC time that exists"
     if not item.packages or not item.device.strip():
         yield "packages and device", "nothing", "the versions and the device of the repetition"
+    for text in (item.command, item.device, *item.packages, *item.packages.values()):
+        if not text.isprintable():
+            yield "command, packages and device", text, "one printable line each"
 
 
 def _found_the_same(submission: Submission, item: Evidence) -> Iterator[Breach]:
@@ -48,7 +55,11 @@ def _found_the_same(submission: Submission, item: Evidence) -> Iterator[Breach]:
         yield "compared", f"no {', '.join(missing)[:120]}", "everything that was repeated"
     if not item.compared:
         yield "compared", "nothing", "what was repeated"
+    if item.level == "round-replayed" and item.compared and not _asks_for_what_it_compared(item):
+        yield "command", item.command, f"--round with one of {', '.join(item.compared)[:80]}"
     if item.tolerance is None:
+        if item.difference is not None:
+            yield "difference", item.difference, "null: without a tolerance all is equal"
         return
     if item.tolerance > submission.challenge.replay_tolerance:
         yield "tolerance", item.tolerance, submission.challenge.replay_tolerance
@@ -56,6 +67,12 @@ def _found_the_same(submission: Submission, item: Evidence) -> Iterator[Breach]:
         yield "tolerance", item.tolerance, "null: answers are equal or not"
     if item.difference is None or not 0 <= item.difference <= item.tolerance:
         yield "difference", item.difference, f"0..{item.tolerance}: as measured"
+
+
+def _asks_for_what_it_compared(item: Evidence) -> bool:
+    """Whether the command repeats a round that the evidence has."""
+    asked = REPEATED_ROUND.search(item.command)
+    return asked is not None and f"round {int(asked[1])}" in item.compared
 
 
 def _of_tensors(name: str) -> bool:

@@ -44,6 +44,9 @@ TYPES = {
 GROWING = ("r", "lora_alpha")
 """What a stack of factors multiplies."""
 
+FED_FORWARD = "feedforward_modules"
+"""IA3's part of the targets."""
+
 AT_REST: dict[str, Any] = {
     "bias": "none", "inference_mode": True, "init_lora_weights": True, "init_weights": True,
     "init_ia3_weights": True, "megatron_core": "megatron.core", "qalora_group_size": 16,
@@ -83,6 +86,8 @@ def config(submission: Submission) -> Iterator[Breach]:
         if not _same(found.get(name), value):
             yield name, found.get(name), value
     yield from _targets(found, spec.peft.params)
+    if kind == "IA3":
+        yield from _fed_forward(found, spec.peft.params)
     if kind is not None:
         yield from _at_rest(found, expected)
 
@@ -104,10 +109,19 @@ def _targets(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> Itera
         yield "target_modules", listed, wanted
 
 
+def _fed_forward(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> Iterator[Breach]:
+    """IA3 scales what goes into these layers, and what comes out of the other targets."""
+    targets, listed = params.get("target_modules", ()), found.get(FED_FORWARD)
+    expected = sorted(name for name in params.get(FED_FORWARD, ()) if name in targets)
+    if not isinstance(listed, list) or sorted(map(str, listed)) != expected:
+        yield FED_FORWARD, listed, expected
+
+
 def _at_rest(found: dict[str, Any] | Any, expected: dict[str, Any]) -> Iterator[Breach]:
     for name, value in found.items():
-        # `feedforward_modules` is the part of IA3's targets that is fed forward.
-        if name in expected or name in ("target_modules", "peft_version", "feedforward_modules"):
+        if name in expected or name in ("target_modules", "peft_version"):
+            continue
+        if name == FED_FORWARD and expected["peft_type"] == "IA3":
             continue
         rest = AT_REST.get(name)
         if value not in (None, False, [], {}) and not _same(value, rest):
