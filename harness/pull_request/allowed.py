@@ -56,14 +56,14 @@ def what_may_change(found: Sequence[Change], before: Tree, after: Tree) -> Allow
 
     Args:
         found: everything that differs between the merge base and the head.
-        before: files of the merge base.
+        before: files of the merge base, and of the branch that it is to be merged into.
         after: files of the head.
     """
     concern = ("submissions", "leaderboard")
     if not any(_letters(item.path).startswith(concern) for item in found):
         return Allowed((), (), False)
     entries = {match[0] for path in before if (match := _entry(path))}
-    by_letters = _by_letters(after)
+    by_letters = _by_letters(before | after)
     objections: list[Objection] = []
     folders = set()
     for item in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from harness.pull_request.judge import Judgement
+from harness.pull_request.judge import Judgement, is_of
 from harness.verify.report import shown
 
 FENCE = "~~~~~~~~"
@@ -34,7 +34,7 @@ def comment(found: Judgement) -> str:
     if found.folders:
         parts += ["### harness verify", fenced(_verification(found))]
         parts += [
-            f"### What it does to the table, compared with the merge base {found.base[:12]}",
+            f"### What it does to the table, compared with {found.base[:12]}",
             fenced(_difference(found), "diff"),
         ]
     elif not found.objections:
@@ -55,9 +55,10 @@ def _verification(found: Judgement) -> list[str]:
     lines += [
         f"clean   {folder}"
         for folder in found.folders
-        if not any(item.path.startswith(f"{folder}/") for item in found.findings)
+        if not any(is_of(item, folder) for item in found.findings)
     ]
-    return lines + [line for item in found.verdicts for line in item.lines()]
+    # The last line of a verdict says what to do next to somebody who has sent nothing yet.
+    return lines + [line for item in found.verdicts for line in item.lines()[:-1]]
 
 
 def _difference(found: Judgement) -> list[str]:

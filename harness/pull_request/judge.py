@@ -34,7 +34,7 @@ class Judgement:
     """What is said of a pull request."""
 
     base: str
-    """The merge base, with which everything was compared."""
+    """The branch that it is to be merged into, as it stood: what the tables are compared with."""
     head: str
     is_submission: bool
     folders: tuple[str, ...]
@@ -44,7 +44,7 @@ class Judgement:
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
     before: tuple[str, ...]
-    """Lines of the tables, of the merge base and of the head."""
+    """Lines of the tables, of `base` and of what a merge makes of it."""
     after: tuple[str, ...]
 
     @property
@@ -68,14 +68,17 @@ def judge(repository: Path, base: str, head: str) -> Judgement:
     """
     tip, start = commit_of(repository, head), commit_of(repository, base)
     begun = merge_base(repository, start, tip)
-    before, after = files_of(repository, begun), files_of(repository, tip)
+    # What it changes is told since it left the branch; whose a folder is, and what was there first,
+    # by the branch as it is: a copy may come on a branch that left before its source was filed.
+    main, after = files_of(repository, start), files_of(repository, tip)
+    before = files_of(repository, begun) | main
     allowed = what_may_change(changes(repository, begun, tip), before, after)
     with tempfile.TemporaryDirectory(prefix="harness-pull-request-") as name:
-        return _judged(repository, begun, tip, before, after, allowed, Path(name))
+        return _judged(repository, start, tip, main, after, allowed, Path(name))
 
 
 def _judged(
-    repository: Path, begun: str, tip: str, before: Tree, after: Tree, allowed: Allowed, room: Path
+    repository: Path, start: str, tip: str, main: Tree, after: Tree, allowed: Allowed, room: Path
 ) -> Judgement:
     """Verify the changed folders and compare the tables; both trees are written below `room`."""
     old, new = room / "base", room / "head"
@@ -91,7 +94,7 @@ def _judged(
     ]
     if folders:
         places = tuple(f"{folder}/" for folder in folders)
-        write_files(repository, before, [p for p in before if p.startswith(SUBMISSIONS)], old)
+        write_files(repository, main, [p for p in main if p.startswith(SUBMISSIONS)], old)
         _link(old, new)
         for folder in folders:
             shutil.rmtree(new / folder, ignore_errors=True)
@@ -99,9 +102,12 @@ def _judged(
         for folder in folders:
             objections += _lost(old, new, folder)
         findings, verdicts = _verified(old, new, folders)
+        for folder in folders:
+            if any(item.severity == "error" and is_of(item, folder) for item in findings):
+                _take_out(old, new, folder)
         lines = [table_lines(tree / SUBMISSIONS) for tree in (old, new)]
     return Judgement(
-        base=begun,
+        base=start,
         head=tip,
         is_submission=allowed.is_submission,
         folders=tuple(folders),
@@ -117,6 +123,17 @@ def _link(old: Path, new: Path) -> None:
     """Let `new` hold what `old` holds, without the bytes a second time."""
     if old.is_dir():
         shutil.copytree(old, new, copy_function=os.link)
+
+
+def _take_out(old: Path, new: Path, folder: str) -> None:
+    """Let a folder that is found wanting be as it was: no table has it or lacks its source."""
+    shutil.rmtree(new / folder)
+    _link(old / folder, new / folder)
+
+
+def is_of(item: Finding, folder: str) -> bool:
+    """Whether a finding is of an entry, by the folder's place in the repository."""
+    return item.path == folder or item.path.startswith(f"{folder}/")
 
 
 def _lost(old: Path, new: Path, folder: str) -> list[Objection]:

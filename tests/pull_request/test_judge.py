@@ -99,6 +99,44 @@ def test_a_folder_alone_is_accepted_with_its_verdict_and_its_line_of_the_table(c
     assert not [line for line in text.splitlines() if line.startswith("-")]
 
 
+def filed_meanwhile(clone: Path, name: str) -> None:
+    """File an entry on the main branch after `mine` has left it."""
+    git(clone, "checkout", "--quiet", "main")
+    Submission(2).write(clone / f"submissions/finance/{name}")
+    commit(clone, "filed")
+    git(clone, "checkout", "--quiet", "mine")
+
+
+def test_a_branch_that_left_before_an_entry_was_filed_brings_no_copy_of_it(clone: Path) -> None:
+    filed_meanwhile(clone, "victim")
+    accepted, text = said(clone, add_run)
+    assert not accepted
+    assert "submissions/finance/victim was first, as it is filed already" in text
+    assert "clean   submissions/finance/two" not in text
+    assert text.partition("~diff")[2].splitlines()[1] == "no change"
+
+
+def test_a_name_that_was_filed_meanwhile_is_another_s(clone: Path) -> None:
+    filed_meanwhile(clone, "two")
+    accepted, text = said(
+        clone, lambda folder: Submission(3).write(folder / "submissions/finance/two")
+    )
+    assert not accepted
+    assert "submissions/finance/two/result.json: another entry's file" in text
+
+
+def test_what_was_filed_meanwhile_is_no_matter_of_another_entry(clone: Path) -> None:
+    filed_meanwhile(clone, "other")
+    accepted, text = said(
+        clone, lambda folder: Submission(3).write(folder / "submissions/finance/two")
+    )
+    assert accepted, text
+    [line] = [line for line in text.splitlines() if line.startswith(("+", "-"))]
+    assert line.startswith("+finance: ")
+    assert "Entry two" in line
+    assert "next:" not in text
+
+
 def delete_entry(clone: Path) -> None:
     shutil.rmtree(clone / RUN)
 

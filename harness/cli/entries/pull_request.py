@@ -20,7 +20,7 @@ def command(base: str, head: str, repository: Path, file: Path | None, as_json: 
     """Say whether HEAD adds submissions to BASE and changes nothing else.
 
     The head is read as data: nothing of it is checked out or executed. New folders are verified,
-    and the tables are compared with those of the merge base. Exits with 1 where something stands
+    and the tables are compared with those of BASE. Exits with 1 where something stands
     against it.
     """
     from harness.document import pretty_json, write_atomic
