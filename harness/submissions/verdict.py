@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 
 from harness.planning.eligibility import exercise_because
+from harness.record.ladder import LEVELS
 from harness.spec import RunSpec
 from harness.verify.independent.known_models import known_model
 from harness.verify.independent.known_recipes import known_recipe
@@ -83,6 +84,9 @@ def _as_the_spec_states(submission: Submission) -> Iterator[str]:
     if left:
         many = f"{len(left)} of {len(rounds)} rounds"
         yield f"the updates and aggregates of {many}: they were not replayed"
+    highest = max(earned & submission.evidence.keys(), key=LEVELS.index, default=None)
+    if highest is not None:
+        yield f"the level {highest}: evidence/{highest}.json says so, and the command repeats it"
 
 
 def _next(spec: RunSpec, target: Target, clean: bool) -> str:

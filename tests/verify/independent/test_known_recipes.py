@@ -95,6 +95,18 @@ def test_rounds_that_nobody_replayed_are_counted(tmp_path: Path) -> None:
     assert line.format(2) in verify([ENTRY]).verdicts[0].stated
 
 
+def test_a_level_is_as_its_evidence_says(tmp_path: Path) -> None:
+    def levels(folder: Path) -> list[str]:
+        stated = verify([folder]).verdicts[0].stated
+        return [line for line in stated if line.startswith("the level ")]
+
+    says = (
+        "the level round-replayed: evidence/round-replayed.json says so, and the command repeats it"
+    )
+    assert levels(ENTRY) == [says]
+    assert levels(Submission().write(tmp_path / HERE)) == []
+
+
 def test_a_text_prompt_has_no_message_that_only_a_chat_would_use(tmp_path: Path) -> None:
     for name, rules in (("system", {"templates"}), ("user", {"templates"})):
         s = Submission()
