@@ -34,10 +34,22 @@ def fixed_values(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
         yield ClaimFinding("data set", "missing", "no static.dataset.name", board.datasets[0])
     else:
         yield verdict("data set", dataset in board.datasets, dataset, board.datasets[0])
+    for where, other in _configured_datasets(claim):
+        if other != dataset and other not in board.datasets:
+            text = f"{where}: {other}"
+            yield ClaimFinding("data set", "contradicts", text, board.datasets[0])
     if count is None:
         yield ClaimFinding("supernodes", "missing", "no num-supernodes", str(board.supernodes))
     else:
         yield verdict("supernodes", count == board.supernodes, str(count), str(board.supernodes))
+
+
+def _configured_datasets(claim: ClaimRecord) -> Iterator[tuple[str, str]]:
+    """Yield (place, data set) of what is written as configuration: the links of a README may be to
+    whatever it speaks of."""
+    for item in claim.sources:
+        if item.values.dataset is not None and not item.where.endswith(".md"):
+            yield item.where, item.values.dataset
 
 
 def possible(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
@@ -47,7 +59,7 @@ def possible(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
         if item.percent is None or stated is None:
             continue
         rows = board.rows[item.task]
-        near = round(stated / 100 * rows)
+        near = min(rows, round(stated / 100 * rows))
         holds = any(
             agrees(item.percent, 100 * count / rows)
             for count in (near - 1, near, near + 1)

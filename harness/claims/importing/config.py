@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.boards.board import load_board
-from harness.claims.importing.labels import flatten, from_keys
+from harness.claims.importing.labels import flatten, from_keys, supernodes_in
 from harness.claims.importing.project import Project
 from harness.claims.record import ClaimedConfig
 from harness.document.toml_text import parse_toml
@@ -148,13 +148,7 @@ def from_flwr(flwr: Mapping[str, Any], name: str, unread: list[str]) -> ClaimedC
     if not isinstance(federations, dict):
         unread.append(f"{name}: tool.flwr.federations is no table")
         return found
-    flat = flatten(federations)
-    counts = {
-        value
-        for key, value in flat.items()
-        if key.endswith("options.num-supernodes") and type(value) is int and abs(value) < 2**53
-    }
-    return found.with_values(num_supernodes=counts.pop()) if len(counts) == 1 else found
+    return found.with_values(num_supernodes=supernodes_in(flatten(federations)))
 
 
 def _shown(value: Any) -> str:

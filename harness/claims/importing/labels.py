@@ -153,6 +153,20 @@ def flatten(table: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[
     return flat
 
 
+def supernodes_in(federations: Mapping[str, Any]) -> int | None:
+    """Return the number of supernodes that federations state, where all of them state one.
+
+    Args:
+        federations: dotted key -> value: `local-simulation.options.num-supernodes` -> 20.
+    """
+    counts = {
+        value
+        for key, value in federations.items()
+        if key.endswith("options.num-supernodes") and type(value) is int and abs(value) < 2**53
+    }
+    return counts.pop() if len(counts) == 1 else None
+
+
 def from_keys(flat: Mapping[str, Any], odd: Callable[[str, Any], None]) -> ClaimedConfig:
     """Return the settings that stand under the template's keys.
 

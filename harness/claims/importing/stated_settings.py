@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.claims.importing.labels import flatten, from_keys, pairs_in, without_folders
+from harness.claims.importing.labels import (
+    flatten,
+    from_keys,
+    pairs_in,
+    supernodes_in,
+    without_folders,
+)
 from harness.claims.importing.score_tables import FIGURE, MARKS, tables
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 from harness.document.toml_text import parse_toml
@@ -159,6 +165,7 @@ def settings_of(flat: Mapping[str, Any]) -> list[tuple[str, Any]]:
         for key, value in flat.items()
     }
     stated = from_keys(short, lambda key, value: None).model_dump()
+    stated["num_supernodes"] = supernodes_in(flat)
     return [
         (field, value) for field, value in stated.items() if value is not None and field != "api"
     ]

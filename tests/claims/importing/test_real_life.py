@@ -97,6 +97,27 @@ def test_a_toml_block_in_the_readme_is_compared(tmp_path: Path) -> None:
     assert found.keys() == {"setting model", "setting rank", "setting alpha", "setting rounds"}
 
 
+def test_what_a_challenge_fixes_is_read_in_the_readme_s_toml_too(tmp_path: Path) -> None:
+    block = (
+        '```toml\n[tool.flwr.app.config]\nstatic.dataset.name = "someone/evaluation-rows"\n'
+        "[tool.flwr.federations.local-simulation]\noptions.num-supernodes = 20\n```\n"
+    )
+    silent = config().partition("[tool.flwr.federations")[0]
+    files = {"README.md": block, "pyproject.toml": silent}
+    found = contradictions(import_project(project(tmp_path, files)))
+    assert "README.md (its TOML): someone/evaluation-rows |" in found["data set"]
+    assert found["supernodes"] == "20 | 50"
+    links = "[rows](https://huggingface.co/datasets/someone/evaluation-rows)"
+    linked = import_project(project(tmp_path, {"README.md": links}))
+    assert contradictions(linked) == {}
+
+
+def test_more_than_every_row_is_no_accuracy(tmp_path: Path) -> None:
+    scores = "| FPB | FiQA | TFNS | Average |\n|-|-|-|-|\n| 168.23 | 60.86 | 67.50 | 98.86 |\n"
+    found = contradictions(import_project(project(tmp_path, {"README.md": scores})))
+    assert found["fpb: possible"].endswith("k/1212: 100.00 % is nearest")
+
+
 FUSED = json.dumps({"target_modules": ["down_proj", "gate_up_proj", "o_proj", "qkv_proj"]})
 
 
