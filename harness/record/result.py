@@ -131,6 +131,7 @@ def migrate(value: Any, where: str) -> Any:
         raise RecordError(f"{where}: version 1 of a record has no environment.{min(later)}")
     if version == 1 and value.get("isolation") is not None:
         raise RecordError(f"{where}: version 1 of a record has no isolation")
-    if version > 1 and "harness" not in later:
+    named = isinstance(environment, dict) and environment.get("harness") is not None
+    if version > 1 and not named:
         raise RecordError(f"{where}: environment.harness is missing; it names the code that ran")
     return value

@@ -63,6 +63,25 @@ def measure(submission: Submission, known: bool = True) -> None:
     submission.rechain()
 
 
+ISOLATION = {
+    "policy": "auto",
+    "federation": {"files": "Landlock", "network": "own network namespace",
+                   "processes": "own process namespace", "signals": "own process namespace",
+                   "landlock": 7, "missing": []},
+}  # fmt: skip
+"""What held the plugins of a run on a machine that lacks nothing."""
+
+
+def of_today(submission: Submission) -> None:
+    """Say whose code ran, what held it and what it drew, as a record of today does."""
+    submission.record["own_code"] = ["standard"]
+    submission.record["isolation"] = ISOLATION
+    submission.record["energy"] = {
+        "parts": [], "measured_s": 0.0, "notes": ["no counter"], "factor": None,
+        "joules": None, "estimated": False, "co2_grams": None,
+    }  # fmt: skip
+
+
 def unmeasured(submission: Submission) -> None:
     """Leave out what older records lack: dependence, and whose code ran."""
     del submission.record["own_code"]
@@ -385,6 +404,34 @@ def _(s: Submission) -> None:
     s.record["own_code"] = []  # a plugin named `standard` whose digest nobody has audited
 
 
+@pytest.mark.parametrize(
+    ("silent", "rules"),
+    [
+        ((), set()),
+        (("own_code",), {"own-code"}),
+        (("isolation",), {"own-code"}),
+        (("own_code", "isolation"), {"own-code"}),
+        (("isolation", "energy"), set()),
+        (("own_code", "isolation", "energy"), set()),
+    ],
+)
+def test_a_record_of_today_is_not_silent_on_whose_code_ran(
+    silent: tuple[str, ...], rules: set[str], tmp_path: Path
+) -> None:
+    """Null is what a record of before lacks; with a later field beside it, it hides something."""
+    s = Submission()
+    of_today(s)
+    for name in silent:
+        s.record[name] = None
+    assert broken_by(s.write(tmp_path / FOLDER)) == rules
+
+
+def test_a_record_of_version_2_names_the_harness_that_ran(tmp_path: Path) -> None:
+    s = Submission()
+    s.record["environment"]["harness"] = None
+    assert broken_by(s.write(tmp_path / FOLDER)) == {"schema"}
+
+
 @fixture("attempts")
 def _(s: Submission) -> None:
     rounds_of(s)[0]["clients"][0]["attempts"] = 10**9
@@ -570,10 +617,8 @@ def _(s: Submission) -> None:
 def _(s: Submission) -> None:
     part = {"what": "package-0", "method": "rapl", "joules": 900.0, "seconds": 60.0,
             "estimated": False}  # fmt: skip
-    s.record["energy"] = {
-        "parts": [part], "measured_s": 60.0, "notes": [], "factor": None,
-        "joules": 90.0, "estimated": False, "co2_grams": None,
-    }  # fmt: skip
+    of_today(s)
+    s.record["energy"] |= {"parts": [part], "measured_s": 60.0, "notes": [], "joules": 90.0}
 
 
 @fixture("versions")

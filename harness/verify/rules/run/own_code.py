@@ -14,6 +14,12 @@ def stated_code(submission: Submission) -> Iterator[Breach]:
     found, expected = submission.record.own_code, own_code(submission.record.spec)
     if found is not None and found != expected:
         yield "own_code", list(found), f"{list(expected)}: by the plugins' digests"
+    # Each of these came with a later form of records than the one before it.
+    isolation, energy = submission.record.isolation, submission.record.energy
+    if found is None and (isolation is not None or energy is not None):
+        yield "own_code", "null", f"{list(expected)}: records with isolation or energy state it"
+    if isolation is None and energy is not None:
+        yield "isolation", "null", "what held the plugins' code: records with energy state it"
 
 
 RULES = (
