@@ -139,6 +139,10 @@ def test_plugins_are_those_of_the_spec_each_once_and_of_every_component() -> Non
     assert breaches("spec-agrees", twice) == [
         ("spec.plugins", ["pretend", "standard", "pretend"], "each once")
     ]
+    turned = clean().record.to_json()["plugins"][::-1]
+    assert breaches("spec-agrees", put("spec.plugins", turned), put("plugins", turned)) == [
+        ("spec.plugins", ["standard", "pretend"], "in the order of their names")
+    ]
     known = "of one of spec.plugins: pretend, standard"
     for place in ("plugin", "peft.name", "strategy.name"):
         value = "other" if place == "plugin" else "other/x"

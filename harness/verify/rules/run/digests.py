@@ -103,6 +103,9 @@ def spec_agrees(submission: Submission) -> Iterator[Breach]:
     names = [item.name for item in record.spec.plugins]
     if len(set(names)) < len(names):
         yield "spec.plugins", names, "each once"
+    elif names != sorted(names):
+        # Another order would be another digest of one spec.
+        yield "spec.plugins", names, "in the order of their names"
     proposed = record.spec.plugin
     for place, name in (
         *([] if proposed == FILE_PLUGIN else [("plugin", proposed)]),
