@@ -279,6 +279,9 @@ HELD = {
     "verify MAX_BYTES": "tests/verify/test_limits.py::test_a_file_may_be_as_large_as_its_limit",
     "verify MAX_RUN_GENERATIONS_BYTES":
         "tests/verify/test_limits.py::test_generations_of_a_run_may_have_64_mib",
+    "submissions LEAST_VARIED":
+        "tests/submissions/test_once.py"
+        "::test_two_models_that_answer_nearly_every_row_alike_are_no_copies",
     "verify SHOWN_CHARACTERS":
         "tests/verify/test_limits.py::test_200_characters_of_a_value_are_shown",
     "verify MOST_KINDS":
@@ -333,6 +336,7 @@ FREE = {
     "codec SLACK": "a hundred times what float32 sums lose; a codec that loses more is far off",
     "codec HALF_STEP": "a number of the format float16",
     "federation WITHIN": "what float32 loses; another product is far off",
+    "verify SHOWN_PATH_CHARACTERS": "PATH_MAX of Linux: no path that can be opened is longer",
     "verify SLACK": "a thousand times what sums in another order give",
     **dict.fromkeys(
         (

@@ -117,16 +117,17 @@ def test_two_honest_entries_of_one_recipe_are_two(tmp_path: Path) -> None:
     assert twice(root) == twice(root, folder) == []
 
 
-@pytest.mark.parametrize("others", [0, 5])
+@pytest.mark.parametrize(("others", "shared"), [(0, 0), (29, 0), (30, 1)])
 def test_two_models_that_answer_nearly_every_row_alike_are_no_copies(
-    others: int, tmp_path: Path
+    others: int, shared: int, tmp_path: Path
 ) -> None:
     def collapsed(seed: int) -> Submission:
         s = Submission(seed)
         for rows in s.generations.values():
             for row in rows:
                 row[2], row[3] = "neutral", " neutral"
-        for row in s.generations["fpb"][:others] + s.generations["fiqa"][seed : seed + others]:
+        fiqa = s.generations["fiqa"][100 * seed : 100 * seed + others]
+        for row in s.generations["fpb"][:others] + fiqa:
             row[2], row[3] = "positive", " positive"
         s.recount()
         return s
@@ -134,7 +135,8 @@ def test_two_models_that_answer_nearly_every_row_alike_are_no_copies(
     root = tmp_path / "submissions"
     for seed in (1, 2):
         collapsed(seed).write(root / f"finance/seed-{seed}")
-    assert twice(root) == []
+    found = [item.found for item in twice(root)]
+    assert found == ["answers of fpb of submissions/finance/seed-1"] * shared
 
 
 def test_one_run_under_four_names_is_one_entry_and_one_row_of_the_board(
