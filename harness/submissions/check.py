@@ -82,7 +82,10 @@ def verify(paths: Iterable[Path]) -> Report:
         RecordError: a path has nothing to check.
     """
     found = {path: list(find_targets(path)) for path in paths}
-    targets = [target for items in found.values() for target in items]
+    once: dict[tuple[Path, str], Target] = {}  # Of paths that overlap each thing is checked once.
+    for target in (target for items in found.values() for target in items):
+        once.setdefault((target.record.absolute(), target.kind), target)
+    targets = list(once.values())
     results = each(judgement_of, targets)
     twice = filed_twice(targets, [result.filed for result in results])
     findings = [

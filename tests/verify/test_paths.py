@@ -43,6 +43,18 @@ def test_a_folder_s_findings_name_the_file_in_it(tmp_path: Path) -> None:
     assert found.path == f"{folder}/result.json: average"
 
 
+def test_of_paths_that_overlap_each_thing_is_checked_once(tmp_path: Path) -> None:
+    s = Submission()
+    s.record["average"] = 0.5
+    folder = s.write(tmp_path / FOLDER)
+    paths = [tmp_path, folder, folder.parent]
+    report = verify(paths)
+    assert report.checked == (str(folder),)
+    assert report.findings == verify([folder]).findings
+    # The record alone shows less than its folder does: both are looked at.
+    assert len(verify([folder / "result.json", folder]).checked) == 2
+
+
 def test_a_challenge_that_is_none_is_answered_with_the_nearest(tmp_path: Path) -> None:
     challenge = Submission().record["challenge"] | {"id": "finanse"}
     path = record(tmp_path, challenge=challenge)
