@@ -8,8 +8,13 @@ from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.errors import HarnessError
 from harness.federation.strategy_parts import client_part
-from harness.planning.component_checks import adapter_shapes, round_plan, travelling_shapes
-from harness.planning.resolve import Resolved, strategy_context
+from harness.planning.component_checks import (
+    adapter_shapes,
+    round_plan,
+    strategy_context,
+    travelling_shapes,
+)
+from harness.planning.resolve import Resolved
 from harness.planning.smoke import smoke_model
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
