@@ -18,10 +18,18 @@ from harness.sources.generation_config import greedy_note
 from harness.sources.lookup import Found, find
 from harness.sources.model_fit import refuse_other_files
 from harness.sources.random_model import RANDOM_NOTE, random_model
+from harness.sources.tokenizer_files import missing_vocabulary, refuse_other_tokenizer
 from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
 
 MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """Files of a model that may be loaded; pickled weights are not among them."""
+
+WEIGHTS = "model.safetensors"
+PICKLED = ("pytorch_model*.bin", "*.pth", "*.pt")
+PICKLED_ADVICE = (
+    ", only pickled weights, which can hold code and are never loaded: take a revision with"
+    " safetensors, or save_pretrained them once"
+)
 
 CODE_PATTERN = "*.py"
 """Files of a model that run where its spec asks for code of its own."""
@@ -56,7 +64,7 @@ def locate_model(
         drawn: whether outputs are drawn, with whatever else the model asks for: nothing to note.
 
     Raises:
-        SourceError: it is nowhere, a weights file is damaged, or the files are of another model.
+        SourceError: it is nowhere, a file is damaged, or the files are of another model.
         PluginError: the files agree with each other, and not with the spec.
     """
 
@@ -87,6 +95,8 @@ def locate_model(
         if name.endswith(".safetensors"):
             shapes |= check_safetensors(found.folder / name)
     refuse_other_files(model, found.folder, shapes)
+    if found.source not in NOTES:  # what was made here has the tokenizer that it was made with
+        refuse_other_tokenizer(model, found.folder)
     files = {name: found.digests.get(name) or sha256_file(found.folder / name) for name in names}
     commit = found.revision if found.source != "mirror" else mirrored_commit(found.folder, files)
     notes = [note for source, note in NOTES.items() if found.source == source]
@@ -149,9 +159,14 @@ def missing_model_files(folder: Path) -> str:
         except (ValueError, KeyError, AttributeError):
             return f"{index.name} is no index of weights"
     else:
-        needed.add("model.safetensors")
-    lack = sorted(name for name in needed if not (folder / name).is_file())
-    return f"no {', '.join(lack)}" if lack else ""
+        needed.add(WEIGHTS)
+    lack = {name for name in needed if not (folder / name).is_file()}
+    if (vocabulary := missing_vocabulary(folder)) is not None:
+        lack.add(vocabulary)
+    if not lack:
+        return ""
+    pickled = WEIGHTS in lack and any(any(folder.glob(pattern)) for pattern in PICKLED)
+    return f"no {', '.join(sorted(lack))}" + (PICKLED_ADVICE if pickled else "")
 
 
 def mirrored_commit(folder: Path, files: Mapping[str, str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -45,11 +46,14 @@ def write_model(mirror: Path, changed: dict[str, tuple[int, ...]] | None = None)
     """Put a whole, tiny model into a mirror, some of its tensors of another shape."""
     import numpy as np
     from safetensors.numpy import save_file
+    from tokenizers import Tokenizer, models
 
     folder = mirror / "models" / HUB_ID
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config_of_spec(MODEL)))
     (folder / "tokenizer_config.json").write_text("{}")
+    vocabulary = {str(token): token for token in range(MODEL.vocab)}
+    Tokenizer(models.WordLevel(vocabulary)).save(str(folder / "tokenizer.json"))
     tensors = {f"{item.name}.weight": (item.out_features, item.in_features) for item in LINEARS}
     tensors |= {f"{item.name}.bias": (item.out_features,) for item in LINEARS if item.bias}
     tensors |= dict.fromkeys(("lm_head.weight", "model.embed_tokens.weight"), (96, 32))
@@ -129,6 +133,46 @@ def test_an_incomplete_mirror_is_not_passed_over(tmp_path: Path) -> None:
     (write_model(tmp_path) / "model.safetensors").unlink()
     with pytest.raises(SourceError, match=r"incomplete: no model\.safetensors"):
         locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+
+
+def test_pickled_weights_alone_are_refused_and_said_to_be(tmp_path: Path) -> None:
+    weights = write_model(tmp_path) / "model.safetensors"
+    weights.rename(weights.with_name("pytorch_model.bin"))
+    error = fault_of(MODEL, tmp_path)
+    assert "no model.safetensors, only pickled weights" in str(error)
+    assert "safetensors" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "incomplete: no tokenizer.json"),
+        ("{", "tokenizer.json: no tokenizer .* fetch the model again"),
+        ('{"version": "1.0"}', "tokenizer.json: no tokenizer .* fetch the model again"),
+    ],
+)
+def test_a_model_without_a_tokenizer_is_refused_before_anything_starts(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    path = write_model(tmp_path) / "tokenizer.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    error = fault_of(MODEL, tmp_path)
+    assert type(error) is SourceError
+    assert re.search(said, str(error))
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_has_rows_is_another_s(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models
+
+    path = write_model(tmp_path) / "tokenizer.json"
+    tokenizer = Tokenizer(models.WordLevel({str(i): i for i in range(MODEL.vocab)}))
+    tokenizer.add_special_tokens(["[PAD]"])
+    tokenizer.save(str(path))
+    locate_model(MODEL, tmp_path, True, False)
+    Tokenizer(models.WordLevel({str(i): i for i in range(MODEL.vocab + 1)})).save(str(path))
+    assert "97 tokens, tests/none has rows for 96" in str(fault_of(MODEL, tmp_path))
 
 
 @pytest.mark.parametrize("keep", [4, 60, -8])
