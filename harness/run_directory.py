@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.document import digest_of, lock, pretty_json, read_document, read_json, write_atomic
+from harness.document.units import MIB
 from harness.errors import RecordError, UsageError
 from harness.record.file_names import ASSETS, COMMAND, ENERGY, SPEC, TIMING
 from harness.record.machine import Drawn, EnergyCount, Factor
@@ -39,17 +41,21 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"{path} exists; {hint} choose another --out")
 
 
-def refuse_unwritable(path: Path) -> None:
+def refuse_unwritable(path: Path, needed_bytes: int = 0) -> None:
     """Check that files can be made in `path`; what is made to find out is removed.
 
+    Args:
+        path: the run directory.
+        needed_bytes: what the run's files are forecast to take.
+
     Raises:
-        UsageError: none can be made.
+        UsageError: none can be made, or fewer bytes are free there.
     """
     absent = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
-            pass
+            free = shutil.disk_usage(path).free
     except OSError as error:
         raise UsageError(
             f"{path}: nothing can be written there ({error.strerror}); choose another --out"
@@ -58,6 +64,11 @@ def refuse_unwritable(path: Path) -> None:
         for folder in absent:
             with suppress(OSError):
                 folder.rmdir()
+    if free < needed_bytes:
+        raise UsageError(
+            f"{path}: {free / MIB:,.0f} MiB free there, the run's files are forecast to take"
+            f" {needed_bytes / MIB:,.0f} MiB; free space, or choose another --out"
+        )
 
 
 def create(path: Path, spec: RunSpec, assets: Assets) -> None:

@@ -19,6 +19,12 @@ def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "a").is_dir()
 
 
+def test_a_disk_that_cannot_hold_the_run_s_files_is_said_before_the_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"MiB free there.* 1,099,511,627,776 MiB.*--out"):
+        refuse_unwritable(tmp_path / "run", needed_bytes=2**60)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_that_is_proposed_can_be_pasted(tmp_path: Path) -> None:
     folder = tmp_path / "my runs" / "1"
     folder.mkdir(parents=True)

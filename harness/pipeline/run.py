@@ -85,7 +85,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     refuse_missing_languages(resolved.challenge)
     out = settings.out or run_directory.default_run_dir(resolved.spec)
     run_directory.refuse_existing(out)
-    run_directory.refuse_unwritable(out)
+    run_directory.refuse_unwritable(out, resolved.forecast.estimate.disk_bytes)
     events = settings.events()
     events.run_dir = out
     events.step(f"run directory: {out}")

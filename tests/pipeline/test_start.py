@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.pipeline.run import Settings, start
 from harness.planning.resolve import Request
@@ -46,3 +48,16 @@ def test_an_unwritable_out_is_refused_before_the_sources_are_sought(
     request = Request("smollm2-dora", smoke=True)
     with pytest.raises(UsageError, match=r"file/run: nothing can be written there .*--out"):
         start(request, Settings(out=out))
+
+
+def test_a_full_disk_is_refused_before_the_sources_are_sought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locate(*_: object) -> Assets:
+        raise AssertionError("sources were sought")
+
+    monkeypatch.setattr("harness.pipeline.run.locate", locate)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * MIB))
+    with pytest.raises(UsageError, match=r"run: 3 MiB free there, the run's files .* MiB;"):
+        start(Request("smollm2-dora", smoke=True), Settings(out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
