@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.leaderboard.compare import Rows, p_value
 from harness.leaderboard.entries.entry import Entry
 from harness.leaderboard.entries.run_entry import run_entry
+from harness.record.file_names import RESULT
 from harness.record.result import ResultRecord
 from harness.side_by_side.picture import empty_picture
 from harness.submissions.check import check
@@ -66,7 +67,7 @@ def compare_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], list[Setting
     """Compare runs of one board over the same rows; the first is what the others are held against.
 
     Args:
-        paths: run directories or submissions with a result.
+        paths: run directories or submissions with a result, or the results in them.
 
     Returns:
         The runs in the order given; the settings that differ, in the spec's order.
@@ -89,9 +90,12 @@ def compare_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], list[Setting
 
 
 def _entry(path: Path) -> tuple[ResultRecord, Entry]:
-    targets = list(find_targets(path))
-    if len(targets) != 1 or targets[0].kind == "claim":
-        raise UsageError(f"{path}: {len(targets)} results; name one run directory or submission")
+    # A result.json stands for its folder: the answers that a paired test needs lie there.
+    whole = path.parent if path.name == RESULT and path.is_file() else path
+    targets = list(find_targets(whole))
+    if len(targets) != 1 or targets[0].kind not in ("run", "submission"):
+        found = f"{len(targets)} results" if len(targets) != 1 else f"a {targets[0].kind} alone"
+        raise UsageError(f"{path}: {found}; name one run directory or submission")
     checked = check(targets[0])
     errors = [item for item in checked.findings if item.severity == "error"]
     if checked.submission is None or errors:

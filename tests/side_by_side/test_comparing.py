@@ -32,6 +32,15 @@ def test_the_same_run_twice_is_told_apart_by_nothing(runs: list[Path]) -> None:
     assert settings == []
 
 
+def test_a_result_stands_for_the_folder_that_it_lies_in(runs: list[Path], tmp_path: Path) -> None:
+    compared, _ = compare_runs([runs[0], runs[2] / "result.json"])
+    assert compared[1].p == compare_runs([runs[0], runs[2]])[0][1].p
+    alone = tmp_path / "mine.json"
+    alone.write_bytes((runs[2] / "result.json").read_bytes())
+    with pytest.raises(UsageError, match=r"mine\.json: a record alone; name one run directory"):
+        compare_runs([runs[0], alone])
+
+
 def test_a_better_run_is_told_apart_and_what_differs_is_named(runs: list[Path]) -> None:
     (_, other), settings = compare_runs([runs[0], runs[2]])
     assert other.p is not None
