@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from harness.components.families import FAMILIES, Bias, Family, Size
 from harness.components.layout import Layout
 from harness.document import Document
-from harness.errors import PluginError, did_you_mean
+from harness.errors import PluginError
 from harness.recipe import NAME
 
 
@@ -179,7 +179,7 @@ def select_linears(model: ModelSpec, target_modules: tuple[str, ...]) -> tuple[L
         if not any(_matches(item.name, target) for item in linears):
             raise PluginError(
                 f"target module {target!r} matches no linear layer of {model.name};"
-                f" {did_you_mean(target, suffixes)}"
+                f" its layers: {', '.join(sorted(suffixes))}"
             )
     return tuple(
         item for item in linears if any(_matches(item.name, target) for target in target_modules)

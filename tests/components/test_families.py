@@ -111,6 +111,12 @@ def test_the_base_has_the_weights_of_the_hub_s_model(model: str) -> None:
     assert spec_of_config(value, "org/Model", "config.json").parameters() == parameters
 
 
+def test_a_target_of_another_family_is_answered_with_every_layer_that_there_is() -> None:
+    with pytest.raises(PluginError) as caught:
+        shapes_of(PHI4_MINI, "dora", 16, ("up_proj",))
+    assert str(caught.value).endswith("its layers: down_proj, gate_up_proj, o_proj, qkv_proj")
+
+
 def test_a_family_with_code_of_its_own_is_known_by_its_sizes() -> None:
     spec = spec_of_config(INTERNLM3, "internlm/internlm3-8b-instruct", "config.json")
     assert (spec.name, spec.head_dim) == ("internlm3-8b-instruct", None)
