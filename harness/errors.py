@@ -18,7 +18,9 @@ A message is one line: what was found, what was expected, what to do.
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class HarnessError(Exception):
@@ -81,6 +83,11 @@ class RecordError(HarnessError):
     """A document on disk is missing, malformed, too new or inconsistent."""
 
     exit_code = 8
+
+
+def how_to_finish(run_dir: Path) -> str:
+    """Return what to type where a run has not come to its end."""
+    return f"finish the run first: harness run --resume {shlex.quote(str(run_dir))}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -108,6 +108,18 @@ def read_command(path: Path) -> tuple[str, ...]:
     return tuple(value)
 
 
+def refuse_no_run(path: Path) -> None:
+    """Check that `path` is a run directory, finished or not.
+
+    Raises:
+        UsageError: it is a file, or has no spec.
+    """
+    if path.is_file():
+        raise UsageError(f"{path}: a file; expected the run directory, {path.parent} perhaps")
+    if not (path / SPEC).is_file():
+        raise UsageError(f"{path}: no {SPEC} there; expected a run directory of harness run")
+
+
 def read_spec(path: Path) -> RunSpec:
     """Return the spec of a run directory.
 

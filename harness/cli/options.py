@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from harness.errors import UsageError
 from harness.planning.recipe_files import PROJECT, read_recipe
 from harness.planning.resolve import Request
 from harness.planning.settings.keys import meant_by
+from harness.record.file_names import SPEC
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 """Type of an option that names a folder, which need not exist."""
@@ -73,6 +75,12 @@ def request_of(plugin: str | None, file: Path | None, **options: Any) -> Request
     if plugin is not None:
         raise UsageError(f"--plugin {plugin} and the file {file} exclude each other; name one")
     if file.is_dir():
+        if (file / SPEC).is_file() and not (file / PROJECT).is_file():
+            place = shlex.quote(str(file))
+            raise UsageError(
+                f"{file}: a run directory; go on with it: harness run --resume {place}; or take its"
+                f" recipe: harness import {place} --recipe FILE{RECIPE_SUFFIX}"
+            )
         file /= PROJECT
     if file.suffix != RECIPE_SUFFIX:
         raise UsageError(

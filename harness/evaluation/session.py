@@ -22,7 +22,7 @@ from harness.document import (
     sha256_text,
     write_atomic,
 )
-from harness.errors import EvaluationError, RecordError
+from harness.errors import EvaluationError, RecordError, how_to_finish
 from harness.evaluation.inputs import check_files, refuse_other_inputs
 from harness.evaluation.journal import Journal
 from harness.evaluation.proof import Proof
@@ -149,6 +149,8 @@ def opened(
         )
     adapter = None if untrained else run_dir / ADAPTER
     if adapter is not None:
+        if adapter.parent.is_dir() and not any(adapter.glob("*")):
+            raise EvaluationError(f"{run_dir}: no adapter yet; {how_to_finish(run_dir)}")
         check_files(adapter)
     return EvaluatedRun(run_dir, spec, assets, challenge, adapter, device or spec.compute.device)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import RecordError
+from harness.errors import RecordError, how_to_finish
 from harness.record.file_names import CLAIM, RESULT, SPEC
 from harness.verify.report import shown_path
 
@@ -51,6 +51,8 @@ def find_targets(path: Path) -> Iterator[Target]:
     if not path.is_dir():
         raise RecordError(f"{path}: no such file or folder; give a result.json or a submission")
     targets = list(_in_folder(path, path, 0))
+    if not targets and (path / SPEC).is_file():
+        raise RecordError(f"{path}: no {RESULT} yet; {how_to_finish(path)}")
     if not targets:
         raise RecordError(
             f"{path}: no {RESULT} or {CLAIM} in it; give a submission or a tree of them"

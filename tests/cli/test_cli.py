@@ -74,6 +74,15 @@ def test_an_error_is_one_line_with_its_code(
         assert word in done.stderr
 
 
+def test_a_run_directory_is_no_recipe_and_what_it_is_for_is_said(tmp_path: Path) -> None:
+    (tmp_path / "my run").mkdir()
+    (tmp_path / "my run" / "spec.json").write_text("{}")
+    for command in ("plan", "run"):
+        done = harness(command, "my run", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "harness run --resume 'my run'" in done.stderr
+
+
 def test_a_full_disk_behind_stdout_is_one_line() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -74,6 +74,13 @@ def appended(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
     return count
 
 
+def test_a_run_without_an_adapter_is_to_be_finished_first(run_dir: Path) -> None:
+    for file in (run_dir / "adapter").iterdir():
+        file.unlink()  # the folder is made before a federation that is held back
+    with pytest.raises(EvaluationError, match=f"no adapter yet; .*harness run --resume {run_dir}"):
+        subject(run_dir)
+
+
 def test_both_measures_of_every_set_are_scored(run_dir: Path) -> None:
     scores = evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert read_document(Scores, run_dir / "scores.json") == scores

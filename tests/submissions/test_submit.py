@@ -191,6 +191,18 @@ def with_weights(run: Path) -> tuple[Path, str]:
     return run, "someone/adapter"
 
 
+def test_what_is_no_finished_run_is_called_what_it_is(tmp_path: Path) -> None:
+    run = smoke_run(tmp_path / "run")
+    with pytest.raises(UsageError, match=r"result\.json: a file; expected the run directory"):
+        submit(run / "result.json", tmp_path / "submissions")
+    with pytest.raises(UsageError, match=r"no spec\.json there; expected a run directory"):
+        submit(tmp_path, tmp_path / "submissions")
+    (run / "result.json").unlink()
+    (run / "spec.json").write_text("{}")
+    with pytest.raises(UsageError, match=f"no result.json; .* --resume {run}"):
+        submit(run, tmp_path / "submissions")
+
+
 @filing
 def test_a_taken_or_unusable_name_is_refused(tmp_path: Path) -> None:
     run = smoke_run(tmp_path / "run")

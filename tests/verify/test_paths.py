@@ -70,6 +70,12 @@ def test_a_path_without_anything_to_check_is_refused(tmp_path: Path) -> None:
         list(find_targets(tmp_path))
 
 
+def test_a_run_that_has_not_ended_is_told_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text("{}")
+    with pytest.raises(RecordError, match=f"no result.json yet; .*run --resume {tmp_path}"):
+        list(find_targets(tmp_path))
+
+
 def test_a_path_s_name_says_what_it_is(tmp_path: Path) -> None:
     def kinds(path: Path) -> list[str]:
         return [item.kind for item in find_targets(path)]
