@@ -261,8 +261,10 @@ def _evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> floa
     model, cuda = spec.model, spec.compute.device == "cuda"
     protocol = protocol_of(challenge)
     lengths = protocol.lengths
-    tokens = lengths.row + (0 if spec.train.prompt.append_eos else lengths.written)
-    work = tokens * _rows(spec, challenge)
+    written = 0 if spec.train.prompt.append_eos else lengths.written
+    # A model that attends by itself computes the whole row again for each token that it writes.
+    again = lengths.row + written // 2 if model.own_attention else 1
+    work = (lengths.row + written * again) * _rows(spec, challenge)
     programs = protocol.decoding.sampling is not None
     if programs and cuda:
         return None

@@ -85,6 +85,17 @@ def test_messages_are_counted_both_ways_in_every_round() -> None:
     assert plan.forecast.communication.messages == 80
 
 
+def test_a_model_that_attends_by_itself_pays_for_each_written_token_with_the_whole_row() -> None:
+    def seconds(*sets: str) -> float:
+        return planned(*sets).forecast.estimate.evaluation_s or 0.0
+
+    ends, goes_on = "prompt.append_eos=true", "prompt.append_eos=false"
+    own = "model.trust_remote_code=true"
+    # 210 tokens of rows of 68: 210 passes over 68 to 278 tokens, in place of 210 over one.
+    assert seconds(goes_on, own) > 100 * seconds(goes_on)
+    assert seconds(ends, own) == seconds(ends)
+
+
 def test_memory_is_of_all_processes_together() -> None:
     machine = replace(LAPTOP, memory_bytes=2**42)
 
