@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness import progress
 from harness.components import ModelSpec
 from harness.components.model_config import model_name, no_known_family, refuse_quantized
 from harness.document import canonical_json, explain, read_json, sha256_text
@@ -91,6 +92,7 @@ def _kept(config: Mapping[str, Any], library: str, unknown: str) -> dict[str, An
 
 
 def _read_apart(text: str, path: Path, unknown: str) -> None:
+    progress.say("a family that is not in the table: its layers are read from transformers, once")
     with tempfile.TemporaryDirectory(prefix=".reading-", dir=path.parent) as scratch:
         given, made = Path(scratch) / "config.json", Path(scratch) / "layout.json"
         given.write_text(text, "utf-8")

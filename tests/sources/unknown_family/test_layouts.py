@@ -70,6 +70,13 @@ def test_it_is_read_once_for_each_config(neox: Path, monkeypatch: pytest.MonkeyP
         folder_model(neox, "org/Neo")
 
 
+def test_it_is_said_before_it_is_waited_for(neox: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder_model(neox, "org/Neo")
+    assert "read from transformers, once" in capsys.readouterr().err
+    folder_model(neox, "org/Neo")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("config", "library", "said"),
     [
