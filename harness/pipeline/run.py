@@ -21,13 +21,14 @@ from harness.federation.engine import LOCAL, federate
 from harness.federation.job import Job
 from harness.federation.options import Options
 from harness.machine.energy.carbon import factor_of
+from harness.machine.machine import this_machine
 from harness.machine.versions import require_run_extra
 from harness.pipeline.compose import compose
 from harness.pipeline.events import Event, Events, Observer, told
 from harness.pipeline.loss_plot import plot_loss
 from harness.pipeline.measured import measured
 from harness.planning.apart.asking import Plan, plan_apart
-from harness.planning.devices import refuse_hopeless_device
+from harness.planning.devices import refuse_hopeless_device, refuse_hopeless_memory
 from harness.planning.resolve import Request
 from harness.planning.rules import refuse
 from harness.processes import startup
@@ -82,6 +83,10 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     resolved = _resolved(request, settings)
     refuse(resolved.violations)
     refuse_hopeless_device(request.device, resolved.spec, resolved.forecast)
+    doubt = None
+    if not _elsewhere(settings.federation):
+        device = resolved.spec.compute.device
+        doubt = refuse_hopeless_memory(resolved.forecast, device, this_machine())
     refuse_missing_languages(resolved.challenge)
     out = settings.out or run_directory.default_run_dir(resolved.spec)
     run_directory.refuse_existing(out)
@@ -89,6 +94,8 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     events = settings.events()
     events.run_dir = out
     events.step(f"run directory: {out}")
+    if doubt is not None:
+        events.step(doubt)
     if resolved.replaced:
         events.step(f"--smoke replaces {', '.join(resolved.replaced)}")
     events.step(f"{resolved.spec.label} for {resolved.challenge.id}: looking for model and data")
@@ -155,6 +162,11 @@ def _refuse_other_data(out: Path, before: Assets, now: Assets) -> None:
             )
 
 
+def _elsewhere(how: Options) -> bool:
+    """Whether clients train on machines that this command does not know."""
+    return how.ray_address is not None or how.superlink not in (None, LOCAL)
+
+
 def _finish(out: Path, job: Job, settings: Settings, events: Events) -> ResultRecord:
     """Run the stages from the federation on, and say how to go on where one of them stops."""
     try:
@@ -174,11 +186,10 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     )
     device = job.spec.compute.device
     how = settings.federation
-    elsewhere = how.ray_address is not None or how.superlink not in (None, LOCAL)
     with Evaluator() as evaluator:
         ready = partial(ready_for_the_end, evaluator, train.rounds)
         with (
-            measured(out, FEDERATE, device, elsewhere),
+            measured(out, FEDERATE, device, _elsewhere(how)),
             events.rounds(out / ROUNDS, train.rounds),
             events.also(ready),
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.document.units import GIB
 from harness.errors import UsageError
 from harness.machine.machine import Machine
 from harness.planning.forecast import Forecast
@@ -12,6 +13,10 @@ SMOKE_THREADS = 4
 
 GPU_PARAMETERS = 1_000_000_000
 """A model of this size or more trains on a CPU only when asked to: days instead of minutes."""
+
+HOPELESS = 4
+"""Times a machine's memory that a forecast of a training must be above to refuse it: the forecast
+is within a factor of two, and counts what the examples of a batch share once for each."""
 
 
 def choose_compute(
@@ -81,3 +86,28 @@ def refuse_hopeless_device(asked: str, spec: RunSpec, expected: Forecast) -> Non
             f" take {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
             " add --device cpu to run it all the same, or --smoke to try the pipeline"
         )
+
+
+def refuse_hopeless_memory(expected: Forecast, device: str, machine: Machine) -> str | None:
+    """Stop a training that cannot fit in a machine's memory, before anything is fetched.
+
+    Args:
+        expected: the forecast.
+        device: cpu or cuda.
+        machine: where the training will be.
+
+    Returns:
+        What to say of a training that may be too large; None of one that fits.
+
+    Raises:
+        UsageError: it is forecast to take more than `HOPELESS` times the memory that is there.
+    """
+    there = sum(machine.cards) if device == "cuda" else machine.memory_bytes
+    needed = expected.estimate.memory_bytes
+    said = (
+        f"the training is forecast to take {needed / GIB:,.0f} GiB of memory,"
+        f" {there / GIB:,.0f} GiB are there"
+    )
+    if needed > HOPELESS * there:
+        raise UsageError(f"{said}: set a smaller batch_size, seq_length, rank or model")
+    return said if needed > there else None

@@ -166,6 +166,7 @@ def test_running_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
     [
         (["--plugin", "smollm2-dora", "--set", "num_supernodes=20"], 5, "num_supernodes"),
         (["--plugin", "smollm2-dora"], 2, "--device cpu"),
+        (["--plugin", "smollm2-dora/135m", "--set", "batch_size=90000000"], 2, "GiB are there"),
         (["--resume", "nowhere"], 8, "nowhere"),
         (
             ["--resume", "x", "--set", "rounds=3", "--seed", "1"],

@@ -13,7 +13,11 @@ from harness.boards.challenge import challenge_names, load_challenge
 from harness.document import digest_of
 from harness.errors import HarnessError, PluginError, UsageError
 from harness.machine.machine import Machine
-from harness.planning.devices import refuse_absent_gpu, refuse_hopeless_device
+from harness.planning.devices import (
+    refuse_absent_gpu,
+    refuse_hopeless_device,
+    refuse_hopeless_memory,
+)
 from harness.planning.eligibility import ineligible_because
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.recipe import Prompt
@@ -200,7 +204,7 @@ def test_settings_reach_the_spec() -> None:
         ("smollm2-dora/350m", (), 'did you mean "360m"'),
         ("standard", (), "no recipe, only"),
         ("smollm2-dora", ("strategy=fedprox",), 'did you mean "standard/fedprox"'),
-        ("smollm2-dora", ("peft.target_modules=['gate_porj']",), 'did you mean "gate_proj"'),
+        ("smollm2-dora", ("peft.target_modules=['gate_porj']",), "its layers: down_proj"),
         ("smollm2-dora", ("model=smollm2-170m",), "has no model"),
     ],
 )
@@ -227,6 +231,25 @@ def test_a_large_model_without_a_gpu_needs_to_be_asked_for() -> None:
     refuse_hopeless_device("cpu", asked.spec, asked.forecast)
     small = resolved("smollm2-dora/135m")
     refuse_hopeless_device("auto", small.spec, small.forecast)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_training_that_no_memory_here_can_hold_is_refused_and_a_doubtful_one_is_told(
+    device: str,
+) -> None:
+    forecast = resolved("smollm2-dora/135m").forecast
+    needed = forecast.estimate.memory_bytes
+
+    def said(there: int) -> str | None:
+        machine = replace(
+            LAPTOP, memory_bytes=there, gpu_name="a card", gpu_free_bytes=there
+        )  # fmt: skip
+        return refuse_hopeless_memory(forecast, device, machine)
+
+    assert said(needed) is None
+    assert "is forecast to take" in str(said(needed - 1))
+    with pytest.raises(UsageError, match="smaller batch_size"):
+        said(needed // 4 - 1)
 
 
 def test_cuda_without_a_gpu_is_refused() -> None:
