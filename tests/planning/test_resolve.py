@@ -248,6 +248,7 @@ def test_a_training_that_no_memory_here_can_hold_is_refused_and_a_doubtful_one_i
 
     assert said(needed) is None
     assert "is forecast to take" in str(said(needed - 1))
+    assert "is forecast to take" in str(said(needed // 4 + 1))
     with pytest.raises(UsageError, match="smaller batch_size"):
         said(needed // 4 - 1)
 
