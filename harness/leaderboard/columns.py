@@ -46,8 +46,11 @@ def millions(count: int | None) -> str:
 
 
 def _amount(value: float) -> str:
-    """Return two decimals, or two significant digits of a smaller value."""
-    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+    """Return two decimals, or two significant digits of a smaller value; `amount` of the pages."""
+    digits, bound = 2, 0.1
+    while 0 < value < bound:
+        digits, bound = digits + 1, bound / 10
+    return f"{value:.{digits}f}"
 
 
 def capitalised(text: str) -> str:

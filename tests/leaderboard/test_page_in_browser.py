@@ -7,10 +7,12 @@ import hashlib
 import http.server
 import json
 import os
+import random
 import shutil
 import threading
 import time
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,6 +26,7 @@ from selenium.webdriver.chrome.service import Service
 from harness.leaderboard.build import build, write
 from harness.leaderboard.compare import Rows, p_value
 from harness.leaderboard.entries.verdicts import entries_of
+from harness.leaderboard.page.columns import Column, Form, shown_value
 from harness.leaderboard.page.site import Site, verify_page
 from harness.verify.targets import find_targets
 
@@ -411,6 +414,33 @@ def test_nothing_comes_from_elsewhere_and_nothing_foreign_takes_effect(page: Pag
     """
     assert session.execute_script(blocked) != "rgb(1, 2, 3)"
     errors(session)  # The refusal that this test provoked.
+
+
+def test_a_number_is_the_same_in_the_page_s_script_and_in_the_other_tables(page: Page) -> None:
+    """Python takes the even one of two that are equally near, and JavaScript the larger one."""
+    draw = random.Random(0)
+    halves = [n / 8 for n in range(800)]
+    shares = [right / rows for rows in (32, 800, 970, 1_273, 2_388) for right in range(rows + 1)]
+    counts = [1_125_000, *range(5_000, 20_000_000, 45_000), *draw.sample(range(10**7), 3_000),
+              *(10**power for power in range(11)), *(2**power for power in range(36))]  # fmt: skip
+    values: dict[Form, list[int] | list[float]] = {
+        "percent": shares, "millions": counts, "gib": counts, "hours": halves, "count": counts,
+    }  # fmt: skip
+    ours = {
+        form: [shown_value(Column(key="k", label="l", form=form), value) for value in numbers]
+        for form, numbers in values.items()
+    }
+    assert ours["millions"][0] == "1.12"
+    assert ours["gib"][counts.index(10)] == "0.0000000093"
+    code = resources.files("harness.leaderboard.page").joinpath("templates/script/data.js")
+    write = """
+      const write = ([form, all]) => [form, all.map((value) => shown({ form }, value))];
+      return Object.fromEntries(Object.entries(arguments[0]).map(write));
+    """
+    theirs = show(page).execute_script(code.read_text("utf-8") + write, values)
+    for form in values:
+        differing = [p for p in zip(ours[form], theirs[form], strict=True) if p[0] != p[1]]
+        assert differing == [], form
 
 
 def test_a_page_that_is_served_works_as_one_that_is_opened(page: Page) -> None:

@@ -46,9 +46,9 @@ function paired(first, second) {
 }
 
 const chance = (difference, variance) => (variance === 0 ? (difference === 0 ? 1 : 0) : erfc(Math.abs(difference) / Math.sqrt(2 * variance)));
-const percentOf = (p) => (p < 0.0001 ? "less than 0.01" : (100 * p).toFixed(2));
-const shownP = (p) => (p === null ? "–" : p < 0.0001 ? "< 0.0001" : p.toFixed(4));
-const points = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(100 * value).toFixed(2)}`;
+const percentOf = (p) => (p < 0.0001 ? "less than 0.01" : fixed(100 * p, 2));
+const shownP = (p) => (p === null ? "–" : p < 0.0001 ? "< 0.0001" : fixed(p, 4));
+const points = (value) => `${value >= 0 ? "+" : "−"}${fixed(Math.abs(100 * value), 2)}`;
 const LISTED = 400;
 
 function differing(item, first, second) {
@@ -76,7 +76,7 @@ function compareView(first, second, one, two) {
   };
   const facts = [["average %", (e) => percent(e.average)], ["verified", (e) => (e.level === null ? "–" : index.levels[e.level])], ["status", statusOf],
     ["GiB", (e) => (e.bytes ? amount(e.bytes / 2 ** 30) : "–")], ["adapter M", (e) => (e.parameters ? amount(e.parameters / 1e6) : "–")],
-    ["base M", (e) => (e.size ? amount(e.size / 1e6) : "–")], ["hours", (e) => (e.hours === null ? "–" : e.hours.toFixed(2))], ["licence", (e) => e.licence || "–"]];
+    ["base M", (e) => (e.size ? amount(e.size / 1e6) : "–")], ["hours", (e) => (e.hours === null ? "–" : fixed(e.hours, 2))], ["licence", (e) => e.licence || "–"]];
   const fact = ([name, of]) => el("tr", { class: String(of(first)) === String(of(second)) ? "same" : "differs" }, el("th", { scope: "row" }, name), el("td", {}, String(of(first))), el("td", {}, String(of(second))));
   const heads = ["Setting", first.name, second.name];
   return [

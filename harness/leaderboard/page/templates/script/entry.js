@@ -109,7 +109,7 @@ function entryView(entry, found) {
     ["sent", entry.bytes ? `${amount(entry.bytes / 2 ** 30)} GiB` : null],
     ["adapter", entry.parameters ? `${amount(entry.parameters / 1e6)} M` : null],
     ["base model", entry.size ? `${amount(entry.size / 1e6)} M` : null], ["rounds", entry.rounds],
-    ["hours", entry.hours === null ? null : entry.hours.toFixed(2)], ["whose code", entry.whose || null], ["isolation", entry.isolation || null],
+    ["hours", entry.hours === null ? null : fixed(entry.hours, 2)], ["whose code", entry.whose || null], ["isolation", entry.isolation || null],
   ].filter(([, value]) => value !== null && value !== undefined);
   const loss = curve(found.losses);
   const texts = Object.entries(found.texts);

@@ -23,7 +23,7 @@ function cell(column, entry) {
   const td = el("td", { "data-label": column.label, class: name });
   if (column.key === "group") td.append(el("span", { class: "badge-group" }, text));
   else if (column.key === "average" && value !== null) {
-    const half = entry.low === null ? "" : ` ± ${(50 * (entry.high - entry.low)).toFixed(1)}`;
+    const half = entry.low === null ? "" : ` ± ${fixed(50 * (entry.high - entry.low), 1)}`;
     td.append(el("b", {}, text), el("span", { class: "ci" }, half), entry.low === null ? "" : bar(entry));
   } else if (column.key === "level" && value !== null) {
     td.append(el("span", { class: "level" }, svg("svg", { viewBox: "0 0 44 8", "aria-hidden": "true" },
