@@ -115,6 +115,14 @@ class RunSpec(Document):
         """`open` for a run that may change what its challenge fixes, else `closed`."""
         return "closed" if self.open is None else "open"
 
+    @property
+    def open_changes(self) -> str:
+        """What a run of the open division changes, in words; empty in the closed one."""
+        if self.open is None:
+            return ""
+        rows = "" if self.evaluation_rows is None else f", {self.evaluation_rows} rows of each set"
+        return self.open.described() + rows
+
     def rules(self) -> Challenge:
         """Return the rules that the run follows, as this harness has them.
 

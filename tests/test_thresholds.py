@@ -203,6 +203,8 @@ HELD = {
     "leaderboard CURVE_POINTS": f"{SHOWN}test_a_curve_has_60_points_and_always_its_last",
     "leaderboard SAMPLES": f"{SHOWN}test_three_right_and_three_wrong_answers_of_each_set_are_shown",
     "leaderboard OUTPUT_CHARACTERS": f"{SHOWN}test_160_characters_of_an_answer_are_shown",
+    "leaderboard CHANGES_CHARACTERS":
+        "tests/boards/test_open_division.py::test_a_table_shows_120_characters_of_what_a_run_changes",
     "leaderboard TEXT_CHARACTERS":
         f"{SHOWN}test_a_text_of_a_recipe_is_shown_up_to_4000_characters",
     "leaderboard MARKDOWN_ROWS":

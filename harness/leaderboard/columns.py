@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.boards.board import Board
+from harness.boards.open_division import OPEN
 from harness.document.units import GIB
 from harness.leaderboard.entries.entry import Entry
 
@@ -58,13 +59,19 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def is_open(board: Board) -> bool:
+    """Whether a table is that of a board's open division."""
+    return board.id.endswith(OPEN)
+
+
 def headings(board: Board) -> list[str]:
     """Return the headings of the Markdown table."""
+    changes = ["Changes"] if is_open(board) else []
     second = [] if board.second is None else [f"{capitalised(board.second.heading)} %"]
     return [
-        "Group", "Entry", "Model", "Average %", "±", *[f"{item.heading} %" for item in board.sets],
-        "No leak %", *second, "GiB", "Adapter M", "Rounds", "Status",
-        "Whose code", "Verified", "Contradictions",
+        "Group", "Entry", *changes, "Model", "Average %", "±",
+        *[f"{item.heading} %" for item in board.sets], "No leak %", *second, "GiB", "Adapter M",
+        "Rounds", "Status", "Whose code", "Verified", "Contradictions",
     ]  # fmt: skip
 
 
@@ -76,6 +83,7 @@ def cells(item: Ranked, board: Board) -> list[str]:
     return [
         "–" if item.group is None else str(item.group),
         entry.name if entry.kind != "reference" else entry.title,
+        *([entry.changes or "–"] if is_open(board) else []),
         entry.model or "–",
         percent(entry.average),
         half_width(entry.low, entry.high),

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from harness.boards.board import Board
-from harness.boards.open_division import OPEN
-from harness.leaderboard.columns import Ranked, cells, headings
+from harness.leaderboard.columns import Ranked, cells, headings, is_open
 from harness.leaderboard.entries.entry import Entry
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
@@ -33,8 +32,8 @@ again, rescored, re-evaluated, round-replayed, re-run. Averages are plain means,
 """
 
 OPEN_NOTE = """\
-Runs of the open division: each changed what the board fixes, in ways of its own that its reasons
-name. They are compared with each other by the reader alone, and stand in no other table.
+Runs of the open division: each changed what the board fixes, in ways of its own that the column
+*Changes* names. They are compared with each other by the reader alone, and stand in no other table.
 
 """
 
@@ -96,7 +95,7 @@ def markdown(items: Sequence[Ranked], board: Board, claims: Sequence[Ranked] = (
         if finding.severity == "warning"
     ]
     text = INTRODUCTION.format(title=board.title) + "\n"
-    text += OPEN_NOTE if board.id.endswith(OPEN) else ""
+    text += OPEN_NOTE if is_open(board) else ""
     text += _table(items, board) + "\n"
     if claims:
         text += CLAIMS + _table(claims, board) + "\n"

@@ -36,8 +36,7 @@ def ineligible_because(
     """
     reasons = list(exercise_because(spec))
     if spec.open is not None:
-        rows = "" if spec.evaluation_rows is None else f", {spec.evaluation_rows} rows of each set"
-        reasons.append(f"a run of the open division, which changes {spec.open.described()}{rows}")
+        reasons.append(f"a run of the open division, which changes {spec.open_changes}")
     if spec.model.trust_remote_code:
         reasons.append(f"{spec.model.hub_id}: code out of the model's folder was allowed to run")
     if spec.challenge.revision != challenge.revision:

@@ -22,8 +22,8 @@ def table_lines(submissions: Path) -> list[str]:
     entries = [item.entry for item in entries_of(targets)[0]]
     lines = []
     for name in board_names():
-        board = load_board(name)
         for place in (name, f"{name}{OPEN}"):
+            board = load_board(name).model_copy(update={"id": place})
             ours = [entry for entry in entries if entry.key.startswith(f"{place}/")]
             for item in (*ranked(ours), *claimed(ours)):
                 shown = zip(headings(board), cells(item, board), strict=True)

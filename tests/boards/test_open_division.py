@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,15 @@ from harness.document import digest_of
 from harness.errors import UsageError
 from harness.interface import plan
 from harness.leaderboard.build import build
+from harness.leaderboard.entries.run_entry import run_entry
 from harness.planning.recipe_files import read_recipe
 from harness.planning.resolve import Request, resolve
+from harness.pull_request.table import table_lines
 from harness.record.result import ResultRecord
 from harness.spec import ChallengeRef
 from harness.submissions.check import check
 from harness.submissions.strays import strays
+from harness.verify.read_submission import read_submission
 from harness.verify.targets import find_targets
 
 RULES = OpenRules(partitioner={"kind": "dirichlet", "alpha": 0.3})
@@ -150,7 +156,33 @@ def test_an_open_run_has_a_folder_and_a_table_of_its_own(tmp_path: Path) -> None
     [entry] = json.loads(files["finance-open/leaderboard.json"])["entries"]
     assert (entry["status"], entry["rank_group"]) == ("not eligible", None)
     assert "open division" in files["finance-open/README.md"]
+    assert entry["changes"] == RULES.described() == "partitioner=dirichlet(alpha=0.3)"
+    [row] = csv.DictReader(io.StringIO(files["finance-open/leaderboard.csv"]))
+    assert row["Changes"] == RULES.described()
+    assert "| partitioner=dirichlet\\(alpha=0.3\\) |" in files["finance-open/README.md"]
+    assert f'class="text">{RULES.described()}</td>' in files["finance-open/index.html"]
+    assert RULES.described() in files["finance-open/entries.js"]
+    assert "Changes" not in files["finance/leaderboard.csv"]
+    assert any(f"Changes {RULES.described()}" in line for line in table_lines(tree))
     assert "general-nlp-open/README.md" not in files
+
+
+def test_a_table_shows_120_characters_of_what_a_run_changes(tmp_path: Path) -> None:
+    folder = open_submission().write(tmp_path / "submissions" / "finance-open" / "mine")
+    read, _ = read_submission(next(find_targets(folder)))
+    assert read is not None
+
+    def changes(**update: Any) -> str:
+        spec = read.record.spec.model_copy(update=update)
+        record = read.record.model_copy(update={"spec": spec})
+        return run_entry(replace(read, record=record), ()).changes
+
+    assert changes(evaluation_rows=20) == "partitioner=dirichlet(alpha=0.3), 20 rows of each set"
+    for more, end in ((0, ""), (1, "…")):
+        dataset = OpenRules(dataset=f"me/{'x' * (109 + more)}")
+        assert len(dataset.described()) == 120 + more
+        assert changes(open=dataset) == dataset.described()[:120] + end
+    assert changes(open=None) == ""
 
 
 def test_an_open_result_is_refused_on_a_closed_board(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ class Entry(Document):
     eligible: bool
     reasons: tuple[str, ...] = ()
     """Why it is not eligible."""
+    changes: str = ""
+    """What a run of the open division changes of its challenge; empty in the closed one."""
     scores: dict[str, EntryScore]
     average: float | None
     low: float | None = None

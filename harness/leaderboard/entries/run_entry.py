@@ -11,8 +11,11 @@ from harness.leaderboard.entries.figures import mean_of
 from harness.record.ladder import LEVELS
 from harness.record.result import ResultRecord
 from harness.record.score import Score
-from harness.verify.report import Finding
+from harness.verify.report import Finding, shown
 from harness.verify.submission import Submission
+
+CHANGES_CHARACTERS = 120
+"""What the tables show of what a run of the open division changes; its reasons have the rest."""
 
 
 def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
@@ -38,6 +41,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         ),
         eligible=record.eligible,
         reasons=record.ineligible_because,
+        changes=shown(spec.open_changes, CHANGES_CHARACTERS),
         scores=scores,
         average=average,
         low=low,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from harness.boards.board import Board
 from harness.document import Document
-from harness.leaderboard.columns import Ranked, capitalised, gib, millions, percent
+from harness.leaderboard.columns import Ranked, capitalised, gib, is_open, millions, percent
 from harness.leaderboard.entries.entry import Entry
 from harness.record.ladder import LEVELS
 
@@ -43,7 +43,11 @@ class Column(Document):
 def columns_of(board: Board) -> list[Column]:
     """Return the columns after the entry's own, in their order."""
     second = board.second
+    changes = Column(
+        key="changes", label="Changes", form="text", about="What a run changes of the board's rules"
+    )
     found = [
+        *([changes] if is_open(board) else []),
         Column(key="group", label="Group", form="count", best="low",
                about="Entries are compared with the best of a group by a paired test over the rows"
                " that both answered (two-sided, 5 %). Those that cannot be told apart share the"
@@ -105,6 +109,7 @@ def values_of(item: Ranked, board: Board) -> dict[str, Value]:
         "kind": entry.kind,
         "title": entry.title,
         "model": entry.model,
+        **({"changes": entry.changes} if is_open(board) else {}),
         "about": entry.method if entry.kind == "reference" else "",
         "eligible": entry.eligible,
         "low": _short(entry.low),

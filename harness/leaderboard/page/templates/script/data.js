@@ -76,7 +76,7 @@ window.leaderboardIndex = (data) => {
   entries = data.rows.map((row) => Object.fromEntries(data.fields.map((field, i) => [field, row[i]])));
   for (const [place, entry] of entries.entries()) {
     entry.place = place;
-    entry.text = [entry.name, entry.title, entry.model, entry.peft, entry.strategy, entry.author, entry.licence]
+    entry.text = [entry.name, entry.title, entry.model, entry.peft, entry.strategy, entry.author, entry.licence, entry.changes]
       .join(" ").toLowerCase();
     if (entry.kind !== "reference") byName.set(entry.name, entry);
   }
