@@ -23,11 +23,20 @@ from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.chrome.service import Service
 
-from harness.leaderboard.build import build, write
+from harness.boards.board import load_board
+from harness.leaderboard.build import build, ranked, write
 from harness.leaderboard.compare import Rows, p_value
+from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.verdicts import entries_of
-from harness.leaderboard.page.columns import Column, Form, shown_value
-from harness.leaderboard.page.site import Site, verify_page
+from harness.leaderboard.page.columns import Column, Form, page_data, shown_value
+from harness.leaderboard.page.site import (
+    BoardView,
+    Site,
+    board_page,
+    data_script,
+    inline_json,
+    verify_page,
+)
 from harness.verify.targets import find_targets
 
 pytestmark = pytest.mark.browser
@@ -331,6 +340,55 @@ def test_two_entries_are_compared_as_the_table_s_groups_are(page: Page) -> None:
         max(p_value(a, b, Rows.of(a), Rows.of(b)), 1e-4), abs=6e-5
     )
     assert errors(session) == []
+
+
+def test_every_entry_can_be_chosen_to_compare_with(page: Page) -> None:
+    session = show(page, f"{BOARD}#/entry/good")
+    eventually(session, HEADING, "good")
+    told = "return document.querySelector('.compare-picker output').textContent"
+    offered = "return [...document.querySelectorAll('#compare-names option')].map((o) => o.value)"
+    assert session.execute_script(told) == "4 of 4 entries"
+    field = session.find_element("id", "compare-with")
+    field.send_keys("EV")
+    assert (session.execute_script(offered), session.execute_script(told)) == (
+        ["evil"], "1 of 4 entries",
+    )  # fmt: skip
+    field.send_keys(Keys.BACKSPACE * 2, "poor", Keys.ENTER)
+    eventually(session, HEADING, "good and poor")
+    assert errors(session) == []
+
+
+def test_of_thousands_of_entries_the_last_one_is_found_to_compare_with(page: Page) -> None:
+    board, score = load_board("finance"), EntryScore(value=0.5, examples=4, low=0, high=1, stderr=0)
+    entries = [
+        Entry(
+            key=f"finance/e{n}", name=f"e{n}", kind="run", title="t", model="m", method="m",
+            eligible=False, scores={"fpb": score}, average=0.5, level="rescored",
+        )
+        for n in range(6_000)
+    ]  # fmt: skip
+    items = ranked(entries)
+    root = Path(page[1].removeprefix("file://"))
+    one = (root / "finance/entries/good.js").read_text("utf-8")
+    data = inline_json(page_data(items, [], board))
+    write(
+        {
+            "finance/index.html": board_page(BoardView(board, items, [], runnable=True)),
+            "finance/entries.js": data_script("leaderboardIndex", data),
+            "finance/entries/e0.js": one.replace('"good"', '"e0"', 1),
+            "finance/entries/e5999.js": one.replace('"good"', '"e5999"', 1),
+        },
+        root / "many",
+    )
+    session = show((page[0], f"{page[1]}/many"), f"{BOARD}#/entry/e0")
+    eventually(session, HEADING, "e0")
+    told = session.find_element("css selector", ".compare-picker output")
+    assert told.text == "5,999 of 5,999 entries, the first 50 are offered"
+    assert len(session.find_elements("css selector", "#compare-names option")) == 50
+    session.find_element("id", "compare-with").send_keys("e5999")
+    assert told.text == "1 of 5,999 entries"
+    session.find_element("id", "compare-with").send_keys(Keys.ENTER)
+    eventually(session, HEADING, "e0 and e5999")
 
 
 def test_the_plot_follows_the_filter_and_is_one_tab_stop(page: Page) -> None:

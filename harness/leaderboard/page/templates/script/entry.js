@@ -93,14 +93,31 @@ function people(entry, found) {
   return parts.length ? el("p", { class: "people" }, parts.flatMap((part, i) => (i ? [" · ", part] : [part]))) : null;
 }
 
+// Names are offered as they are typed: of thousands that hold the text, so many at once.
+const OFFERED = 50;
 function comparePicker(entry) {
-  const select = el("select", { id: "compare-with" }, el("option", { value: "" }, "another entry …"),
-    entries.filter((other) => other.kind !== "reference" && other.name !== entry.name).slice(0, 500)
-      .map((other) => el("option", { value: other.name }, other.name)));
-  select.addEventListener("change", () => {
-    if (select.value) location.hash = `#/compare/${encodeURIComponent(entry.name)}/${encodeURIComponent(select.value)}`;
+  const others = entries.filter((other) => other.kind !== "reference" && other.name !== entry.name);
+  const names = el("datalist", { id: "compare-names" });
+  const input = el("input", { id: "compare-with", list: "compare-names", autocomplete: "off", placeholder: "name of another entry …" });
+  const count = el("output", { for: "compare-with", "aria-live": "polite" });
+  const offer = () => {
+    const found = others.filter((other) => other.name.toLowerCase().includes(input.value.trim().toLowerCase()));
+    const first = found.slice(0, OFFERED);
+    names.replaceChildren(...first.map((other) => el("option", { value: other.name })));
+    const more = first.length < found.length ? `, the first ${OFFERED} are offered` : "";
+    count.textContent = `${grouped(found.length)} of ${grouped(others.length)} ${others.length === 1 ? "entry" : "entries"}${more}`;
+  };
+  const go = () => {
+    const other = byName.get(input.value.trim());
+    if (other && other !== entry) location.hash = `#/compare/${encodeURIComponent(entry.name)}/${encodeURIComponent(other.name)}`;
+  };
+  input.addEventListener("input", (event) => {
+    offer();
+    if (!event.inputType || event.inputType === "insertReplacementText") go(); // A name was picked, not typed.
   });
-  return el("label", { class: "compare-picker" }, "Compare with ", select);
+  input.addEventListener("change", go);
+  offer();
+  return el("div", { class: "compare-picker" }, el("label", { for: "compare-with" }, "Compare with"), input, names, count);
 }
 
 function entryView(entry, found) {
