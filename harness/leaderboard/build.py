@@ -100,7 +100,7 @@ def _board_files(
         site: what is published beside it.
     """
     board, items, claims = view.board, view.items, view.claims
-    data = inline_json(page_data(items, claims, board, site.repository))
+    data = inline_json(page_data(items, claims, board, site.repository, site.submissions))
     files = {
         "README.md": markdown(items, board, claims),
         "leaderboard.csv": comma_separated(items, board),

@@ -19,11 +19,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from clean_submission import Submission, about_json
+from click.testing import CliRunner
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.chrome.service import Service
 
 from harness.boards.board import load_board
+from harness.cli import cli
 from harness.leaderboard.build import build, ranked, write
 from harness.leaderboard.compare import Rows, p_value
 from harness.leaderboard.entries.entry import Entry, EntryScore
@@ -499,6 +501,31 @@ def test_a_number_is_the_same_in_the_page_s_script_and_in_the_other_tables(page:
     for form in values:
         differing = [p for p in zip(ours[form], theirs[form], strict=True) if p[0] != p[1]]
         assert differing == [], form
+
+
+@pytest.mark.parametrize(
+    ("out", "reached"),
+    [("pages", True), ("site/pages", True), ("copied/pages", True), ("../away", False)],
+)
+def test_a_link_to_a_file_of_an_entry_leads_to_it(page: Page, out: str, reached: bool) -> None:
+    root = Path(page[1].removeprefix("file://")).parent
+    shutil.copytree(root / "submissions", root / "copied/submissions", dirs_exist_ok=True)
+    folder = (root / out).resolve()
+    given = ["--submissions", str(root / "submissions"), "--out", str(folder)]
+    result = CliRunner().invoke(cli, ["leaderboard", *given])
+    assert ("link to no files" not in result.stderr) is reached
+    session = show((page[0], folder.as_uri()), f"{BOARD}#/entry/good")
+    eventually(session, HEADING, "good")
+    links = session.find_elements("css selector", "#entry .files a")
+    assert bool(links) is reached
+    for link in links:
+        assert Path(unquote(urlsplit(str(link.get_attribute("href"))).path)).is_file()
+    assert "result.json" in session.find_element("css selector", "#entry .files").text
+    if not reached:
+        assert (
+            "In the folder submissions/finance/good of the"
+            in session.find_element("id", "entry").text
+        )
 
 
 def test_a_page_that_is_served_works_as_one_that_is_opened(page: Page) -> None:

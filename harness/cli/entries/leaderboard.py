@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -30,11 +31,19 @@ def command(
     """Verify every submission and generate Markdown, CSV, JSON and one HTML page a challenge."""
     from harness.document import pretty_json
     from harness.leaderboard.build import build, stale, write
-    from harness.leaderboard.page.site import Site
+    from harness.leaderboard.page.site import Site, submissions_seen_from
     from harness.leaderboard.verifier.bundle import verifier_files, write_verifier
 
     runtime = {} if verifier is None else verifier_files(verifier)
-    files, refused = build(submissions, Site(repository, sum(map(len, runtime.values()))))
+    place = submissions_seen_from(out, submissions)
+    files, refused = build(submissions, Site(repository, sum(map(len, runtime.values())), place))
+    if not place and not check:
+        beside = shlex.quote(str(out.parent / "submissions"))
+        click.echo(
+            "the pages link to no files of the entries, since these do not lie beside them; to have"
+            f" the links, first: cp -r {shlex.quote(str(submissions))} {beside}",
+            err=True,
+        )
     for text in refused:
         click.echo(f"refused {text}", err=True)
     old = stale(files, out) if check else []

@@ -146,7 +146,11 @@ def _short(value: float | None) -> float | None:
 
 
 def page_data(
-    items: Iterable[Ranked], claims: Iterable[Ranked], board: Board, repository: str = ""
+    items: Iterable[Ranked],
+    claims: Iterable[Ranked],
+    board: Board,
+    repository: str = "",
+    submissions: str = "",
 ) -> dict[str, Any]:
     """Return everything that the page's script reads before an entry is opened.
 
@@ -155,12 +159,14 @@ def page_data(
         claims: what is shown apart.
         board: whose.
         repository: its address, where one is known.
+        submissions: where the entries' files lie, as seen from the page; empty: nowhere.
     """
     rows = [values_of(item, board) for item in (*items, *claims)]
     fields = list(rows[0]) if rows else []
     return {
         "board": board.id,
         "repository": repository,
+        "submissions": submissions,
         "title": board.title,
         "metric": board.metric,
         "limit_mib": board.limit_mib,

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
@@ -48,6 +50,8 @@ class Site:
     """Address that a reader can clone; empty where none is known."""
     verifier_bytes: int = 0
     """What the files weigh that check a submission in a browser; 0: there are none."""
+    submissions: str = "../../submissions"
+    """Where the entries' files lie, as seen from a board's page; empty: out of its reach."""
 
     def __post_init__(self) -> None:
         """Refuse an address that a page should not link to."""
@@ -60,6 +64,27 @@ class Site:
 
 
 UNKNOWN = Site()
+
+
+def submissions_seen_from(out: Path, submissions: Path) -> str:
+    """Return the relative address of the entries' files for `Site`; empty where there is none.
+
+    They are those beside the pages, which may be a copy that is published with them, or else those
+    of the checkout that the pages lie in: no address names a folder outside of that.
+
+    Args:
+        out: folder of the generated files.
+        submissions: what they are generated from.
+    """
+    out, submissions = out.resolve(), submissions.resolve()
+    beside = out.parent / "submissions"
+    entries = [path.relative_to(submissions) for path in submissions.glob("*/*")]
+    if all((beside / entry).exists() for entry in entries):
+        return "../../submissions"
+    if submissions.parent not in out.parents:
+        return ""
+    up = len(out.relative_to(submissions.parent).parts) + 1
+    return "../" * up + quote(submissions.name)
 
 
 @dataclass(frozen=True, slots=True)

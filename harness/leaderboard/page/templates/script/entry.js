@@ -58,7 +58,7 @@ function repeatBox(found) {
   items.map((item) => (item.note ? el("p", { class: "hint" }, item.note) : null)));
   const machine = found.machine ? ` Times are the record's, on ${found.machine}.` : "";
   return el("section", { class: "repeat", "aria-labelledby": "repeat-title" }, el("h3", { id: "repeat-title" }, "Repeat it"),
-    el("p", { class: "hint" }, "In a clone of ", index.repository ? link(index.repository, index.repository) : "the repository",
+    el("p", { class: "hint" }, "In a clone of ", repository(),
       `, after pip install -r requirements.txt.${machine}`),
     el("ol", {}, [...steps].map(step)));
 }
@@ -74,13 +74,18 @@ function sampleTable(found) {
     scrolling("Answers", tableOf(["Row", "Right answer", "Read as", "Raw output"], found.samples.map(row), "samples"))];
 }
 
+// A file of an entry, or its folder; a link where pages and submissions lie beside one another.
+const fileLink = (name, file = "", text = `submissions/${index.board}/${name}`) => (index.submissions
+  ? el("a", { href: `${index.submissions}/${index.board}/${[name, ...file.split("/")].map(encodeURIComponent).join("/")}` }, text) : text);
+const repository = () => (index.repository ? link(index.repository, index.repository) : "the repository");
+
 function fileList(entry, found) {
   const names = Object.entries(found.files);
   if (!names.length) return null;
-  const place = `../../submissions/${index.board}/${encodeURIComponent(entry.name)}`;
   const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(0)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`);
-  return [el("h3", {}, "Files"), el("ul", { class: "files" }, names.map(([name, bytes]) =>
-    el("li", {}, el("a", { href: `${place}/${name.split("/").map(encodeURIComponent).join("/")}` }, name), ` ${size(bytes)}`)))];
+  return [el("h3", {}, "Files"), index.submissions ? null : el("p", { class: "hint" }, "In the folder ", fileLink(entry.name), " of ", repository(), "."),
+    el("ul", { class: "files" }, names.map(([name, bytes]) =>
+    el("li", {}, fileLink(entry.name, name, name), ` ${size(bytes)}`)))];
 }
 
 function people(entry, found) {

@@ -74,7 +74,7 @@ async function opened(names) {
     return names.length === 1 ? entryView(found[0], pages[0]) : compareView(found[0], found[1], pages[0], pages[1]);
   } catch {
     return [...loading.slice(0, 2), el("p", {}, "Its page could not be read: the file is not beside this one. Its folder is ",
-      el("a", { href: `../../submissions/${index.board}/${encodeURIComponent(names[0])}/` }, `submissions/${index.board}/${names[0]}`), ".")];
+      fileLink(names[0]), ".")];
   }
 }
 
