@@ -22,9 +22,9 @@ from torch import Tensor
 
 from harness.boards.protocol import BoardProtocol
 from harness.evaluation.engine import Engine
+from harness.evaluation.evaluated_run import EvaluatedRun, official_sets, read_run
 from harness.evaluation.model.base_model import BLOCK_SIZE, inner_linears, load_base
 from harness.evaluation.model.merged_adapter import merge_adapter
-from harness.evaluation.session import EvaluatedRun, official_sets, read_run
 from harness.machine.machine import cores
 
 PIVOTS = (0.00260417, 0.0859375, 0.20833333, 0.29166667, 0.4166667, 0.583333, 0.8333333)

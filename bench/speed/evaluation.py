@@ -18,7 +18,7 @@ import torch
 from plain_loop import load_quantized, texts
 
 from harness.evaluation.engine import load_engine
-from harness.evaluation.session import official_sets, read_run
+from harness.evaluation.evaluated_run import official_sets, read_run
 
 
 def clock() -> tuple[float, float]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from harness.boards.rows import Row
 from harness.document import sha256_file
+from harness.evaluation.evaluated_run import EvaluatedRun
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.inputs import refuse_other_inputs
-from harness.evaluation.session import EvaluatedRun
 from harness.record.file_names import ADAPTER_WEIGHTS
 
 

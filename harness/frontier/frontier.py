@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.document import Document, digest_of, pretty_json, read_document, write_atomic
 from harness.errors import RecordError, UsageError
+from harness.evaluation.evaluated_run import official_sets, read_run
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.sealed.launch import answer_rows
-from harness.evaluation.session import official_sets, read_run
 from harness.frontier.held_out_rows import held_out_rows
 from harness.frontier.kept_rounds import (
     ROUNDS_FOLDER,

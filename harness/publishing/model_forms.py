@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.document import Document, parse_document, pretty_json
 from harness.document.reading import read_json
+from harness.evaluation.evaluated_run import EvaluatedRun, read_run
 from harness.evaluation.inputs import refuse_other_inputs
-from harness.evaluation.session import EvaluatedRun, read_run
 from harness.machine.machine import cores
 from harness.progress import Meter
 from harness.publishing.gguf_file import Kind, write_gguf

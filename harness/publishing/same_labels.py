@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.document import Document, parse_json
 from harness.errors import MissingExtraError, UsageError
-from harness.evaluation.session import EvaluatedRun, official_sets
+from harness.evaluation.evaluated_run import EvaluatedRun, official_sets
 
 STEP_TOKENS = 8
 """New tokens between two looks at whether a row's label is settled."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tiny_run import EVALUATION_KEY
 
+from harness.evaluation.evaluated_run import official_sets, read_run
 from harness.evaluation.held_out import answer_held_out
 from harness.evaluation.held_out_row import HeldOutRow
-from harness.evaluation.session import evaluate, official_sets, read_run
+from harness.evaluation.session import evaluate
 
 
 def test_a_row_is_answered_as_it_is_among_the_official_ones(run_dir: Path) -> None:

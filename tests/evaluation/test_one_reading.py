@@ -14,9 +14,10 @@ from harness.boards.board import load_board
 from harness.boards.challenge import load_challenge
 from harness.document import pretty_json, read_json, write_atomic
 from harness.evaluation.engine import Engine
+from harness.evaluation.evaluated_run import read_run
 from harness.evaluation.journal import Journal
 from harness.evaluation.lm_eval_bridge.lm import JournaledLM
-from harness.evaluation.session import evaluate, read_run
+from harness.evaluation.session import evaluate
 from harness.spec import ChallengeRef
 
 BOARD = "medical"

@@ -14,7 +14,8 @@ from tiny_run import EVALUATION_KEY
 from harness.cli.execute.reproduce import command
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.errors import RecordError, UsageError
-from harness.evaluation.session import evaluate, read_run
+from harness.evaluation.evaluated_run import read_run
+from harness.evaluation.session import evaluate
 from harness.record.result import ResultRecord
 from harness.reproduce import evaluation, reevaluate
 from harness.reproduce.rung import write_rung

@@ -21,11 +21,12 @@ from tiny_run import EVALUATION_KEY
 from harness.cli.execute.evaluate import gains
 from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
 from harness.errors import EvaluationError, RecordError, UsageError
+from harness.evaluation.evaluated_run import EvaluatedRun, read_run
 from harness.evaluation.journal import Journal
 from harness.evaluation.result_key import evaluation_lock
 from harness.evaluation.sealed.evaluator import START
 from harness.evaluation.sealed.launch import evaluate_run
-from harness.evaluation.session import EvaluatedRun, evaluate, read_run
+from harness.evaluation.session import evaluate
 from harness.record.score import Scores
 from harness.scoring.statistics import standard_error
 
@@ -46,7 +47,8 @@ def append(self, row, value):
         os.kill(os.getpid(), signal.SIGKILL)
 journal.Journal.append = append
 from pathlib import Path
-from harness.evaluation.session import evaluate, read_run
+from harness.evaluation.evaluated_run import read_run
+from harness.evaluation.session import evaluate
 evaluate(read_run(Path(sys.argv[1]), None, False), sys.argv[2], quiet=True)
 """
 
@@ -208,7 +210,9 @@ def test_other_versions_do_not_mix(
 ) -> None:
     evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     appended.clear()
-    monkeypatch.setattr("harness.evaluation.session.deciding_versions", lambda: {"torch": "0.0"})
+    monkeypatch.setattr(
+        "harness.evaluation.evaluated_run.deciding_versions", lambda: {"torch": "0.0"}
+    )
     evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert len(appended) == 2 * ROWS * len(TASKS)
     assert len(list(run_dir.glob("generations.*"))) == 1

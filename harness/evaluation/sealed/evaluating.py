@@ -38,7 +38,8 @@ def main(text: str) -> int:
         order = parse_document(Order, parse_json(text, "the order"), "the order")
         order.startup.refuse_changes()
         with loading():
-            from harness.evaluation.session import evaluate, opened
+            from harness.evaluation.evaluated_run import opened
+            from harness.evaluation.session import evaluate
 
         run = opened(Path(order.run_dir), order.spec, order.assets, order.device, order.untrained)
         refuse_absent_gpu(run.device, this_machine())

@@ -18,8 +18,9 @@ from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.loglikelihood import Labels, Weighed
 from harness.evaluation.decoder.row_state import Decoded
 from harness.evaluation.decoder.working_set import WorkingSet
+from harness.evaluation.evaluated_run import EvaluatedRun, read_run
 from harness.evaluation.journal import Journal
-from harness.evaluation.session import EvaluatedRun, evaluate, read_run
+from harness.evaluation.session import evaluate
 
 NAMES = ("fpb", "fiqa", "tfns")
 

@@ -11,7 +11,8 @@ import pytest
 from tiny_run import EVALUATION_KEY
 
 from harness.errors import MissingExtraError
-from harness.evaluation.session import evaluate, read_run
+from harness.evaluation.evaluated_run import read_run
+from harness.evaluation.session import evaluate
 from harness.publishing import same_labels
 from harness.publishing.merged_model import write_merged
 from harness.publishing.model_forms import tokenizer_of
