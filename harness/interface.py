@@ -22,6 +22,7 @@ from harness.boards.open_division import Division
 from harness.document import parse_document, read_document
 from harness.document.reading import read_json
 from harness.document.toml_text import toml_value
+from harness.document.units import how_many
 from harness.errors import RecordError, UsageError
 from harness.machine.machine import measured_machine
 from harness.machine.versions import require_run_extra
@@ -89,7 +90,7 @@ class Run:
     def __repr__(self) -> str:
         """Say what it is and how it came out."""
         if self.record is None:
-            return f"<Run {self.path}: {len(self.rounds)} rounds, no result yet>"
+            return f"<Run {self.path}: {how_many(len(self.rounds), 'round')}, no result yet>"
         return f"<Run {self.path}: {100 * self.record.average:.2f} %>"
 
     @cached_property

@@ -18,6 +18,7 @@ from typing import NoReturn
 from harness.boards.board import board_folder
 from harness.boards.challenge import ROWS, Challenge, EvaluationSet, load_challenge
 from harness.document import parse_json
+from harness.document.units import how_many
 from harness.errors import EvaluationError, RecordError
 
 CONTEXT_CHARS = 12
@@ -124,8 +125,8 @@ def read_digests(folder: Traversable, expected: Mapping[str, int]) -> dict[str, 
     for task, digests in value.items():
         if len(digests) != expected[task]:
             raise RecordError(
-                f"{file}: {len(digests)} rows of {task}, the board says {expected[task]};"
-                " write the digest of every official row"
+                f"{file}: {how_many(len(digests), 'row')} of {task}, the board says"
+                f" {expected[task]:,}; write the digest of every official row"
             )
         for place, digest in enumerate(digests):
             if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
@@ -194,7 +195,8 @@ def _check_number(
     _refuse_other_task(official, item.task, [digest[:CONTEXT_CHARS] for digest in found], where)
     if len(found) != item.rows:
         raise EvaluationError(
-            f"{where}: {len(found)} rows; expected the {item.rows} official rows of {item.task}"
+            f"{where}: {how_many(len(found), 'row')}; expected the {item.rows:,} official rows of"
+            f" {item.task}"
         )
 
 
@@ -215,7 +217,7 @@ def _refuse_other_task(
 
 def _explain(found: Sequence[str], pinned: Sequence[str], place: int) -> str:
     if place >= len(found):
-        return f"missing, the file ends after {len(found)} rows"
+        return f"missing, the file ends after {how_many(len(found), 'row')}"
     if place >= len(pinned):
         return f"extra, the set has {len(pinned)} rows"
     here, wanted = found[place], pinned[place]

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.document import write_atomic
+from harness.document.units import how_many
 from harness.errors import EvaluationError, RecordError
 from harness.evaluation.proof import Proof
 from harness.progress import say
@@ -83,8 +84,9 @@ class Journal:
                 self._synced = time.monotonic()
         except OSError as error:
             raise RecordError(
-                f"{self.partial}: row {row} cannot be written ({error.strerror}); {len(self.rows)}"
-                " rows are safe: free some space and evaluate again, it goes on from there"
+                f"{self.partial}: row {row} cannot be written ({error.strerror});"
+                f" {how_many(len(self.rows), 'row')} kept: free some space and evaluate again, it"
+                " goes on from there"
             ) from None
         self.rows[row] = line
 
@@ -102,7 +104,7 @@ class Journal:
         """
         if self.missing:
             raise EvaluationError(
-                f"{self.partial}: {len(self.missing)} rows are missing, the first is"
+                f"{self.partial}: {how_many(len(self.missing), 'row')} missing, the first is"
                 f" {self.missing[0]}; evaluate again"
             )
         self.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.document.units import MIB
+from harness.document.units import MIB, how_many
 from harness.frontier.frontier import Frontier
 from harness.side_by_side.picture import empty_picture
 
@@ -56,6 +56,7 @@ def plot_frontier(found: Frontier, path: Path) -> None:
         axes.margins(0.08, 0.15)
     panels[0].set_ylabel("accuracy, %")
     panels[0].legend(frameon=False, loc="lower right")
-    figure.suptitle(f"{found.label}: {len(found.points) - 1} kept rounds and the untrained base")
+    rounds = how_many(len(found.points) - 1, "kept round")
+    figure.suptitle(f"{found.label}: {rounds} and the untrained base")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, metadata={"Software": None} if path.suffix == ".png" else None)

@@ -9,6 +9,7 @@ from harness.boards.board import Board, board_names, load_board
 from harness.boards.challenge import challenge_names
 from harness.boards.open_division import OPEN
 from harness.document import pretty_json, write_atomic
+from harness.document.units import how_many
 from harness.errors import RecordError
 from harness.leaderboard.columns import Ranked
 from harness.leaderboard.compare import rank_groups
@@ -59,8 +60,8 @@ def build(submissions: Path, site: Site = UNKNOWN) -> tuple[dict[str, str], list
     if site.verifier_bytes:
         files[VERIFY_PAGE] = verify_page(site)
     lines = [
-        f"- [{view.board.title}]({view.board.id}/README.md): {len(view.runs)}"
-        f" {'run' if len(view.runs) == 1 else 'runs'}, {len(view.claims)} claimed"
+        f"- [{view.board.title}]({view.board.id}/README.md): "
+        f" {how_many(len(view.runs), 'run')}, {len(view.claims)} claimed"
         for view in views
     ]
     files["README.md"] = (

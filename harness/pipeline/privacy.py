@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.document.units import how_many
 from harness.library_internals.flower import rdp_epsilon
 from harness.record.federation import DP_DELTA, PrivacyRecord, effective_multiplier
 from harness.spec import RunSpec
@@ -48,7 +49,7 @@ def in_words(found: PrivacyRecord) -> str:
     value = "not computed" if found.epsilon is None else f"{found.epsilon:.4g}"
     note = f"; {found.note}" if found.note else ""
     return (
-        f"epsilon {value} at delta {found.delta:g} over {found.releases} rounds, noise"
-        f" {found.noise_multiplier:.4g}, no amplification by sampling, one client added or"
+        f"epsilon {value} at delta {found.delta:g} over {how_many(found.releases, 'round')},"
+        f" noise {found.noise_multiplier:.4g}, no amplification by sampling, one client added or"
         f" removed{note}"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness import run_directory
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
+from harness.document.units import how_many
 from harness.errors import RecordError
 from harness.evaluation.sealed.evaluator import Evaluator
 from harness.evaluation.sealed.launch import evaluate_run, refuse_missing_languages
@@ -181,8 +182,8 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     train, supernodes = job.spec.train, job.challenge.num_supernodes
     clients = job.challenge.clients_per_round(train.fraction)
     events.step(
-        f"federate: {train.rounds} rounds of {clients} clients of {supernodes} supernodes,"
-        f" {train.max_steps} steps each; starting Flower"
+        f"federate: {how_many(train.rounds, 'round')} of {clients} clients of {supernodes}"
+        f" supernodes, {how_many(train.max_steps, 'step')} each; starting Flower"
     )
     device = job.spec.compute.device
     how = settings.federation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.document.units import GIB
+from harness.document.units import GIB, how_many
 from harness.errors import UsageError
 from harness.machine.machine import Machine
 from harness.planning.forecast import Forecast
@@ -46,7 +46,8 @@ def choose_compute(
     count = threads or max(1, shared)
     if count > machine.cores:
         raise UsageError(
-            f"--threads {count}: this machine has {machine.cores} cores; give at most that"
+            f"--threads {count}: this machine has {how_many(machine.cores, 'core')}; give at most"
+            " that"
         )
     return Compute.model_validate({"device": auto if asked == "auto" else asked, "threads": count})
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of
+from harness.document.units import how_many
 from harness.errors import UsageError
 from harness.federation.clientapp.client_state import CLIENT_STATES
 from harness.federation.engine import federate
@@ -77,7 +78,8 @@ class Dispute(Document):
         text = [f"A is {self.first}", f"B is {self.second}"]
         if self.place is None:
             both = min(self.rounds)
-            same = f"A and B agree in all {both} rounds" if both else "neither has a round"
+            everything = f"{'all ' if both > 1 else ''}{how_many(both, 'round')}"
+            same = f"A and B agree in {everything}" if both else "neither has a round"
             if self.rounds[0] != self.rounds[1]:
                 same += f"; A has {self.rounds[0]}, B {self.rounds[1]}"
             return [*text, same, *self.beside]
@@ -98,7 +100,8 @@ class Dispute(Document):
             text.append(f"of the aggregate, these tensors differ: {shown}{more}")
         text += self.beside
         if self.supports is not None:
-            ran = f"{self.repeated_rounds} rounds and {self.repeated_clients} clients were repeated"
+            rounds = how_many(self.repeated_rounds, "round")
+            ran = f"{rounds} and {how_many(self.repeated_clients, 'client')} were repeated"
             names = {"first": "A", "second": "B", "neither": "neither of them"}
             text.append(f"{ran}: {self.found}")
             text.append(f"the repetition supports {names[self.supports]}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.boards.challenge import Challenge
 from harness.document import digest_of, parse_document, read_document, read_json
+from harness.document.units import how_many
 from harness.errors import RecordError, UsageError
 from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
@@ -101,8 +102,8 @@ class Original:
         if number is None and done != planned:
             again = f"harness run --resume {shlex.quote(str(self.folder))}"
             raise UsageError(
-                f"{self.folder} has {done} of {planned} rounds; finish it with {again}, or repeat"
-                " one round with --round"
+                f"{self.folder} has {done} of {how_many(planned, 'round')}; finish it with {again},"
+                " or repeat one round with --round"
             )
         if number is not None and client is not None:
             sampled = self.rounds[number - 1].partitions

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.document import Document
+from harness.document.units import how_many
 
 Severity = Literal["error", "warning", "note"]
 """`error`: the submission is wrong; `warning`: it is consistent but claims what does not hold or
@@ -102,7 +103,8 @@ class Report(Document):
         if len(self.checked) == 1:
             lines += [line for item in self.verdicts for line in item.lines()]
         verdict = "clean" if self.clean else "found wanting"
-        return [*lines, f"{len(self.checked)} checked, {len(self.findings)} findings: {verdict}"]
+        findings = how_many(len(self.findings), "finding")
+        return [*lines, f"{len(self.checked)} checked, {findings}: {verdict}"]
 
 
 def shown_path(path: Path | str) -> str:

@@ -55,7 +55,7 @@ def test_a_line_torn_by_a_kill_is_done_again(tmp_path: Path, cut: int) -> None:
 def test_an_unfinished_set_is_no_result(tmp_path: Path) -> None:
     with journal(tmp_path) as first:
         first.append(2, {})
-        with pytest.raises(EvaluationError, match="4 rows are missing, the first is 0"):
+        with pytest.raises(EvaluationError, match="4 rows missing, the first is 0"):
             first.finish()
 
 

@@ -178,7 +178,7 @@ def test_a_cell_that_cannot_start_is_its_last_line_and_the_exit_code(tmp_path: P
     assert line.startswith("error: ")
     path = write(tmp_path, 'recipe = "nothing"\n[grid]\nseed = [1]\n')
     done = CliRunner().invoke(cli, ["sweep", str(path), "--out", str(tmp_path / "out"), "--json"])
-    assert "1 of 1 cells have no result" in str(done.exception)
+    assert "1 of 1 cells without a result" in str(done.exception)
     assert json.loads(done.stdout)[0]["missing"] == 1
 
 

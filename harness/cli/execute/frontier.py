@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.document import pretty_json
-from harness.document.units import MIB
+from harness.document.units import MIB, how_many
 from harness.progress import format_duration
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def as_text(found: Frontier) -> str:
     seen = [str(point.round) for point in found.points if point.official is not None]
     lines = [
         f"* no earlier round is as good; p: of being as good as the best, over"
-        f" {len(best.right)} training rows that no client had",
+        f" {how_many(len(best.right), 'training row')} that no client had",
         f"best: round {best.round}",
     ]
     if cheapest.round != best.round:

@@ -9,6 +9,7 @@ import click
 
 from harness.cli.options import FOLDER, mirror_option
 from harness.document import pretty_json
+from harness.document.units import how_many
 from harness.progress import say
 
 if TYPE_CHECKING:
@@ -78,6 +79,6 @@ def as_text(judged: list[Judged]) -> str:
         lines += [
             f"{item.verdict:<14} {relation.says}",
             f"               {relation.measure}{sides}, {what[relation.kind]}: {number} over"
-            f" {item.seeds} seeds; {relation.source}",
+            f" {how_many(item.seeds, 'seed')}; {relation.source}",
         ]
     return "\n".join(lines)

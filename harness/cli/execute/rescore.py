@@ -13,6 +13,7 @@ import click
 from harness.boards.board import board_names, load_board
 from harness.cli.options import FOLDER
 from harness.document import pretty_json, write_atomic
+from harness.document.units import how_many
 from harness.errors import SourceError, UsageError
 
 
@@ -162,7 +163,7 @@ def in_lines(rows: list[tuple[str, str]]) -> str:
 def as_text(result: dict[str, Any]) -> str:
     """Return a score as lines for people, in percent."""
     rows = [
-        ("task", f"{result['task']}, {result['examples']} rows ({result['rows']})"),
+        ("task", f"{result['task']}, {how_many(result['examples'], 'row')} ({result['rows']})"),
         ("accuracy", f"{percent(result['accuracy'])} ({result['correct']} right)"),
         ("worth", worth(result)),
     ]
@@ -184,8 +185,9 @@ def executed_as_text(result: dict[str, Any]) -> str:
     again = f"; {result['run_again']} ran out of time and were run again, alone"
     held = [f"{name} {value}" for name, value in isolation.items() if name != "missing"]
     missing = "; ".join(isolation["missing"])
+    programs = how_many(count, "program")
     rows = [
-        ("task", f"{result['task']}, {count} programs ({result['rows']} prompts and tests)"),
+        ("task", f"{result['task']}, {programs} ({result['rows']} prompts and tests)"),
         (result["metric"], f"{percent(result['accuracy'])} ({result['correct']}/{count} passed)"),
         ("worth", worth(result)),
         ("not passed", f"{outcomes['failed']} failed, {outcomes['timed out']} timed out"),
@@ -207,7 +209,8 @@ def executed_as_text(result: dict[str, Any]) -> str:
         ),
     ]
     if others := result["otherwise"]:
-        rows.append(("otherwise", f"{len(others)} stated verdicts, the first of row {others[0]}"))
+        verdicts = how_many(len(others), "stated verdict")
+        rows.append(("otherwise", f"{verdicts}, the first of row {others[0]}"))
     stated = result["stated"]
     if stated is not None:
         same = "the same" if stated["equal"] else "another value"

@@ -81,8 +81,8 @@ def command(
     if failed:
         first = failed[0]
         raise FederationError(
-            f"{len(failed)} of {len(results)} cells have no result, the first: {first.cell.name}"
-            f" ({first.problem}); the same command goes on"
+            f"{len(failed)} of {len(results)} cells without a result, the first:"
+            f" {first.cell.name} ({first.problem}); the same command goes on"
         )
 
 

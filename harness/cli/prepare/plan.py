@@ -14,7 +14,7 @@ from harness.boards.registry import protocol_of
 from harness.cli.options import mirror_option, request_of, request_options
 from harness.codec.choice import described
 from harness.document import digest_of, pretty_json
-from harness.document.units import GIB, MIB
+from harness.document.units import GIB, MIB, how_many
 from harness.errors import RuleViolationError
 from harness.machine.machine import measured_machine, this_machine, with_described_gpu
 from harness.planning.resolve import Resolved, resolve
@@ -127,11 +127,12 @@ def as_text(resolved: Resolved) -> str:
                   f" base in {spec.model.quantization}"),
         ("peft", f"{spec.peft.name} {_params(spec.peft.params)}"),
         ("strategy", f"{spec.strategy.name} {_params(spec.strategy.params)}".rstrip()),
-        ("federation", f"{challenge.num_supernodes} supernodes, {train.rounds} rounds of"
-                       f" {traffic.clients_per_round} clients, {train.max_steps} steps of"
-                       f" {train.batch_size} examples, {train.optimizer}"),
+        ("federation", f"{challenge.num_supernodes} supernodes, {how_many(train.rounds, 'round')}"
+                       f" of {traffic.clients_per_round} clients,"
+                       f" {how_many(train.max_steps, 'step')} of"
+                       f" {how_many(train.batch_size, 'example')}, {train.optimizer}"),
         ("adapter", f"{expected.adapter.parameters:,} parameters in"
-                    f" {expected.adapter.tensors} tensors"),
+                    f" {how_many(expected.adapter.tensors, 'tensor')}"),
         ("communication", f"{traffic.total_mib:,.2f} MiB of {traffic.limit_mib:,}"
                           f" ({traffic.total_mib_legacy:,.2f} by the count before 2025-09-17)"),
         ("estimate", f"training {format_duration(cost.training_s)}{evaluation},"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.boards.open_division import filed_under
+from harness.document.units import how_many
 from harness.leaderboard.entries.details import (
     EntryDetails,
     EntryLink,
@@ -150,7 +151,9 @@ def _recounts(submission: Submission, path: str) -> Iterator[Repetition]:
 
 def _machine(record: ResultRecord) -> str:
     device = record.environment.device
-    return shown(f"{device.name}, {device.actors} at a time, {device.threads} threads each", 200)
+    return shown(
+        f"{device.name}, {device.actors} at a time, {how_many(device.threads, 'thread')} each", 200
+    )
 
 
 def _texts(record: ResultRecord) -> dict[str, str]:
@@ -195,7 +198,7 @@ def _config(record: ResultRecord) -> dict[str, str]:
         "strategy": component_text(spec.strategy.name, spec.strategy.params),
         "rounds": train.rounds,
         "fraction": train.fraction,
-        "steps": f"{train.max_steps} of {train.batch_size} examples",
+        "steps": f"{train.max_steps} of {how_many(train.batch_size, 'example')}",
         "learning rate": f"{train.learning_rate_max:g} to {train.learning_rate_min:g},"
         f" {train.round_schedule}",
         "optimizer": train.optimizer,
@@ -210,7 +213,8 @@ def _config(record: ResultRecord) -> dict[str, str]:
 def _environment(record: ResultRecord) -> dict[str, str]:
     environment, device = record.environment, record.environment.device
     values: dict[str, Any] = {
-        "device": f"{device.kind}: {device.name}, {device.threads} threads, {device.actors} actors",
+        "device": f"{device.kind}: {device.name}, {how_many(device.threads, 'thread')},"
+        f" {how_many(device.actors, 'actor')}",
         "dtype": device.dtype,
         "python": environment.python,
         "platform": environment.platform,
