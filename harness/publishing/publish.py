@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,8 @@ def publication(
     found = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     if not found.clean or found.submission is None:
         rules = ", ".join(sorted({item.rule for item in found.findings}))
-        raise RecordError(f"{run_dir}: verify objects ({rules}); see: harness verify {run_dir}")
+        see = f"harness verify {shlex.quote(str(run_dir))}"
+        raise RecordError(f"{run_dir}: verify objects ({rules}); see: {see}")
     record = found.submission.record
     files: dict[str, Path | bytes] = {
         name.removeprefix("adapter/"): run_dir / name for name in present

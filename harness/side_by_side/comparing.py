@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,7 +101,8 @@ def _entry(path: Path) -> tuple[ResultRecord, Entry]:
     errors = [item for item in checked.findings if item.severity == "error"]
     if checked.submission is None or errors:
         why = f"{errors[0].rule}: {errors[0].found}" if errors else "no record"
-        raise UsageError(f"{path}: verify finds an error ({why}); see harness verify {path}")
+        see = f"harness verify {shlex.quote(str(path))}"
+        raise UsageError(f"{path}: verify finds an error ({why}); see {see}")
     return checked.submission.record, run_entry(checked.submission, ())
 
 

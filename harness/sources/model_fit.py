@@ -6,6 +6,7 @@ weights. Where two of them agree, the third is the one to correct.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -42,9 +43,10 @@ def refuse_other_files(model: ModelSpec, folder: Path, weights: Shapes) -> None:
         )
     said = "; ".join(differences[:3])
     if misfit is None:
+        right = f"harness model {shlex.quote(str(folder))} --hub-id {shlex.quote(model.hub_id)}"
         raise PluginError(
             f"{where} {said}; the weights agree with {CONFIG}, so the ModelSpec {model.name!r} is"
-            f" wrong: `harness model {folder} --hub-id {model.hub_id}` prints the right one"
+            f" wrong: `{right}` prints the right one"
         )
     if next(_misfits(model, weights), None) is None:
         raise SourceError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,14 @@ def test_runs_whose_scores_mean_different_things_are_refused(
         compare_runs(runs[:1])
     with pytest.raises(UsageError, match="name one run directory"):
         compare_runs([runs[0], runs[0].parent])
-    broken = Submission(seed=3).write(tmp_path / "submissions" / "finance" / "broken")
+    broken = Submission(seed=3).write(tmp_path / "my trees/submissions/finance/broken")
     text = (broken / "result.json").read_text()
     (broken / "result.json").write_text(text.replace('"examples": 304', '"examples": 303'))
-    with pytest.raises(UsageError, match="verify finds an error"):
+    with pytest.raises(UsageError, match="verify finds an error") as refused:
         compare_runs([runs[0], broken])
+    assert shlex.split(str(refused.value).rpartition("; see ")[2]) == [
+        "harness", "verify", str(broken),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

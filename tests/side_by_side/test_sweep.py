@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -75,7 +76,8 @@ def test_a_grid_is_every_combination_and_each_a_command(tmp_path: Path) -> None:
     )  # fmt: skip
     assert len({cell.name for cell in found}) == 6
     listed = CliRunner().invoke(cli, ["sweep", str(tmp_path / "sweep.toml"), "--dry-run"])
-    assert listed.output.count("harness run --plugin smollm2-dora/135m") == 6
+    typed = [shlex.split(line.partition(": ")[2]) for line in listed.output.splitlines()]
+    assert typed == [["harness", "run", *cell.arguments] for cell in found]
 
 
 def test_every_cell_of_a_sweep_is_a_run_that_can_be_planned(tmp_path: Path) -> None:

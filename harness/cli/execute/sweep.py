@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def command(
     folder = out or Path("runs") / file.stem
     if dry_run:
         for cell in cells:
-            click.echo(f"{folder / cell.name}: harness run {' '.join(cell.arguments)}")
+            click.echo(f"{folder / cell.name}: harness run {shlex.join(cell.arguments)}")
         return
     if jobs > 1 and (fitting := at_once(jobs, forecasts(cells), this_machine())) < jobs:
         say(f"{fitting} of {jobs} cells at once: more do not fit into memory by forecast")
