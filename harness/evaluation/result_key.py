@@ -9,7 +9,9 @@ from pathlib import Path
 
 from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of, lock, pretty_json, read_document, write_atomic
+from harness.document.units import how_many
 from harness.machine.versions import installed_versions
+from harness.progress import say
 
 PACKAGES = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "lm-eval", "datasets")
 """Packages whose version can change a row."""
@@ -52,11 +54,48 @@ class _Parts(Document):
     parts: tuple[str, ...]
 
 
+DIGESTS = {
+    "adapter_sha256": "another adapter",
+    "adapter_config_sha256": "other settings of the adapter",
+    "model_sha256": "another model",
+    "protocol": "other rules of the evaluation",
+}
+"""Part of a key that is a digest -> what is said where it differs."""
+
+VALUES = {
+    "decoder_version": "decoder version",
+    "rows": "rows of each set:",
+    "smoke": "smoke run:",
+    "device": "device",
+}
+"""Every other part but the packages -> what it is called."""
+
+
+def differences(kept: ResultKey, key: ResultKey) -> list[str]:
+    """Return in words what the key of kept rows has otherwise than `key`."""
+    before, now = kept.model_dump(), key.model_dump()
+    changed = [part for part in before if before[part] != now[part]]
+    values = {name: (before[part], now[part]) for part, name in VALUES.items() if part in changed}
+    for name in sorted(kept.packages.keys() | key.packages.keys()):
+        values[name] = (kept.packages.get(name, "none"), key.packages.get(name, "none"))
+    return [said for part, said in DIGESTS.items() if part in changed] + [
+        f"{name} {_plain(old)} (now {_plain(new)})"
+        for name, (old, new) in values.items()
+        if old != new
+    ]
+
+
+def _plain(value: bool | int | str | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "all" if value is None else str(value)
+
+
 def open_generations(run_dir: Path, key: ResultKey) -> Path:
     """Return the folder for rows under `key`, with what an earlier session left there.
 
-    Rows under another key are never mixed in: their folder is renamed to `generations.<key>`, and
-    renamed back when that key comes again.
+    Rows under another key are never mixed in: their folder is renamed to `generations.<key>`, which
+    is said, and renamed back when that key comes again.
 
     Raises:
         RecordError: the disk refused it, or the kept key is unreadable.
@@ -66,13 +105,25 @@ def open_generations(run_dir: Path, key: ResultKey) -> Path:
         kept = read_document(ResultKey, folder / KEY)
         if kept == key:
             return folder
-        folder.rename(run_dir / f"generations.{digest_of(kept)[:12]}")
+        aside = run_dir / f"generations.{digest_of(kept)[:12]}"
+        if rows := _rows_in(folder):
+            why = ", ".join(differences(kept, key))
+            say(
+                f"{folder}: {how_many(rows, 'row')} not used, answered with {why};"
+                f" kept in {aside.name}"
+            )
+        folder.rename(aside)
     earlier = run_dir / f"generations.{digest_of(key)[:12]}"
     if (earlier / KEY).is_file() and read_document(ResultKey, earlier / KEY) == key:
         earlier.rename(folder)
         return folder
     write_atomic(folder / KEY, pretty_json(key.model_dump(mode="json")))
     return folder
+
+
+def _rows_in(folder: Path) -> int:
+    """Return how many rows an evaluation has kept, whether its sets are finished or not."""
+    return sum(file.read_bytes().count(b"\n") for file in folder.glob("*.jsonl"))
 
 
 @contextmanager

@@ -206,7 +206,10 @@ def test_another_adapter_gets_rows_of_its_own(
 
 
 def test_other_versions_do_not_mix(
-    run_dir: Path, appended: Counter[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    run_dir: Path,
+    appended: Counter[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     appended.clear()
@@ -215,7 +218,10 @@ def test_other_versions_do_not_mix(
     )
     evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
     assert len(appended) == 2 * ROWS * len(TASKS)
-    assert len(list(run_dir.glob("generations.*"))) == 1
+    [aside] = run_dir.glob("generations.*")
+    [line] = [line for line in capsys.readouterr().err.splitlines() if aside.name in line]
+    assert f"{2 * ROWS * len(TASKS)} rows not used, answered with " in line
+    assert re.search(r"torch [^ ]+ \(now 0\.0\)", line)
 
 
 def test_an_edited_kept_row_is_generated_again(run_dir: Path) -> None:
