@@ -67,26 +67,7 @@ def locate_model(
         SourceError: it is nowhere, a file is damaged, or the files are of another model.
         PluginError: the files agree with each other, and not with the spec.
     """
-
-    def wheel() -> Found | None:
-        if model.hub_id != WHEEL_HUB_ID:
-            return None
-        return wheel_model(offline)
-
-    found = (
-        random_model(model, offline)
-        if model.hub_id.startswith(RANDOM)
-        else find(
-            "model",
-            model.hub_id,
-            model.revision,
-            (*MODEL_PATTERNS, CODE_PATTERN) if model.trust_remote_code else MODEL_PATTERNS,
-            missing_model_files,
-            mirror,
-            offline,
-            **{"before_hub" if prefer_wheel else "after_hub": wheel},
-        )
-    )
+    found = _found(model, mirror, offline, prefer_wheel)
     names = model_files(found.folder, model.trust_remote_code)
     if model.trust_remote_code:
         refuse_code_elsewhere(found.folder)
@@ -114,6 +95,35 @@ def locate_model(
         notes=tuple(notes),
     )
     return found.folder, record
+
+
+def _found(model: ModelSpec, mirror: Path | None, offline: bool, prefer_wheel: bool) -> Found:
+    """Find a base model's folder; see `locate_model`.
+
+    Args:
+        model: which model.
+        mirror: the mirror, or None.
+        offline: use no network.
+        prefer_wheel: take the wheel rather than ask the hub.
+    """
+
+    def wheel() -> Found | None:
+        if model.hub_id != WHEEL_HUB_ID:
+            return None
+        return wheel_model(offline)
+
+    if model.hub_id.startswith(RANDOM):
+        return random_model(model, offline)
+    return find(
+        "model",
+        model.hub_id,
+        model.revision,
+        (*MODEL_PATTERNS, CODE_PATTERN) if model.trust_remote_code else MODEL_PATTERNS,
+        missing_model_files,
+        mirror,
+        offline,
+        **{"before_hub" if prefer_wheel else "after_hub": wheel},
+    )
 
 
 def model_files(folder: Path, with_code: bool) -> list[str]:

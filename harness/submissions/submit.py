@@ -93,18 +93,7 @@ def submit(
         UsageError: no run there, an unusable name, one that is taken, weights that are missing or
             too large, or a statement that is none.
     """
-    if not (run_dir / RESULT).is_file():
-        run_directory.refuse_no_run(run_dir)
-        raise UsageError(f"{run_dir}: no {RESULT}; {how_to_finish(run_dir)}")
-    checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
-    submission = _accepted(checked, run_dir)
-    exercise = exercise_because(submission.record.spec)
-    if exercise:
-        raise RefusedError(
-            f"{run_dir}: {exercise[0]}; only whole runs are filed",
-            checked.findings,
-            checked.verdict,
-        )
+    submission = _whole_run(run_dir)
     folder = _new_folder(submissions, submission.record, name)
     said = dict(stated or {})
     if said.get("adapter") is None:
@@ -129,6 +118,23 @@ def submit(
             )
         shutil.move(place, folder)
     return folder
+
+
+def _whole_run(run_dir: Path) -> Submission:
+    """Return a finished run that verify accepts and that is no exercise."""
+    if not (run_dir / RESULT).is_file():
+        run_directory.refuse_no_run(run_dir)
+        raise UsageError(f"{run_dir}: no {RESULT}; {how_to_finish(run_dir)}")
+    checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
+    submission = _accepted(checked, run_dir)
+    exercise = exercise_because(submission.record.spec)
+    if exercise:
+        raise RefusedError(
+            f"{run_dir}: {exercise[0]}; only whole runs are filed",
+            checked.findings,
+            checked.verdict,
+        )
+    return submission
 
 
 def _new_folder(submissions: Path, record: ResultRecord, name: str | None) -> Path:

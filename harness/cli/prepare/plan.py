@@ -112,6 +112,19 @@ def as_value(resolved: Resolved) -> dict[str, Any]:
 
 def as_text(resolved: Resolved) -> str:
     """Return the plan as lines for people."""
+    lines = [f"{name:<14} {value}" for name, value in _rows(resolved)]
+    lines += [
+        click.style("VIOLATION      ", "red")
+        + f"[{item.rule}] {item.found}; expected: {item.expected}"
+        for item in resolved.violations
+    ]
+    if not resolved.violations:
+        lines.append("rules          all kept")
+    return "\n".join(lines)
+
+
+def _rows(resolved: Resolved) -> list[tuple[str, str]]:
+    """Return what each line says of the run, by its name."""
     spec, challenge, expected = resolved.spec, resolved.challenge, resolved.forecast
     train, traffic, cost = spec.train, expected.communication, expected.estimate
     most = "at most " if protocol_of(challenge).decoding.sampling is not None else ""
@@ -161,15 +174,7 @@ def as_text(resolved: Resolved) -> str:
         rows.append(("left behind", ", ".join(resolved.left_behind)))
     if resolved.replaced:
         rows.append(("smoke", f"replaces {', '.join(resolved.replaced)}"))
-    lines = [f"{name:<14} {value}" for name, value in rows]
-    lines += [
-        click.style("VIOLATION      ", "red")
-        + f"[{item.rule}] {item.found}; expected: {item.expected}"
-        for item in resolved.violations
-    ]
-    if not resolved.violations:
-        lines.append("rules          all kept")
-    return "\n".join(lines)
+    return rows
 
 
 def _privacy(resolved: Resolved) -> PrivacyRecord | None:
