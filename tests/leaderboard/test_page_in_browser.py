@@ -407,6 +407,8 @@ def test_the_plot_follows_the_filter_and_is_one_tab_stop(page: Page) -> None:
     assert session.execute_script(stops) == 1
     session.find_element("css selector", "#query").send_keys("good")
     eventually(session, points, 1)
+    drawn = session.find_element("css selector", "#plot .plot").get_attribute("aria-label")
+    assert "of 1 run against" in str(drawn)
     assert errors(session) == []
 
 

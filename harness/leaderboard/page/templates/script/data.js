@@ -27,6 +27,7 @@ function fixed(value, digits) {
 const percent = (value) => (value === null || value === undefined ? "–" : fixed(100 * value, 2));
 const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const grouped = (value) => value.toLocaleString("en-US");
+const howMany = (count, thing) => `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;
 function amount(value) {
   let [digits, bound] = [2, 0.1];
   for (; value > 0 && value < bound; bound /= 10) digits += 1;

@@ -26,7 +26,7 @@ function drawList() {
   byId("query").value = state.q;
   for (const input of document.querySelectorAll("#facets input")) input.value = state[input.name];
   byId("reset").hidden = !filtering();
-  byId("count").textContent = `${grouped(kept.length)} of ${grouped(runs.length)} runs`;
+  byId("count").textContent = `${grouped(kept.length)} of ${howMany(runs.length, "run")}`;
 }
 
 // The charts follow the filter alone, after the table: sorting and turning pages leave them as they are.

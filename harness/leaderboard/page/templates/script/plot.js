@@ -51,7 +51,7 @@ function drawPlot(list, references) {
   for (const point of points) [point.x, point.y] = [x(point.mib), y(point.average)];
   const best = front(points.filter((point) => point.eligible));
   const drawn = thinned(points, new Set(best)).sort((a, b) => a.mib - b.mib || a.average - b.average || a.place - b.place);
-  const picture = frame(width, height, `Average ${index.metric} of ${points.length} runs against the bytes they sent`);
+  const picture = frame(width, height, `Average ${index.metric} of ${howMany(points.length, "run")} against the bytes they sent`);
   for (let tick = Math.round(lowY * 20); tick <= Math.round(highY * 20); tick += 2) {
     picture.append(svg("line", { class: "grid", x1: left, x2: right, y1: y(tick / 20), y2: y(tick / 20) }),
       svg("text", { x: left - 6, y: y(tick / 20) + 4, "text-anchor": "end" }, `${5 * tick} %`));
@@ -147,7 +147,7 @@ function drawHistory(list) {
   const high = Math.min(1, Math.ceil(20 * Math.max(...values) + 0.2) / 20);
   const x = (entry) => (end > begin ? left + 10 + ((days(entry) - begin) / (end - begin)) * (right - left - 20) : (left + right) / 2);
   const y = (value) => bottom - ((value - low) / (high - low || 1)) * (bottom - top);
-  const picture = frame(width, height, `The best of its time: ${best.length} runs, from ${percent(values[0])} to ${percent(values[values.length - 1])} %`);
+  const picture = frame(width, height, `The best of its time: ${howMany(best.length, "run")}, from ${percent(values[0])} to ${percent(values[values.length - 1])} %`);
   for (let tick = Math.round(low * 20); tick <= Math.round(high * 20); tick += 1) {
     picture.append(svg("line", { class: "grid", x1: left, x2: right, y1: y(tick / 20), y2: y(tick / 20) }),
       svg("text", { x: left - 6, y: y(tick / 20) + 4, "text-anchor": "end" }, `${5 * tick} %`));

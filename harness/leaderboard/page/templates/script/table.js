@@ -47,7 +47,7 @@ function entryCell(entry) {
     sub ? el("span", { class: "sub" }, sub) : null,
     el("span", { class: "badges" }, el("span", { class: `badge ${status.replace(" ", "-")}` }, status),
       entry.author ? el("span", { class: "badge" }, entry.author) : null,
-      entry.warnings ? el("span", { class: "badge warn" }, `${entry.warnings} ${entry.warnings === 1 ? "contradiction" : "contradictions"}`) : null))));
+      entry.warnings ? el("span", { class: "badge warn" }, howMany(entry.warnings, "contradiction")) : null))));
 }
 
 function drawHead(table, columns, sort) {
