@@ -14,7 +14,7 @@ from harness.codec.choice import Codec, Way
 from harness.codec.sizes import encoded_bytes, goes
 from harness.components import RoundPlan, Shapes
 from harness.document import Document
-from harness.document.units import MIB
+from harness.document.units import MIB, how_many
 from harness.machine.machine import Machine
 from harness.planning.client_processes import (
     FLOAT_BYTES,
@@ -240,7 +240,8 @@ def _estimate(
         disk_bytes=KEPT_ADAPTERS * FLOAT_BYTES * adapter_parameters
         + ROW_BYTES * _rows(spec, challenge),
         memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
-        basis=f"{name}, {tokens} tokens an example, {processes} process(es)",
+        basis=f"{name}, {tokens} tokens an example,"
+        f" {how_many(processes, 'process', plural='processes')}",
     )
 
 

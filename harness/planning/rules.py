@@ -15,6 +15,7 @@ from harness.boards.open_division import OpenRules
 from harness.codec.choice import OF_CHANGES
 from harness.components import RoundPlan
 from harness.document import Document
+from harness.document.units import how_many
 from harness.errors import RuleViolationError
 from harness.planning.forecast import Forecast
 from harness.planning.settings.keys import OPEN_KEYS
@@ -242,4 +243,4 @@ def refuse(found: Iterable[Violation]) -> None:
         lines = "; ".join(
             f"[{item.rule}] {item.found}; expected: {item.expected}" for item in items
         )
-        raise RuleViolationError(f"{len(items)} rule violation(s): {lines}")
+        raise RuleViolationError(f"{how_many(len(items), 'rule violation')}: {lines}")

@@ -88,7 +88,8 @@ def command(
         )
     click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
     if resolved.violations:
-        raise RuleViolationError(f"{len(resolved.violations)} rule violation(s), listed above")
+        count = how_many(len(resolved.violations), "rule violation")
+        raise RuleViolationError(f"{count}, listed above")
 
 
 def as_value(resolved: Resolved) -> dict[str, Any]:
