@@ -1,4 +1,5 @@
-"""What every sub-command has alike: -v, --quiet, --json, and a help that ends with an example."""
+"""What every sub-command has alike: -v, --quiet, --json, a help that ends with an example, and that
+an empty path names nothing."""
 
 from __future__ import annotations
 
@@ -57,6 +58,9 @@ def alike(name: str, command: click.Command) -> click.Command:
         own["--quiet"].callback = _quiet
     else:
         command.params.append(_flag(["--quiet"], _quiet, "No progress on stderr."))
+    for item in command.params:
+        if isinstance(item.type, click.Path):
+            item.type = NamedPath(item.type)
     verbose = "Say on stderr what runs where, how long it took, and what is behind an error."
     command.params.append(_flag(["-v", "--verbose"], _verbose, verbose))
     if name not in EXAMPLES:
@@ -65,6 +69,19 @@ def alike(name: str, command: click.Command) -> click.Command:
     shown = "" if "Example:" in (command.help or "") else f"Example: {example}\n\n"
     command.epilog = f"{shown}More: docs/{page}"
     return command
+
+
+class NamedPath(click.Path):
+    """A path that names something: an empty one, of a variable that is not set, is not `.`."""
+
+    def __init__(self, like: click.Path) -> None:
+        vars(self).update(vars(like))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty text; everything else is as `click.Path` has it."""
+        if value == "":
+            self.fail("an empty path; name a file or folder, . for the current one", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _flag(names: list[str], callback: Callable[..., Any], text: str) -> click.Option:

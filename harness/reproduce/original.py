@@ -18,6 +18,7 @@ from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ASSETS, RESULT, 
 from harness.record.result import ResultRecord, migrate
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
+from harness.verify.targets import refuse_claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def read_original(path: Path) -> Original:
     Raises:
         RecordError: there is no result and no run there.
     """
+    refuse_claim(path)
     folder = path.parent if path.is_file() else path
     result = path if path.is_file() else path / RESULT
     if result.is_file():

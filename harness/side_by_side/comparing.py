@@ -16,7 +16,7 @@ from harness.record.file_names import RESULT
 from harness.record.result import ResultRecord
 from harness.side_by_side.picture import empty_picture
 from harness.submissions.check import check
-from harness.verify.targets import find_targets
+from harness.verify.targets import find_targets, refuse_claim
 
 SKIPPED = ("plugins", "schema_version", "challenge")
 """Parts of a spec that are compared in other words, or not at all."""
@@ -91,6 +91,7 @@ def compare_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], list[Setting
 
 
 def _entry(path: Path) -> tuple[ResultRecord, Entry]:
+    refuse_claim(path)
     # A result.json stands for its folder: the answers that a paired test needs lie there.
     whole = path.parent if path.name == RESULT and path.is_file() else path
     targets = list(find_targets(whole))

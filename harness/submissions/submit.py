@@ -48,7 +48,7 @@ from harness.verify.read_submission import seal
 from harness.verify.report import Finding, Verdict
 from harness.verify.rules.evaluation.answers import source
 from harness.verify.submission import Submission
-from harness.verify.targets import Target
+from harness.verify.targets import Target, refuse_claim
 
 MAX_WEIGHTS_BYTES = 4 * MIB
 """Largest adapter that may lie in the repository itself; a larger one lies on the hub."""
@@ -93,6 +93,7 @@ def submit(
         UsageError: no run there, an unusable name, one that is taken, weights that are missing or
             too large, or a statement that is none.
     """
+    refuse_claim(run_dir)
     submission = _whole_run(run_dir)
     folder = _new_folder(submissions, submission.record, name)
     said = dict(stated or {})

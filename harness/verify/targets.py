@@ -49,6 +49,8 @@ def find_targets(path: Path) -> Iterator[Target]:
             yield Target("record", path, None, shown_path(path))
         return
     if not path.is_dir():
+        if path.exists():
+            raise RecordError(f"{path}: a pipe, socket or device; give a plain file or a folder")
         raise RecordError(f"{path}: no such file or folder; give a result.json or a submission")
     targets = list(_in_folder(path, path, 0))
     if not targets and (path / SPEC).is_file():
@@ -58,6 +60,19 @@ def find_targets(path: Path) -> Iterator[Target]:
             f"{path}: no {RESULT} or {CLAIM} in it; give a submission or a tree of them"
         )
     yield from targets
+
+
+def refuse_claim(path: Path) -> None:
+    """Check that a path that should be a run is no claim.
+
+    Raises:
+        RecordError: it is one.
+    """
+    if path.name == CLAIM or ((path / CLAIM).is_file() and not (path / RESULT).exists()):
+        raise RecordError(
+            f"{path}: a claim, which holds what a project says and no run; harness import --recipe"
+            " makes a recipe of the project, which can be run"
+        )
 
 
 def filed_at(folder: Path, root: Path) -> tuple[str, ...] | None:

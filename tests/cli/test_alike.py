@@ -117,6 +117,25 @@ def test_nothing_is_said_where_a_command_is_to_be_quiet(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["verify", ""], ["import", ""], ["submit", ""], ["runs", ""], ["compare", "runs/a", ""],
+     ["rescore", "fiqa", ""], ["leaderboard", "--submissions", ""], ["leaderboard", "--out="],
+     ["pull-request", "--base", "a", "--head", "b", "--repository", ""]],
+)  # fmt: skip
+def test_an_empty_path_is_not_the_current_folder(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert list(tmp_path.iterdir()) == []
+    assert "an empty path; name a file or folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_names_are_completed(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from click.shell_completion import get_completion_class

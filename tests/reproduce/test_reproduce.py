@@ -44,6 +44,13 @@ def original(small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return folder
 
 
+@pytest.mark.parametrize("name", ["", "claim.json"])
+def test_a_claim_is_called_one(name: str, tmp_path: Path) -> None:
+    claim = Path(__file__).parents[2] / "submissions/finance/ethicalabs-smollm2-1.7b" / name
+    with pytest.raises(RecordError, match="a claim, which holds what a project says and no run"):
+        reproduce(claim, tmp_path / "again")
+
+
 def test_the_whole_run_is_equal(original: Path, tmp_path: Path) -> None:
     found = reproduce(original, tmp_path / "again")
     assert found.equal

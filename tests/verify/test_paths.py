@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 from clean_submission import Submission
 
 from harness.errors import RecordError
+from harness.side_by_side.comparing import compare_runs
 from harness.submissions.check import verify
+from harness.submissions.submit import submit
 from harness.verify.read_submission import seal
 from harness.verify.report import Report, shown
 from harness.verify.rule import Rule
 from harness.verify.targets import find_targets
 
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "submissions/finance/pretend"
 
 
@@ -68,6 +72,18 @@ def test_a_path_without_anything_to_check_is_refused(tmp_path: Path) -> None:
         list(find_targets(tmp_path / "nowhere"))
     with pytest.raises(RecordError, match=r"no result\.json or claim\.json in it"):
         list(find_targets(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecordError, match="pipe: a pipe, socket or device; give a plain file"):
+        list(find_targets(tmp_path / "pipe"))
+
+
+@pytest.mark.parametrize("name", ["", "claim.json"])
+def test_a_claim_where_a_run_should_be_is_called_one(name: str, tmp_path: Path) -> None:
+    claim = ROOT / "submissions/finance/ethicalabs-smollm2-1.7b" / name
+    with pytest.raises(RecordError, match="a claim, which holds what a project says"):
+        submit(claim, tmp_path)
+    with pytest.raises(RecordError, match="a claim, which holds what a project says"):
+        compare_runs([claim, claim])
 
 
 def test_a_run_that_has_not_ended_is_told_how_to_go_on(tmp_path: Path) -> None:
