@@ -310,6 +310,7 @@ HELD = {
     "verify AT_REST": "tests/verify/test_limits.py::test_a_setting_of_peft_at_rest_is_no_setting",
     "verify MAX_ACTORS": f"{LIMITS}[processes of a device]",
     "verify MAX_ATTEMPTS": f"{LIMITS}[attempts of a client]",
+    "verify MAX_PRODUCT_ERROR": f"{LIMITS}[an error of averaging factors]",
     "verify LOSS_TOLERANCE": f"{LIMITS}[a round's loss, too low]",
     "verify CLOCK_SKEW": f"{LIMITS}[a day into the future]",
     "verify SMALLEST_MESSAGE": f"{LIMITS}[bytes of a message]",

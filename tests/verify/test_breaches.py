@@ -361,10 +361,10 @@ def test_averaging_factors_has_an_error_and_averaging_nothing_has_none() -> None
     assert breaches("aggregation-error", none) == [
         ("federation.rounds[1].aggregation_error", None, NUMBER)
     ]
-    negative = put("federation.rounds.2.aggregation_error", -0.1)
-    assert breaches("aggregation-error", negative) == [
-        ("federation.rounds[2].aggregation_error", -0.1, "0 or more")
-    ]
+    for value in (-0.1, -0.0, 1.1e9, 1e17):
+        told = breaches("aggregation-error", put("federation.rounds.2.aggregation_error", value))
+        assert told == [("federation.rounds[2].aggregation_error", value, "0 to 1.07374e+09")]
+    assert errors(put("federation.rounds.2.aggregation_error", 1e9)) == []
     assert errors(of_zero) == []
     for name in ("lora", "rslora"):
         assert errors(peft(f"standard/{name}"), without_errors) == [(None, NUMBER)] * 3

@@ -445,9 +445,11 @@ def test_energy_follows_from_its_parts_and_lies_within_the_run() -> None:
     assert said(parts=[part | {"estimated": False}], estimated=False) == ["energy.estimated"]
     assert said(measured_s=1e4) == ["energy.measured_s"]
     assert said(measured_s=59.0) == ["energy.measured_s"]
+    assert said(measured_s=62.0) == ["energy.measured_s"]  # The only counter counted 60 s.
     nothing = {"parts": [], "joules": None, "estimated": False, "co2_grams": None}
     assert said(**nothing, measured_s=0.0) == ["energy.notes"]
     assert said(**nothing, measured_s=0.0, notes=["no RAPL counter"]) == []
+    assert said(**nothing, measured_s=0.5, notes=["no counter"]) == ["energy.measured_s"]
 
 
 def test_a_cost_is_there_exactly_with_a_price() -> None:
@@ -537,11 +539,12 @@ def test_the_device_is_the_spec_s_and_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("commit", "right"),
-    [("a" * 40, True), ("0" * 64, True), ("a" * 39, False), ("a" * 41, False), ("A" * 40, False)],
-)
+    [("a" * 40, True), ("0" * 63 + "1", True), ("a" * 39, False), ("a" * 41, False),
+     ("A" * 40, False), ("0" * 40, False), ("0" * 64, False)],
+)  # fmt: skip
 def test_a_commit_is_one(commit: str, right: bool) -> None:
     told = breaches("commit", put("environment.git", {"commit": commit, "dirty": False}))
-    expected = ("environment.git.commit", commit, "40 lower-case hex digits")
+    expected = ("environment.git.commit", commit, "40 lower-case hex digits, not all 0")
     assert told == ([] if right else [expected])
 
 

@@ -119,6 +119,12 @@ def all_seconds(s: Submission, value: float) -> None:
     s.record["timing"]["evaluate"] = value - s.record["timing"]["federate"]
 
 
+def product_error(s: Submission, value: float) -> None:
+    rounds_of(s)[1]["aggregation_error"] = value
+    s.rechain()
+
+
+limit("an error of averaging factors", "aggregation-error", product_error, 2.0**30, 2.0**30 + 1)
 limit("a round's loss, too low", "train-loss", first_loss, 1 - 0.9e-9, 1 - 1.1e-9)
 limit("a round's loss, too high", "train-loss", first_loss, 1 + 0.9e-9, 1 + 1.1e-9)
 limit("a learning rate, too low", "learning-rate", first_rate, 1 - 0.9e-12, 1 - 1.1e-12)

@@ -693,7 +693,7 @@ def _a_part_of_the_rows(s: Submission) -> None:
 
 @fixture("eligible")
 def _(s: Submission) -> None:
-    s.record["environment"]["git"] = {"commit": "0" * 40, "dirty": True}
+    s.record["environment"]["git"] = {"commit": "a" * 40, "dirty": True}
 
 
 @fixture("ladder")

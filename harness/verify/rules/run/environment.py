@@ -24,7 +24,8 @@ OLDEST_PYTHON = Version("3.11")
 """Source: `requires-python` of the harness."""
 MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 """Names that are shown; a stranger's may be longer."""
-GIT_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+GIT_COMMIT = re.compile(r"(?!0+$)([0-9a-f]{40}|[0-9a-f]{64})")
+"""Source: git's null id, all noughts, is what it calls no object by."""
 DTYPES = ("float32", "bfloat16", "float16")
 CPU_DOUBTS = ("deterministic algorithms", "threads instead")
 """What is said of a CPU that may not repeat itself. Source: `harness.training.determinism.doubts`.
@@ -88,7 +89,7 @@ def commit(submission: Submission) -> Iterator[Breach]:
     """The commit, where the harness ran from a checkout, is one."""
     git = submission.record.environment.git
     if git is not None and not GIT_COMMIT.fullmatch(git.commit):
-        yield "environment.git.commit", git.commit, "40 lower-case hex digits"
+        yield "environment.git.commit", git.commit, "40 lower-case hex digits, not all 0"
 
 
 def installed_code(submission: Submission) -> Iterator[Breach]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isclose
+from math import copysign, isclose
 
 from harness.boards.partitioner import Partitioner
 from harness.document import canonical_json, sha256_text
@@ -17,6 +17,11 @@ LOW_RANK = tuple(
     f"standard/{name}" for name in ("lora", "dora", "rslora", "ffa-lora", "pissa", "olora")
 )
 """PEFT methods with factors A and B."""
+
+MAX_PRODUCT_ERROR = 2.0**30
+"""Source: its two norms are of products of float32 factors, each a sum of squares in float64, which
+is known to 2^-53 of what is added. So a sum that is not all rounding is at least that share of the
+other, and the root of the ratio at most 2^26.5; the rest is for how many terms a sum has."""
 
 LOSS_TOLERANCE = 1e-9
 """Relative: a weighted mean of a few floats in another order of summing."""
@@ -201,8 +206,8 @@ def product_errors(submission: Submission) -> Iterator[Breach]:
             f"federation.rounds[{item.round - 1}].aggregation_error",
             (item.aggregation_error),
         )
-        if found is not None and found < 0:
-            yield place, found, "0 or more"
+        if found is not None and (copysign(1, found) < 0 or found > MAX_PRODUCT_ERROR):
+            yield place, found, f"0 to {MAX_PRODUCT_ERROR:g}"
         expected = _has_product_error(submission, item.round)
         if expected is not None and expected is not (found is not None):
             yield place, found, "a number: clients return A and B" if expected else "null"

@@ -118,8 +118,11 @@ def energy(submission: Submission) -> Iterator[Breach]:
         yield "energy.notes", "none", "why nothing was measured"
     total = sum(submission.record.timing.values())
     longest = max((item.seconds for item in found.parts), default=0.0)
-    if found.measured_s > total + 1 or longest > found.measured_s + 0.01:
-        yield "energy.measured_s", found.measured_s, f"{longest} to {total:.3f} s: the stages' sum"
+    # Of each stage the counter that counted longest is added; nothing counts where no part is.
+    most = min(total, sum(item.seconds for item in found.parts))
+    if found.measured_s > most + bool(found.parts) or longest > found.measured_s + 0.01:
+        counted = f"{longest} to {most:.3f} s: what the parts counted of the stages"
+        yield "energy.measured_s", found.measured_s, counted
 
 
 RULES = (
