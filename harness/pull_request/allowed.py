@@ -28,6 +28,7 @@ SUBMISSIONS = "submissions/"
 FOLDER = re.compile(rf"submissions/([a-z0-9-]+)/({SUBMISSION_NAME.pattern})/(.+)")
 """Board, entry and file of a submission's path."""
 
+EVIDENCE = "evidence/"
 CLIMBS = (LADDER, MANIFEST)
 """Files of an entry that change when it gains evidence."""
 
@@ -64,10 +65,15 @@ def what_may_change(found: Sequence[Change], before: Tree, after: Tree) -> Allow
         return Allowed((), (), False)
     entries = {match[0] for path in before if (match := _entry(path))}
     by_letters = _by_letters(before | after)
+    climbing = {
+        match[0]
+        for item in found
+        if item.added and (match := _entry(item.path)) and match[1].startswith(EVIDENCE)
+    }
     objections: list[Objection] = []
     folders = set()
     for item in found:
-        why = next(_objections(item, entries, before, after, by_letters), None)
+        why = next(_objections(item, entries, climbing, before, after, by_letters), None)
         if why is not None:
             objections.append(Objection(item.path, why))
         elif (match := _entry(item.path)) is not None:
@@ -76,8 +82,23 @@ def what_may_change(found: Sequence[Change], before: Tree, after: Tree) -> Allow
 
 
 def _objections(
-    item: Change, entries: set[str], before: Tree, after: Tree, by_letters: dict[str, list[str]]
+    item: Change,
+    entries: set[str],
+    climbing: set[str],
+    before: Tree,
+    after: Tree,
+    by_letters: dict[str, list[str]],
 ) -> Iterator[str]:
+    """Yield what stands against one change.
+
+    Args:
+        item: the change.
+        entries: folders of entries that are there.
+        climbing: folders to which evidence is added.
+        before: files of the merge base, and of the branch that it is to be merged into.
+        after: files of the head.
+        by_letters: paths of both, by what tells neither case nor composition apart.
+    """
     path = item.path
     if any(ord(char) > 126 or ord(char) < 32 for char in path):
         yield "a name with a line break, or with another character that is no plain ASCII"
@@ -96,7 +117,7 @@ def _objections(
         yield "a file of an entry that is there is deleted or renamed: entries stay"
     elif item.after != PLAIN_FILE:
         yield f"{KINDS.get(item.after, 'no plain file')}: only plain files belong to a submission"
-    elif entry[0] in entries and not _climbs(item, entry[1], before):
+    elif entry[0] in entries and not _climbs(item, entry, climbing, before):
         yield "another entry's file: it may gain evidence only; file your own under another name"
     elif kind_of(entry[1], SUBMISSION_FILES) is None and entry[1] not in (CLAIM, CARD):
         yield "a file that harness submit does not write"
@@ -122,13 +143,13 @@ def _most_bytes(file: str) -> int:
     return known[0].max_bytes
 
 
-def _climbs(item: Change, file: str, before: Tree) -> bool:
+def _climbs(item: Change, entry: tuple[str, str], climbing: set[str], before: Tree) -> bool:
     """Whether an entry's file changes as it does when evidence is added."""
-    if file.startswith("evidence/"):
+    folder, file = entry
+    if file.startswith(EVIDENCE):
         return item.added
     # A run that was never sealed or never climbed has no such files; a claim has neither.
-    folder = item.path.removesuffix(file)
-    return file in CLIMBS and f"{folder}{MANIFEST}" in before
+    return file in CLIMBS and folder in climbing and f"{folder}/{MANIFEST}" in before
 
 
 def _letters(path: str) -> str:

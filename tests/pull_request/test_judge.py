@@ -339,12 +339,26 @@ def test_a_rung_that_is_there_is_not_taken_away(clone: Path) -> None:
     climb(clone)
     git(clone, "branch", "-f", "main", commit(clone, "climbed"))
 
-    def lose(clone: Path) -> None:
-        (clone / RUN / "ladder.json").write_text("[]")
-
-    accepted, text = said(clone, lose)
+    accepted, text = said(clone, lambda clone: climb(clone, "round-replayed"))
     assert not accepted
     assert "a rung is lost or changed: re-run" in text
+
+
+@pytest.mark.parametrize("file", ["ladder.json", "manifest.json"])
+def test_an_entry_that_gains_no_evidence_stays_as_it_is(file: str, clone: Path) -> None:
+    climb(clone)
+    git(clone, "branch", "-f", "main", commit(clone, "climbed"))
+
+    def reformat(clone: Path) -> None:
+        path = clone / RUN / file
+        path.write_text(json.dumps(json.loads(path.read_text()), indent=7))
+        climb_of_another = clone / "submissions/finance/two/evidence/re-run.json"
+        climb_of_another.parent.mkdir(parents=True)
+        climb_of_another.write_text("{}")
+
+    accepted, text = said(clone, reformat)
+    assert not accepted
+    assert f"submissions/finance/one/{file}: another entry's file: it may gain evidence" in text
 
 
 def test_a_submission_that_verify_refuses_is_refused_and_named(clone: Path) -> None:
