@@ -44,6 +44,16 @@ DORA = re.compile(
 ANY_DORA = re.compile(r"\bDoRA\b", re.IGNORECASE)
 LORA = re.compile(r"\bLoRA\b", re.IGNORECASE)
 DATASET = re.compile(r"huggingface\.co/datasets/([\w.-]{1,80}/[\w.-]{1,80})")
+LISTED_DATASET = re.compile(
+    r"[ \t]*(?:[-*+][ \t]+)?(?:training[ _-]|train[ _-]|fine-?tuning[ _-])?data[ _-]?set"
+    r"(?:[ _-]name)?[ \t]*[:=][ \t]*[\"']?([A-Za-z][\w.-]{0,80}/(?=[\w.-]*[A-Za-z])[\w.-]{0,80}\w)"
+    r"[\"']?[ \t]*(?=$|[(,;|–—.])",
+    re.IGNORECASE,
+)
+"""A hub id and nothing else behind the label: `Dataset: train/test split` names none."""
+FILE_SUFFIX = re.compile(r"\.(?:jsonl?|csv|tsv|txt|parquet|zip)$", re.IGNORECASE)
+OF_EVALUATION = re.compile(r"#{1,6}[ \t].*\b(?:eval|benchmark|result|test)", re.IGNORECASE)
+"""A heading below which a data set may be one that is evaluated on."""
 SENTENCES = {
     "rounds": re.compile(r"for a total of \**`?([0-9]{1,6})`?\** rounds", re.IGNORECASE),
     "fraction": re.compile(r"sample a fraction \(`?(0?\.[0-9]{1,6}|1(?:\.0)?)`?\)", re.IGNORECASE),
@@ -68,6 +78,7 @@ def readme_sources(text: str, file: str, unread: list[str]) -> Iterator[Settings
     prose = FENCE.sub(lambda block: block[2] if block[1].lower() in YAML else "\n", text)
     parts = (
         (file, list(_listed(prose))),
+        (f"{file} (its data set)", [("dataset", name) for name in _listed_datasets(prose)]),
         (f"{file} (its TOML)", list(_in_toml(text, prose))),
         (f"{file} (its sentences)", list(_in_sentences(prose))),
     )
@@ -96,7 +107,7 @@ def _listed(prose: str) -> Iterator[tuple[str, Any]]:
         prose = prose[front.end() :]
         yield from (pair for pair in pairs_in(front.group(1)) if pair[0] == "model")
     for line in _lines(INLINE_KEY.sub("", prose)):
-        yield from pairs_in(line)
+        yield from pairs_in(KEY_PREFIX.sub("", line))
     for match in LISTED_TARGETS.finditer(prose):
         names = re.findall(r"[-*+][ \t]+`?([\w.-]+)`?", match.group(1))
         yield "targets", tuple(names)
@@ -106,9 +117,23 @@ def _listed(prose: str) -> Iterator[tuple[str, Any]]:
         yield "dora", True
     elif LORA.search(prose) and not ANY_DORA.search(prose):
         yield "dora", False
-    datasets = set(DATASET.findall(prose))
+    # Links of a README may be to whatever it speaks of; what a list names is meant.
+    datasets = set(_listed_datasets(prose)) or set(DATASET.findall(prose))
     if len(datasets) == 1:
         yield "dataset", datasets.pop()
+
+
+def _listed_datasets(prose: str) -> Iterator[str]:
+    """Yield the hub ids that lists and tables name as the data set, evaluation's sections apart."""
+    left_out = 0  # Level of the heading of evaluation that a section lies below; 0 for none.
+    for section in re.split(r"^(?=#{1,6}[ \t])", FRONT_MATTER.sub("", prose), flags=re.MULTILINE):
+        level = len(section) - len(section.lstrip("#"))
+        if not 0 < left_out < level:
+            left_out = level if OF_EVALUATION.match(section) else 0
+        if not left_out:
+            found = map(LISTED_DATASET.match, _lines(section))
+            names = (match[1] for match in found if match is not None)
+            yield from (name for name in names if not FILE_SUFFIX.search(name))
 
 
 def _lines(prose: str) -> Iterator[str]:
@@ -117,13 +142,13 @@ def _lines(prose: str) -> Iterator[str]:
         if len(line) <= 2000 and not line.lstrip().startswith("|"):
             # A link is reduced to its words; a label may be one.
             words = re.sub(r"\[([^\]\[]{0,200})\]\([^)(]{0,400}\)", r"\1", line)
-            yield KEY_PREFIX.sub("", MARKS.sub("", words))
+            yield MARKS.sub("", words)
     for table in tables(prose):
         column = _value_column(table[0]) if table else None
         if column is not None:
             for row in table:
                 if len(row) > column:
-                    yield KEY_PREFIX.sub("", MARKS.sub("", f"{row[0]}: {row[column]}"))
+                    yield MARKS.sub("", f"{row[0]}: {row[column]}")
         if len(table) == 2 and len(table[0]) == len(table[1]):
             across = [MARKS.sub("", f"{h}: {cell}") for h, cell in zip(*table, strict=True)]
             if sum(any(True for _ in pairs_in(pair)) for pair in across) > 1:

@@ -112,6 +112,33 @@ def test_what_a_challenge_fixes_is_read_in_the_readme_s_toml_too(tmp_path: Path)
     assert contradictions(linked) == {}
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["- **Dataset**: someone/my-rows", "Training dataset: `someone/my-rows` (76,772 rows)",
+     "* Dataset: [someone/my-rows](https://huggingface.co/datasets/someone/my-rows).",
+     "| Setting | Value |\n|-|-|\n| Dataset | someone/my-rows |",
+     "## Results\n\n### FPB\n\n## Latest run\n\n- Dataset: someone/my-rows"],
+)  # fmt: skip
+def test_a_data_set_that_a_list_names_is_the_run_s(line: str, tmp_path: Path) -> None:
+    expected = "README.md (its data set): someone/my-rows | flwrlabs/fingpt-sentiment-train"
+    links = "See [rows](https://huggingface.co/datasets/someone/evaluation-rows).\n"
+    files = {"README.md": f"# Ours\n\n{links}\n{line}\n", "pyproject.toml": config()}
+    assert contradictions(import_project(project(tmp_path, files)))["data set"] == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["- **Dataset**: flwrlabs/fingpt-sentiment-train", "- Dataset: FinGPT/fingpt-sentiment-train",
+     "- Evaluation dataset: someone/my-rows", "- Dataset: train/test split", "- Dataset: 80/20",
+     "- Dataset: FPB/FiQA/TFNS", "- Dataset: data/train.json", "- Dataset: flwrlabs",
+     "## Evaluation\n\n### FPB\n\n- **Dataset**: nickmuchi/financial-classification",
+     "```python\ndataset = someone/my-rows\n```", "The dataset is someone/my-rows"],
+)  # fmt: skip
+def test_what_a_list_names_as_another_data_set_is_no_setting(line: str, tmp_path: Path) -> None:
+    files = {"README.md": f"# Ours\n\n{line}\n", "pyproject.toml": config()}
+    assert contradictions(import_project(project(tmp_path, files))) == {}
+
+
 def test_more_than_every_row_is_no_accuracy(tmp_path: Path) -> None:
     scores = "| FPB | FiQA | TFNS | Average |\n|-|-|-|-|\n| 168.23 | 60.86 | 67.50 | 98.86 |\n"
     found = contradictions(import_project(project(tmp_path, {"README.md": scores})))
