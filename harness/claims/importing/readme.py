@@ -74,6 +74,8 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
     """
     found = Readme(costs=read_costs(text, file), sources=tuple(readme_sources(text, file, unread)))
     row = choose_row(list(table_rows(text, board)), hints, file, unread)
+    for task, cell in row.unread if row is not None else ():
+        unread.append(f"{file}: the figure of {task} is {cell[:40]!r}; expected percent")
     if row is None:
         listed = list_row(text, board, file, unread)
         row = None if listed is None else with_unit(listed, hints)

@@ -52,6 +52,8 @@ class ScoreRow:
     traffic: str | None
     scale: float = 1.0
     """What a figure is multiplied with to be percent: 100 where figures are fractions."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """(evaluation set, its cell) where that is no figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,15 @@ def _rows_below(table: list[list[str]], board: Board) -> Iterator[ScoreRow]:
         if len(cells) != len(header):
             continue
         values = {task: _number(cells[index]) for index, task in columns.items()}
-        if any(value is None for value in values.values()):
+        figures = tuple((task, value) for task, value in values.items() if value is not None)
+        if not figures:
             continue
         yield ScoreRow(
             caption=cells[0],
-            percents=tuple((task, str(value)) for task, value in values.items()),
+            percents=figures,
             average=_average(header, cells),
             traffic=_cell(header, cells, TRAFFIC),
+            unread=tuple((task, cells[i]) for i, task in columns.items() if values[task] is None),
         )
 
 
@@ -259,7 +263,8 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
     # With the hint `model` alone two rows name SmolLM2-360M, so none is chosen. An accuracy file of
     # fiqa that says 0.5657894736842105 singles out the second: 56.58 is within 0.0101 of 56.5789.
     # The run's name is asked first, because the user typed it; the model last, because a table may
-    # well hold several runs of one model. A test that fits two rows decides nothing.
+    # well hold several runs of one model. A test that fits two rows decides nothing, but for a row
+    # without all its figures, a baseline's of before a set was added: a whole one goes before it.
     distinct = list(dict.fromkeys(with_unit(row, hints) for row in rows))
     if len(distinct) <= 1:
         return distinct[0] if distinct else None
@@ -268,9 +273,11 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
         lambda row: any(run.endswith(name) for name in _caption_names(row.caption)),
         lambda row: _agrees(row, hints),
         lambda row: bool(model) and model in _caption_names(row.caption),
+        lambda row: True,
     )
     for test in tests:
         named = [row for row in distinct if test(row)]
+        named = [row for row in named if not row.unread] or named
         if len(named) == 1:
             return named[0]
     unread.append(f"{file}: {len(distinct)} rows of scores; which one is not certain")
@@ -288,7 +295,7 @@ def with_unit(row: ScoreRow, hints: Hints) -> ScoreRow:
     known = [(text, float(shares[task])) for task, text in row.percents if task in shares]
     if max(values) > 1 or not all(abs(float(text) - share) < _slack(text) for text, share in known):
         return row
-    if row.average is not None:
+    if row.average is not None and not row.unread:
         if abs(float(row.average) - sum(values) / len(values)) > _slack(row.average):
             return row
     elif not known:

@@ -145,6 +145,14 @@ def test_more_than_every_row_is_no_accuracy(tmp_path: Path) -> None:
     assert found["fpb: possible"].endswith("k/1212: 100.00 % is nearest")
 
 
+def test_a_cell_that_is_no_figure_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    scores = "| FPB | FiQA | TFNS | Average |\n|-|-|-|-|\n| 168.23 | **nan** | 67.50 | 98.86 |\n"
+    claim = import_project(project(tmp_path, {"README.md": scores}))
+    assert percents(claim) == ["168.23", None, "67.50"]
+    assert "README.md: the figure of fiqa is '**nan**'; expected percent" in claim.unread
+    assert "fpb: possible" in contradictions(claim)
+
+
 FUSED = json.dumps({"target_modules": ["down_proj", "gate_up_proj", "o_proj", "qkv_proj"]})
 
 

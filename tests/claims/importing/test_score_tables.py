@@ -44,3 +44,25 @@ def test_a_row_agrees_with_its_files_within_its_last_decimal(figure: str, agrees
     rows = list(table_rows(README, load_board("finance")))
     fractions = (FIGURES[0], ("fiqa", figure), FIGURES[2])
     assert (choose_row(rows, Hints(fractions=fractions), "README.md", []) is not None) == agrees
+
+
+SETS = "| Model | FPB | FiQA | TFNS |\n|---|---|---|---|\n"
+WHOLE, PART = "| a | 68.23 | 60.86 | 67.50 |\n", "| b | 44.55 | nan | 28.77 |\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "run", "chosen"),
+    [
+        (SETS + PART, None, "b"),
+        (SETS + WHOLE + PART, None, "a"),
+        (SETS + PART + WHOLE + PART.replace("nan", "-"), None, "a"),
+        (SETS + WHOLE.replace("a", "longest") + PART.replace("b", "mine"), "peft_mine", "mine"),
+        (SETS + "| b | nan | - | |\n", None, None),
+    ],
+)
+def test_a_whole_row_goes_before_one_without_all_its_figures(
+    table: str, run: str | None, chosen: str | None
+) -> None:
+    rows = list(table_rows(table, load_board("finance")))
+    row = choose_row(rows, Hints(run=run), "README.md", [])
+    assert (row.caption if row is not None else None) == chosen
