@@ -149,13 +149,7 @@ def twins_of(entry: Filed, tree: Path) -> list[Finding]:
     found = []
     for folder in neighbours([entry], folders_of(tree, {entry.folder})):
         for other in (item.filed for item in map(check, find_targets(folder))):
-            same = (
-                []
-                if other is None
-                else sorted(
-                    what for what, value in entry.marks.items() if other.marks.get(what) == value
-                )
-            )
+            same = [] if other is None else entry.shared(other)
             if other is not None and same:
                 found.append(copied(entry.name, same, other.name, "as it is filed already"))
     return found

@@ -11,7 +11,7 @@ import re
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.claims.record import ClaimRecord
@@ -51,6 +51,15 @@ class Filed:
     """When, as its record says."""
     marks: Mapping[str, str]
     """What (`run id`, `adapter`) -> its value, which no other entry has."""
+    likewise: Mapping[str, str] = field(default_factory=dict)
+    """The same of a claim's answers, of which only right or wrong is known: two claims may share
+    them where both models say one word; a run that has them as a mark says more than one."""
+
+    def shared(self, other: Filed) -> list[str]:
+        """Return by what another entry is this one again, sorted."""
+        ours, theirs = ({**item.likewise, **item.marks} for item in (self, other))
+        same = {what for what, value in ours.items() if theirs.get(what) == value}
+        return sorted(same & (self.marks.keys() | other.marks.keys()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +114,12 @@ def _of_each_set(submission: Submission) -> dict[str, str]:
         if second:
             marks[f"log-likelihoods of {task}"] = submission.digests[f"generations/{name}.jsonl"][1]
         elif task in submission.official and _varied(item):
-            marks[f"{ANSWERS} of {task}"] = sha256_text(canonical_json([task, item.bits]))
+            marks[f"{ANSWERS} of {task}"] = _of_one_set(task, item.bits)
     return marks
+
+
+def _of_one_set(task: str, bits: str) -> str:
+    return sha256_text(canonical_json([task, bits]))
 
 
 def _varied(item: Generations) -> bool:
@@ -128,7 +141,9 @@ def of_claim(claim: ClaimRecord, target: Target) -> Filed | None:
             marks[item.percent.file] = claim.files[item.percent.file]
         if item.recount is not None and len(set(item.recount.bits)) > 1:
             marks[f"generations of {item.task}"] = item.recount.sha256
-    return Filed(target.folder.resolve(), target.name, claim.imported, marks)
+    bits = {item.task: item.recount.bits for item in claim.sets if item.recount is not None}
+    likewise = {f"{ANSWERS} of {task}": _of_one_set(task, text) for task, text in bits.items()}
+    return Filed(target.folder.resolve(), target.name, claim.imported, marks, likewise)
 
 
 def copies(entries: Sequence[Filed], tree: Path | None) -> dict[str, list[Finding]]:
@@ -141,6 +156,9 @@ def copies(entries: Sequence[Filed], tree: Path | None) -> dict[str, list[Findin
     holders: dict[tuple[str, str], list[Filed]] = defaultdict(list)
     for entry in entries:
         for mark in entry.marks.items():
+            holders[mark].append(entry)
+    for entry in entries:
+        for mark in entry.likewise.items() & holders.keys():
             holders[mark].append(entry)
     shared = {mark: found for mark, found in holders.items() if len(found) > 1}
     if not shared:
@@ -215,8 +233,9 @@ def neighbours(entries: Sequence[Filed], folders: Sequence[Path]) -> Iterator[Pa
 
 
 def _bits_in(folder: Path) -> list[bytes]:
-    """Return the rows of noughts and ones of `rows.json`, however the file is laid out."""
-    return re.findall(rb'"([01]+)"', _content(folder / ROW_BITS))
+    """Return the rows of noughts and ones of a run or a claim, however its file is laid out."""
+    of_claim = re.findall(rb'"bits"\s*:\s*"([01]+)"', _content(folder / CLAIM))
+    return of_claim + re.findall(rb'"([01]+)"', _content(folder / ROW_BITS))
 
 
 def _content(path: Path) -> bytes:

@@ -254,6 +254,56 @@ def test_a_claim_is_filed_once(
     assert twice(root, folder) == [whole]
 
 
+def of_answers(run: Submission, imported: str) -> Callable[[dict[str, Any]], None]:
+    """Let a claim state a run's answers, in generations of its own."""
+
+    def change(value: dict[str, Any]) -> None:
+        value["imported"] = imported
+        for item in value["sets"]:
+            count, rows = item["recount"], run.generations[item["task"]]
+            count["bits"] = "".join("1" if row[1] == row[2] else "0" for row in rows)
+            count["correct"] = count["bits"].count("1")
+            count["sha256"] = fake_digest(imported, item["task"])
+            value["files"][count["file"]] = count["sha256"]
+        value["files"]["README.md"] = fake_digest("README of", imported)
+
+    return change
+
+
+@pytest.mark.parametrize("hour", ["11", "13"])
+def test_a_claim_s_answers_filed_as_a_run_are_found_and_the_reverse(
+    hour: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "submissions"
+    run = Submission(1).write(root / "finance/run")
+    of_run = of_answers(Submission(1), f"2026-04-01T{hour}:00:00+00:00")
+    claimed = claim(root, "claimed", of_run)
+    later, first = (run, claimed) if hour == "11" else (claimed, run)
+    [found] = twice(root)
+    assert found.path == str(later)
+    place = "/".join(first.parts[-3:])
+    assert found.found == f"answers of fiqa, answers of fpb, answers of tfns of {place}"
+    assert twice(root, later) == [found]
+    assert twice(root, first) == []
+    for _ in ("cold", "warm"):
+        [refused] = build(root)[1]
+        assert refused.startswith(f"{later}: answers of fiqa")
+
+
+def test_claims_and_runs_that_say_one_word_are_no_copies(tmp_path: Path) -> None:
+    run = Submission(1)
+    for rows in run.generations.values():
+        for row in rows:
+            row[2], row[3] = "neutral", " neutral"
+    run.recount()
+    root = tmp_path / "submissions"
+    run.write(root / "finance/run")
+    for number in (1, 2):
+        claim(root, f"claim-{number}", of_answers(run, f"2026-05-0{number}T12:00:00+00:00"))
+    assert twice(root) == []
+
+
 def test_claims_of_two_projects_are_two(tmp_path: Path) -> None:
     root = tmp_path / "submissions"
     claim(root, "a-first", lambda value: None)

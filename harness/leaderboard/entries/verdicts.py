@@ -185,7 +185,9 @@ def judged(target: Target) -> tuple[KeptVerdict, Listing]:
     listing = list_target(target) if target.kind == "claim" else Listing(
         dict(result.digests), list(result.unread)
     )  # fmt: skip
-    known = "" if filed is None else canonical_json([filed.created, dict(filed.marks)])
+    known = ""
+    if filed is not None:
+        known = canonical_json([filed.created, dict(filed.marks), dict(filed.likewise)])
     if not result.clean:
         rules = sorted({item.rule for item in result.findings if item.severity == "error"})
         return KeptVerdict("", "", known, ", ".join(rules)), listing
@@ -253,5 +255,4 @@ def entries_of(targets: Sequence[Target]) -> tuple[list[Shown], list[str]]:
 def _filed(target: Target, verdict: KeptVerdict) -> Filed | None:
     if not verdict.filed or target.folder is None:
         return None
-    created, marks = json.loads(verdict.filed)
-    return Filed(target.folder.resolve(), target.name, created, marks)
+    return Filed(target.folder.resolve(), target.name, *json.loads(verdict.filed))
