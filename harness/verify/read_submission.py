@@ -113,6 +113,11 @@ def read_submission(target: Target) -> tuple[Submission | None, FilesRead]:
     challenge = _challenge(record, target.record.name, files)
     if record is None or challenge is None:
         return None, files
+    # What another board's sets say cannot be asked of this one; the scores' rules name them.
+    known = {item.task for item in challenge.evaluation}
+    generations = files.values.get("generations", {})
+    for name in [name for name in generations if name.partition(".")[0] not in known]:
+        del generations[name]
     submission = Submission(
         name=target.name,
         record=record,

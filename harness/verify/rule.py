@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from harness.errors import HarnessError
 from harness.record.file_names import RESULT
 from harness.verify.report import Finding, Severity, shown, shown_path
 from harness.verify.submission import Submission
@@ -69,3 +70,6 @@ class Rule:
         except ArithmeticError as error:
             # Values of strangers may overflow a formula; that is a finding, not a crash.
             yield "", f"values out of range ({type(error).__name__})", "values a run can have"
+        except HarnessError as error:
+            # Nor may one entry that contradicts itself stop a board of hundreds.
+            yield "", str(error), "what this rule can be asked of"

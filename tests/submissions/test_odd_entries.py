@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from clean_submission import Submission, about_json
+from clean_submission import KeptSubmission, Submission, about_json
 
 from harness.boards.board import load_board
 from harness.leaderboard.build import build, claimed, ranked
@@ -18,6 +18,7 @@ from harness.leaderboard.page.site import STATIC_ROWS, BoardView, board_page, in
 from harness.leaderboard.tables import markdown
 from harness.submissions.check import verify
 
+ROOT = Path(__file__).resolve().parents[2]
 TREE = "submissions/finance"
 
 
@@ -43,6 +44,28 @@ def test_an_author_s_name_of_100_letters_is_shown_whole(
     files, refused = build(tmp_path / "submissions")
     assert bool(refused) is bool(rules)
     assert ("N" * 100 in files.get("finance/entries/mine.js", "")) is not bool(rules)
+
+
+@pytest.mark.parametrize("filed_under", ["own", "named"])
+@pytest.mark.parametrize(
+    ("board", "named"),
+    [("medical", "general-nlp"), ("general-nlp", "medical"), ("medical", "code"),
+     ("finance", "medical"), ("finance", "code")],
+)  # fmt: skip
+def test_an_entry_that_names_another_board_stops_no_other(
+    board: str, named: str, filed_under: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    name = "smollm2-135m-dora-r2" if board == "finance" else "smollm2-135m-dora"
+    odd = KeptSubmission(ROOT / "submissions" / board / name)
+    odd.record["challenge"]["id"] = named
+    place = board if filed_under == "own" else named
+    folder = odd.write(tmp_path / "submissions" / place / "odd")
+    Submission(2).write(tmp_path / TREE / "honest")
+    assert {"challenge-digest", "tasks"} <= broken(folder)
+    files, refused = build(tmp_path / "submissions")
+    assert [text.partition(":")[0] for text in refused] == [str(folder)]
+    assert "finance/entries/honest.js" in files
 
 
 def of_one_team(count: int) -> list[Entry]:

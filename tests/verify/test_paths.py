@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from clean_submission import Submission
 
-from harness.errors import RecordError
+from harness.errors import RecordError, UsageError
 from harness.side_by_side.comparing import compare_runs
 from harness.submissions.check import verify
 from harness.submissions.submit import submit
@@ -118,18 +118,24 @@ def test_a_path_s_name_says_what_it_is(tmp_path: Path) -> None:
     assert kinds(tmp_path) == ["claim", "submission", "submission"]
 
 
-def test_values_that_overflow_a_formula_are_a_finding(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "found", "expected"),
+    [
+        (OverflowError(), "values out of range (OverflowError)", "values a run can have"),
+        (UsageError("no task 'x'"), "no task 'x'", "what this rule can be asked of"),
+    ],
+)
+def test_values_that_a_rule_can_do_nothing_with_are_a_finding(
+    error: Exception, found: str, expected: str, tmp_path: Path
+) -> None:
     def absurd(submission: Any) -> Any:
         yield "here", 1, 2
-        raise OverflowError
+        raise error
 
     submission = next(iter(find_targets(Submission().write(tmp_path / FOLDER))))
     rule = Rule("x", "X", "nowhere", absurd)
-    found = list(rule._breaches(submission))  # type: ignore[arg-type]
-    assert found == [
-        ("here", 1, 2),
-        ("", "values out of range (OverflowError)", "values a run can have"),
-    ]
+    told = list(rule._breaches(submission))  # type: ignore[arg-type]
+    assert told == [("here", 1, 2), ("", found, expected)]
 
 
 def test_a_report_is_clean_without_an_error_whatever_else_there_is() -> None:
