@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clean_submission import KeptSubmission, Submission, about_json
+from pydantic import ValidationError
 from test_breaches import BY_ID, breaches, clean, of, put
 from test_rules import FOLDER, broken_by, climb
 
@@ -22,9 +25,13 @@ from harness.document.reading import STRANGER
 from harness.errors import RecordError
 from harness.recipe import Price
 from harness.record.ladder import Evidence
+from harness.record.result import ResultRecord
 from harness.submissions.check import verify
+from harness.verify.all_rules import RECORD_RULES
 from harness.verify.files.adapter_weights import AdapterWeights
 from harness.verify.independent.known_components import KNOWN
+from harness.verify.read_submission import read_submission
+from harness.verify.targets import find_targets
 
 PLACES = {
     "a text for a number": ("spec.train.rounds", "3"),
@@ -54,6 +61,35 @@ def test_what_is_left_out_of_a_spec_or_said_without_need_is_told() -> None:
     assert breaches("canonical", shorter) == [("spec.smoke", "'nothing'", "a value")]
     longer = put("spec.model.head_dim", None)
     assert [item[0] for item in breaches("canonical", longer)] == ["spec.model.head_dim"]
+
+
+def keys_of(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of every key, of lists that of their first item."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict):
+            yield (*place, key)
+        if isinstance(item, dict) or (isinstance(item, list) and key in (*KEYED, 0)):
+            yield from keys_of(item[:1] if isinstance(item, list) else item, (*place, key))
+
+
+KEYED = ("rounds", "clients", "scores", "data", "plugins", "tensors")
+
+
+def test_no_rule_stumbles_over_what_a_record_leaves_out() -> None:
+    folder = Path(__file__).parents[2] / "submissions/general-nlp/smollm2-135m-dora"
+    whole, _ = read_submission(next(iter(find_targets(folder))))
+    assert whole is not None
+    places = list(keys_of(whole.raw))
+    assert len(places) > 150
+    for *way, last in places:
+        raw = copy.deepcopy(dict(whole.raw))
+        del reduce(getitem, way, raw)[last]
+        try:
+            record = ResultRecord.model_validate(raw)
+        except ValidationError:
+            continue  # `schema` says so before any rule is asked.
+        shorter = replace(whole, record=record, raw=raw)
+        assert [rule.id for rule in RECORD_RULES if list(rule.check(shorter))], (way, last)
 
 
 def test_two_values_differ_in_value_and_in_type() -> None:

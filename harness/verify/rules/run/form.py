@@ -94,14 +94,15 @@ def identifiers(submission: Submission) -> Iterator[Breach]:
 
 def _surely_plain(submission: Submission) -> bool:
     """Whether every text is plain, asked at once; where one is not, its place is looked for."""
+    # What a record leaves out, as older ones do, is what its fields are by default.
     raw, text = submission.raw, submission.canonical
     train = raw["spec"]["train"]
-    free = canonical_json([train["prompt"], train.get("data")])
+    free = canonical_json([train.get("prompt"), train.get("data")])
     # Whatever is no printable ASCII is written as an escape, but for one character.
     if not text.isascii() or text.count("\\") != free.count("\\") or "\x7f" in text:
         return False
-    lines = [raw["environment"]["platform"], *raw["ineligible_because"]]
-    lines += [raw["environment"]["device"][name] for name in ("name", "note")]
+    device = submission.record.environment.device
+    lines = [raw["environment"]["platform"], *raw["ineligible_because"], device.name, device.note]
     lines += [note for item in raw["data"] for note in item.get("notes", ())]
     known = {place: texts_at(raw, place.split(".")) for place in IDENTIFIERS}
     return all(line.isprintable() and line == line.strip() for line in lines) and all(
@@ -144,7 +145,7 @@ def components(submission: Submission) -> Iterator[Breach]:
         if name not in known:
             yield f"spec.{kind}.name", choice.name, f"one of {plugin}'s: {', '.join(known)}"
             continue
-        params = submission.raw["spec"][kind]["params"]
+        params = submission.raw["spec"][kind].get("params", {})
         fault = fault_of_params(params, known[name])
         if fault is not None:
             found, _, expected = fault.partition("; expected ")
