@@ -785,7 +785,7 @@ def test_answers_that_follow_from_no_text_are_taken_as_stated_with_a_warning(
 
 SEPARATE = {"contamination", "measures-agree", "recipe",
     "plain-files", "manifest", "place", "examples-evaluated", "budget", "stated-answers",
-    "completions",
+    "completions", "output-length",
 }  # fmt: skip
 """Rules whose fixture needs more than a change of values; each has its own test above."""
 
