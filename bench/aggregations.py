@@ -27,11 +27,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 
 from harness.components import HISTORY, LocalObjective, RoundPlan
+from harness.federation.rehearsal.clients import Arrays
+from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
 from harness.planning.resolve import Request, Resolved, resolve
-from harness.testing.clients import Arrays
-from harness.testing.in_process import SmallFederation
 from harness.testing.laws import gauge_number
 
 RECIPE = "smollm2-dora/135m"

@@ -39,8 +39,11 @@ def serve(order: FederationOrder, origin: str | None) -> Report:
 def _serve(order: FederationOrder, origin: str | None) -> FederationOutcome:
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     with loading():
+        from harness.federation.dependence.known_strategies import RULES
         from harness.federation.open_run import OpenRun
+        from harness.federation.rehearsal.rehearse import rehearse
         from harness.federation.simulation.flower_log import flower_log
+        from harness.federation.storage.ledger import Ledger
         from harness.federation.storage.resume import finished
 
     job, options, run_dir = order.job, order.options, Path(order.run_dir)
@@ -60,6 +63,9 @@ def _serve(order: FederationOrder, origin: str | None) -> FederationOutcome:
         return done
     with flower_log(run_dir / LOGS):  # Flower's strategies speak when they are made
         _ = run.strategy  # made now, so that its faults come before Ray is started
+        begins = not Ledger(run_dir).rounds and options.only is None
+        if begins and job.spec.strategy.name not in RULES:
+            rehearse(run, options.quiet)
     if options.superlink is not None:
         from harness.federation.superlink.superlink import federate_on_superlink
 

@@ -19,14 +19,14 @@ import numpy as np
 from harness.components import HISTORY, StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.errors import UsageError
+from harness.federation.rehearsal.clients import Arrays
+from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
 from harness.plugins import find_strategy, load, validated_params
 from harness.recipe import FILE_PLUGIN, Choice
 from harness.replication.replication import Replication
 from harness.spec import derived_seed
-from harness.testing.clients import Arrays
-from harness.testing.in_process import SmallFederation
 from harness.testing.strategy_checks import sample_context
 
 A_SUFFIX = ".lora_A.weight"

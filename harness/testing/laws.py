@@ -20,14 +20,12 @@ import numpy as np
 
 from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
+from harness.federation.rehearsal.clients import MOVE, Arrays, drift
+from harness.federation.rehearsal.small_federation import SmallFederation, reverse
 from harness.spec import derived_seed
-from harness.testing.clients import Arrays, drift
-from harness.testing.in_process import SmallFederation, reverse
 
 LAW_TOLERANCE = 1e-4
 """Largest relative difference (L2) that float32 sums in another order may show."""
-MOVE = 0.05
-"""Size of a client's random move, beside tensors of size 0.1."""
 TRIAL_ROUNDS = 4
 """An even number of rounds twice over: alternating strategies show both of their faces."""
 

@@ -7,20 +7,19 @@ from collections.abc import Iterator
 from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.errors import HarnessError
+from harness.federation.rehearsal.clients import MOVE, drift
+from harness.federation.rehearsal.rehearse import small_context
+from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.federation.strategy_parts import client_part
 from harness.planning.component_checks import (
     adapter_shapes,
     round_plan,
-    strategy_context,
     travelling_shapes,
 )
 from harness.planning.resolve import Resolved
-from harness.planning.smoke import smoke_model
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
-from harness.testing.clients import drift
-from harness.testing.in_process import SmallFederation
-from harness.testing.laws import BREAKABLE, LAWS, MOVE
+from harness.testing.laws import BREAKABLE, LAWS
 from harness.testing.problem import Problem
 from harness.testing.samples import (
     LORA_METHODS,
@@ -80,10 +79,8 @@ def check_rounds_of(plan: Resolved) -> Iterator[Problem]:
     hours of training.
     """
     spec, parts = plan.spec, plan.components
-    small = smoke_model(spec.model).with_values(layers=TINY.layers)
     try:
-        shapes = adapter_shapes(spec.peft.name, parts.method, small, parts.peft_params)
-        context = strategy_context(spec, plan.challenge, parts, shapes)
+        context = small_context(spec, plan.challenge, parts)
         federation = SmallFederation(parts.strategy, parts.strategy_params, context, drift(MOVE))
         federation.rounds(min(context.rounds, MOST_ROUNDS))
     except HarnessError as error:

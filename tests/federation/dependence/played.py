@@ -13,13 +13,13 @@ from harness.components import RoundPlan, StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.federation.dependence.case import Case
 from harness.federation.dependence.trial import MidRound
+from harness.federation.rehearsal.clients import Arrays, drift
+from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.federation.serverapp.seeding import seed_draws
 from harness.federation.strategy_parts import build_strategy
 from harness.federation.wire.names import ARRAYS_RECORD, EXAMPLES, LOSS, METRICS_RECORD
 from harness.federation.wire.tensors import to_tensors
 from harness.library_internals.flower import sending_as
-from harness.testing.clients import Arrays, drift
-from harness.testing.in_process import SmallFederation
 from harness.testing.samples import LORA, LORA_PARAMS, lora_shapes
 
 EXAMPLE_COUNTS = {0: 300, 1: 100, 2: 50, 3: 250, 4: 120, 5: 80, 6: 90, 7: 110}

@@ -13,9 +13,9 @@ pytest.importorskip("harness_federated_lora", reason="plugins/federated-lora is 
 from harness_federated_lora.strategies import STRATEGIES
 
 from harness.components import StrategyContext, StrategyMethod
+from harness.federation.rehearsal.clients import Arrays, drift
+from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.plugins import load
-from harness.testing.clients import Arrays, drift
-from harness.testing.in_process import SmallFederation
 from harness.testing.strategy_checks import check_strategy, sample_context
 
 BY_NAME = {item.name: item for item in STRATEGIES}

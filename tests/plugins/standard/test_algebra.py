@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.components import StrategyContext
-from harness.testing.clients import drift
-from harness.testing.in_process import SmallFederation
+from harness.federation.rehearsal.clients import drift
+from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.testing.samples import LORA_PARAMS, lora_shapes
 
 METHODS = {method.name: method for method in STRATEGIES}
@@ -218,7 +218,7 @@ def test_fedsa_lora_shares_a_and_keeps_b_at_home():
 
 def test_scaffold_follows_option_ii():
     """Three rounds of two of four clients, against the paper's updates written out in float64."""
-    from harness.testing.clients import RATE, STEPS
+    from harness.federation.rehearsal.clients import RATE, STEPS
 
     context = replace(CONTEXT, clients_per_round=2, fraction=0.5)
     federation = Watched("scaffold", context, server_learning_rate=0.7)

@@ -18,8 +18,8 @@ from harness_standard.strategies import STRATEGIES
 from harness_standard.validity import PER_FACTOR, PER_TENSOR, REFUSALS, why_not
 
 from harness.components import HISTORY, StrategyContext
+from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.planning.resolve import Request, resolve
-from harness.testing.in_process import SmallFederation
 from harness.testing.samples import TINY
 
 torch = pytest.importorskip("torch")

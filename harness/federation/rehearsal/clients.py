@@ -31,6 +31,8 @@ Trained = Callable[[Arrays, int, int], Arrays]
 """(what a client holds, round, partition) -> the adapter as trained. A client holds the adapter and
 the strategy's own arrays; what it returns beside the adapter is not looked at."""
 
+MOVE = 0.05
+"""Size of a client's random move, beside tensors of size 0.1."""
 RATE = 1e-3
 STEPS = 4
 

@@ -16,6 +16,7 @@ from flwr.app import ConfigRecord, Message
 from harness.components import RoundPlan, StrategyContext, StrategyMethod
 from harness.document import Document
 from harness.errors import PluginError
+from harness.federation.rehearsal.clients import Arrays, Clients, Trained, seeded_adapter
 from harness.federation.serverapp.grid import MOST_LOOKS
 from harness.federation.serverapp.message_checks import check_messages, count_bytes
 from harness.federation.serverapp.seeding import seed_draws
@@ -27,7 +28,6 @@ from harness.library_internals.flower import sending_as
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
 from harness.plugins.places import at
-from harness.testing.clients import Arrays, Clients, Trained, seeded_adapter
 
 
 @dataclass

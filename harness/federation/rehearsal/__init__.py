@@ -1,0 +1,1 @@
+"""The rehearsal: the rounds of a strategy on small arrays, before anything heavy starts."""
