@@ -29,6 +29,7 @@ from harness.federation.wire.names import (
     LEARNING_RATE,
     LOSS,
     METRICS_RECORD,
+    PEFT_CONFIG,
     TRAINED_INFLUENCE,
 )
 from harness.federation.wire.records import records_in
@@ -87,7 +88,7 @@ def train(message: Message, context: Context) -> Message:
 
 def _initial(message: Message, partition: int, worker: Worker) -> Answer:
     content = RecordDict({ARRAYS_RECORD: _outgoing(worker.trainer.initial())})
-    return content, {"peft-config": worker.trainer.peft_config()}
+    return content, {PEFT_CONFIG: worker.trainer.peft_config()}
 
 
 def _train(message: Message, partition: int, worker: Worker) -> Answer:
@@ -105,6 +106,7 @@ def _trained(message: Message, partition: int, worker: Worker, folder: Path) -> 
     """Train, with what the client keeps at home in `folder`."""
     header = records_in(message.content, ConfigRecord)[HARNESS_RECORD]
     logs = str(header["logs-dir"])
+    worker.trainer.refuse_other_peft_config(str(header[PEFT_CONFIG]))
     with counted(Path(logs) if logs else None, partition) as after_step:
         done = worker.train(
             to_tensors(records_in(message.content, ArrayRecord)[ARRAYS_RECORD]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -44,12 +45,12 @@ class Adapter:
         culprit = f"PEFT method {method.name}"
         self.shapes = adapter_shapes(method.name, method, model, params)
         """Tensor name -> shape, as the method forecasts them."""
+        self._call = f"{culprit}: configure(){at(method.configure)}"
         with calling_plugin(f"{culprit}: configure()"):
             self.config = method.configure(model, params)
         if not isinstance(self.config, PeftConfig):
             raise PluginError(
-                f"{culprit}: configure(){at(method.configure)} returned"
-                f" {type(self.config).__name__}, not a PeftConfig"
+                f"{self._call} returned {type(self.config).__name__}, not a PeftConfig"
             )
         if self.config.is_prompt_learning:
             raise PluginError(
@@ -131,6 +132,31 @@ class Adapter:
         described["base_model_name_or_path"] = self._hub_id
         described["inference_mode"] = True
         return json.dumps(described, default=_plain, sort_keys=True)
+
+    def refuse_other_configuration(self, first: str) -> None:
+        """Check that peft's configuration here is that of the run's first adapter.
+
+        Args:
+            first: what `configuration` returned where that adapter was made.
+
+        Raises:
+            PluginError: it is another one: the method answers each process in its own way.
+        """
+        here, there = _compared(self.configuration()), _compared(first)
+        for key in sorted(here.keys() & there.keys()):
+            if here[key] != there[key]:
+                raise PluginError(
+                    f"{self._call} gives each process another configuration: {key} is"
+                    f" {here[key]!r:.60} here, {there[key]!r:.60} in the run's first adapter; make"
+                    " it follow from its arguments alone"
+                )
+
+
+def _compared(configuration: str) -> dict[str, Any]:
+    """Return a configuration without what differs from machine to machine, as addresses do."""
+    found: dict[str, Any] = json.loads(re.sub(r" at 0x[0-9a-f]+", "", configuration))
+    found.pop("peft_version", None)
+    return found
 
 
 def _rebases(config: Any) -> bool:

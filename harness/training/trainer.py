@@ -251,6 +251,14 @@ class Trainer:
         """Return peft's configuration of the adapter, as JSON; see `Adapter.configuration`."""
         return self.adapter.configuration()
 
+    def refuse_other_peft_config(self, first: str) -> None:
+        """Check that peft's configuration is that of the run's first adapter.
+
+        Raises:
+            PluginError: see `Adapter.refuse_other_configuration`.
+        """
+        self.adapter.refuse_other_configuration(first)
+
     def describe(self) -> Device:
         """Return what computes here; the number of actors is the caller's to fill in."""
         gpu = self._device == "cuda"

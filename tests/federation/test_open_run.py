@@ -37,6 +37,23 @@ def with_plans(monkeypatch: pytest.MonkeyPatch, plan: Any) -> None:
     monkeypatch.setattr(open_run, "load_components", changed)
 
 
+def with_alphas(monkeypatch: pytest.MonkeyPatch, alphas: list[int]) -> None:
+    """Let the PEFT method have another `lora_alpha` each time it is asked."""
+    load = open_run.load_components
+
+    def changed(spec: Any) -> Any:
+        found = load(spec)
+
+        def configure(model: Any, params: Any) -> Any:
+            config = found.method.configure(model, params)
+            config.lora_alpha = alphas.pop(0)
+            return config
+
+        return replace(found, method=replace(found.method, configure=configure))
+
+    monkeypatch.setattr(open_run, "load_components", changed)
+
+
 def whole(params: Any, context: StrategyContext, number: int) -> RoundPlan:
     shapes = dict(context.shapes)
     return RoundPlan(down=shapes, up=shapes, train=frozenset(shapes))
@@ -67,6 +84,23 @@ def test_a_plan_that_fails_in_a_later_round_names_its_strategy(
     with pytest.raises(PluginError, match=rf"^strategy {small.spec.strategy.name}: {problem}"):
         serve(small, tmp_path)
     assert len((tmp_path / "rounds.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_method_that_configures_each_process_in_its_own_way_is_named_before_it_trains(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_alphas(monkeypatch, [8, 8, 13])
+    for until in (1, 2):  # each in a process of its own; the second has what the first had
+        monkeypatch.setattr(client, "_worker", None)
+        serve(small, tmp_path, until=until)
+    monkeypatch.setattr(client, "_worker", None)
+    told = (
+        r"PEFT method lora: configure\(\).* \(.*test_open_run.py:\d+\) gives each process another"
+    )
+    with pytest.raises(PluginError, match=told) as caught:
+        serve(small, tmp_path)
+    assert "lora_alpha is 13 here, 8 in" in str(caught.value)
+    assert len((tmp_path / "rounds.jsonl").read_text().splitlines()) == 2
 
 
 def test_code_is_loaded_and_built_once(

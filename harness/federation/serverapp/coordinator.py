@@ -23,7 +23,7 @@ from harness.federation.serverapp.transport import Transport
 from harness.federation.storage import strategy_state
 from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import Position, find_position
-from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD
+from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, PEFT_CONFIG
 from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import difference, to_record, to_tensors
 from harness.progress import Meter, format_duration, say
@@ -80,6 +80,7 @@ class Coordinator:
         else:
             strategy_state.restore(strategy, position.state, position.state_tensors)
             writer.resume(position)
+        requests.header[PEFT_CONFIG] = position.peft_config
         requests.last_rounds = self.ledger.last_rounds()
         self.meter.skip(position.round * self.steps_per_round)
         self.meter.begin()
@@ -116,7 +117,7 @@ class Coordinator:
         notes = records_in(content, ConfigRecord)[HARNESS_RECORD]
         state, tensors = strategy_state.capture(self.open_run.strategy)
         return Position(
-            0, arrays, state, tensors, read_device(notes), peft_config=str(notes["peft-config"])
+            0, arrays, state, tensors, read_device(notes), peft_config=str(notes[PEFT_CONFIG])
         )
 
     def _rounds(

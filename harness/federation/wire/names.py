@@ -24,6 +24,10 @@ HARNESS_RECORD = "harness"
 """ConfigRecord that only the harness writes and reads. A message's is its header: the job, the
 round, limits and folders. A reply's says the partition, the device and peft's configuration."""
 
+PEFT_CONFIG = "peft-config"
+"""peft's configuration of the run's first adapter, as JSON: in the reply that brings the adapter,
+and in the header of every train message."""
+
 ERROR_RAISED = 600
 """Flower error code of a reply whose client raised; its reason is a `CarriedError`."""
 
