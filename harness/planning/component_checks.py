@@ -22,6 +22,10 @@ from harness.plugins.places import at
 from harness.recipe import Choice, TrainSpec
 from harness.spec import RunSpec
 
+PROMPT_TENSOR = "prompt_embeddings"
+"""What peft's methods that learn a prompt or a prefix keep. Source: peft 0.21
+`get_peft_model_state_dict`."""
+
 
 def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Document) -> Shapes:
     """Return the tensors of a PEFT method's adapter.
@@ -33,7 +37,8 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
         params: the method's parameters.
 
     Raises:
-        PluginError: `shapes` raises, forecasts nothing, or what it forecasts are no shapes.
+        PluginError: `shapes` raises, forecasts nothing or a learned prompt, or what it forecasts
+            are no shapes.
     """
     culprit = f"PEFT method {name}: shapes()"
     with calling_plugin(culprit, function=method.shapes):
@@ -42,6 +47,11 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
     if not shapes:
         raise PluginError(
             f"{culprit} forecasts no tensor; expected those that peft makes{at(method.shapes)}"
+        )
+    if PROMPT_TENSOR in shapes:
+        raise PluginError(
+            f"{culprit} forecasts {PROMPT_TENSOR}: prompt learning adds tokens to the examples; use"
+            f" a method that changes layers{at(method.shapes)}"
         )
     return shapes
 

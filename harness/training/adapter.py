@@ -52,6 +52,10 @@ class Adapter:
             raise PluginError(
                 f"{self._call} returned {type(self.config).__name__}, not a PeftConfig"
             )
+        if self.config.inference_mode:
+            raise PluginError(
+                f"{self._call} sets inference_mode, with which peft trains nothing; leave it out"
+            )
         if self.config.is_prompt_learning:
             raise PluginError(
                 f"{culprit}: prompt learning ({self.config.peft_type}) adds tokens to the examples;"

@@ -37,8 +37,8 @@ def with_plans(monkeypatch: pytest.MonkeyPatch, plan: Any) -> None:
     monkeypatch.setattr(open_run, "load_components", changed)
 
 
-def with_alphas(monkeypatch: pytest.MonkeyPatch, alphas: list[int]) -> None:
-    """Let the PEFT method have another `lora_alpha` each time it is asked."""
+def with_settings(monkeypatch: pytest.MonkeyPatch, setting: str, values: list[Any]) -> None:
+    """Let the PEFT method's configuration have the next of `values` each time it is asked for."""
     load = open_run.load_components
 
     def changed(spec: Any) -> Any:
@@ -46,7 +46,7 @@ def with_alphas(monkeypatch: pytest.MonkeyPatch, alphas: list[int]) -> None:
 
         def configure(model: Any, params: Any) -> Any:
             config = found.method.configure(model, params)
-            config.lora_alpha = alphas.pop(0)
+            setattr(config, setting, values.pop(0))
             return config
 
         return replace(found, method=replace(found.method, configure=configure))
@@ -89,7 +89,7 @@ def test_a_plan_that_fails_in_a_later_round_names_its_strategy(
 def test_a_method_that_configures_each_process_in_its_own_way_is_named_before_it_trains(
     small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_alphas(monkeypatch, [8, 8, 13])
+    with_settings(monkeypatch, "lora_alpha", [8, 8, 13])
     for until in (1, 2):  # each in a process of its own; the second has what the first had
         monkeypatch.setattr(client, "_worker", None)
         serve(small, tmp_path, until=until)
@@ -101,6 +101,16 @@ def test_a_method_that_configures_each_process_in_its_own_way_is_named_before_it
         serve(small, tmp_path)
     assert "lora_alpha is 13 here, 8 in" in str(caught.value)
     assert len((tmp_path / "rounds.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_method_for_inference_is_named_and_no_client_is(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_worker", None)
+    with_settings(monkeypatch, "inference_mode", [True])
+    told = r"^PEFT method lora: configure\(\).* sets inference_mode, with which peft trains nothing"
+    with pytest.raises(PluginError, match=told):
+        serve(small, tmp_path)
 
 
 def test_code_is_loaded_and_built_once(

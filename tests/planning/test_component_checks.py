@@ -45,6 +45,7 @@ def method(shapes, frozen=lambda name: False):
         (lambda m, p: {"a": "4x8"}, "has 'a': '4x8'"),
         (lambda m, p: {1: (4, 8)}, "has 1:"),
         (lambda m, p: {}, "forecasts no tensor"),
+        (lambda m, p: {"prompt_embeddings": (4, 8)}, "prompt learning adds tokens to the examples"),
     ],
 )
 def test_a_wrong_forecast_is_named(shapes, words):
