@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import PluginError
 from harness.plugins import load
-from harness.reproduce import reproduce
+from harness.reproduce import read_original, repeating_command, reproduce
+from harness.reproduce.recorded_versions import IN_A_CLONE
+from harness.spec import PluginRef
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "submissions" / "finance" / "smollm2-135m-dora" / "result.json"
@@ -161,6 +164,20 @@ def test_another_version_is_answered_with_the_command_that_repeats_it(tmp_path: 
         f"in a clone of the harness that holds commit {commit}:"
         f" tox -e repro -- {result} --round 1 --client 6"
     )
+
+
+def test_a_plugin_from_elsewhere_is_to_be_installed_from_where_it_is() -> None:
+    assert frozenset(repeated_record.own_plugins(ROOT)) == IN_A_CLONE
+    original = read_original(RESULT.parent)
+    assert original.record is not None
+    own = repeating_command(original, 1, 6)
+    assert own is not None
+    assert "--install" not in own
+    more = PluginRef(name="my-entry", version="1.2", digest="a" * 64)
+    changed = original.record.with_values(plugins=(*original.record.plugins, more))
+    found = repeating_command(replace(original, record=changed), 1, 6)
+    told = " --install WHERE, where WHERE is what pip installs plugin my-entry 1.2 from"
+    assert found == own + told
 
 
 def test_a_difference_names_the_round_that_it_begins_in() -> None:
