@@ -253,8 +253,8 @@ def _cores(machine: Machine) -> str:
 
 def _rows(spec: RunSpec, challenge: Challenge) -> int:
     """Return how many rows are evaluated, of all sets."""
-    most = SMOKE_ROWS if spec.smoke else spec.evaluation_rows
-    return sum(min(item.rows, most or item.rows) for item in challenge.evaluation)
+    sets = [SMOKE_ROWS if spec.smoke else item.rows for item in challenge.evaluation]
+    return sum(min(rows, spec.evaluation_rows or rows) for rows in sets)
 
 
 def _evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> float | None:

@@ -106,6 +106,9 @@ def test_every_official_row_is_evaluated_or_as_many_as_the_spec_says() -> None:
     ]  # fmt: skip
     smoke = put("spec.smoke", True)
     assert [item[2] for item in breaches("examples-evaluated", smoke)] == [8, 8, 8]
+    for limit, rows in ((4, 4), (20, 8)):
+        part = (smoke, put("spec.evaluation_rows", limit))
+        assert [item[2] for item in breaches("examples-evaluated", *part)] == [rows] * 3
     assert breaches("examples-evaluated", score("fpb", task="other", examples=3)) == []
 
 
