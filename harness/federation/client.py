@@ -16,6 +16,7 @@ from flwr.clientapp import ClientApp
 
 from harness.errors import HarnessError
 from harness.federation.clientapp import kept_in_messages
+from harness.federation.clientapp.long_calls import kept_for_the_server
 from harness.federation.clientapp.node_assets import MIRROR, clients_folder, job_here
 from harness.federation.clientapp.steps_taken import counted
 from harness.federation.clientapp.watchdog import time_limit
@@ -105,9 +106,9 @@ def _train(message: Message, partition: int, worker: Worker) -> Answer:
 def _trained(message: Message, partition: int, worker: Worker, folder: Path) -> Answer:
     """Train, with what the client keeps at home in `folder`."""
     header = records_in(message.content, ConfigRecord)[HARNESS_RECORD]
-    logs = str(header["logs-dir"])
+    logs = Path(str(header["logs-dir"])) if header["logs-dir"] else None
     worker.trainer.refuse_other_peft_config(str(header[PEFT_CONFIG]))
-    with counted(Path(logs) if logs else None, partition) as after_step:
+    with counted(logs, partition) as after_step, kept_for_the_server(logs, partition):
         done = worker.train(
             to_tensors(records_in(message.content, ArrayRecord)[ARRAYS_RECORD]),
             int(header["round"]),

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from harness.errors import PluginError
 from harness.federation.wire.tensors import to_tensors
-from harness.plugins.guard import calling_plugin, telling_while_long
+from harness.plugins.guard import calling_plugin
+from harness.plugins.long_calls import telling_while_long
 from harness.plugins.places import at
 
 Tensors = dict[str, NDArray[np.generic]]

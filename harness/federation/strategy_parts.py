@@ -21,7 +21,8 @@ from harness.components import (
 from harness.document import Document
 from harness.errors import PluginError
 from harness.federation.storage import strategy_state
-from harness.plugins.guard import calling_plugin, telling_while_long
+from harness.plugins.guard import calling_plugin
+from harness.plugins.long_calls import telling_while_long
 from harness.plugins.places import at
 
 
@@ -99,7 +100,7 @@ def _guarded_loss(loss: Callable[..., Any], culprit: str) -> Callable[..., Any]:
     def guarded(parameters: Mapping[str, Any], received: Mapping[str, Any]) -> Any:
         import torch
 
-        with calling_plugin(culprit, function=loss):
+        with telling_while_long(culprit, loss), calling_plugin(culprit, function=loss):
             value = loss(parameters, received)
         if not isinstance(value, torch.Tensor) or value.numel() != 1 or not value.requires_grad:
             raise PluginError(
@@ -116,7 +117,7 @@ def _guarded_finish(
 ) -> Callable[..., Any]:
     @wraps(finish)
     def guarded(done: LocalRound) -> Mapping[str, Any]:
-        with calling_plugin(culprit, function=finish):
+        with telling_while_long(culprit, finish), calling_plugin(culprit, function=finish):
             arrays = finish(done)
         if not isinstance(arrays, Mapping):
             raise PluginError(

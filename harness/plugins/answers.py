@@ -25,7 +25,8 @@ from harness.document import Document, canonical_json, explain
 from harness.document.plain_values import why_not_plain
 from harness.errors import PluginError
 from harness.plugins import places
-from harness.plugins.guard import calling_plugin, cause, telling_while_long
+from harness.plugins.guard import calling_plugin, cause
+from harness.plugins.long_calls import telling_while_long
 from harness.recipe import NAME
 
 MOST_ANSWERS = 1_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
@@ -14,35 +13,9 @@ from harness.document import Document, explain
 from harness.errors import HarnessError, PluginError, did_you_mean
 from harness.plugins import places
 from harness.processes.signals import watching_signals
-from harness.progress import format_duration, say
 
-LONG_CALL_S = 20.0
-"""A call of plugin code is told when it has taken so long, and again at every doubling."""
 LONGEST_CAUSE = 300
 """Characters of a plugin's own message that are shown."""
-
-
-@contextmanager
-def telling_while_long(culprit: str, function: Callable[..., Any] | None = None) -> Iterator[None]:
-    """Say what is waited for while a call of a plugin's code takes long, or never returns.
-
-    Args:
-        culprit: what is called, as of `calling_plugin`.
-        function: what is called, whose place is told.
-    """
-    done = threading.Event()
-
-    def tell() -> None:
-        waited = LONG_CALL_S
-        while not done.wait(waited if waited == LONG_CALL_S else waited / 2):
-            say(f"still in {culprit}{places.at(function)}, {format_duration(waited)} now")
-            waited *= 2
-
-    threading.Thread(target=tell, daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
 
 
 @contextmanager

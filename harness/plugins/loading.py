@@ -15,7 +15,8 @@ from harness.plugins import hookspecs, places
 from harness.plugins.answers import gather, gather_extensions
 from harness.plugins.content import refuse_other_byte_code
 from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
-from harness.plugins.guard import calling_plugin, telling_while_long
+from harness.plugins.guard import calling_plugin
+from harness.plugins.long_calls import telling_while_long
 from harness.recipe import Recipe
 from harness.spec import PluginRef
 

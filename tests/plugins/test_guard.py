@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
 
 from harness.errors import PluginError
-from harness.plugins import guard
 from harness.plugins.guard import calling_plugin
 
 Install = Callable[..., str]
@@ -21,24 +19,6 @@ def test_whatever_is_raised_without_a_signal_is_the_plugins(error: BaseException
     named = f"plugin 'x' raised {type(error).__name__}"
     with pytest.raises(PluginError, match=named), calling_plugin("plugin 'x'"):
         raise error
-
-
-def test_a_call_that_takes_long_is_told_again_and_again_and_a_short_one_is_not(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(guard, "LONG_CALL_S", 0.2)
-    with guard.telling_while_long("plugin 'x': import", telling_place):
-        time.sleep(0.7)  # told at 0.2 and 0.4, not yet at 0.8
-    with guard.telling_while_long("plugin 'y': import"):
-        pass
-    time.sleep(0.3)
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 2
-    assert all("still in plugin 'x': import (test_guard.py:" in line for line in told)
-
-
-def telling_place() -> None:
-    """Be a function whose place is told."""
 
 
 def test_another_thread_meets_no_signal() -> None:

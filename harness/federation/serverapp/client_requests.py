@@ -17,6 +17,7 @@ from harness.components import RoundPlan
 from harness.document import sha256_text
 from harness.errors import ClientFailedError, FederationError
 from harness.federation.clientapp import client_state, kept_in_messages
+from harness.federation.clientapp.long_calls import forget_call, long_call
 from harness.federation.clientapp.steps_taken import forget, steps_taken
 from harness.federation.clientapp.watchdog import take_stack
 from harness.federation.open_run import OpenRun
@@ -28,6 +29,7 @@ from harness.federation.storage.checkpoint import CHECKPOINTS
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, QUERY_INITIAL, TRAIN
 from harness.federation.wire.shared_memory import on_disk, outgoing_record
 from harness.federation.wire.tensors import to_tensors
+from harness.progress import say
 from harness.record.file_names import LOGS
 
 RETRY_PAUSE_S = 1.0
@@ -99,6 +101,8 @@ class ClientRequests:
         """Partition -> steps of this round that `on_steps` has been told of. A client that failed
         and begins anew adds to them once it is further than before."""
         self._telling = Lock()
+        self._waits: dict[int, str] = {}
+        """Partition -> what was said last of a call that it waits for."""
 
     def train(self, number: int, coded: CodedMessages, plan: RoundPlan) -> list[Reply]:
         """Let clients train and return their replies in the order of the messages.
@@ -229,15 +233,21 @@ class ClientRequests:
         return answers
 
     def _forget_steps(self, partitions: Iterable[int]) -> None:
-        """Forget the steps that were told, and delete the files that clients counted them in."""
+        """Forget what was told, and delete the files that clients kept it in."""
         self._told = {}
+        self._waits = {}
         for partition in partitions:
             forget(self.logs, partition)
+            forget_call(self.logs, partition)
 
     def _look(self, partitions: Iterable[int]) -> None:
-        """Tell how far clients are that work on this machine."""
+        """Tell how far clients are that work on this machine, and which plugin's code holds one."""
         for partition in partitions:
             self._tell(partition, steps_taken(self.logs, partition))
+            held = long_call(self.logs, partition)
+            if held is not None and held != self._waits.get(partition):
+                self._waits[partition] = held
+                say(f"client of partition {partition}: {held}")
 
     def _tell(self, partition: int, steps: int) -> None:
         with self._telling:

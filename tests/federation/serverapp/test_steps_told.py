@@ -21,11 +21,16 @@ class SlowGrid(LocalGrid):
         """Clients take `steps` in a round and count them in `logs`."""
         super().__init__(count)
         self.logs, self.steps, self.looks = logs, steps, 0
+        self.waits: dict[int, str] = {}
+        """Look -> what a client keeps for the server before it."""
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         """Return nothing until every client is at its last step."""
         files = list(self.logs.glob("steps-*"))
         if files and self.looks < 2 * self.steps:  # there are two clients, each is looked for
+            if self.looks in self.waits:
+                partition = files[0].name.removeprefix("steps-")
+                (self.logs / f"waits-{partition}.txt").write_text(self.waits[self.looks])
             self.looks += 1
             for file in files:
                 file.write_bytes(b"." * (self.looks // 2))
@@ -60,3 +65,16 @@ def test_a_client_that_counts_more_than_its_steps_is_not_believed(
     steps, rounds = small.spec.train.max_steps, small.spec.train.rounds
     serve(small, tmp_path, SlowGrid(4, tmp_path / "logs", 50 * steps))
     assert sum(told) == rounds * 2 * steps
+
+
+def test_what_a_client_waits_for_is_said_once_while_it_waits(
+    small: TinyRun, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    grid = SlowGrid(4, tmp_path / "logs", small.spec.train.max_steps)
+    call = "still in strategy mine: finish() (mine.py:3)"
+    grid.waits = {0: f"{call}, 0:20 now\n", 2: f"{call}, 0:40 now\n"}
+    serve(small, tmp_path, grid)
+    said = [line for line in capfd.readouterr().err.splitlines() if "still in" in line]
+    assert [line.partition(": ")[2] for line in said] == [f"{call}, 0:20 now", f"{call}, 0:40 now"]
+    assert all(line.startswith("client of partition ") for line in said)
+    assert not list((tmp_path / "logs").glob("waits-*"))
