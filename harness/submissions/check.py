@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.claims.check import CLAIM_RULES, check_claim
@@ -54,9 +54,12 @@ class Checked:
     @property
     def filed(self) -> Filed | None:
         """What tells an entry from all others of its tree; None of what is not filed."""
+        found = None
         if self.claim is not None:
-            return of_claim(self.claim, self.target)
-        return None if self.submission is None else of_run(self.submission, self.target)
+            found = of_claim(self.claim, self.target)
+        elif self.submission is not None:
+            found = of_run(self.submission, self.target)
+        return None if found is None else replace(found, clean=self.clean)
 
     @property
     def verdict(self) -> Verdict | None:

@@ -54,6 +54,8 @@ class Filed:
     likewise: Mapping[str, str] = field(default_factory=dict)
     """The same of a claim's answers, of which only right or wrong is known: two claims may share
     them where both models say one word; a run that has them as a mark says more than one."""
+    clean: bool = True
+    """Whether nothing else is found wanting of it."""
 
     def shared(self, other: Filed) -> list[str]:
         """Return by what another entry is this one again, sorted."""
@@ -69,15 +71,20 @@ class History:
     place: Mapping[Path, int]
     """Folder of an entry -> number of the commit of the branch that wrote its record, from 1."""
 
-    def order(self, entry: Filed) -> tuple[int, str, str]:
-        """Return what sorts entries by age, the first one first; git's word counts before dates."""
+    def order(self, entry: Filed) -> tuple[int, bool, str, str]:
+        """Return what sorts entries by age, the first one first; git's word counts before dates.
+
+        Where git does not tell, what is on no board takes nobody's place on it, whatever its date.
+        """
         last = len(self.place) + max(self.place.values(), default=0)
-        return self.place.get(entry.folder, last), entry.created, entry.name
+        return self.place.get(entry.folder, last), not entry.clean, entry.created, entry.name
 
     def why_first(self, first: Filed, other: Filed) -> str:
         """Say by what `first` is older."""
         if self.place.get(first.folder) == self.place.get(other.folder):
             known = "knows neither" if first.folder not in self.place else "got both in one commit"
+            if first.clean and not other.clean:
+                return f"as nothing else is found wanting of it, and git {known}"
             if first.created == other.created:
                 return f"by its name alone: the dates are the same, and git {known}"
             return f"by the date in its record, as git {known}"

@@ -213,6 +213,25 @@ def test_where_nothing_tells_which_was_first_that_is_said(tmp_path: Path) -> Non
     )
 
 
+def test_where_git_does_not_tell_a_folder_found_wanting_takes_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another's record alone, with an earlier date and name, takes nobody off the board."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    root = tree(tmp_path)
+    copy = json.loads((root / "finance/first/result.json").read_text())
+    copy["created"] = "2026-03-30T12:00:00+00:00"
+    (root / "finance/a-copy").mkdir()
+    (root / "finance/a-copy/result.json").write_text(pretty_json(copy))
+    [found] = [item for item in verify([root]).findings if item.rule == "once"]
+    assert found.path.endswith("a-copy")
+    assert found.expected.endswith("as nothing else is found wanting of it, and git knows neither")
+    for _ in ("cold", "warm"):
+        files, refused = build(root)
+        assert len(refused) == 1
+        assert "finance/entries/first.js" in files
+
+
 def claim(root: Path, name: str, change: Callable[[dict[str, Any]], None]) -> Path:
     value = json.loads((CLAIM / "claim.json").read_text())
     value["name"] = name

@@ -255,4 +255,6 @@ def entries_of(targets: Sequence[Target]) -> tuple[list[Shown], list[str]]:
 def _filed(target: Target, verdict: KeptVerdict) -> Filed | None:
     if not verdict.filed or target.folder is None:
         return None
-    return Filed(target.folder.resolve(), target.name, *json.loads(verdict.filed))
+    created, marks, likewise = json.loads(verdict.filed)
+    clean = not verdict.refused
+    return Filed(target.folder.resolve(), target.name, created, marks, likewise, clean)
