@@ -75,6 +75,7 @@ class NamedPath(click.Path):
     """A path that names something: an empty one, of a variable that is not set, is not `.`."""
 
     def __init__(self, like: click.Path) -> None:
+        """Take over what a type of paths asks for."""
         vars(self).update(vars(like))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -36,7 +36,7 @@ def kept_as_drawn(submission: Submission) -> Iterator[Breach]:
 
 
 def as_many_tokens_as_the_answer(submission: Submission) -> Iterator[Breach]:
-    """Where prompts are decoded by themselves, an output has the tokens of a right answer alone.
+    """An output has the tokens of a right answer alone, where prompts are decoded by themselves.
 
     No tokenizer makes more tokens of a text than it has bytes, and one before it. In the
     vocabularies of the known models no token goes on behind a space.
