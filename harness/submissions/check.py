@@ -25,7 +25,7 @@ from harness.verify.all_rules import RECORD_RULES, RULES
 from harness.verify.read_submission import read_submission
 from harness.verify.report import Finding, Report, Verdict
 from harness.verify.submission import Submission
-from harness.verify.targets import Target, find_targets, tree_of
+from harness.verify.targets import Target, find_targets, refuse_tree_of_runs, tree_of
 
 EVERY_RULE = (*RULES, *CLAIM_RULES, ONCE, STRAYS)
 """Every rule by which a path may be judged: what `harness verify --rules` lists and
@@ -83,8 +83,11 @@ def verify(paths: Iterable[Path]) -> Report:
 
     Raises:
         RecordError: a path has nothing to check.
+        UsageError: run directories lie in a path that is none.
     """
     found = {path: list(find_targets(path)) for path in paths}
+    for path, items in found.items():
+        refuse_tree_of_runs(path, items)
     once: dict[tuple[Path, str], Target] = {}  # Of paths that overlap each thing is checked once.
     for target in (target for items in found.values() for target in items):
         once.setdefault((target.record.absolute(), target.kind), target)

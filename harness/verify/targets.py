@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import RecordError, how_to_finish
-from harness.record.file_names import CLAIM, RESULT, SPEC
+from harness.errors import RecordError, UsageError, how_to_finish
+from harness.record.file_names import ASSETS, CLAIM, RESULT, SPEC
 from harness.verify.report import shown_path
 
 TREE = "submissions"
@@ -98,6 +99,32 @@ def tree_of(target: Target) -> Path | None:
     if target.folder is None or target.filed is None or len(target.filed) != FILED_DEPTH:
         return None
     return target.folder.resolve().parent.parent
+
+
+def refuse_tree_of_runs(root: Path, targets: Sequence[Target]) -> None:
+    """Check that no run directory lies below what the user named, where none is taken for one.
+
+    Args:
+        root: what the user named.
+        targets: that were found at it.
+
+    Raises:
+        UsageError: there are some; it names them.
+    """
+    runs = [
+        target.folder
+        for target in targets
+        if target.kind == "submission" and target.filed is None
+        if target.folder is not None and target.folder != root
+        if all((target.folder / name).is_file() for name in (SPEC, ASSETS))
+    ]
+    if runs:
+        places = " ".join(shlex.quote(str(folder)) for folder in runs[:3])
+        more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
+        raise UsageError(
+            f"{root}: a folder of run directories, which are checked by their own names:"
+            f" harness verify {places}{more}"
+        )
 
 
 def _in_folder(root: Path, folder: Path, depth: int) -> Iterator[Target]:

@@ -118,6 +118,28 @@ def test_a_path_s_name_says_what_it_is(tmp_path: Path) -> None:
     assert kinds(tmp_path) == ["claim", "submission", "submission"]
 
 
+def test_a_folder_of_run_directories_is_answered_with_their_names(tmp_path: Path) -> None:
+    runs = [Submission().write(tmp_path / "runs" / name) for name in ("a", "b", "c d", "e")]
+    for run in runs:
+        (run / "spec.json").write_text("{}")
+    assert "no use here" in str(verify([tmp_path / "runs"]).findings)  # other files, stray
+    for run in runs:
+        (run / "assets.json").write_text("{}")
+    with pytest.raises(UsageError) as refused:
+        verify([tmp_path / "runs"])
+    told = str(refused.value)
+    assert "run directories" in told
+    assert f"harness verify {runs[0]} {runs[1]} '{runs[2]}' and 1 more" in told
+    assert verify(runs[:1]).checked == (str(runs[0]),)
+
+
+def test_what_is_filed_is_no_run_whatever_lies_in_it(tmp_path: Path) -> None:
+    folder = Submission().write(tmp_path / FOLDER)
+    for name in ("spec.json", "assets.json"):
+        (folder / name).write_text("{}")
+    assert not verify([tmp_path]).clean
+
+
 @pytest.mark.parametrize(
     ("error", "found", "expected"),
     [
