@@ -10,6 +10,7 @@ HarnessError                    exit code
 │   └── ClientFailedError           a client failed after its retries
 ├── EvaluationError             7   evaluation and re-scoring
 ├── RecordError                 8   a document on disk: spec, record, generations, adapter
+│   └── OtherRunError               a run directory whose rounds are another run's
 └── SourceError                 7   a model or data set that is nowhere or not what it should be
 
 A message is one line: what was found, what was expected, what to do.
@@ -83,6 +84,10 @@ class RecordError(HarnessError):
     """A document on disk is missing, malformed, too new or inconsistent."""
 
     exit_code = 8
+
+
+class OtherRunError(RecordError):
+    """The rounds in a run directory are of another spec, data or version: no resume goes on."""
 
 
 def how_to_finish(run_dir: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import run_directory
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.document.units import how_many
-from harness.errors import RecordError
+from harness.errors import OtherRunError, RecordError
 from harness.evaluation.sealed.evaluator import Evaluator
 from harness.evaluation.sealed.launch import evaluate_run, refuse_missing_languages
 from harness.federation.engine import LOCAL, federate
@@ -169,9 +169,11 @@ def _elsewhere(how: Options) -> bool:
 
 
 def _finish(out: Path, job: Job, settings: Settings, events: Events) -> ResultRecord:
-    """Run the stages from the federation on, and say how to go on where one of them stops."""
+    """Run the stages from the federation on, and say how to go on where one stops that can."""
     try:
         return _stages(out, job, settings, events)
+    except OtherRunError:
+        raise
     except BaseException:
         events.step(f"stopped; go on with: harness run --resume {shlex.quote(str(out))}")
         raise

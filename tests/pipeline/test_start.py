@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.document.units import MIB
-from harness.errors import UsageError
+from harness.errors import FederationError, OtherRunError, UsageError
 from harness.pipeline.run import Settings, start
 from harness.planning.resolve import Request
 from harness.run_directory import LOCK
@@ -61,3 +61,20 @@ def test_a_full_disk_is_refused_before_the_sources_are_sought(
     with pytest.raises(UsageError, match=r"run: 3 MiB free there, the run's files .* MiB;"):
         start(Request("smollm2-dora", smoke=True), Settings(out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("error", "goes_on"), [(FederationError, True), (OtherRunError, False)])
+def test_of_a_stop_that_no_resume_can_mend_none_is_suggested(
+    error: type[Exception],
+    goes_on: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stops(*_: object) -> None:
+        raise error("it stopped")
+
+    monkeypatch.setattr("harness.pipeline.run._stages", stops)
+    with pytest.raises(error, match="it stopped"):
+        start(Request("smollm2-dora", smoke=True), Settings(out=tmp_path / "run"))
+    assert ("--resume" in capsys.readouterr().err) is goes_on

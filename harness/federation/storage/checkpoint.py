@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.document import Document, parse_document, parse_json, replacing
 from harness.document.safetensors_header import read_header
-from harness.errors import RecordError
+from harness.errors import OtherRunError, RecordError
 from harness.federation.wire.tensors import digest_arrays
 from harness.record.federation import RoundRecord
 from harness.record.machine import Device
@@ -27,7 +27,7 @@ CHECKPOINT_VERSION = 2
 for when the run ended."""
 
 
-class OtherVersionError(RecordError):
+class OtherVersionError(OtherRunError):
     """A checkpoint that another version of the harness has written, whole as it may be."""
 
 

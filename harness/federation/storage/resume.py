@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from harness.document import digest_of
-from harness.errors import RecordError
+from harness.errors import OtherRunError, RecordError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome
 from harness.federation.storage.checkpoint import Checkpoint, newest_valid
 from harness.federation.storage.ledger import Ledger
 from harness.federation.wire.tensors import digest_arrays
-from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, SPEC
 from harness.record.machine import Device
 
 
@@ -51,7 +51,7 @@ def find_position(run_dir: Path, job: Job, ledger: Ledger) -> Position | None:
         The position, or None when the run must begin at the beginning.
 
     Raises:
-        RecordError: a checkpoint of another spec or of other data lies in the directory.
+        OtherRunError: a checkpoint of another spec or of other data lies in the directory.
     """
     for found in newest_valid(run_dir):
         _check_same_run(found, run_dir, job)
@@ -76,7 +76,7 @@ def finished(run_dir: Path, job: Job, actors: int) -> FederationOutcome | None:
     """Return the outcome of a federation whose every round and adapter are there already.
 
     Raises:
-        RecordError: as `find_position`.
+        OtherRunError: as `find_position`.
     """
     ledger = Ledger(run_dir)
     if len(ledger.rounds) != job.spec.train.rounds:
@@ -117,10 +117,10 @@ def _matches(found: Checkpoint, ledger: Ledger) -> bool:
 def _check_same_run(found: Checkpoint, run_dir: Path, job: Job) -> None:
     expected = digest_of(job.spec)
     if found.meta.spec_digest != expected:
-        raise RecordError(
-            f"{run_dir}: its checkpoint is of a run with spec {found.meta.spec_digest[:12]}, this"
-            f" run's is {expected[:12]}; resume with the same spec and plugins, or start a new"
-            " directory"
+        raise OtherRunError(
+            f"{run_dir}: {SPEC} is {expected[:12]} and its rounds were made by"
+            f" {found.meta.spec_digest[:12]}: it differs from what started the run; put it back as"
+            " it was, or start a new directory"
         )
     data = tuple(item.sha256 for item in job.assets.data)
     if found.meta.data_sha256 != data:
@@ -129,7 +129,7 @@ def _check_same_run(found: Checkpoint, run_dir: Path, job: Job) -> None:
             for item, before in zip(job.assets.data, found.meta.data_sha256, strict=False)
             if item.sha256 != before
         ]
-        raise RecordError(
+        raise OtherRunError(
             f"{run_dir}: {', '.join(changed) or 'the data'} changed since its checkpoint was"
             " written; resume with the same files, or start a new directory"
         )

@@ -154,7 +154,7 @@ def test_a_lost_file_of_a_client_refuses(tiny_model: Path, tmp_path: Path) -> No
 def test_another_spec_is_refused(small: TinyRun, tmp_path: Path) -> None:
     serve(small, tmp_path / "run", until=1)
     other = TinyRun(small.spec.with_values(seed=8), small.challenge, small.assets)
-    with pytest.raises(RecordError, match=r"its checkpoint is of a run with spec .* this run's is"):
+    with pytest.raises(RecordError, match=r"spec.json is .* differs from what started the run"):
         serve(other, tmp_path / "run")
 
 
