@@ -6,11 +6,13 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 from clean_submission import Submission
 from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.document import pretty_json
+from harness.errors import UsageError
 from harness.side_by_side.listing import list_runs
 
 
@@ -44,15 +46,28 @@ def test_every_state_of_a_run_is_told(tmp_path: Path) -> None:
     assert "no run" not in found
 
 
-def test_the_command_prints_a_table_a_value_or_what_to_do(tmp_path: Path) -> None:
-    empty = CliRunner().invoke(cli, ["runs", str(tmp_path / "runs")])
-    assert empty.exit_code == 0
-    assert "harness run --plugin" in empty.output
+def test_the_command_prints_a_table_a_value_or_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["runs"], ["runs", str(tmp_path)]):
+        empty = CliRunner().invoke(cli, arguments)
+        assert empty.exit_code == 0
+        assert "harness run --plugin" in empty.output
     unfinished(tmp_path / "runs" / "one", 1)
     text = CliRunner().invoke(cli, ["runs", str(tmp_path / "runs")]).output
     assert "round 1 of" in text
     value = json.loads(CliRunner().invoke(cli, ["runs", str(tmp_path / "runs"), "--json"]).output)
     assert [item["rounds"] for item in value] == [1]
+
+
+def test_a_place_that_holds_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name, reason in (("nope", "no such folder"), ("file", "a file")):
+        for more in ([], ["--json"]):
+            found = CliRunner().invoke(cli, ["runs", str(tmp_path / name), *more])
+            assert isinstance(found.exception, UsageError)
+            assert reason in str(found.exception)
 
 
 def test_300_runs_are_listed_in_a_second(tmp_path: Path) -> None:

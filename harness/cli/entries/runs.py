@@ -8,11 +8,15 @@ import click
 
 from harness.document import pretty_json
 from harness.document.units import MIB
+from harness.errors import UsageError
 from harness.progress import format_duration
+
+RUNS = Path("runs")
+"""Where runs are without `--out`; a folder that is not there before the first."""
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), default="runs")
+@click.argument("folder", type=click.Path(path_type=Path), default=RUNS)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 def command(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER, `runs/` where none is named, newest first.
@@ -23,6 +27,9 @@ def command(folder: Path, as_json: bool) -> None:
 
     from harness.side_by_side.listing import list_runs
 
+    if folder.is_file() or not (folder.exists() or folder == RUNS):
+        found = "a file" if folder.is_file() else "no such folder"
+        raise UsageError(f"{folder}: {found}; expected a folder of runs, or one run directory")
     runs = list_runs(folder)
     if as_json:
         click.echo(pretty_json([run.to_json() for run in runs]), nl=False)
