@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,9 @@ from harness.progress import say
 SYNC_INTERVAL_S = 2.0
 """Seconds between two flushes to the disk itself; a killed process loses nothing, a power cut
 loses at most these seconds of work."""
+
+UNPROVEN = ".unproven"
+"""Added to the name of a file that is set aside."""
 
 
 class Journal:
@@ -146,12 +150,9 @@ class Journal:
 
     @staticmethod
     def _set_aside(path: Path) -> None:
-        other = path.with_name(f"{path.name}.unproven")
+        other = path.with_name(path.name + UNPROVEN)
         path.replace(other)
-        say(
-            f"{path}: not written by an evaluation of these rows; it is called {other.name} now,"
-            " and its rows are generated again"
-        )
+        _tell_once(path.parent)
 
     def close(self) -> None:
         """Flush to the disk and close the file."""
@@ -172,6 +173,15 @@ class Journal:
     ) -> None:
         """Close the file."""
         self.close()
+
+
+@cache
+def _tell_once(folder: Path) -> None:
+    """Say what was set aside, once for all files: one damaged ledger leaves each without proof."""
+    say(
+        f"{folder}: what was not written by an evaluation of these rows is called *{UNPROVEN} now,"
+        " and its rows are generated again"
+    )
 
 
 def cut_torn_line(path: Path) -> None:

@@ -113,7 +113,8 @@ def test_a_line_that_somebody_else_wrote_sets_the_file_aside(
     second = journal(tmp_path)
     assert second.missing == [0, 1, 2, 3, 4]
     assert not second.partial.exists()
-    assert "fpb.partial.jsonl.unproven" in capsys.readouterr().err
+    assert (tmp_path / "fpb.partial.jsonl.unproven").is_file()
+    assert "*.unproven" in capsys.readouterr().err
 
 
 def finished(folder: Path) -> Journal:
@@ -132,6 +133,17 @@ def test_a_finished_file_that_somebody_else_wrote_is_set_aside(tmp_path: Path) -
     assert not rows.final.exists()
     rows.final.write_text(honest)
     assert journal(tmp_path).missing == []
+
+
+def test_files_that_are_set_aside_together_are_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("fpb", "fiqa", "tfns"):
+        (tmp_path / f"{name}.jsonl").write_text("{}\n")
+        assert len(Journal(tmp_path, name, CONTEXTS, PROOF).missing) == 5
+    [line] = capsys.readouterr().err.splitlines()
+    assert str(tmp_path) in line
+    assert "generated again" in line
 
 
 def test_rows_are_of_one_key_one_file_and_one_model(tmp_path: Path) -> None:
