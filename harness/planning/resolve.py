@@ -181,11 +181,11 @@ class _Chosen:
 def _chosen(request: Request, overrides: Overrides, hub_models: HubModels | None) -> _Chosen:
     plugin, proposed = _proposed(request)
     own = FILE_PLUGIN if plugin is None else plugin.ref.name
-    recipe, left_behind = apply_to_recipe(proposed, overrides.values, partial(_takes, own))
+    recipe, left_behind = apply_to_recipe(proposed, overrides, partial(_takes, own))
     challenge = load_challenge(request.challenge or recipe.challenge or default_board())
     rules = None
     if (request.division or recipe.division) == "open":
-        rules = apply_to_rules(recipe, overrides.rules)
+        rules = apply_to_rules(recipe, overrides)
         challenge = opened(challenge, rules)
     recipe = with_prompt(recipe, challenge)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -33,7 +34,6 @@ def model_of(
         PluginError: there is no such model, or its fields are no spec.
         SourceError: what `hub_models` raises.
     """
-    values = dict(overrides.values)
     own = FILE_PLUGIN if plugin is None else plugin.ref.name
     ref = None if plugin is None else plugin.ref
     if isinstance(recipe.model, dict):
@@ -42,17 +42,18 @@ def model_of(
             written = ModelSpec.model_validate_json(canonical_json(recipe.model), strict=True)
         except ValidationError as error:
             raise PluginError(f"{where}: {explain(error)}; see: harness model") from None
-        return apply_to_model(written, values), ref
+        return apply_to_model(written, overrides), ref
     owner, slash, _ = recipe.model.partition("/")
     if not slash or owner in discover():
         found = find_model(recipe.model, own)
-        return apply_to_model(found.value, values), found.plugin
+        return apply_to_model(found.value, overrides), found.plugin
     if hub_models is None:
         raise PluginError(
             f"model {recipe.model!r}: no plugin {owner!r} is installed, and hub ids are not looked"
             f" up here; {did_you_mean(owner, discover())}"
         )
     # The revision that is asked for is replaced by the commit that it stands for.
+    values = dict(overrides.values)
     revision = str(values.pop(f"{FIELDS}revision", "main"))
     try:
         found_model = hub_models(recipe.model, revision)
@@ -60,4 +61,4 @@ def model_of(
         raise SourceError(
             f"{error}; nor is a plugin {owner!r} installed, {did_you_mean(owner, discover())}"
         ) from None
-    return apply_to_model(found_model, values), ref
+    return apply_to_model(found_model, replace(overrides, values=values)), ref

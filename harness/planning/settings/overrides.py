@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -44,6 +44,8 @@ class Overrides:
     """`(option text, the challenge's fixed value that it aims at)`."""
     rules: dict[str, Any] = field(default_factory=dict)
     """Path in `OpenRules` -> value, of those options that the open division allows."""
+    typed: dict[str, str] = field(default_factory=dict)
+    """Path of either -> the text that its value was made of."""
 
     def of(self, part: str) -> frozenset[str]:
         """Return the parameters of `part`, peft or strategy, that are set."""
@@ -64,6 +66,7 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
     values: dict[str, Any] = {}
     static: list[tuple[str, str]] = []
     rules: dict[str, Any] = {}
+    typed: dict[str, str] = {}
     for option in options:
         key, equals, text = option.partition("=")
         key = key.strip().replace("-", "_")
@@ -73,6 +76,7 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
             static.append((option, aim))
             if aim in OPEN_KEYS:
                 rules[open_path(key, aim)] = parse_value(text.strip())
+                typed[open_path(key, aim)] = text.strip()
             continue
         path = recipe_path(meant_by(key) or key)
         if path in values:
@@ -86,8 +90,8 @@ def parse_overrides(options: Iterable[str]) -> Overrides:
                 f"--set {key}={text.strip()[:60]}: expected {hub}plugin/component, or the name of a"
                 " component of the recipe's own plugin"
             )
-        values[path] = value
-    return Overrides(values, tuple(static), rules)
+        values[path], typed[path] = value, text.strip()
+    return Overrides(values, tuple(static), rules, typed)
 
 
 BARE_LIST = re.compile(r"[\[(][ ]*[\w./-]+(?:[ ]*,[ ]*[\w./-]+)*[ ]*,?[ ]*[\])]")
@@ -116,7 +120,7 @@ Takes = Callable[[str, str], type[Document]]
 
 
 def apply_to_recipe(
-    recipe: Recipe, values: dict[str, Any], takes: Takes
+    recipe: Recipe, overrides: Overrides, takes: Takes
 ) -> tuple[Recipe, tuple[str, ...]]:
     """Return `recipe` with the changes in `train`, `peft`, `strategy` and `model`.
 
@@ -125,7 +129,7 @@ def apply_to_recipe(
 
     Args:
         recipe: as its plugin or file has it.
-        values: dotted path -> value.
+        overrides: what is set.
         takes: asked for the parameters of a component that is put in.
 
     Returns:
@@ -134,7 +138,7 @@ def apply_to_recipe(
     Raises:
         UsageError: a value of the wrong type or out of range; the key is named.
     """
-    tree = recipe.model_dump(mode="json")
+    values, tree = overrides.values, recipe.model_dump(mode="json")
     left: list[str] = []
     changed = []
     for part in ("peft", "strategy"):
@@ -152,7 +156,7 @@ def apply_to_recipe(
     for path, value in values.items():
         if not path.startswith(FIELDS):
             _put(tree, path, value)
-    return _strictly(Recipe, tree, ""), tuple(left)
+    return _strictly(Recipe, tree, overrides.typed), tuple(left)
 
 
 def _in_common(
@@ -183,47 +187,48 @@ def _put(tree: dict[str, Any], path: str, value: Any) -> None:
     node[leaf] = value
 
 
-def apply_to_rules(recipe: Recipe, values: dict[str, Any]) -> OpenRules:
+def apply_to_rules(recipe: Recipe, overrides: Overrides) -> OpenRules:
     """Return what an open run changes: what its recipe says, with the changes of the command line.
 
     Another kind of partitioner drops the arguments of the recipe's.
 
     Args:
         recipe: of the open division, by its own word or by `--division open`.
-        values: path in `OpenRules` -> value.
+        overrides: what is set.
 
     Raises:
         UsageError: a value of the wrong type or out of range; the key is named.
     """
-    tree = recipe.open.model_dump(mode="json")
+    values, tree = overrides.rules, recipe.open.model_dump(mode="json")
     given = {path: value for path, value in values.items() if path.startswith("partitioner.")}
     if "partitioner.kind" in given:
         tree.pop("partitioner", None)
     for path, value in {**values, **given}.items():
         _put(tree, path, value)
-    return _strictly(OpenRules, tree, "")
+    return _strictly(OpenRules, tree, overrides.typed)
 
 
-def apply_to_model(model: ModelSpec, values: dict[str, Any]) -> ModelSpec:
+def apply_to_model(model: ModelSpec, overrides: Overrides) -> ModelSpec:
     """Return `model` with the changes of `model.<field>` keys. Raises UsageError as above."""
     fields = {
         path.removeprefix(FIELDS): value
-        for path, value in values.items()
+        for path, value in overrides.values.items()
         if path.startswith(FIELDS)
     }
     tree = model.model_dump(mode="json") | fields
-    return _strictly(ModelSpec, tree, "model.") if fields else model
+    return _strictly(ModelSpec, tree, overrides.typed, "model.") if fields else model
 
 
-def _strictly(kind: type[K], tree: dict[str, Any], prefix: str) -> K:
+def _strictly(kind: type[K], tree: dict[str, Any], typed: Mapping[str, str], prefix: str = "") -> K:
     """Validate as JSON in strict mode: `rounds=true` or `rounds="3"` is not a number."""
     try:
         return kind.model_validate_json(canonical_json(tree), strict=True)
     except ValidationError as error:
         item = error.errors()[0]
-        key = prefix + _shown(".".join(str(part) for part in item["loc"]))
-        found = json.dumps(item["input"], default=str)[:60]
-        raise UsageError(f"--set {key}={found}: {item['msg']}; change the value") from None
+        path = ".".join(str(part) for part in item["loc"])
+        found = typed.get((FIELDS if prefix else "") + path, json.dumps(item["input"], default=str))
+        key = prefix + _shown(path)
+        raise UsageError(f"--set {key}={found[:60]}: {item['msg']}; change the value") from None
 
 
 def _shown(path: str) -> str:

@@ -38,7 +38,7 @@ def takes(part: str, name: str) -> type[Document]:
 
 
 def changed(*options: str) -> Recipe:
-    return apply_to_recipe(RECIPE, parse_overrides(options).values, takes)[0]
+    return apply_to_recipe(RECIPE, parse_overrides(options), takes)[0]
 
 
 def test_another_component_brings_its_own_parameters() -> None:
@@ -53,8 +53,8 @@ def test_another_component_brings_its_own_parameters() -> None:
 
 def test_what_another_component_has_no_use_for_is_said() -> None:
     """The alpha of 16 is kept; a rank of 8 is more than this method takes, and mu is nobody's."""
-    values = parse_overrides(["strategy=standard/fedavg", "peft=standard/lora"]).values
-    recipe, left = apply_to_recipe(RECIPE, values, takes)
+    overrides = parse_overrides(["strategy=standard/fedavg", "peft=standard/lora"])
+    recipe, left = apply_to_recipe(RECIPE, overrides, takes)
     assert recipe.peft.params == {"alpha": 16}
     assert left == ("r=8 of standard/dora", "mu=0.1 of standard/fedprox")
 
@@ -121,3 +121,10 @@ def test_choices_about_the_data_can_be_set() -> None:
     assert found.train.prompt.style == "chat"
     assert found.train.data.output_map == {"mildly positive": "positive"}
     assert found.train.data.filters[0].keep == "matching"
+
+
+@pytest.mark.parametrize("option", ["rounds=1e3", 'rounds="3"', "batch_size=0x0"])
+def test_a_value_that_is_refused_is_shown_as_it_was_typed(option: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        changed(option)
+    assert str(refused.value).startswith(f"--set {option}: Input should be")
