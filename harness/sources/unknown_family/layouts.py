@@ -2,6 +2,7 @@
 
 transformers builds the model on the meta device in a process of its own (`modules`); what that
 found is kept in the cache folder under the digest of the config.json and transformers' version.
+So is why a model is no plain decoder; any other failure is tried again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from harness.document import canonical_json, explain, read_json, sha256_text
 from harness.document.lock import locked
 from harness.errors import SourceError
 from harness.machine.cache_folder import cache_folder
+from harness.machine.versions import harness_code
 from harness.processes.isolated_python import run_python
 
 VERSION = "v1"
@@ -30,6 +32,12 @@ VERSION = "v1"
 
 LIMIT_S = 180
 """Longest that reading may take: 6 s on two cores, most of it importing transformers."""
+
+OTHERWISE = "use a model of a known family, or another plain decoder"
+
+REFUSED, REFUSED_BY = "refused", "harness"
+"""What is kept of a model that is no plain decoder: why, and the digest of the harness that found
+so, for another one may read more."""
 
 
 def spec_of_modules(config: Mapping[str, Any], hub_id: str, where: str, **free: Any) -> ModelSpec:
@@ -78,28 +86,43 @@ def _kept(config: Mapping[str, Any], library: str, unknown: str) -> dict[str, An
     text = canonical_json(dict(config))
     cache = cache_folder()
     path = cache / f"layout-{sha256_text(text)[:32]}-transformers-{library}-{VERSION}.json"
-    if not path.is_file():
-        try:
+    try:
+        found = _standing(path)
+        if found is None:
             with locked(cache / f"{path.name}.lock"):
-                if not path.is_file():
-                    _read_apart(text, path, unknown)
-        except OSError as error:
-            raise SourceError(f"cache folder {cache}: {error.strerror}") from None
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise SourceError(f"{path}: not what was written there; delete it and run again")
+                found = _standing(path) or _read_apart(text, path, unknown)
+    except OSError as error:
+        raise SourceError(f"cache folder {cache}: {error.strerror}") from None
+    if REFUSED in found:
+        raise SourceError(f"{_doing(unknown)} failed: {found[REFUSED]}; {OTHERWISE}")
     return found
 
 
-def _read_apart(text: str, path: Path, unknown: str) -> None:
+def _standing(path: Path) -> dict[str, Any] | None:
+    """Return what is kept; None of nothing, and of what another harness refused."""
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise SourceError(f"{path}: not what was written there; delete it and run again")
+    stale = REFUSED in found and found.get(REFUSED_BY) != harness_code().digest
+    return None if stale else found
+
+
+def _doing(unknown: str) -> str:
+    return f"{unknown}, and reading its layers from transformers"
+
+
+def _read_apart(text: str, path: Path, unknown: str) -> dict[str, Any]:
     progress.say("a family that is not in the table: its layers are read from transformers, once")
     with tempfile.TemporaryDirectory(prefix=".reading-", dir=path.parent) as scratch:
         given, made = Path(scratch) / "config.json", Path(scratch) / "layout.json"
         given.write_text(text, "utf-8")
         run_python(
             ["-m", "harness.sources.unknown_family.modules", str(given), str(made)],
-            f"{unknown}, and reading its layers from transformers",
-            "use a model of a known family, or another plain decoder",
+            _doing(unknown),
+            OTHERWISE,
             LIMIT_S,
         )
         os.replace(made, path)
+    return dict(read_json(path))

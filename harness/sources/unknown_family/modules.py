@@ -23,6 +23,8 @@ from harness.components.model_config import LARGEST_SIZE, MOST_LAYERS
 from harness.document import pretty_json
 from harness.kernel import calls
 from harness.kernel.namespaces import own_namespaces
+from harness.machine.versions import harness_code
+from harness.sources.unknown_family.layouts import REFUSED, REFUSED_BY
 from harness.sources.unknown_family.module_tree import NoPlainDecoderError, layout_of, tree_of
 
 MOST_DATA_BYTES = 6 * 2**30
@@ -187,7 +189,7 @@ def _hold_back() -> None:
 
 
 def main() -> None:
-    """Read the config.json that is named first and write what is found to the second."""
+    """Read the config.json that is named first and write what is found of it to the second."""
     _hold_back()
     import transformers
 
@@ -196,7 +198,7 @@ def main() -> None:
     try:
         found = read(values, f"transformers {transformers.__version__}")
     except NoPlainDecoderError as error:
-        sys.exit(str(error))
+        found = {REFUSED: str(error), REFUSED_BY: harness_code().digest}
     except Exception as error:  # whatever a library says of a stranger's file
         sys.exit(" ".join(f"{type(error).__name__}: {error}".split())[:200])
     Path(sys.argv[2]).write_text(pretty_json(found), "utf-8")

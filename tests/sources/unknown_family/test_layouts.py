@@ -12,6 +12,7 @@ from harness.components import ModelSpec
 from harness.components.layout import MOST_PARTS, Layout
 from harness.document import digest_of
 from harness.errors import SourceError
+from harness.machine.versions import harness_code
 from harness.planning.smoke import smoke_model
 from harness.sources.hub_model import folder_model
 from harness.sources.unknown_family import layouts
@@ -68,6 +69,45 @@ def test_it_is_read_once_for_each_config(neox: Path, monkeypatch: pytest.MonkeyP
     (neox / "config.json").write_text('{"model_type": "gpt_neox", "hidden_size": 2}')
     with pytest.raises(TypeError):
         folder_model(neox, "org/Neo")
+
+
+def test_why_a_model_is_none_is_found_once_by_each_harness(
+    neox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = {"refused": "a mixture of experts", "harness": harness_code().digest}
+    asked = []
+
+    def run(words: list[str], *_: object) -> None:
+        asked.append(words)
+        Path(words[-1]).write_text(json.dumps(refusal))
+
+    monkeypatch.setattr(layouts, "run_python", run)
+    for _ in range(2):
+        with pytest.raises(SourceError, match=r"'gpt_neox' is no .*: a mixture of experts; use"):
+            folder_model(neox, "org/Neo")
+    assert len(asked) == 1
+    monkeypatch.setattr(
+        layouts, "harness_code", lambda: harness_code().with_values(digest="another")
+    )
+    with pytest.raises(SourceError, match="a mixture of experts"):
+        folder_model(neox, "org/Neo")
+    assert len(asked) == 2
+
+
+def test_a_failure_that_says_nothing_of_the_model_is_tried_again(
+    neox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run(words: list[str], *_: object) -> None:
+        asked.append(words)
+        raise SourceError("no end after 180 s")
+
+    monkeypatch.setattr(layouts, "run_python", run)
+    for _ in range(2):
+        with pytest.raises(SourceError, match="no end"):
+            folder_model(neox, "org/Neo")
+    assert len(asked) == 2
 
 
 def test_it_is_said_before_it_is_waited_for(neox: Path, capsys: pytest.CaptureFixture[str]) -> None:

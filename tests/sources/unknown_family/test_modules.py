@@ -15,6 +15,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from harness.components import ModelSpec
+from harness.errors import SourceError
+from harness.sources.hub_model import folder_model
 from harness.sources.unknown_family import modules
 from harness.sources.unknown_family.module_tree import NoPlainDecoderError
 
@@ -119,3 +121,14 @@ def test_the_command_reads_them_apart_and_keeps_them(
     assert model.layout.library.startswith("transformers ")
     [kept] = (tmp_path / "cache").glob("layout-*.json")
     assert json.loads(kept.read_text())["layers"] == 3
+
+
+def test_why_a_model_is_no_plain_decoder_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "config.json").write_text('{"model_type": "bloom"}')
+    for _ in range(2):
+        with pytest.raises(SourceError, match="the width of its MLP is under none of"):
+            folder_model(tmp_path, "org/Bloom")
+        monkeypatch.setattr("harness.sources.unknown_family.layouts.run_python", None)
