@@ -16,6 +16,7 @@ from harness.document import sha256_file
 from harness.evaluation.evaluated_run import EvaluatedRun
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.inputs import refuse_other_inputs
+from harness.evaluation.row_work import row_meter
 from harness.record.file_names import ADAPTER_WEIGHTS
 
 
@@ -39,7 +40,6 @@ def answer_held_out(
         EvaluationError: model, adapter or data are not the run's or cannot be used.
     """
     from harness.evaluation.engine import load_engine
-    from harness.progress import Meter
 
     begin = time.monotonic()
     refuse_other_inputs(run.spec, run.challenge, run.assets, run.adapter_dir, adapter_sha256)
@@ -56,13 +56,13 @@ def answer_held_out(
     )
     plans = engine.plan(task, [Row(item.context, item.target) for item in rows])
     right = [False] * len(rows)
-    meter = Meter("held-out answers", len(rows), "rows", quiet=quiet)
+    meter, work = row_meter("held-out answers", [plan.ids for plan in plans], quiet)
     with closing(engine.answers(list(enumerate(plans)))) as found:
         for done in found:
             row = rows[done.row]
             output = protocol.output_of(row.context, done.text, done.new_text)
             right[done.row] = protocol.read(task, output, row.target).correct
-            meter.advance()
+            meter.advance(work=work[done.row])
     folder = run.adapter_dir
     return HeldOutAnswers(
         adapter_sha256=None if folder is None else sha256_file(folder / ADAPTER_WEIGHTS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
@@ -20,6 +21,7 @@ from harness.frontier.kept_rounds import (
     round_folder,
 )
 from harness.leaderboard.compare import LEVEL
+from harness.progress import format_duration, say
 from harness.record.federation import RoundRecord
 from harness.record.file_names import ASSETS, SCORES, SPEC
 from harness.record.score import Scores, average
@@ -137,23 +139,51 @@ def frontier(
     )
     digest = digest_of(_Rows(rows=held_out))
 
-    def answered(number: int) -> tuple[bool, ...]:
-        folder, adapter = (
-            (_base_folder(run_dir), None) if number == 0 else round_folder(run_dir, number)
-        )
-        found = _kept_answers(folder, digest, adapter)
-        if found is None:
-            found = answer_rows(folder, held_out, device, threads, quiet, adapter)
-            whole = KeptAnswers(rows_sha256=digest, answers=found)
-            write_atomic(folder / ANSWERS, pretty_json(whole.model_dump(mode="json")))
-        return found.right
-
-    points = [Point(0, 0, 0.0, None, answered(0), _official(run_dir / "untrained"))]
+    folders: dict[int, tuple[Path, str | None]] = {0: (_base_folder(run_dir), None)}
+    folders |= {number: round_folder(run_dir, number) for number in kept}
+    found = {
+        number: _kept_answers(folder, digest, adapter)
+        for number, (folder, adapter) in folders.items()
+    }
+    missing = [number for number, answers in found.items() if answers is None]
+    progress = _Progress(len(held_out), missing, quiet)
+    for number in missing:
+        progress.begin(number)
+        folder, adapter = folders[number]
+        answers = answer_rows(folder, held_out, device, threads, quiet, adapter)
+        whole = KeptAnswers(rows_sha256=digest, answers=answers)
+        write_atomic(folder / ANSWERS, pretty_json(whole.model_dump(mode="json")))
+        found[number] = answers
+    right = {number: answers.right for number, answers in found.items() if answers is not None}
+    points = [Point(0, 0, 0.0, None, right[0], _official(run_dir / "untrained"))]
     last = base.spec.train.rounds
     for number in kept:
         scored = run_dir if number == last else _folder(run_dir, number)
-        points.append(_point(scored, recorded, number, answered(number)))
+        points.append(_point(scored, recorded, number, right[number]))
     return Frontier(run_dir, base.spec.label, tuple(points), digest)
+
+
+class _Progress:
+    """Says what is to be answered, and from the first model on how long the others will take."""
+
+    def __init__(self, rows: int, missing: Sequence[int], quiet: bool) -> None:
+        self.missing, self.quiet = missing, quiet
+        self.start = time.monotonic()
+        if missing and not quiet:
+            count = len(missing)
+            say(
+                f"frontier: {rows} held-out rows by each of {count}"
+                f" model{'' if count == 1 else 's'}, {rows * count:,} answers"
+            )
+
+    def begin(self, number: int) -> None:
+        """Say which model is asked now."""
+        done, count = self.missing.index(number), len(self.missing)
+        name = f"round {number}" if number else "the untrained base"
+        left_s = (time.monotonic() - self.start) * (count - done) / done if done else None
+        left = "" if left_s is None else f", about {format_duration(left_s)} left"
+        if not self.quiet:
+            say(f"frontier: {name}, {done + 1} of {count}{left}")
 
 
 def _point(

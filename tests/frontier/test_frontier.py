@@ -184,6 +184,21 @@ def test_as_good_is_what_chance_would_give_once_in_twenty(differing: int, as_goo
     assert (Frontier(Path(), "x", points, "").cheapest.round == 0) == as_good
 
 
+def test_what_is_to_be_answered_is_said_before_and_the_time_left_from_the_second_model_on(
+    run: Path, answers: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frontier(run, rows=64)
+    total, base, *rounds = capsys.readouterr().err.splitlines()
+    assert "64 held-out rows by each of 4 models, 256 answers" in total
+    assert "untrained base, 1 of 4" in base
+    assert "left" not in base
+    assert all("left" in line for line in rounds)
+    assert len(rounds) == 3
+    frontier(run, rows=64)
+    frontier(run, rows=48, quiet=True)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_table_the_value_and_the_picture_agree(run: Path, answers: Answers) -> None:
     pytest.importorskip("matplotlib")
     plot = run / "frontier.png"

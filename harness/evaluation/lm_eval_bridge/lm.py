@@ -15,7 +15,7 @@ from harness.boards.rows import Row
 from harness.errors import EvaluationError
 from harness.evaluation.decoder.prompts import RowPlan
 from harness.evaluation.journal import Journal
-from harness.progress import Meter
+from harness.evaluation.row_work import row_meter
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 
 Told = Callable[[tuple[str, int]], None]
 """(task, row) of a row that is done."""
-
-ANSWER_TOKENS = 4
-"""What a row's answer adds to the tokens of its prompt, for the time that is left: a label or two.
-How long a model talks is not known before."""
-
-
-PACE_FROM = 0.01
-"""Share of the rows' work before which no time left is told: of a pass of many rows one comes
-first, and its pace is nobody's."""
 
 
 class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
@@ -166,20 +157,14 @@ class JournaledLM(TemplateLM):  # type: ignore[misc]  # lm_eval ships no types
     ) -> Told:
         """Begin to tell how far the rows are; return what is called with each that is done.
 
-        A row's part of the work is what is computed for it: of a passage that several rows ask
-        about, one has all of it.
-
         Args:
             title: what the rows get.
             rows: (task, row) of all rows.
             prompts: their tokens.
             missing: those of the rows that are still to be done.
         """
-        from harness.evaluation.decoder.working_set import distinct_tokens
-
-        counts = (count + ANSWER_TOKENS for count in distinct_tokens(prompts))
-        tokens = dict(zip(rows, counts, strict=True))
-        meter = Meter(title, len(rows), "rows", self._quiet, sum(tokens.values()), PACE_FROM)
+        meter, work = row_meter(title, prompts, self._quiet)
+        tokens = dict(zip(rows, work, strict=True))
         done = set(rows).difference(missing)
         meter.skip(len(done), sum(tokens[key] for key in done))
 
