@@ -55,7 +55,7 @@ def refuse_unwritable(path: Path, needed_bytes: int = 0) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
-            free = shutil.disk_usage(path).free
+            refuse_full_disk(path, needed_bytes)
     except OSError as error:
         raise UsageError(
             f"{path}: nothing can be written there ({error.strerror}); choose another --out"
@@ -64,6 +64,16 @@ def refuse_unwritable(path: Path, needed_bytes: int = 0) -> None:
         for folder in absent:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def refuse_full_disk(path: Path, needed_bytes: int) -> None:
+    """Check that a run's files have room where `path` is, or would be made.
+
+    Raises:
+        UsageError: fewer bytes are free there.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
     if free < needed_bytes:
         raise UsageError(
             f"{path}: {free / MIB:,.0f} MiB free there, the run's files are forecast to take"

@@ -80,15 +80,9 @@ def find(
     tried: list[str] = []
     if mirror is None:
         tried.append("no mirror is set")
+    elif (folder := mirrored(kind, hub_id, missing, mirror)) is not None:
+        return Found(folder, "mirror", "local")
     else:
-        folder = mirror.joinpath(f"{kind}s", *hub_id.split("/"))
-        if folder.is_dir():
-            if lack := missing(folder):
-                raise SourceError(
-                    f"{folder}: the mirror's copy of {kind} {hub_id} is incomplete: {lack};"
-                    " complete it or remove the folder"
-                )
-            return Found(folder, "mirror", "local")
         tried.append(f"mirror {mirror} has no {kind}s/{hub_id}")
 
     cached, reason = _snapshot(kind, hub_id, revision, patterns, missing, local=True)
@@ -113,6 +107,29 @@ def find(
         f" {kind}s/{hub_id}/ and name that with --mirror or {MIRROR_VARIABLE}, or run `{download}`"
         " where there is a network"
     )
+
+
+def mirrored(kind: Kind, hub_id: str, missing: Callable[[Path], str], mirror: Path) -> Path | None:
+    """Return the mirror's folder of a hub id, or None where it has none.
+
+    Args:
+        kind: dataset or model.
+        hub_id: `<org>/<name>`.
+        missing: says what a folder lacks, "" when it is complete.
+        mirror: the mirror.
+
+    Raises:
+        SourceError: its copy is incomplete.
+    """
+    folder = mirror.joinpath(f"{kind}s", *hub_id.split("/"))
+    if not folder.is_dir():
+        return None
+    if lack := missing(folder):
+        raise SourceError(
+            f"{folder}: the mirror's copy of {kind} {hub_id} is incomplete: {lack};"
+            " complete it or remove the folder"
+        )
+    return folder
 
 
 def _snapshot(

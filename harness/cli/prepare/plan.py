@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from harness.cli.options import mirror_option, request_of, request_options
 from harness.codec.choice import described
 from harness.document import digest_of, pretty_json
 from harness.document.units import GIB, MIB, how_many
-from harness.errors import RuleViolationError
-from harness.machine.machine import measured_machine, this_machine, with_described_gpu
+from harness.errors import HarnessError, RuleViolationError
+from harness.machine.machine import Machine, measured_machine, this_machine, with_described_gpu
+from harness.planning.devices import refuse_hopeless_device, refuse_hopeless_memory
 from harness.planning.resolve import Resolved, resolve
 from harness.plugins import discover
 from harness.plugins.places import HEAVY, of_import
@@ -67,7 +69,8 @@ def command(
     --gpus describe, or for one of 16 GiB where there is none.
 
     Loads no torch and touches no network, but for the config.json of a model that the recipe names
-    by its hub id alone. Exits with 5 when a rule is broken.
+    by its hub id alone. Exits with 5 when a rule is broken; what else `harness run` would refuse
+    here, for want of memory, disk or files of the model, is said after the rules.
     """
     from harness.sources.hub_model import hub_model
 
@@ -86,10 +89,53 @@ def command(
             " the functions that need it",
             err=True,
         )
-    click.echo(pretty_json(as_value(resolved)) if as_json else as_text(resolved), nl=not as_json)
+    refused = tuple(refused_here(request.device, resolved, machine, mirror))
+    if as_json:
+        click.echo(pretty_json(as_value(resolved) | {"refused_here": refused}), nl=False)
+    else:
+        click.echo("\n".join([as_text(resolved), *map(_refusal, refused)]))
     if resolved.violations:
         count = how_many(len(resolved.violations), "rule violation")
         raise RuleViolationError(f"{count}, listed above")
+
+
+def refused_here(
+    device: str, resolved: Resolved, machine: Machine, mirror: Path | None
+) -> Iterator[str]:
+    """Yield why `harness run` would refuse the run before it trains, rules aside.
+
+    Args:
+        device: auto, cpu or cuda, as on the command line.
+        resolved: the run.
+        machine: that it is forecast for.
+        mirror: folder with `models/`, or None: the one that the environment names.
+    """
+    from harness import run_directory
+    from harness.sources.lookup import mirror_folder, mirrored
+    from harness.sources.models import missing_model_files
+
+    spec, expected = resolved.spec, resolved.forecast
+
+    def model_files() -> None:
+        folder = mirror_folder(mirror)
+        if folder is not None:
+            mirrored("model", spec.model.hub_id, missing_model_files, folder)
+
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: refuse_hopeless_device(device, spec, expected),
+        lambda: refuse_hopeless_memory(expected, spec.compute.device, machine),
+        lambda: run_directory.refuse_full_disk(Path("runs"), expected.estimate.disk_bytes),
+        model_files,
+    )
+    for check in checks:
+        try:
+            check()
+        except HarnessError as error:
+            yield str(error)
+
+
+def _refusal(reason: str) -> str:
+    return click.style("REFUSED        ", "red") + f"by harness run here: {reason}"
 
 
 def as_value(resolved: Resolved) -> dict[str, Any]:

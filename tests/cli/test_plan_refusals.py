@@ -1,0 +1,72 @@
+"""`harness plan` says what `harness run` would refuse here, each reason in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import cli
+from harness.document.units import MIB
+from harness.planning import devices
+
+SMOKE = ("plan", "--plugin", "smollm2-dora", "--smoke")
+HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+def refused(*more: str) -> list[str]:
+    """Return the reasons of a plan whose rules are all kept, which text and JSON agree on."""
+    told = CliRunner().invoke(cli, [*SMOKE, *more])
+    value = json.loads(CliRunner().invoke(cli, [*SMOKE, *more, "--json"]).stdout)
+    assert (told.exit_code, value["violations"]) == (0, [])
+    lines = [line for line in told.stdout.splitlines() if line.startswith("REFUSED")]
+    found: list[str] = value["refused_here"]
+    assert len(lines) == len(found)
+    assert all(line.endswith(reason) for line, reason in zip(lines, found, strict=True))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_MIRROR", raising=False)
+
+
+def test_what_runs_is_not_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    assert refused() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mirror_s_model_that_is_incomplete(tmp_path: Path) -> None:
+    folder = tmp_path / "mirror" / "models" / HUB_ID
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    [found] = refused("--mirror", str(tmp_path / "mirror"))
+    assert "model.safetensors" in found
+    assert "tokenizer.json" in found
+
+
+def test_a_mirror_that_is_not_there(tmp_path: Path) -> None:
+    [found] = refused("--mirror", str(tmp_path / "nope"))
+    assert "no such folder" in found
+
+
+def test_a_disk_or_a_memory_that_holds_no_such_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * MIB))
+    [found] = refused()
+    assert "3 MiB free" in found
+    monkeypatch.setattr(devices, "HOPELESS", 0)
+    memory, disk = refused()
+    assert "GiB of memory" in memory
+    assert disk == found
+
+
+def test_a_large_model_on_a_cpu_that_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # no nvidia-smi
+    monkeypatch.setattr(devices, "GPU_PARAMETERS", 1)
+    [found] = refused()
+    assert "no CUDA GPU was found" in found
+    assert refused("--device", "cpu") == []
