@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from harness import run_directory
+from harness.boards.registry import protocol_of
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.document.units import how_many
 from harness.errors import OtherRunError, RecordError
@@ -30,9 +31,11 @@ from harness.pipeline.loss_plot import plot_loss
 from harness.pipeline.measured import measured
 from harness.planning.apart.asking import Plan, plan_apart
 from harness.planning.devices import refuse_hopeless_device, refuse_hopeless_memory
+from harness.planning.forecast import evaluation_s
 from harness.planning.resolve import Request
 from harness.planning.rules import refuse
 from harness.processes import startup
+from harness.progress import format_duration
 from harness.record.card import card
 from harness.record.file_names import (
     ADAPTER,
@@ -42,6 +45,7 @@ from harness.record.file_names import (
     LOSS_PLOT,
     RESULT,
     ROUNDS,
+    SCORES,
 )
 from harness.record.result import EVALUATE, FEDERATE, ResultRecord
 from harness.sources.assets import Assets, locate
@@ -197,7 +201,8 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
             events.also(ready),
         ):
             outcome = federate(job, out, settings.federation)
-        events.step(f"evaluate: {', '.join(item.task for item in job.challenge.evaluation)}")
+        tasks = ", ".join(item.task for item in job.challenge.evaluation)
+        events.step(f"evaluate: {tasks}{_drawing(job, out)}")
         title = f"{job.spec.label} on {job.challenge.id}"
         with measured(out, EVALUATE, device), ThreadPoolExecutor(1) as beside:
             drawn = beside.submit(plot_loss, title, outcome.rounds, out / LOSS_PLOT)
@@ -215,6 +220,16 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     write_atomic(out / RESULT, pretty_json(record.to_json()))
     events.finished(record)
     return record
+
+
+def _drawing(job: Job, out: Path) -> str:
+    """Say how long programs may be drawn where they are and no GPU draws them: it can be days."""
+    drawn = protocol_of(job.challenge).decoding.sampling is not None
+    if not drawn or job.spec.compute.device == "cuda" or (out / SCORES).is_file():
+        return ""
+    seconds = evaluation_s(job.spec, job.challenge, this_machine())
+    most = "" if seconds is None else f", forecast to take at most {format_duration(seconds)}"
+    return f"; programs are drawn on the CPU{most}"
 
 
 def ready_for_the_end(evaluator: Evaluator, rounds: int, event: Event) -> None:

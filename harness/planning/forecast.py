@@ -235,7 +235,7 @@ def _estimate(
     return CostForecast(
         device=spec.compute.device,
         training_s=round(setup_s + work / speed, 1),
-        evaluation_s=_evaluation_s(spec, challenge, machine),
+        evaluation_s=evaluation_s(spec, challenge, machine),
         download_bytes=MODEL_FILE_BYTES * spec.model.parameters(),
         disk_bytes=KEPT_ADAPTERS * FLOAT_BYTES * adapter_parameters
         + ROW_BYTES * _rows(spec, challenge),
@@ -257,8 +257,11 @@ def _rows(spec: RunSpec, challenge: Challenge) -> int:
     return sum(min(rows, spec.evaluation_rows or rows) for rows in sets)
 
 
-def _evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> float | None:
-    """Two operations a weight and token; or, of programs, every weight once a step of drawing."""
+def evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> float | None:
+    """Return how long an evaluation takes, in seconds; None where nobody knows.
+
+    Two operations a weight and token; or, of programs, every weight once a step of drawing.
+    """
     model, cuda = spec.model, spec.compute.device == "cuda"
     protocol = protocol_of(challenge)
     lengths = protocol.lengths

@@ -11,8 +11,10 @@ import pytest
 
 from harness.document.units import MIB
 from harness.errors import FederationError, OtherRunError, UsageError
-from harness.pipeline.run import Settings, start
-from harness.planning.resolve import Request
+from harness.federation.job import Job
+from harness.pipeline.run import Settings, _drawing, start
+from harness.planning.resolve import Request, resolve
+from harness.progress import format_duration
 from harness.run_directory import LOCK
 from harness.sources.assets import Assets
 
@@ -78,3 +80,23 @@ def test_of_a_stop_that_no_resume_can_mend_none_is_suggested(
     with pytest.raises(error, match="it stopped"):
         start(Request("smollm2-dora", smoke=True), Settings(out=tmp_path / "run"))
     assert ("--resume" in capsys.readouterr().err) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("challenge", "kept", "told"),
+    [("code", False, True), ("code", True, False), ("finance", False, False)],
+)
+def test_how_long_programs_may_be_drawn_on_a_cpu_is_said_before(
+    challenge: str, kept: bool, told: bool, tmp_path: Path
+) -> None:
+    request = Request("smollm2-dora/135m", challenge=challenge, device="cpu", evaluation_rows=5)
+    plan = resolve(request)
+    assets = Assets(model_dir="none", training_file=None, evaluation_files={}, data=())
+    job = Job(spec=plan.spec, challenge=plan.challenge, assets=assets)
+    if kept:
+        (tmp_path / "scores.json").write_text("{}")
+    seconds = plan.forecast.estimate.evaluation_s
+    assert seconds is not None
+    said = _drawing(job, tmp_path)
+    assert (f"at most {format_duration(seconds)}" in said) is told
+    assert bool(said) is told
