@@ -23,11 +23,19 @@ def locked(path: Path, in_use: str | None = None) -> Iterator[None]:
         in_use: what to say when another process holds it; None: wait until it is free.
 
     Raises:
-        UsageError: another process holds it, and `in_use` is a text.
-        OSError: the file cannot be made.
+        UsageError: another process holds it, or the file cannot be made, and `in_use` is a text.
+        OSError: the file cannot be made, and it is none.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        if in_use is None:
+            raise
+        raise UsageError(
+            f"{path.parent}: nothing can be written there ({error.strerror}); use a copy of it, or"
+            " change its rights"
+        ) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if in_use is None else fcntl.LOCK_NB))

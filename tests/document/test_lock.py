@@ -42,3 +42,13 @@ def test_a_second_process_is_told_or_waits_until_the_first_is_killed(tmp_path: P
 def test_what_goes_wrong_inside_is_not_taken_for_a_lock_in_use(tmp_path: Path) -> None:
     with pytest.raises(BlockingIOError), locked(tmp_path / ".lock", "in use"):
         raise BlockingIOError
+
+
+def test_a_folder_in_which_no_lock_can_be_made_is_named(tmp_path: Path) -> None:
+    """A file in a folder's place, as a folder without rights refuses nothing to root."""
+    (tmp_path / "run").write_text("")
+    with (
+        pytest.raises(UsageError, match=r"run: nothing can be written there \("),
+        locked(tmp_path / "run" / ".lock", "in use"),
+    ):
+        pass

@@ -78,6 +78,7 @@ def evaluate_run(
     _refuse_missing()
     found = startup.here()
     found.refuse_changes()
+    _refuse_no_run(run_dir)
     folder = _untrained_folder(run_dir) if untrained else run_dir
     order = Order(
         run_dir=str(folder.absolute()),
@@ -186,12 +187,23 @@ def _recorded_adapter(run_dir: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def _refuse_no_run(run_dir: Path) -> None:
+    """Check that what an evaluation begins with is there; a filed submission has neither.
+
+    Raises:
+        RecordError: a file is missing.
+    """
+    for name in (SPEC, ASSETS):
+        if not (run_dir / name).is_file():
+            raise RecordError(
+                f"{run_dir}: no {name}; give the directory of a run, as harness run left it"
+            )
+
+
 def _untrained_folder(run_dir: Path) -> Path:
     """Return a folder in the run directory that asks for the same evaluation as the run."""
     folder = run_dir / UNTRAINED
     for name in (SPEC, ASSETS):
-        if not (run_dir / name).is_file():
-            raise RecordError(f"{run_dir}: no {name}; give the directory of a run")
         write_atomic(folder / name, (run_dir / name).read_bytes())
     return folder
 
