@@ -33,6 +33,8 @@ class Options(Document):
     """Train only this partition of the first round that is due, and stop; for a replay."""
     isolation: Policy = "auto"
     """Whether plugin code is held back from files and network; see `harness.isolation`."""
+    rehearse: bool = True
+    """Whether a strategy that the harness has no formula for is tried on small arrays before."""
     keep_steps: bool = False
     """Clients keep digests of what they held at each step, for `harness dispute`."""
     superlink: str | None = None

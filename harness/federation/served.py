@@ -64,7 +64,7 @@ def _serve(order: FederationOrder, origin: str | None) -> FederationOutcome:
     with flower_log(run_dir / LOGS):  # Flower's strategies speak when they are made
         _ = run.strategy  # made now, so that its faults come before Ray is started
         begins = not Ledger(run_dir).rounds and options.only is None
-        if begins and job.spec.strategy.name not in RULES:
+        if begins and options.rehearse and job.spec.strategy.name not in RULES:
             rehearse(run, options.quiet)
     if options.superlink is not None:
         from harness.federation.superlink.superlink import federate_on_superlink

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,8 @@ def test_an_error_is_one_line_with_its_code(
 def test_a_run_directory_is_no_recipe_and_what_it_is_for_is_said(tmp_path: Path) -> None:
     (tmp_path / "my run").mkdir()
     (tmp_path / "my run" / "spec.json").write_text("{}")
-    for command in ("plan", "run"):
+    # Without the extra, `run` says first that it is not there.
+    for command in ("plan", "run") if find_spec("torch") else ("plan",):
         done = harness(command, "my run", cwd=tmp_path)
         assert done.returncode == 2
         assert "harness run --resume 'my run'" in done.stderr

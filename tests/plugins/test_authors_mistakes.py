@@ -131,7 +131,7 @@ MISTAKES: dict[str, tuple[Edit, str, str]] = {
         '        name="standard', 'did you mean "lora"?',
     ),
     "target misspelt": (
-        ("recipe.py", '"v_proj"', '"value_proj"'), "        params=", 'did you mean "v_proj"?',
+        ("recipe.py", '"v_proj"', '"value_proj"'), "        params=", "layers: down_proj, gate",
     ),
     "model misspelt": (
         ("recipe.py", "model=MODEL.name", 'model="smollm2-153m-instruct"'),

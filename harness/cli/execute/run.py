@@ -58,6 +58,14 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
     metavar="ISO3",
     help="Turn measured energy into CO2 by codecarbon's factor of this country (DEU, FRA ...).",
 )
+@click.option(
+    "--no-rehearsal",
+    "rehearse",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Do not try a plugin's strategy on small arrays before any model is loaded.",
+)
 @click.option("--keep-steps", is_flag=True, help="Clients keep digests of each step (dispute).")
 @click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
 @click.option(
@@ -92,7 +100,7 @@ def command(
 
     names = (
         "actors", "client_timeout", "retries", "keep_checkpoints", "keep_steps", "superlink",
-        "ray_address", "isolation",
+        "ray_address", "isolation", "rehearse",
     )  # fmt: skip
     chosen = {name: options.pop(name) for name in names}
     chosen["client_timeout_s"] = chosen.pop("client_timeout")

@@ -79,7 +79,10 @@ def rehearse(run: OpenRun, quiet: bool = False, limit_s: float = LIMIT_S) -> Non
     name = run.spec.strategy.name
     said = _said_by_a_fork(run, name, quiet, limit_s)
     if said.error is not None and said.certain:
-        raise PluginError(f"rehearsal on random updates, before training: {said.error}")
+        raise PluginError(
+            f"rehearsal on random updates, before training: {said.error}; --no-rehearsal runs it"
+            " all the same"
+        )
     if said.error is not None:
         say(
             f"rehearsal on random updates of a small model: {said.error}; the run goes on, since"
