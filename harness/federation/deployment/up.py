@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,10 +73,12 @@ def up(
         Its processes, once every SuperNode is connected.
 
     Raises:
-        UsageError: the folder is of another deployment.
+        UsageError: the folder is of another deployment, or a port is taken.
         FederationError: the SuperLink does not start, or SuperNodes do not connect.
         KeyboardInterrupt: `stop` was set.
     """
+    ports = [deployment.first_runtime_port + number for number in range(deployment.supernodes)]
+    refuse_taken_ports(deployment.address, deployment.port, ports)
     places = prepare(deployment, folder)
     for path in (places.logs, places.runs, places.database.parent):
         path.mkdir(parents=True, exist_ok=True)
@@ -87,7 +91,6 @@ def up(
         places.logs / "superlink.log",
     )
     nodes = places.environment("nodes", base)
-    ports = [deployment.first_runtime_port + number for number in range(deployment.supernodes)]
     supernodes = [
         Kept(
             f"SuperNode {partition}",
@@ -122,6 +125,29 @@ def up(
                 watch.join()
         finally:
             end_all(every)
+
+
+def refuse_taken_ports(address: str, port: int, runtime_ports: Sequence[int]) -> None:
+    """Refuse a deployment beside another one, or beside anything else that listens on its ports.
+
+    Args:
+        address: where the SuperLink listens.
+        port: on which port.
+        runtime_ports: of the SuperNodes, on 127.0.0.1.
+
+    Raises:
+        UsageError: one of the ports is taken.
+    """
+    for host, number in ((address, port), *(("127.0.0.1", item) for item in runtime_ports)):
+        try:
+            socket.create_server((host, number)).close()
+        except OSError as error:
+            # A name that others reach this machine by need not be one of its own addresses.
+            if error.errno == errno.EADDRINUSE:
+                raise UsageError(
+                    f"port {number} of {host} is taken, perhaps by another `harness up`; end what"
+                    " listens there, or choose another --port"
+                ) from error
 
 
 def _watch(every: list[Kept], say: Say, ended: threading.Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import stat
 import subprocess
 from importlib import import_module
@@ -18,7 +19,7 @@ from harness.cli.execute.up import command
 from harness.errors import UsageError
 from harness.federation.deployment import credentials
 from harness.federation.deployment.plan import Deployment
-from harness.federation.deployment.up import prepare
+from harness.federation.deployment.up import prepare, refuse_taken_ports
 from harness.federation.deployment.written import FORMS, write_form
 
 KEYS = PurePosixPath("/k")
@@ -37,6 +38,16 @@ def test_the_superlink_s_certificate_is_the_authority_s_and_of_its_names(tmp_pat
     other = trusting.build_server_verifier(x509.DNSName("elsewhere.example.org"))
     with pytest.raises(VerificationError):
         other.verify(own, [])
+
+
+def test_a_port_that_something_listens_on_is_named_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for asked in ((port, []), (0, [0, port])):
+            with pytest.raises(UsageError, match=f"port {port} of 127.0.0.1 is taken.*--port"):
+                refuse_taken_ports("127.0.0.1", *asked)
+    refuse_taken_ports("127.0.0.1", port, [])
+    refuse_taken_ports("192.0.2.1", port, [])  # no address of this machine
 
 
 def test_no_secret_is_readable_by_others(tmp_path: Path) -> None:
