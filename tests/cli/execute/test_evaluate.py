@@ -79,5 +79,5 @@ def test_a_folder_that_is_no_run_is_one_line(
     pytest.importorskip("lm_eval")
     code, text = refusal(capsys, "evaluate", str(tmp_path))
     assert code == 8
-    assert "spec.json: no such file" in text
+    assert "no spec.json; give the directory of a run" in text
     assert text.count("\n") == 1
