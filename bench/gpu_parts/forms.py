@@ -15,18 +15,22 @@ BENCH = ClientRound("the bench")
 """The round that all steps are of."""
 
 
-def optimizer_of(trainer: Any, name: str = "adamw_torch") -> tuple[list[Any], Any]:
+def optimizer_of(
+    trainer: Any, name: str = "adamw_torch", rate: float = 1e-5
+) -> tuple[list[Any], Any]:
     """Return the trained tensors and an optimizer for them."""
     from harness.training.optimizers import make_optimizer
 
     trained = list(trainer.adapter.trained().values())
     train = trainer.spec.train.with_values(optimizer=name)
-    return trained, make_optimizer(train, trained, 1e-5)
+    return trained, make_optimizer(train, trained, rate)
 
 
-def stepper(trainer: Any, batches: Sequence[Any], optimizer: str = "adamw_torch") -> Any:
+def stepper(
+    trainer: Any, batches: Sequence[Any], optimizer: str = "adamw_torch", rate: float = 1e-5
+) -> Any:
     """Return a function that does the optimizer steps of all batches, as the trainer does."""
-    trained, made = optimizer_of(trainer, optimizer)
+    trained, made = optimizer_of(trainer, optimizer, rate)
 
     def steps() -> list[Any]:
         trainer.model.train()

@@ -160,17 +160,7 @@ def losses(subject: Subject, results: Results) -> Results:
         for form in ("modules", "fused") if subject.small else ("fused compiled graphs",):
             set_form(trainer, form, kept)
             trainer.adapter.load(start)
-            trained, made = optimizer_of(trainer)
-            for group in made.param_groups:
-                group["lr"] = 5e-5
-            trainer.model.train()
-            values = []
-            for batch in batches:
-                values.append(trainer.gradients.backward(batch, BENCH).clone())
-                torch.nn.utils.clip_grad_norm_(trained, trainer.spec.train.max_grad_norm)
-                made.step()
-                made.zero_grad(set_to_none=True)
-            ours[form] = torch.stack(values).tolist()
+            ours[form] = stepper(trainer, batches, rate=5e-5)()
         found[method] = {
             "plain": [theirs[0], theirs[-1]],
             **{

@@ -25,9 +25,9 @@ LOOKS = 8
 class _Call:
     culprit: str
     function: Callable[..., Any] | None
-    begin: float = field(default_factory=time.monotonic)
-    told_at: float = LONG_CALL_S
+    told_at: float
     """Seconds after which it is told next."""
+    begin: float = field(default_factory=time.monotonic)
 
 
 _calls: list[_Call] = []
@@ -45,7 +45,7 @@ def telling_while_long(culprit: str, function: Callable[..., Any] | None = None)
         function: what is called, whose place is told.
     """
     global _watcher
-    call = _Call(culprit, function, told_at=LONG_CALL_S)
+    call = _Call(culprit, function, LONG_CALL_S)
     _calls.append(call)
     if _watcher is None or not _watcher.is_alive():  # a fork has none
         _watcher = threading.Thread(target=_watch, name="long-calls", daemon=True)
@@ -71,7 +71,7 @@ def _watch() -> None:
     global _watcher
     while True:
         time.sleep(LONG_CALL_S / LOOKS)
-        for call in _calls:
+        for call in tuple(_calls):
             waited = call.told_at
             if time.monotonic() - call.begin >= waited:
                 call.told_at = 2 * waited

@@ -8,9 +8,6 @@ differ as they do in a model, and no more: what holds here may not hold there.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +18,7 @@ from harness.document import Document
 from harness.errors import UsageError
 from harness.federation.rehearsal.clients import Arrays
 from harness.federation.rehearsal.small_federation import SmallFederation
+from harness.federation.simulation.flower_log import no_flower_log
 from harness.planning.component_checks import round_plan
 from harness.planning.forecast import message_bytes
 from harness.plugins import find_strategy, load, validated_params
@@ -135,7 +133,7 @@ class _Run:
     def measure(self) -> dict[str, float]:
         """Run all rounds."""
         adapter, inexact, traffic = dict(self.federation.initial), 0.0, 0
-        with _quietly():
+        with no_flower_log():
             for number in range(1, self.context.rounds + 1):
                 plan = round_plan(self.method.name, self.method, self.params, self.context, number)
                 sizes = message_bytes(plan.down) + message_bytes(plan.up)
@@ -182,14 +180,3 @@ def _low_rank(draw: np.random.Generator, height: int, width: int, rank: int) -> 
     """Return a random matrix of this rank and of length 1."""
     found = draw.standard_normal((height, rank)) @ draw.standard_normal((rank, width))
     return found / np.linalg.norm(found)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep Flower's log silent."""
-    log = logging.getLogger("flwr")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 
 from harness.components import EXTENSION_KINDS
 from harness.errors import HarnessError, PluginError
+from harness.federation.simulation.flower_log import no_flower_log
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.smoke import SMOKE_MODEL, smoke_model
 from harness.plugins import Loaded, discover, load
@@ -29,22 +28,11 @@ def check_plugin(name: str) -> None:
         PluginError: every problem found, one a line.
     """
     __tracebackhide__ = True  # pytest shows the line of the author's test
-    with _quiet_flower():
+    with no_flower_log():
         found = list(problems(name))
     if found:
         lines = "\n".join(f"  {item}" for item in found)
         raise PluginError(f"plugin {name!r} has {len(found)} problem(s):\n{lines}")
-
-
-@contextmanager
-def _quiet_flower() -> Iterator[None]:
-    """Keep Flower's log silent: two lines a round of some dozens of small federations."""
-    log = logging.getLogger("flwr")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
 
 
 def problems(name: str) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Flower's log, sent to a file for the time of a run."""
+"""Flower's log, sent to a file for the time of a run, or to nobody."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def flower_log(folder: Path) -> Iterator[None]:
         logger.setLevel(level)
         logger.propagate = spread
         target.close()
+
+
+@contextmanager
+def no_flower_log() -> Iterator[None]:
+    """Keep Flower's log silent: two lines a round of some dozens of small federations."""
+    logger = logging.getLogger("flwr")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
