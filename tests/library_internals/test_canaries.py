@@ -84,10 +84,14 @@ class ClientAppActor:
         return psutil.Process().cmdline()[0]
     def path(self):
         return sys.path
+    def given(self):
+        with open("/proc/self/environ") as file:
+            return [variable.partition("=")[0] for variable in file.read().split("\\0")]
 actor = ray.remote(ClientAppActor).remote()
 at_work = ray.get(actor.run.remote(), timeout=60)
 lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
-print(json.dumps([at_work, lines, ray.get(actor.path.remote(), timeout=60)]))
+path, given = ray.get([actor.path.remote(), actor.given.remote()], timeout=60)
+print(json.dumps([at_work, lines, path, given]))
 """
 
 
@@ -101,8 +105,10 @@ def test_ray_starts_light_below_the_folder_with_known_titles() -> None:
     except subprocess.TimeoutExpired:
         pytest.fail(changed("ray", "its start, which does not end"))
     assert done.returncode == 0, changed("ray", f"its start: {done.stderr[-500:]}")
-    at_work, lines, path = json.loads(done.stdout)
+    at_work, lines, path, given = json.loads(done.stdout)
     assert str(folder) not in path, changed("ray", "how a driver adds to its workers' path")
+    assert "PATH" in given
+    assert ray.CLIENT_MODE not in given, changed("ray", "what moves the place of a title")
     assert at_work == f"{ray.ACTOR_TITLE}.run", changed("ray", "the title of an actor at work")
     idle = [line for line in lines if line.startswith(ray.ACTOR_TITLE)]
     assert len(idle) == 1, changed("ray", "the title of an actor")
