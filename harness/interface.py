@@ -16,10 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field, ValidationError
+
+from harness import progress as told
 from harness.boards.open_division import Division
-from harness.document import parse_document, read_document
+from harness.document import Document, explain, parse_document, read_document
 from harness.document.reading import read_json
 from harness.document.toml_text import toml_value
 from harness.document.units import how_many
@@ -28,6 +31,7 @@ from harness.machine.machine import measured_machine
 from harness.machine.versions import require_run_extra
 from harness.planning.recipe_files import read_recipe
 from harness.planning.resolve import Request, Resolved, resolve
+from harness.progress import format_duration
 from harness.recipe import Recipe
 from harness.record.federation import RoundRecord
 from harness.record.file_names import ADAPTER, RESULT, ROUNDS, SPEC
@@ -38,13 +42,23 @@ if TYPE_CHECKING:
     from harness.pipeline.events import Event
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """A run that is resolved and forecast, and not started."""
 
     request: Request
     resolved: Resolved
     mirror: Path | None = None
+
+    def __repr__(self) -> str:
+        """Say what it would be, in a line."""
+        broken = len(self.violations)
+        rules = f"breaks {how_many(broken, 'rule')}" if broken else "all rules kept"
+        return (
+            f"<Plan {self.spec.label} on {self.spec.challenge.id}:"
+            f" {how_many(self.spec.train.rounds, 'round')}, {self.communication_mib:.2f} MiB,"
+            f" about {format_duration(self.training_s)} of training, {rules}>"
+        )
 
     @property
     def spec(self) -> RunSpec:
@@ -78,6 +92,18 @@ class Plan:
             f"[{item.rule}] {item.found}; expected {item.expected}"
             for item in self.resolved.violations
         )
+
+
+class _Asked(Document):
+    """What the command line's options of a request take."""
+
+    challenge: str | None
+    smoke: bool
+    seed: int | None = Field(ge=0, le=2**31 - 1)
+    device: Literal["auto", "cpu", "cuda"]
+    threads: int | None = Field(ge=1)
+    limit: int | None = Field(ge=1)
+    division: Division | None
 
 
 class Run:
@@ -171,27 +197,37 @@ def plan(
         more: the same for keys that are Python names: `rounds=3`.
 
     Raises:
+        UsageError: an argument that the command line's option would refuse.
         HarnessError: a kind for each reason; see `harness.errors`. Rules that are broken are no
             error here: see `Plan.violations`.
     """
     from harness.sources.hub_model import hub_model
 
+    try:
+        asked = _Asked(
+            challenge=challenge, smoke=smoke, seed=seed, device=device, threads=threads,
+            limit=limit, division=division,
+        )  # fmt: skip
+    except ValidationError as error:
+        raise UsageError(explain(error)) from None
+    folder = None if mirror is None else Path(mirror)
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"mirror: no folder {folder}; expected a copy of hub files")
     changes = {**(settings or {}), **more}
     overrides = tuple(f"{key}={toml_value(value)}" for key, value in changes.items())
     named, proposed = _named(recipe)
     request = Request(
         named,
         recipe=proposed,
-        challenge=challenge,
+        challenge=asked.challenge,
         overrides=overrides,
-        smoke=smoke,
-        seed=seed,
-        device=device,
-        threads=threads,
-        evaluation_rows=limit,
-        division=division,
+        smoke=asked.smoke,
+        seed=asked.seed,
+        device=asked.device,
+        threads=asked.threads,
+        evaluation_rows=asked.limit,
+        division=asked.division,
     )
-    folder = None if mirror is None else Path(mirror)
     hub_models = partial(hub_model, mirror=folder)
     return Plan(request, resolve(request, measured_machine(), hub_models), folder)
 
@@ -233,15 +269,17 @@ def run(
     else:
         planned = plan(what, **more)
     require_run_extra()
+    from harness.federation.options import Options
     from harness.pipeline import run as pipeline
 
     settings = pipeline.Settings(
         out=None if out is None else Path(out),
         mirror=planned.mirror,
-        quiet=quiet,
+        federation=Options(quiet=quiet),
         observers=() if progress is None else (progress,),
     )
-    folder, _ = pipeline.start(planned.request, settings)
+    with told.only_if(not quiet):
+        folder, _ = pipeline.start(planned.request, settings)
     return Run(folder)
 
 
@@ -264,14 +302,16 @@ def resume(
         HarnessError: no run there, or data or plugins are not what they were.
     """
     require_run_extra()
+    from harness.federation.options import Options
     from harness.pipeline import run as pipeline
 
     settings = pipeline.Settings(
         mirror=None if mirror is None else Path(mirror),
-        quiet=quiet,
+        federation=Options(quiet=quiet),
         observers=() if progress is None else (progress,),
     )
-    pipeline.resume(Path(path), None, settings)
+    with told.only_if(not quiet):
+        pipeline.resume(Path(path), None, settings)
     return Run(Path(path))
 
 

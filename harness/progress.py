@@ -26,6 +26,18 @@ verbose = False
 """Whether it says more than it has to: `--verbose`."""
 
 
+@contextmanager
+def only_if(wanted: bool) -> Iterator[None]:
+    """Say nothing while this context lasts, unless it is `wanted`."""
+    global silent
+    before = silent
+    silent = before or not wanted
+    try:
+        yield
+    finally:
+        silent = before
+
+
 def coloured(stream: Any) -> bool:
     """Return whether a stream is a terminal that has colours, and wants them.
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clean_submission import Submission
 
 import harness
+from harness.document import parse_document
 from harness.errors import PluginError, RecordError, UsageError
+from harness.pipeline.events import Event
 from harness.planning.recipe_files import read_recipe
+from harness.record.result import ResultRecord
 
 RECIPE = """
 challenge = "finance"
@@ -72,6 +76,46 @@ def test_errors_are_exceptions_of_their_kind() -> None:
         harness.load("/nowhere")
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = harness.nothing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"seed": -1}, "seed: expected greater than or equal to 0 (found '-1')"),
+        ({"seed": 2**31}, "seed: expected less than or equal to 2147483647"),
+        ({"seed": "x"}, "seed: expected a valid integer"),
+        ({"limit": 0}, "limit: expected greater than or equal to 1"),
+        ({"threads": 0}, "threads: expected greater than or equal to 1"),
+        ({"device": "tpu"}, "device: expected 'auto', 'cpu' or 'cuda'"),
+        ({"division": "shut"}, "division: expected 'closed' or 'open'"),
+        ({"smoke": "perhaps"}, "smoke: expected a valid boolean"),
+        ({"mirror": "/nowhere"}, "mirror: no folder /nowhere"),
+    ],
+)
+def test_what_no_option_takes_no_argument_takes(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        harness.plan("smollm2-dora/135m", **arguments)
+    assert said in str(raised.value)
+
+
+def test_a_plan_is_shown_in_one_line() -> None:
+    plan = harness.plan("smollm2-dora/135m", rounds=3, device="cpu")
+    assert repr(plan).startswith("<Plan smollm2-dora/135m on finance: 3 rounds, 188.01 MiB, ")
+    broken = harness.plan("smollm2-dora/135m", rounds=100_000, device="cpu")
+    assert repr(broken).endswith("breaks 1 rule>")
+
+
+def test_an_event_is_shown_without_the_whole_record() -> None:
+    shown = repr(
+        Event(
+            "finished",
+            "result",
+            1.0,
+            record=parse_document(ResultRecord, Submission().record, "here"),
+        )
+    )
+    assert "finished" in shown
+    assert len(shown) < 500
 
 
 def test_a_result_is_loaded_as_it_was_written(tmp_path: Path) -> None:

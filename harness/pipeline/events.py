@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -42,8 +42,8 @@ class Event:
     of_rounds: int | None = None
     bytes_total: int | None = None
     """Sent and received up to and with this round, in all sessions."""
-    record: ResultRecord | None = None
-    """Of kind `finished`."""
+    record: ResultRecord | None = field(default=None, repr=False)
+    """Of kind `finished`; it would fill a notebook's pages."""
 
 
 Observer = Callable[[Event], None]

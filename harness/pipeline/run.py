@@ -59,7 +59,6 @@ class Settings:
 
     out: Path | None = None
     mirror: Path | None = None
-    quiet: bool = False
     federation: Options = field(default_factory=lambda: Options())
     country: str | None = None
     """By whose factor energy becomes CO2; see `harness.machine.energy.carbon`. None: by none."""
@@ -68,7 +67,7 @@ class Settings:
 
     def events(self) -> Events:
         """Return the events of a session that begins now."""
-        return Events(self.observers if self.quiet else (told, *self.observers))
+        return Events(self.observers if self.federation.quiet else (told, *self.observers))
 
 
 def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
@@ -209,7 +208,7 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
             evaluated = evaluate_run(
                 out,
                 device=device,
-                quiet=settings.quiet,
+                quiet=settings.federation.quiet,
                 adapter_sha256=sha256_file(out / ADAPTER / ADAPTER_WEIGHTS),
                 fresh=outcome.duration_s > 0,
                 evaluator=evaluator,

@@ -106,7 +106,7 @@ def command(
     chosen["client_timeout_s"] = chosen.pop("client_timeout")
     given = {name: value for name, value in chosen.items() if value is not None}
     observers = tuple(map(tracker, dict.fromkeys(tracks)))
-    settings = run.Settings(out, mirror, quiet, Options(quiet=quiet, **given), country, observers)
+    settings = run.Settings(out, mirror, Options(quiet=quiet, **given), country, observers)
     if resume is not None:
         if out is not None:
             raise UsageError("--out and --resume exclude each other; a resumed run stays in place")
