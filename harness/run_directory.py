@@ -13,8 +13,8 @@ from pathlib import Path
 
 from harness.document import digest_of, lock, pretty_json, read_document, read_json, write_atomic
 from harness.document.units import MIB
-from harness.errors import RecordError, UsageError
-from harness.record.file_names import ASSETS, COMMAND, ENERGY, SPEC, TIMING
+from harness.errors import RecordError, UsageError, how_to_finish
+from harness.record.file_names import ASSETS, COMMAND, ENERGY, RESULT, SPEC, TIMING
 from harness.record.machine import Drawn, EnergyCount, Factor
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
@@ -128,6 +128,17 @@ def refuse_no_run(path: Path) -> None:
         raise UsageError(f"{path}: a file; expected the run directory, {path.parent} perhaps")
     if not (path / SPEC).is_file():
         raise UsageError(f"{path}: no {SPEC} there; expected a run directory of harness run")
+
+
+def refuse_unfinished(path: Path) -> None:
+    """Check that `path` is a run directory with a result.
+
+    Raises:
+        UsageError: it is a file, has no spec, or the run has not come to its end.
+    """
+    if not (path / RESULT).is_file():
+        refuse_no_run(path)
+        raise UsageError(f"{path}: no {RESULT}; {how_to_finish(path)}")
 
 
 def read_spec(path: Path) -> RunSpec:

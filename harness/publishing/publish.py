@@ -98,9 +98,12 @@ def publication(
         RecordError: verify objects to the run.
     """
     _refuse_name(repository)
+    run_directory.refuse_unfinished(run_dir)
     present = [name for name in RUN_FILES if (run_dir / name).is_file()]
-    if RESULT not in present or ADAPTER_WEIGHTS_PATH not in present:
-        raise UsageError(f"{run_dir}: no result.json and adapter; expected a finished run")
+    if ADAPTER_WEIGHTS_PATH not in present:
+        raise UsageError(
+            f"{run_dir}: no {ADAPTER_WEIGHTS_PATH}; expected a run directory, which has its adapter"
+        )
     found = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     if not found.clean or found.submission is None:
         rules = ", ".join(sorted({item.rule for item in found.findings}))

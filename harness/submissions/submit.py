@@ -22,7 +22,7 @@ from harness.document import (
     write_atomic,
 )
 from harness.document.units import MIB
-from harness.errors import RecordError, UsageError, how_to_finish
+from harness.errors import RecordError, UsageError
 from harness.planning.eligibility import exercise_because
 from harness.record.about import About
 from harness.record.card import card
@@ -123,9 +123,7 @@ def submit(
 
 def _whole_run(run_dir: Path) -> Submission:
     """Return a finished run that verify accepts and that is no exercise."""
-    if not (run_dir / RESULT).is_file():
-        run_directory.refuse_no_run(run_dir)
-        raise UsageError(f"{run_dir}: no {RESULT}; {how_to_finish(run_dir)}")
+    run_directory.refuse_unfinished(run_dir)
     checked = check(Target("run", run_dir / RESULT, run_dir, str(run_dir)))
     submission = _accepted(checked, run_dir)
     exercise = exercise_because(submission.record.spec)

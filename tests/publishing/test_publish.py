@@ -252,3 +252,15 @@ def test_a_hub_that_cannot_be_reached_is_one_line(
     assert len(done.stdout.splitlines()) == 1
     assert "someone/adapter: the hub cannot be reached" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_run_lacks_is_named_with_what_to_do(run: Path, tmp_path: Path) -> None:
+    (run / "adapter" / "adapter_model.safetensors").unlink()
+    with pytest.raises(UsageError, match=r"run: no adapter/adapter_model\.safetensors; expected"):
+        publication(run, NAME)
+    (run / "result.json").unlink()
+    with pytest.raises(UsageError, match=r"no spec\.json there; expected a run directory"):
+        publication(run, NAME)
+    (run / "spec.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"no result\.json; finish the run first: harness run"):
+        publication(run, NAME)
