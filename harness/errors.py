@@ -9,6 +9,7 @@ HarnessError                    exit code
 │   ├── RosterError                 the supernodes are not partitions 0..n-1
 │   └── ClientFailedError           a client failed after its retries
 ├── EvaluationError             7   evaluation and re-scoring
+│   └── OtherAnswersError           a finished run's answers, given with other versions
 ├── RecordError                 8   a document on disk: spec, record, generations, adapter
 │   └── OtherRunError               a run directory whose rounds are another run's
 └── SourceError                 7   a model or data set that is nowhere or not what it should be
@@ -72,6 +73,10 @@ class EvaluationError(HarnessError):
     """An evaluation or a re-scoring could not give a number."""
 
     exit_code = 7
+
+
+class OtherAnswersError(EvaluationError):
+    """The answers of a finished run were given with other versions, or on another device."""
 
 
 class SourceError(HarnessError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of, lock, pretty_json, read_document, write_atomic
 from harness.document.units import how_many
+from harness.errors import OtherAnswersError
 from harness.machine.versions import installed_versions
 from harness.progress import say
+from harness.record.file_names import RESULT
 
 PACKAGES = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "lm-eval", "datasets")
 """Packages whose version can change a row."""
@@ -95,9 +98,11 @@ def open_generations(run_dir: Path, key: ResultKey) -> Path:
     """Return the folder for rows under `key`, with what an earlier session left there.
 
     Rows under another key are never mixed in: their folder is renamed to `generations.<key>`, which
-    is said, and renamed back when that key comes again.
+    is said, and renamed back when that key comes again. Those of a finished run stay, since its
+    record holds their digests.
 
     Raises:
+        OtherAnswersError: they are a finished run's, under another key.
         RecordError: the disk refused it, or the kept key is unreadable.
     """
     folder = run_dir / "generations"
@@ -105,9 +110,14 @@ def open_generations(run_dir: Path, key: ResultKey) -> Path:
         kept = read_document(ResultKey, folder / KEY)
         if kept == key:
             return folder
+        why = ", ".join(differences(kept, key))
+        if (run_dir / RESULT).is_file():
+            raise OtherAnswersError(
+                f"{run_dir}: its result was answered with {why}; the answers stay with the result."
+                f" To answer again: harness reproduce {shlex.quote(str(run_dir))} --evaluation"
+            )
         aside = run_dir / f"generations.{digest_of(kept)[:12]}"
         if rows := _rows_in(folder):
-            why = ", ".join(differences(kept, key))
             say(
                 f"{folder}: {how_many(rows, 'row')} not used, answered with {why};"
                 f" kept in {aside.name}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import OtherAnswersError
 from harness.evaluation.result_key import DECODER_VERSION, ResultKey, open_generations
 
 KEY = ResultKey(
@@ -50,6 +51,19 @@ def test_rows_that_are_set_aside_are_counted_with_the_reason(
     assert capsys.readouterr().err == (
         f"{tmp_path / 'generations'}: 3 rows not used, answered with {said}; kept in {aside.name}\n"
     )
+
+
+def test_a_finished_run_keeps_its_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(tmp_path, KEY.with_values(packages={"torch": "2.12.0"}), 3)
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(OtherAnswersError) as raised:
+        open_generations(tmp_path, KEY)
+    assert "with torch 2.12.0 (now 2.13.0); the answers stay with the result" in str(raised.value)
+    assert f"harness reproduce {tmp_path} --evaluation" in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["generations"]
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_is_said_where_no_row_is_lost(

@@ -18,12 +18,13 @@ import pytest
 from environment import environment_with
 from tiny_run import EVALUATION_KEY
 
+from harness.cli import main
 from harness.cli.execute.evaluate import gains
 from harness.document import pretty_json, read_document, read_json, sha256_file, write_atomic
 from harness.errors import EvaluationError, RecordError, UsageError
 from harness.evaluation.evaluated_run import EvaluatedRun, read_run
 from harness.evaluation.journal import Journal
-from harness.evaluation.result_key import evaluation_lock
+from harness.evaluation.result_key import ResultKey, evaluation_lock
 from harness.evaluation.sealed.evaluator import START
 from harness.evaluation.sealed.launch import evaluate_run
 from harness.evaluation.session import evaluate
@@ -322,6 +323,26 @@ def test_a_process_that_dies_is_one_sentence(
     monkeypatch.setattr("harness.evaluation.sealed.evaluator.START", tmp_path / "start.py")
     with pytest.raises(EvaluationError, match="ended with code 1; finished rows are kept"):
         evaluate_run(run_dir, quiet=True)
+
+
+def test_a_finished_run_is_shown_with_the_answers_of_its_own_versions(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate_run(run_dir, threads=1, quiet=True)
+    file = run_dir / "generations" / "key.json"
+    key = read_document(ResultKey, file)
+    older = key.with_values(packages={**key.packages, "transformers": "5.0.0"})
+    file.write_text(pretty_json(older.model_dump(mode="json")))
+    (run_dir / "result.json").write_text(json.dumps({"adapter": {"sha256": key.adapter_sha256}}))
+    kept = {path: path.read_bytes() for path in (run_dir / "generations").iterdir()}
+    main(["evaluate", str(run_dir)])
+    shown = capsys.readouterr()
+    assert "answered with transformers 5.0.0 (now " in shown.err
+    assert "official" in shown.out
+    with pytest.raises(SystemExit, match="7"):
+        main(["evaluate", str(run_dir), "--device", "cpu"])
+    assert "harness reproduce" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (run_dir / "generations").iterdir()} == kept
 
 
 def test_the_untrained_model_answers_beside_the_run_and_not_over_it(run_dir: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from harness.document.units import MIB
-from harness.errors import UsageError
+from harness.errors import OtherAnswersError, UsageError
+from harness.progress import say
 from harness.record.file_names import ASSETS, SCORES
 from harness.record.score import Score, Scores
 
@@ -31,10 +32,11 @@ def command(
 ) -> None:  # fmt: skip
     """Evaluate RUN_DIR where it stopped; rows that are there are never generated again.
 
-    Runs in a process that loads no plugin. Nothing is loaded when all rows are there. With
-    --untrained the base model answers the same rows without the adapter, and what the training
-    changed is shown. With --round an earlier round's adapter answers them; which round is best is
-    told by other rows: harness frontier RUN_DIR.
+    Runs in a process that loads no plugin. Nothing is loaded when all rows are there; those of a
+    finished run are shown as they are, whatever versions gave them. With --untrained the base model
+    answers the same rows without the adapter, and what the training changed is shown. With --round
+    an earlier round's adapter answers them; which round is best is told by other rows: harness
+    frontier RUN_DIR.
     """
     from harness.document import pretty_json, read_document
     from harness.evaluation.sealed.evaluator import Evaluator
@@ -53,9 +55,15 @@ def command(
 
         from harness.evaluation.sealed.launch import evaluate_run
 
-        scores = evaluate_run(
-            run_dir, device, untrained=untrained, adapter_sha256=digest, evaluator=evaluator
-        ).scores
+        try:
+            scores = evaluate_run(
+                run_dir, device, untrained=untrained, adapter_sha256=digest, evaluator=evaluator
+            ).scores
+        except OtherAnswersError as error:
+            if device is not None:
+                raise
+            say(str(error))
+            scores = read_document(Scores, run_dir / SCORES)
     if as_json:
         click.echo(pretty_json(scores.model_dump(mode="json")), nl=False)
         return
