@@ -358,3 +358,7 @@ def test_the_untrained_model_answers_beside_the_run_and_not_over_it(run_dir: Pat
     text = gains(trained, untrained)
     for before, after in zip(untrained.scores, trained.scores, strict=True):
         assert f"{100 * (after.value - before.value):+.2f}" in text
+    assert "Not training alone" not in text
+    newer = untrained.with_values(packages={**untrained.packages, "peft": "9.0"})
+    said = f"they were answered with peft 9.0 and {trained.packages['peft']}."
+    assert gains(trained, newer).splitlines()[-1] == f"Not training alone: {said}"

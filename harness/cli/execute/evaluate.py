@@ -83,7 +83,10 @@ def _weights(run_dir: Path) -> list[Path]:
 
 
 def gains(trained: Scores, untrained: Scores) -> str:
-    """Return what the training changed, a line per measure and set, in percent and points."""
+    """Return what the training changed, a line per measure and set, in percent and points.
+
+    Versions that the two were not answered with alike stand below.
+    """
     from tabulate import tabulate
 
     before = {(item.metric, item.task): item for item in untrained.scores}
@@ -98,7 +101,13 @@ def gains(trained: Scores, untrained: Scores) -> str:
         for item in trained.scores
     ]
     headers = ("measure", "set", "untrained", "trained", "gain")
-    return "\n" + tabulate(rows, headers, disable_numparse=True)
+    table = tabulate(rows, headers, disable_numparse=True)
+    names = sorted(trained.packages.keys() | untrained.packages.keys())
+    versions = [(name, untrained.packages.get(name), trained.packages.get(name)) for name in names]
+    others = [f"{name} {a or 'none'} and {b or 'none'}" for name, a, b in versions if a != b]
+    if not others:
+        return f"\n{table}"
+    return f"\n{table}\n\nNot training alone: they were answered with {', '.join(others)}."
 
 
 LEGEND = """\
