@@ -9,8 +9,9 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
+from harness.codec.arithmetic import CODINGS  # noqa: E402
 from harness.codec.choice import Codec  # noqa: E402
-from harness.codec.coding import CODINGS, decode, encode  # noqa: E402
+from harness.codec.coding import decode, encode  # noqa: E402
 from harness.codec.sizes import ENCODED, encoded_bytes  # noqa: E402
 from harness.errors import FederationError  # noqa: E402
 
