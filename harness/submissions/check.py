@@ -8,16 +8,8 @@ from pathlib import Path
 
 from harness.claims.check import CLAIM_RULES, check_claim
 from harness.claims.record import ClaimRecord
-from harness.submissions.once import (
-    ONCE,
-    Filed,
-    copied,
-    copies,
-    folders_of,
-    neighbours,
-    of_claim,
-    of_run,
-)
+from harness.submissions.marks import Filed, of_claim, of_run
+from harness.submissions.once import ONCE, copied, copies, folders_of, neighbours
 from harness.submissions.parallel import each
 from harness.submissions.strays import STRAYS, strays
 from harness.submissions.verdict import verdict_of

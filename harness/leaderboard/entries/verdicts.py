@@ -36,7 +36,7 @@ from harness.leaderboard.entries.verdict_store import (
 )
 from harness.record.file_names import CLAIM
 from harness.submissions.check import Checked, check, filed_twice
-from harness.submissions.once import Filed
+from harness.submissions.marks import Filed
 from harness.submissions.parallel import each
 from harness.verify.files.layout import MAX_FILES
 from harness.verify.read_submission import read_files
