@@ -1,10 +1,9 @@
 """Two results of one spec that disagree: where they part, and which of them a repetition supports.
 
-Each round of a record is linked to the one before, so what is recorded tells the first round that
-differs, and in it the first client, without any repetition. Then that client's round is repeated,
-once, from the state before it, on which both agree. An example: rounds 1 to 3 are equal, in round 4
-partition 6 returned other tensors. Partition 6 is trained once more, from the checkpoint after
-round 3 of either; what it returns is A's, B's or neither's.
+The client whose round they part in is repeated, once, from the state before it, on which both
+agree. An example: rounds 1 to 3 are equal, in round 4 partition 6 returned other tensors. Partition
+6 is trained once more, from the checkpoint after round 3 of either; what it returns is A's, B's or
+neither's.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of
 from harness.document.units import how_many
 from harness.errors import UsageError
@@ -24,33 +22,19 @@ from harness.federation.storage import checkpoint
 from harness.federation.storage.ledger import Ledger
 from harness.machine.versions import require_run_extra
 from harness.plugins import load_components
-from harness.record.federation import ClientRecord, RoundRecord
 from harness.record.steps import first_difference, read_steps
 from harness.reproduce.original import Original, read_original
+from harness.reproduce.parting import (
+    Place,
+    client_difference,
+    parting_place,
+    round_difference,
+)
 from harness.reproduce.start import refuse_used, seed_from_checkpoint
 from harness.sources.assets import locate
 
 SHOWN = 3
 """Settings or tensors that a line names at most."""
-
-BESIDE = {"duration_s", "previous_digest", "digest"}
-"""Fields of a round that say nothing of what was computed in it."""
-
-
-class Place(Document):
-    """The place where two results part first."""
-
-    round: int
-    partition: int | None = None
-    """The client; None where all clients agree and the aggregate does not."""
-    what: str
-    """What differs there: `update`, `loss`, `examples`, `aggregate` or another field's name."""
-    step: int | None = None
-    """Where both kept their steps (`harness run --keep-steps`), the first that differs."""
-    step_differs: str | None = None
-    """`values` before the step, its `gradients`, or its `loss`."""
-    tensors: tuple[str, ...] = ()
-    """The tensors that differ: at the step, else of the aggregate where both kept it."""
 
 
 class Dispute(Document):
@@ -131,7 +115,7 @@ def dispute(
     """
     first, second = read_original(one), read_original(two)
     _refuse_other_specs(first, second)
-    place = _place(first, second)
+    place = parting_place(first, second)
     found = Dispute(
         first=str(one),
         second=str(two),
@@ -144,8 +128,7 @@ def dispute(
     require_run_extra()
     refuse_used(work_dir)
     load_components(first.spec)
-    challenge = first.challenge()
-    return _judged(found, first, second, challenge, work_dir, mirror, options or Options())
+    return _judged(found, first, second, work_dir, mirror, options or Options())
 
 
 def _refuse_other_specs(first: Original, second: Original) -> None:
@@ -169,67 +152,6 @@ def _flat(value: object, name: str = "") -> dict[str, object]:
     else:
         return {name: value}
     return {key: leaf for part, item in parts.items() for key, leaf in _flat(item, part).items()}
-
-
-def _place(first: Original, second: Original) -> Place | None:
-    for mine, theirs in zip(first.rounds, second.rounds, strict=False):
-        if (place := _within(mine, theirs)) is not None:
-            return _finer(place, first, second)
-    # A difference that the numbers swallowed, which only the steps show.
-    for record in first.rounds[: len(second.rounds)]:
-        for client in record.clients:
-            place = Place(round=record.round, partition=client.partition, what="training")
-            finer = _finer(place, first, second)
-            if finer.step is not None:
-                return finer
-    return None
-
-
-def _within(mine: RoundRecord, theirs: RoundRecord) -> Place | None:
-    for one, two in zip(mine.clients, theirs.clients, strict=False):
-        what = _client_difference(one, two)
-        if what is not None and one.partition == two.partition:
-            return Place(round=mine.round, partition=one.partition, what=what)
-    left, right = (item.model_dump(exclude=BESIDE | {"clients"}) for item in (mine, theirs))
-    names = [name for name in left if left[name] != right[name]]
-    if names:
-        name = "aggregate_sha256" if "aggregate_sha256" in names else names[0]
-        return Place(round=mine.round, what=name.removesuffix("_sha256").replace("_", " "))
-    return None
-
-
-def _client_difference(one: ClientRecord, two: ClientRecord) -> str | None:
-    names = ("update_sha256", "train_loss", "examples", "bytes_up")
-    differing = [name for name in names if getattr(one, name) != getattr(two, name)]
-    return differing[0].removesuffix("_sha256").replace("_", " ") if differing else None
-
-
-def _finer(place: Place, first: Original, second: Original) -> Place:
-    """Add the step and the tensors where what was kept tells them."""
-    if place.partition is not None:
-        folders = (item.folder / CLIENT_STATES for item in (first, second))
-        steps = [read_steps(folder, place.partition, place.round) for folder in folders]
-        found = first_difference(*steps)
-        if found is not None:
-            step, kind, tensors = found
-            return place.with_values(step=step, step_differs=kind, tensors=tensors)
-    return place.with_values(tensors=_tensors(place.round, first, second))
-
-
-def _tensors(number: int, first: Original, second: Original) -> tuple[str, ...]:
-    from harness.federation.wire.tensors import digest_arrays
-    from harness.reproduce.comparison import adapter_of
-
-    files = [item.tensors(number) for item in (first, second)]
-    if None in files:
-        return ()
-    mine, theirs = (adapter_of(path) for path in files if path is not None)
-    return tuple(
-        name
-        for name in mine
-        if name not in theirs
-        or digest_arrays({"": mine[name]}) != digest_arrays({"": theirs[name]})
-    )
 
 
 def _broken(name: str, original: Original) -> list[str]:
@@ -260,7 +182,6 @@ def _judged(
     found: Dispute,
     first: Original,
     second: Original,
-    challenge: Challenge,
     work_dir: Path,
     mirror: Path | None,
     options: Options,
@@ -268,6 +189,7 @@ def _judged(
     """Repeat the place and say whose it is."""
     place = found.place
     assert place is not None
+    challenge = first.challenge()
     assets = locate(first.spec, challenge, mirror)
     first.refuse_other_data(assets)
     job = Job(spec=first.spec, challenge=challenge, assets=assets)
@@ -279,13 +201,15 @@ def _judged(
         federate(job, work_dir, options.with_values(until=until))
     ran = found.with_values(repeated_rounds=max(until - begun, 0))
     earlier = zip(Ledger(work_dir).rounds, first.rounds[: number - 1], strict=False)
-    if other := [mine.round for mine, agreed in earlier if _within(mine, agreed) is not None]:
+    if other := [
+        mine.round for mine, agreed in earlier if round_difference(mine, agreed) is not None
+    ]:
         text = f"round {other[0]}, in which A and B agree, comes out otherwise here"
         return ran.with_values(supports="neither", found=text)
     records = [item.rounds[number - 1] for item in (first, second)]
     if place.partition is None:
         again = Ledger(work_dir).rounds[number - 1]
-        equal = [_within(again, record) is None for record in records]
+        equal = [round_difference(again, record) is None for record in records]
         text = f"the aggregate is {again.aggregate_sha256[:12]}"
         return ran.with_values(supports=_supported(equal), found=text)
     how = options.with_values(only=place.partition, keep_steps=place.step is not None)
@@ -296,7 +220,7 @@ def _judged(
         next(item for item in record.clients if item.partition == place.partition)
         for record in records
     ]
-    equal = [_client_difference(client, item) is None for item in kept]
+    equal = [client_difference(client, item) is None for item in kept]
     if all(equal):  # only the steps tell them apart
         steps = read_steps(work_dir / CLIENT_STATES, place.partition, number)
         folders = (item.folder / CLIENT_STATES for item in (first, second))

@@ -17,7 +17,8 @@ from harness.document import pretty_json, read_json, write_atomic
 from harness.errors import UsageError
 from harness.federation.storage.ledger import Ledger
 from harness.plugins import loading
-from harness.reproduce.dispute import Dispute, Place, dispute
+from harness.reproduce.dispute import Dispute, dispute
+from harness.reproduce.parting import Place
 
 ROUND, STEP, TENSOR, BIT = 2, 2, 3, 20
 
