@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from harness.boards.board import Board
+from harness.claims.importing.chosen_row import Hints, choose_row, traffic_cells, with_unit
 from harness.claims.importing.score_tables import (
     FIGURE,
     MARKS,
-    Hints,
     ScoreRow,
-    choose_row,
     list_row,
     model_of,
     table_rows,
-    traffic_cells,
-    with_unit,
 )
 from harness.claims.importing.stated_settings import FENCE, read_costs, readme_sources
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
@@ -39,6 +36,13 @@ TRAFFIC = re.compile(
 
 MOST_RUNS = 40
 """Runs of one project that are told apart in a README; the most seen are four."""
+
+
+CALL = re.compile(
+    r"python3?[ \t][^\n]{0,200}?\b(?:eval|main)\.py((?:[^\n`]|\\\n|\n(?=[ \t]*--)){0,4000})"
+)
+"""An evaluation command, lines that end in a backslash and lines of options with it."""
+OPTION = re.compile(r"--([a-z][a-z0-9_-]{1,40})(?:=|[ \t]+)[\"']?([\w.,+-]{1,80})")
 
 
 @dataclass
@@ -164,3 +168,22 @@ def _traffic(
 def _figures(cells: list[str]) -> list[tuple[str, str]]:
     matches = (re.fullmatch(rf"({FIGURE})\s*{UNIT}", cell, re.IGNORECASE) for cell in cells)
     return [(match.group(1), match.group(2)) for match in matches if match]
+
+
+def unofficial_options(text: str, file: str, board: Board) -> Iterator[str]:
+    """Yield a phrase for each option of an evaluation command that changes the official result.
+
+    Args:
+        text: of a README.
+        file: its name, for the phrase.
+        board: whose official options are compared.
+    """
+    seen = set()
+    for call in CALL.finditer(text):
+        for name, value in OPTION.findall(call.group(1)):
+            option = name.replace("_", "-")
+            official = board.command.get(option)
+            if official is None or value in official or (option, value) in seen:
+                continue
+            seen.add((option, value))
+            yield f"{file}: --{option}={value}, officially {' or '.join(official)}"
