@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 from harness.boards.board import Board, load_board
 from harness.boards.challenge import InstructionSet, challenge_names, load_challenge
-from harness.claims.findings import same_setting, shown_setting
 from harness.claims.record import ClaimedConfig, ClaimRecord
+from harness.claims.settings import same_setting, shown_setting
 from harness.claims.traffic import model_of, named_targets
 from harness.recipe import COMPONENT, Prompt, TrainSpec
 
