@@ -2,7 +2,7 @@
 
 HarnessError                    exit code
 ├── UsageError                  2   the command line or a value in it
-├── MissingExtraError           3   the extra `[run]` is not installed
+├── MissingExtraError           3   a package is not installed that an extra brings, `[run]` mostly
 ├── PluginError                 4   a plugin: import, hooks, components, documents
 ├── RuleViolationError          5   the challenge's rules
 ├── FederationError             6   the federation
@@ -38,7 +38,7 @@ class UsageError(HarnessError):
 
 
 class MissingExtraError(HarnessError):
-    """A package of the extra `[run]` is missing."""
+    """A package that an extra of the harness brings is missing."""
 
     exit_code = 3
 
@@ -93,6 +93,11 @@ class RecordError(HarnessError):
 
 class OtherRunError(RecordError):
     """The rounds in a run directory are of another spec, data or version: no resume goes on."""
+
+
+def how_to_install(extra: str) -> str:
+    """Return what to type where a package of an extra is missing, quoted for every shell."""
+    return f"pip install 'flowertune-harness[{extra}]'"
 
 
 def how_to_finish(run_dir: Path) -> str:

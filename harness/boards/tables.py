@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.document import parse_json
-from harness.errors import EvaluationError, MissingExtraError
+from harness.errors import EvaluationError, MissingExtraError, how_to_install
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError(
-            f"reading {path.name} needs pyarrow; run `pip install 'flowertune-harness[run]'`"
+            f"reading {path.name} needs pyarrow; {how_to_install('run')}"
         ) from None
     rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
     return rows

@@ -12,6 +12,7 @@ import os
 import pkgutil
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -116,7 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
             keep_to_environment()
         # What commands are told as `obj`: whether this process is theirs alone.
         own = arguments is None
-        code = cli.main(args=arguments, prog_name="harness", standalone_mode=False, obj=own)
+        code = _called(arguments, own)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except HarnessError as error:
@@ -143,6 +144,17 @@ def main(arguments: list[str] | None = None) -> None:
         shown = str(error.filename)[:LONGEST_PATH]
         _complain(f"{shown}: {error.strerror}; check the path")
         sys.exit(UsageError.exit_code)
+
+
+def _called(arguments: list[str] | None, own: bool) -> Any:
+    """Run the command; a module that is not there is the extra's where the extra is not there."""
+    try:
+        return cli.main(args=arguments, prog_name="harness", standalone_mode=False, obj=own)
+    except ModuleNotFoundError:
+        from harness.machine.versions import require_run_extra
+
+        require_run_extra()
+        raise
 
 
 def _complain(message: str) -> None:

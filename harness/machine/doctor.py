@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.document.units import GIB
+from harness.errors import how_to_install
 from harness.kernel.bare import bare_python
 from harness.machine.cache_folder import cache_folder
 from harness.machine.machine import this_machine
@@ -65,7 +66,7 @@ def _packages() -> Iterator[Look]:
     if missing:
         yield Look(
             "packages", "lacking", f"no {', '.join(missing)}",
-            "pip install 'flowertune-harness[run]', or -r requirements.txt from the repository",
+            f"{how_to_install('run')}, or -r requirements.txt from the repository",
         )  # fmt: skip
     elif twice := installed_twice():
         yield Look("packages", "lacking", "; ".join(twice), INSTALL_ONCE)

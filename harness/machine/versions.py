@@ -12,7 +12,7 @@ from pathlib import Path
 
 import harness
 from harness.document.file_digests import code_digests, sha256_of_set, version_of_code
-from harness.errors import MissingExtraError
+from harness.errors import MissingExtraError, how_to_install
 from harness.record.machine import Device, Environment, GitState, HarnessCode
 
 RUN_PACKAGES = (
@@ -43,8 +43,7 @@ def require_run_extra() -> None:
     missing = [name for name in RUN_PACKAGES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"{', '.join(missing)} not installed; running needs the extra:"
-            " pip install 'flowertune-harness[run]'"
+            f"{', '.join(missing)} not installed; running needs the extra: {how_to_install('run')}"
         )
     if twice := installed_twice():
         raise MissingExtraError(f"{twice[0]}; {INSTALL_ONCE}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.document.units import how_many
+from harness.errors import how_to_install
 from harness.library_internals.flower import rdp_epsilon
 from harness.record.federation import DP_DELTA, PrivacyRecord, effective_multiplier
 from harness.spec import RunSpec
@@ -34,7 +35,7 @@ def privacy_of(
         try:
             epsilon = rdp_epsilon(multipliers, DP_DELTA, clients)
         except ImportError:
-            note = "dp-accounting is not installed; pip install 'flowertune-harness[privacy]'"
+            note = f"dp-accounting is not installed; {how_to_install('privacy')}"
     return PrivacyRecord(
         epsilon=epsilon,
         delta=DP_DELTA,

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtraError
+from harness.errors import MissingExtraError, how_to_install
 from harness.pipeline.events import Event, Observer
 from harness.pipeline.tracker_process import Values
 from harness.progress import say
@@ -55,8 +55,7 @@ def tracker(name: str) -> Observer:
     package, opened = TRACKERS[name]
     if importlib.util.find_spec(package) is None:
         raise MissingExtraError(
-            f"--track {name} needs the package {package}; install it:"
-            f" pip install 'flowertune-harness[{name}]'"
+            f"--track {name} needs the package {package}; {how_to_install(name)}"
         )
     return Tracker(name, opened)
 

@@ -80,11 +80,11 @@ def refuse_hopeless_device(asked: str, spec: RunSpec, expected: Forecast) -> Non
     """
     model = spec.model
     if asked == "auto" and spec.compute.device == "cpu" and model.parameters() >= GPU_PARAMETERS:
-        hours = expected.estimate.training_s / 3600
+        hours = how_many(max(1, round(expected.estimate.training_s / 3600)), "hour")
         raise UsageError(
             f"{model.name} has {model.parameters() / 1e9:.1f} billion parameters and no CUDA GPU"
             " was found; it wants one with 8 GiB or more. On this CPU the training is forecast to"
-            f" take {hours:.0f} hours and {expected.estimate.memory_bytes / 2**30:.0f} GiB:"
+            f" take {hours} and {expected.estimate.memory_bytes / GIB:.0f} GiB:"
             " add --device cpu to run it all the same, or --smoke to try the pipeline"
         )
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.document import parse_json
-from harness.errors import MissingExtraError, UsageError
+from harness.errors import MissingExtraError, UsageError, how_to_install
 
 Kind = Literal["f32", "f16", "q8_0"]
 KINDS: tuple[Kind, ...] = ("f32", "f16", "q8_0")
@@ -53,9 +53,7 @@ def write_gguf(merged: Path, file: Path, kind: Kind, name: str) -> None:
     try:
         import gguf
     except ImportError:
-        raise MissingExtraError(
-            "a GGUF file needs gguf; run `pip install flowertune-harness[run]`"
-        ) from None
+        raise MissingExtraError(f"a GGUF file needs gguf; {how_to_install('run')}") from None
     config = parse_json((merged / "config.json").read_text(), "config.json")
     if config.get("model_type") != "llama" or config.get("rope_scaling"):
         raise UsageError(

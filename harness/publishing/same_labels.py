@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.document import Document, parse_json
-from harness.errors import MissingExtraError, UsageError
+from harness.errors import MissingExtraError, UsageError, how_to_install
 from harness.evaluation.evaluated_run import EvaluatedRun, official_sets
 
 STEP_TOKENS = 8
@@ -247,7 +247,7 @@ def llama_cpp() -> Any:
         import xllamacpp
     except ImportError:
         raise MissingExtraError(
-            "a GGUF file is published with a proof of its labels, which needs llama.cpp; run"
-            " `pip install flowertune-harness[gguf]`"
+            "a GGUF file is published with a proof of its labels, which needs llama.cpp;"
+            f" {how_to_install('gguf')}"
         ) from None
     return xllamacpp

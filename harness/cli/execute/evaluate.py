@@ -38,6 +38,9 @@ def command(
     an earlier round's adapter answers them; which round is best is told by other rows: harness
     frontier RUN_DIR.
     """
+    from harness.machine.versions import require_run_extra
+
+    require_run_extra()
     from harness.document import pretty_json, read_document
     from harness.evaluation.sealed.evaluator import Evaluator
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -15,12 +14,13 @@ from harness.boards.challenge import Challenge
 from harness.boards.execution import EXECUTABLES
 from harness.boards.registry import protocol_of
 from harness.document import parse_document, parse_json, read_document, read_json, write_atomic
-from harness.errors import EvaluationError, HarnessError, MissingExtraError, RecordError
+from harness.errors import EvaluationError, HarnessError, RecordError
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.proof import kept_key, new_key
 from harness.evaluation.sealed.evaluator import ENVIRONMENT, Evaluator
 from harness.evaluation.sealed.order import Order
 from harness.machine.machine import cores
+from harness.machine.versions import require_run_extra
 from harness.processes import startup
 from harness.processes.carried_error import CarriedError
 from harness.record.file_names import ASSETS, RESULT, SPEC
@@ -70,12 +70,12 @@ def evaluate_run(
         evaluator: has the order carried out, in place of one that is made here; its threads count.
 
     Raises:
-        MissingExtraError: lm-eval or torch is not installed.
+        MissingExtraError: the extra `[run]` is not installed.
         HarnessError: whatever the evaluating process met, of its own kind.
         EvaluationError: what Python runs by itself changed since this command began; or the process
             ended without a word; finished rows are kept.
     """
-    _refuse_missing()
+    require_run_extra()
     found = startup.here()
     found.refuse_changes()
     _refuse_no_run(run_dir)
@@ -118,7 +118,7 @@ def answer_rows(
     Raises:
         HarnessError: as `evaluate_run` does.
     """
-    _refuse_missing()
+    require_run_extra()
     found = startup.here()
     found.refuse_changes()
     order = Order(
@@ -135,14 +135,6 @@ def answer_rows(
         startup=found,
     )
     return parse_document(HeldOutAnswers, _answer(order, folder), "the answers")
-
-
-def _refuse_missing() -> None:
-    for package in ("torch", "lm_eval"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(
-                f"evaluation needs {package}; run `pip install flowertune-harness[run]`"
-            )
 
 
 def _answer(order: Order, run_dir: Path, evaluator: Evaluator | None = None) -> Any:

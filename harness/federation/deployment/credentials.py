@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import MissingExtraError
+from harness.errors import MissingExtraError, how_to_install
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -58,7 +58,7 @@ def write_credentials(folder: Path, names: Sequence[str], supernodes: int) -> No
         )
     except ImportError:
         raise MissingExtraError(
-            "certificates need cryptography; run `pip install flowertune-harness[run]`"
+            f"certificates need cryptography; {how_to_install('run')}"
         ) from None
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 

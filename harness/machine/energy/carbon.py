@@ -11,7 +11,7 @@ import importlib.util
 from pathlib import Path
 
 from harness.document.reading import read_json
-from harness.errors import MissingExtraError, UsageError
+from harness.errors import MissingExtraError, UsageError, how_to_install
 from harness.record.machine import Factor
 
 TABLE = "data/private_infra/global_energy_mix.json"
@@ -31,9 +31,7 @@ def factor_of(country: str) -> Factor:
     """
     found = importlib.util.find_spec("codecarbon")
     if found is None or not found.submodule_search_locations:
-        raise MissingExtraError(
-            "CO2 needs codecarbon's table; run `pip install flowertune-harness[energy]`"
-        )
+        raise MissingExtraError(f"CO2 needs codecarbon's table; {how_to_install('energy')}")
     table = read_json(Path(found.submodule_search_locations[0]) / TABLE)
     if country not in table:
         raise UsageError(

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from harness.errors import how_to_install
 from harness.machine.energy.counter import Counter, CounterError, Method
 
-MISSING = "NVML is not installed (pip install 'flowertune-harness[energy]')"
+MISSING = f"NVML is not installed ({how_to_install('energy')})"
 
 
 class CountedCard:

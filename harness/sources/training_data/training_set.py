@@ -8,7 +8,7 @@ from harness.boards.challenge import Challenge
 from harness.boards.open_division import OpenRules
 from harness.boards.registry import protocol_of
 from harness.document import sha256_file
-from harness.errors import MissingExtraError, SourceError
+from harness.errors import MissingExtraError, SourceError, how_to_install
 from harness.record.data import DataRecord
 from harness.sources.lookup import find
 
@@ -70,7 +70,7 @@ def compare_with_pins(challenge: Challenge, path: Path, digest: str) -> tuple[in
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError(
-            "reading the training set needs pyarrow; run `pip install flowertune-harness[run]`"
+            f"reading the training set needs pyarrow; {how_to_install('run')}"
         ) from None
     dataset = challenge.dataset
     try:

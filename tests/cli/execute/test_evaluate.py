@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.cli import main
 from harness.cli.execute.evaluate import as_text
+from harness.machine import versions
 from harness.record.score import Leak, Score, Scores
 
 OFFICIAL = Score(
@@ -62,15 +61,10 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 def test_without_the_run_extra_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = importlib.util.find_spec
-
-    def find(name: str, *rest: Any) -> Any:
-        return None if name == "lm_eval" else real(name, *rest)
-
-    monkeypatch.setattr(importlib.util, "find_spec", find)
+    monkeypatch.setattr(versions, "find_spec", lambda name: None if name == "lm_eval" else name)
     code, text = refusal(capsys, "evaluate", str(tmp_path))
     assert code == 3
-    assert "pip install flowertune-harness[run]" in text
+    assert "pip install 'flowertune-harness[run]'" in text
 
 
 def test_a_folder_that_is_no_run_is_one_line(
