@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _complain(error.format_message())
+        _complain(_with_help(error))
         sys.exit(UsageError.exit_code)
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
@@ -155,6 +155,15 @@ def _called(arguments: list[str] | None, own: bool) -> Any:
 
         require_run_extra()
         raise
+
+
+def _with_help(error: click.ClickException) -> str:
+    """Return what click found wrong, and the help that says what is expected."""
+    message = error.format_message()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None or message.endswith("?"):  # click guesses what was meant
+        return message
+    return f"{message.rstrip('.')}; see: {context.command_path} --help"
 
 
 def _complain(message: str) -> None:

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 
 EXAMPLES: dict[str, tuple[str, str]] = {
     "challenges": ("harness challenges --json", "rules.md"),
-    "compare": ("harness compare runs/a runs/b --plot losses.png", "reproducing.md"),
+    "compare": ("harness compare runs/a runs/b --plot losses.png", "tutorial.md"),
     "dispute": ("harness dispute runs/mine runs/theirs --no-repetition", "reproducing.md"),
     "doctor": ("harness doctor --mirror ~/hub", "tutorial.md"),
     "evaluate": ("harness evaluate runs/mine --untrained", "evaluation.md"),
@@ -28,7 +28,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "new-plugin": ("harness new-plugin my-entry", "writing-a-plugin.md"),
     "node": ("harness node --secret keys/superexec.secret 127.0.0.1:9711", "deploying.md"),
     "plan": ("harness plan --plugin smollm2-dora/135m --set r=16", "rules.md"),
-    "plugins": ("harness plugins standard", "components.md"),
+    "plugins": ("harness plugins standard", "writing-a-plugin.md"),
     "publish": ("harness publish runs/mine --repository me/adapter --dry-run", "publishing.md"),
     "pull-request": ("harness pull-request --base main --head my-branch", "submitting.md"),
     "replicate": ("harness replicate replications/fedex-lora.toml", "comparison.md"),
@@ -61,6 +61,8 @@ def alike(name: str, command: click.Command) -> click.Command:
     for item in command.params:
         if isinstance(item.type, click.Path):
             item.type = NamedPath(item.type)
+        if isinstance(item.type, click.IntRange):
+            item.metavar = item.metavar or "N"
     verbose = "Say on stderr what runs where, how long it took, and what is behind an error."
     command.params.append(_flag(["-v", "--verbose"], _verbose, verbose))
     if name not in EXAMPLES:

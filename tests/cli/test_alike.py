@@ -145,3 +145,36 @@ def test_names_are_completed(shell: str, monkeypatch: pytest.MonkeyPatch) -> Non
     found = kind(cli, {}, "harness", "_HARNESS_COMPLETE")
     assert "plugins" in [item.value for item in found.get_completions([], "pl")]
     assert "--smoke" in [item.value for item in found.get_completions(["run"], "--s")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_of_a_number_says_what_holds_without_it(name: str) -> None:
+    """A number that is left out has a default; the others choose a part of what there is."""
+    parts = {"--round", "--client", "--limit", "--gpus"}
+    for option in command(name).params:
+        if isinstance(option, click.Option) and isinstance(
+            option.type, click.IntRange | click.FloatRange
+        ):
+            said = (
+                option.required or option.show_default or "default" in (option.help or "").lower()
+            )
+            assert said or set(option.opts) & parts, option.opts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_that_a_help_names_speaks_of_the_command(name: str) -> None:
+    _, page = EXAMPLES[name]
+    assert f"harness {name}" in (ROOT / "docs" / page).read_text("utf-8")
+
+
+@pytest.mark.parametrize("words", [["submit"], ["evaluate", "nowhere"], ["run", "--seed", "-1"]])
+def test_what_click_finds_wrong_ends_with_the_help_to_read(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    error = capsys.readouterr().err
+    assert error.endswith(f"; see: harness {words[0]} --help\n")
+    assert error.count("\n") == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.cli.options import FOLDER
+from harness.cli.options import mirror_option
 from harness.document import pretty_json, write_atomic
 from harness.errors import UsageError
 from harness.planning.recipe_files import recipe_toml
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 @click.command(name="import")
 @click.argument("project", type=click.Path(path_type=Path))
-@click.option("--challenge", help="Name of its board; default: as its data set or its files say.")
-@click.option("--run", help="Name of the evaluated run, when the project holds several.")
-@click.option("--name", help="Name of the claim; default: the folder's.")
-@click.option("--source", default="", help="Where the project can be found, for readers.")
+@click.option(
+    "--challenge",
+    metavar="NAME",
+    help="Its board; default: as its data set or its files say.",
+)
+@click.option("--run", metavar="NAME", help="The evaluated run, where the project holds several.")
+@click.option("--name", metavar="NAME", help="Name of the claim; default: the folder's.")
+@click.option("--source", default="", metavar="URL", help="Where readers find the project.")
 @click.option(
     "--recipe",
     "recipe",
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     type=click.Choice(["required", "auto"]),
     help="With --execute: as of harness rescore. Default: required.",
 )
-@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+@mirror_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print claim and findings as one JSON object."
 )

@@ -9,7 +9,11 @@ import click
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
-@click.option("--name", help="Name of the submission; default: plugin, recipe and spec digest.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Its name; default: plugin, recipe and spec digest.",
+)
 @click.option("--submissions", type=click.Path(path_type=Path), default=Path("submissions"),
               show_default=True, help="Folder of the submissions.")  # fmt: skip
 @click.option("--author", metavar="HANDLE", help="Your account on GitHub.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import FOLDER
+from harness.cli.options import FOLDER, actors_option, mirror_option
 from harness.document import pretty_json
 from harness.processes.signals import answering_signals, interrupt
 
@@ -16,9 +16,9 @@ PLACE = click.Path(path_type=Path, exists=True)
 @click.command()
 @click.argument("one", type=PLACE, metavar="A")
 @click.argument("two", type=PLACE, metavar="B")
-@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+@mirror_option
 @click.option("--out", type=FOLDER, help="Keep what the repetition writes; default: deleted.")
-@click.option("--actors", type=click.IntRange(1), help="Clients trained at the same time.")
+@actors_option
 @click.option("--no-repetition", is_flag=True, help="Compare what is recorded; run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finding as JSON on stdout.")

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from harness.cli.options import mirror_option, request_of, request_options
+from harness.cli.options import mirror_option
+from harness.cli.request import request_of, request_options
 from harness.errors import UsageError
 
 

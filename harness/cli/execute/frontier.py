@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(1), help="torch threads; default: all processors.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False),
               help="Picture of it, FILE.png or FILE.svg.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Print no progress.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     run_dir: Path, rows: int, device: str | None, threads: int | None, plot: Path | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import FOLDER
+from harness.cli.options import FOLDER, actors_option, mirror_option
 from harness.document import pretty_json
 from harness.processes.signals import answering_signals, interrupt
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @click.option("--client", type=click.IntRange(0), help="Repeat this partition of the round only.")
 @click.option("--evaluation", is_flag=True, help="Repeat the evaluation of the adapter only.")
 @click.option("--adapter", type=FOLDER, help="With --evaluation: folder of the adapter's weights.")
-@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+@mirror_option
 @click.option("--out", type=FOLDER, help="Keep what the repetition writes; default: deleted.")
-@click.option("--actors", type=click.IntRange(1), help="Clients trained at the same time.")
+@actors_option
 @click.option(
     "--tolerance",
     is_flag=True,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     "--isolation",
     type=click.Choice(["auto", "required", "off"]),
     default="auto",
+    show_default=True,
     help="Hold plugin code back from files and network; see harness run.",
 )
 @click.option("--trust-remote-code", is_flag=True, help="Let the model's own code run here.")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from harness.boards.board import board_names, load_board
-from harness.cli.options import FOLDER
+from harness.cli.options import mirror_option
 from harness.document import pretty_json, write_atomic
 from harness.document.units import how_many
 from harness.errors import SourceError, UsageError
@@ -36,7 +36,7 @@ from harness.errors import SourceError, UsageError
 @click.option(
     "--write", is_flag=True, help="With --execute: write the earned rung into the submission FILE."
 )
-@click.option("--mirror", type=FOLDER, envvar="HARNESS_MIRROR", help="Local copy of hub files.")
+@mirror_option
 def command(
     task: str,
     file: Path,

@@ -10,14 +10,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.cli.options import FOLDER, mirror_option, request_of, request_options
+from harness.cli.options import FOLDER, actors_option, mirror_option
+from harness.cli.request import request_of, request_options
 from harness.document import pretty_json
 from harness.document.units import MIB
 from harness.errors import UsageError
+from harness.federation.options import Options
 from harness.machine.versions import require_run_extra
 from harness.processes.signals import answering_signals, interrupt
 from harness.record.file_names import RESULT
 from harness.record.result import ResultRecord
+
+DEFAULTS = Options()
+"""What holds of a federation where an option is left out."""
 
 
 def finite(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
@@ -33,25 +38,34 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
 
 @click.command()
 @request_options
-@click.option("--out", type=FOLDER, help="New run directory; default: under runs/.")
+@click.option("--out", type=FOLDER, help="New run directory; default: runs/PLUGIN-RECIPE-TIME.")
 @click.option("--resume", type=FOLDER, help="Continue the run in this directory.")
 @mirror_option
-@click.option("--actors", type=click.IntRange(1), help="Clients trained at the same time.")
+@actors_option
 @click.option(
     "--client-timeout",
     type=click.FloatRange(min=0, min_open=True),
     callback=finite,
     metavar="SECONDS",
-    help="A client that takes longer has failed.",
+    help="A client that takes longer in one round has failed; default: "
+    f"{DEFAULTS.client_timeout_s:g}.",
 )
-@click.option("--retries", type=click.IntRange(0), help="Retries of a failed client.")
-@click.option("--keep-checkpoints", type=click.IntRange(1), help="Newest checkpoints that stay.")
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    help=f"How often a failed client is asked again; default: {DEFAULTS.retries}.",
+)
+@click.option(
+    "--keep-checkpoints",
+    type=click.IntRange(1),
+    help=f"Newest checkpoints that stay; default: {DEFAULTS.keep_checkpoints}.",
+)
 @click.option(
     "--track",
     "tracks",
     multiple=True,
     type=click.Choice(["tensorboard", "trackio", "wandb"]),
-    help="Tell an experiment tracker every round; repeatable.",
+    help="Tell an experiment tracker every round; repeatable. Default: none.",
 )
 @click.option(
     "--country",
@@ -66,8 +80,17 @@ def finite(context: click.Context, option: click.Parameter, value: float | None)
     default=True,
     help="Do not try a plugin's strategy on small arrays before any model is loaded.",
 )
-@click.option("--keep-steps", is_flag=True, help="Clients keep digests of each step (dispute).")
-@click.option("--superlink", metavar="NAME", help="Run through this Flower SuperLink instead.")
+@click.option(
+    "--keep-steps",
+    is_flag=True,
+    help="Clients keep digests of each step, which harness dispute compares.",
+)
+@click.option(
+    "--superlink",
+    metavar="NAME|DIR",
+    help="Run through a Flower SuperLink: `local`, a connection of Flower's configuration, or the"
+    " folder of harness up. Default: none, Flower's simulation.",
+)
 @click.option(
     "--ray-address",
     metavar="HOST:PORT",
@@ -94,7 +117,6 @@ def command(
     Everything is kept in a run directory; a run that was stopped goes on with --resume.
     """
     require_run_extra()
-    from harness.federation.options import Options
     from harness.pipeline import run
     from harness.pipeline.trackers import tracker
 

@@ -18,7 +18,13 @@ from harness.recipe import MODEL
 @click.command()
 @click.argument("model", metavar="HUB_ID|DIR")
 @mirror_option
-@click.option("--revision", default="main", show_default=True, help="Branch or commit of the hub.")
+@click.option(
+    "--revision",
+    metavar="COMMIT",
+    default="main",
+    show_default=True,
+    help="Branch or commit.",
+)
 @click.option("--hub-id", metavar="ORG/NAME", help="Name of the model that lies in DIR.")
 @click.option("--trust-remote-code", is_flag=True, help="Let the model's own code run; ineligible.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from harness.boards.registry import protocol_of
-from harness.cli.options import mirror_option, request_of, request_options
+from harness.cli.options import mirror_option
+from harness.cli.request import request_of, request_options
 from harness.codec.choice import described
 from harness.document import digest_of, pretty_json
 from harness.document.units import GIB, MIB, how_many
