@@ -75,3 +75,14 @@ def test_no_two_test_files_share_a_name() -> None:
     """pytest imports a test file by its name alone; the second of two would stop the whole run."""
     names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_every_room_stands_in_the_design() -> None:
+    design = (ROOT / "docs" / "design.md").read_text("utf-8")
+    boards = {path.parent for path in (ROOT / "harness" / "boards").glob("*/board.toml")}
+    rooms = {path.parent for path in (ROOT / "harness").rglob("__init__.py")} - boards
+    names = {room.name for room in rooms - {ROOT / "harness"}}
+    assert (
+        sorted(name for name in names if f"{name}/`" not in design and f"`{name}`" not in design)
+        == []
+    )
