@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.document import write_atomic
-from harness.errors import FederationError
+from harness.errors import FederationError, how_to_install
 
 SUPERLINK_START_LIMIT_S = 90.0
 """Longest wait for the local SuperLink to answer: it takes 5-10 s on two cores."""
@@ -124,5 +124,5 @@ def program(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.is_file() else shutil.which(name)
     if not found:
-        raise FederationError(f"command {name!r} is not installed; install flowertune-harness[run]")
+        raise FederationError(f"command {name!r} is not installed; {how_to_install('run')}")
     return found

@@ -22,7 +22,7 @@ from harness.components import ModelSpec
 from harness.components.model_config import model_name, no_known_family, refuse_quantized
 from harness.document import canonical_json, explain, read_json, sha256_text
 from harness.document.lock import locked
-from harness.errors import SourceError
+from harness.errors import SourceError, how_to_install
 from harness.machine.cache_folder import cache_folder
 from harness.machine.versions import harness_code
 from harness.processes.isolated_python import run_python
@@ -60,8 +60,8 @@ def spec_of_modules(config: Mapping[str, Any], hub_id: str, where: str, **free: 
     library = _transformers()
     if library is None:
         raise SourceError(
-            f"{unknown}; use a model of one of them, or install flowertune-harness[run], which"
-            " reads the layers of other plain decoders from transformers"
+            f"{unknown}; use a model of one of them, or {how_to_install('run')}: with it the layers"
+            " of other plain decoders are read from transformers"
         )
     found = _kept(config, library, unknown)
     try:
