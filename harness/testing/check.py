@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from harness.components import EXTENSION_KINDS
+from harness.document.units import how_many
 from harness.errors import HarnessError, PluginError
 from harness.federation.simulation.flower_log import no_flower_log
 from harness.planning.resolve import Request, Resolved, resolve
@@ -32,7 +33,7 @@ def check_plugin(name: str) -> None:
         found = list(problems(name))
     if found:
         lines = "\n".join(f"  {item}" for item in found)
-        raise PluginError(f"plugin {name!r} has {len(found)} problem(s):\n{lines}")
+        raise PluginError(f"plugin {name!r} has {how_many(len(found), 'problem')}:\n{lines}")
 
 
 def problems(name: str) -> Iterator[Problem]:

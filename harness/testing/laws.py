@@ -20,6 +20,7 @@ import numpy as np
 
 from harness.components import StrategyContext, StrategyMethod
 from harness.document import Document
+from harness.document.units import how_many
 from harness.federation.rehearsal.clients import MOVE, Arrays, drift
 from harness.federation.rehearsal.small_federation import SmallFederation, reverse
 from harness.spec import derived_seed
@@ -85,9 +86,8 @@ def identity(method: StrategyMethod, params: Document, context: StrategyContext)
         expected = _agreeing(dict(federation.initial), 1, 0)
         moved = method.plan_of(params, few, 1).train
         want = {n: expected[n] if n in moved else v for n, v in federation.initial.items()}
-        problem = _apart(
-            method, federation.rounds(1), want, f"{clients} agreeing client(s) are not kept"
-        )
+        what = f"the update that {how_many(clients, 'client')} made alike is not kept"
+        problem = _apart(method, federation.rounds(1), want, what)
         if problem:
             return problem
     return None

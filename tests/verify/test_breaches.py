@@ -608,7 +608,7 @@ def test_weights_are_the_record_s_and_the_last_aggregate() -> None:
     for change, told in (
         ({"fault": "torn"}, ("", "torn", "a safetensors file")),
         ({"dtypes": frozenset({"F32", "F16"})}, ("", ["F16", "F32"], "float32 tensors")),
-        ({"shapes": {"x": (1,)}}, ("", "1 tensors", "the 12 of adapter.tensors")),
+        ({"shapes": {"x": (1,)}}, ("", "1 tensor", "the 12 of adapter.tensors")),
         ({"tensors_sha256": None},
          ("", "tensors in another order", "the order of their names, as safetensors writes them")),
         ({"tensors_sha256": "b" * 64},

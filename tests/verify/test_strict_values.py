@@ -311,7 +311,7 @@ def test_an_adapter_of_an_unknown_method_is_told_to_be_as_stated() -> None:
     sizes = (put("adapter.parameters", 1), put("communication.message_bytes", 133))
     [(place, found, _)] = breaches("stated-adapter", own, small, *sizes)
     assert place == "adapter: other/mine"
-    assert found == "1 tensors of 1 numbers, 133 bytes a message"
+    assert found == "1 tensor of 1 number, 133 bytes a message"
     assert breaches("stated-adapter") == []
 
 

@@ -15,6 +15,7 @@ from flwr.app import ConfigRecord, Message
 
 from harness.components import RoundPlan, StrategyContext, StrategyMethod
 from harness.document import Document
+from harness.document.units import how_many
 from harness.errors import PluginError
 from harness.federation.rehearsal.clients import Arrays, Clients, Trained, seeded_adapter
 from harness.federation.serverapp.grid import MOST_LOOKS
@@ -92,8 +93,8 @@ class SmallFederation:
         # Flower's strategies sample two at least, and so does every challenge.
         if len(wanted) != clients > 1:
             raise PluginError(
-                f"{self.name}: it sampled {len(wanted)} clients in round {round}; the context says"
-                f" {clients}"
+                f"{self.name}: it sampled {how_many(len(wanted), 'client')} in round {round}; the"
+                f" context says {clients}"
             )
         forecast = message_bytes(plan.down)
         for content in wanted.values():

@@ -13,6 +13,7 @@ from typing import Any
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from harness.document.units import how_many
 from harness.errors import PluginError, RuleViolationError, UsageError
 from harness.federation.serverapp.client_requests import ClientRequests
 from harness.federation.serverapp.coded_messages import code_messages
@@ -124,8 +125,9 @@ class AuditedGrid(Grid):  # type: ignore[misc]  # Flower is untyped to mypy here
             return []
         if len(wanted) != run.context.clients_per_round:
             raise PluginError(
-                f"the strategy sampled {len(wanted)} clients in round {self.round}; the recipe's"
-                f" fraction gives {run.context.clients_per_round}; pass the context's fraction on"
+                f"the strategy sampled {how_many(len(wanted), 'client')} in round {self.round}; the"
+                f" recipe's fraction gives {run.context.clients_per_round}; pass the context's"
+                " fraction on"
             )
         only = self.requests.options.only
         if only is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flwr.app import ConfigRecord, RecordDict
 
 from harness.document import canonical_json, sha256_text
+from harness.document.units import how_many
 from harness.errors import RosterError
 from harness.federation.job import Job
 from harness.federation.serverapp.client_requests import RETRY_PAUSE_S
@@ -49,7 +50,7 @@ def ask_roster(
     nodes = transport.wait_for_nodes(count, limit_s)
     if len(nodes) != count:
         raise RosterError(
-            f"{len(nodes)} supernodes are connected; the challenge has exactly {count};"
+            f"connected: {how_many(len(nodes), 'supernode')}; the challenge has exactly {count};"
             " start the federation with that number"
         )
     partitions: dict[int, int] = {}

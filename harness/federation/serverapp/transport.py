@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
+from harness.document.units import how_many
+
 REPLY_POLL_S = 0.03
 """Pause between two looks for replies; Flower waits 0.1 s, which five clients of a round feel."""
 
@@ -30,7 +32,7 @@ class SilenceError(Exception):
 
     def __init__(self, nodes: list[int], limit_s: float) -> None:
         """Keep the silent nodes and the limit in seconds."""
-        super().__init__(f"{len(nodes)} nodes did not answer within {limit_s:.0f} s")
+        super().__init__(f"{how_many(len(nodes), 'node')} did not answer within {limit_s:.0f} s")
         self.nodes = nodes
         self.limit_s = limit_s
 

@@ -30,8 +30,8 @@ def shapes_of(run: TinyRun) -> dict[str, tuple[int, ...]]:
     [
         ([0, 1, 2, 2], "two supernodes hold partition 2"),
         ([0, 1, 2, 7], r"hold partitions \[7\]; expected exactly 0..3"),
-        ([0, 1, 2], "3 supernodes are connected; the challenge has exactly 4"),
-        ([0, 1, 2, 3, 4], "5 supernodes are connected"),
+        ([0, 1, 2], "connected: 3 supernodes; the challenge has exactly 4"),
+        ([0, 1, 2, 3, 4], "connected: 5 supernodes"),
     ],
 )
 def test_the_roster_must_be_the_partitions(
@@ -134,7 +134,7 @@ def emptied(messages: list[Message]) -> list[Message]:
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (half, "sampled 1 clients in round 1; the recipe's fraction gives 2"),
+        (half, "sampled 1 client in round 1; the recipe's fraction gives 2"),
         (twice, "two messages to one client"),
         (unread, r"sends \['proximal-mu'\] to its clients and nothing reads it"),
         (emptied, r"holds array records \[\]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from harness.document.units import how_many
 from harness.errors import HarnessError
 from harness.record.file_names import ADAPTER_WEIGHTS_PATH
 from harness.verify.independent.adapter_shapes import METHODS, known_shapes
@@ -67,10 +68,12 @@ def taken_as_stated(submission: Submission) -> Iterator[Breach]:
     """Tensors of a method that is not known here follow from nothing else."""
     spec, adapter = submission.record.spec, submission.record.adapter
     if spec.peft.name not in METHODS:
-        size = f"{len(adapter.tensors)} tensors of {adapter.parameters} numbers"
+        tensors, numbers = len(adapter.tensors), adapter.parameters
+        message = submission.record.communication.message_bytes
+        size = f"{how_many(tensors, 'tensor')} of {how_many(numbers, 'number')}"
         yield (
             f"adapter: {spec.peft.name}",
-            f"{size}, {submission.record.communication.message_bytes} bytes a message",
+            f"{size}, {how_many(message, 'byte')} a message",
             "a method of which the checker knows the tensors: they are taken as stated",
         )
 
@@ -101,7 +104,11 @@ def weights(submission: Submission) -> Iterator[Breach]:
     elif found.dtypes - {"F32"}:
         yield "", sorted(found.dtypes), "float32 tensors"
     elif found.shapes != {item.name: item.shape for item in adapter.tensors}:
-        yield "", f"{len(found.shapes)} tensors", f"the {len(adapter.tensors)} of adapter.tensors"
+        yield (
+            "",
+            how_many(len(found.shapes), "tensor"),
+            f"the {len(adapter.tensors)} of adapter.tensors",
+        )
     elif found.tensors_sha256 is None:
         yield "", "tensors in another order", "the order of their names, as safetensors writes them"
     elif not found.finite:
