@@ -40,8 +40,3 @@ class OpenPartitioner(Document):
     """`pathological`: labels of one partition."""
     shards: int = Field(2, ge=1)
     """`shard`: shards of one partition, each of rows that are sorted by label."""
-
-    @property
-    def by_label(self) -> bool:
-        """Whether the split depends on the rows' labels."""
-        return self.kind in ("dirichlet", "pathological", "shard")

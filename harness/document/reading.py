@@ -94,7 +94,7 @@ def open_plain(
             yield file
     except FileNotFoundError:
         where = shown_name(path, policy)
-        raise RecordError(f"{where}: no such file; expected one there") from None
+        raise RecordError(f"{where}: no such file; check the path") from None
     except OSError as error:
         where = shown_name(path, policy)
         expected = "check it" if policy.follows_links else "use a plain file"
