@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -96,9 +97,14 @@ OUR_WORDS = {"extra_forbidden": "no such field", "missing": "missing"}
 """Kinds of problems that pydantic names in terms of its own, and what they are called here."""
 
 
+OF_A_LENGTH = re.compile(r"^\w+ should have (at (?:least|most) \d+ \w+).*")
+"""What pydantic says of a list or a text of another length than allowed."""
+
+
 def _problem(loc: tuple[int | str, ...], kind: str, message: str, found: Any) -> str:
     said = OUR_WORDS.get(kind, message.removeprefix("Value error, "))
     said = said.replace("Input should be ", "expected ", 1)
+    said = OF_A_LENGTH.sub(r"expected \1", said)
     if not loc and kind == "value_error":
         return said  # it is about several fields, and what is found is the whole document
     where = ".".join(str(part) for part in loc) or "document"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from harness.document import (
     Document,
@@ -150,3 +152,25 @@ def test_three_problems_are_named_and_the_others_counted(count: int, more: str) 
         parse_document(Point, {"x": 1} | {f"k{n}": n for n in range(count)}, "here")
     assert str(caught.value).count("no such field") == 3
     assert str(caught.value).endswith(f"(found '2'){more}")
+
+
+class Names(Document):
+    """A list and a text of a length."""
+
+    names: tuple[str, ...] = Field(min_length=1, max_length=2)
+    title: str = Field("a", min_length=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"names": []}, "names: expected at least 1 item (found '[]')"),
+        ({"names": ["a", "b", "c"]}, "names: expected at most 2 items (found"),
+        ({"names": ["a"], "title": ""}, "title: expected at least 1 character (found '')"),
+    ],
+)
+def test_a_list_or_a_text_of_a_wrong_length_is_told_in_words(
+    given: dict[str, object], said: str
+) -> None:
+    with pytest.raises(RecordError, match=re.escape(said)):
+        parse_document(Names, given, "here")

@@ -98,14 +98,23 @@ BARE_LIST = re.compile(r"[\[(][ ]*[\w./-]+(?:[ ]*,[ ]*[\w./-]+)*[ ]*,?[ ]*[\])]"
 """A list as people write it, without quotes: `[q_proj, v_proj]`, `(q_proj, v_proj)`."""
 
 
-def parse_value(text: str) -> Any:
-    """Return a TOML value (`3`, `1e-4`, `["a"]`), a list as people write it, or the text.
+PYTHON_WORD = re.compile(
+    r""""[^"]*"|'[^']*'"""
+    r"|(?P<truth>\b(?:True|False|TRUE|FALSE)\b)"
+    r"|(?<![\w.])(?P<number>[+-]?(?:\d+\.(?!\d)|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])"
+)
+"""A quoted text, which stays, or what Python has and TOML writes otherwise: `False`, `.5`, `1.`."""
 
-    A list may have bare words, in brackets or parentheses, or quoted texts and no brackets.
+
+def parse_value(text: str) -> Any:
+    """Return a TOML value (`3`, `1e-4`, `["a"]`), one as people write it, or the text.
+
+    A list may have bare words, in brackets or parentheses, or quoted texts and no brackets; truth
+    and numbers may be Python's: as a text, `False` would be true to whoever asks.
     """
     try:
         # In a list on one line, so that neither a comment nor a second line is taken for TOML.
-        found = tomllib.loads(f"value = [{text}]")
+        found = tomllib.loads(f"value = [{PYTHON_WORD.sub(_as_toml, text)}]")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):
         bare = BARE_LIST.fullmatch(text)
         return [word for word in re.split(r"[\[\](), ]+", text) if word] if bare else text
@@ -113,6 +122,12 @@ def parse_value(text: str) -> Any:
     if not found and len(items) > 1 and all(isinstance(item, str) for item in items):
         return items
     return text if found or len(items) != 1 or text.endswith(",") else items[0]
+
+
+def _as_toml(word: re.Match[str]) -> str:
+    if word["truth"]:
+        return word["truth"].lower()
+    return repr(float(word["number"])) if word["number"] else word[0]
 
 
 Takes = Callable[[str, str], type[Document]]
