@@ -18,6 +18,7 @@ from harness.sources.adapters import locate_warm_start
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder
 from harness.sources.models import locate_model
+from harness.sources.tokenizer_files import refuse_no_chat_template
 from harness.sources.training_data.partitioning import partition_rows
 from harness.sources.training_data.training_set import locate_training_set
 from harness.spec import RunSpec
@@ -113,6 +114,7 @@ def locate(
     Raises:
         SourceError: something is in none of the sources, is damaged, or is not the pinned file
             where only that will do.
+        PluginError: the model has no chat template, and the recipe asks for one.
     """
     folder = mirror_folder(mirror)
     evaluation_files: dict[str, tuple[str, ...]] = {}
@@ -140,6 +142,7 @@ def locate(
         told_greedy=decoding.max_length_tokens is None,
         drawn=decoding.sampling is not None,
     )
+    refuse_no_chat_template(spec.train.prompt, model_dir)
     warm_start = None
     if spec.extensions.warm_start is not None:
         path, record = locate_warm_start(spec.extensions.warm_start, spec.model, folder, offline)

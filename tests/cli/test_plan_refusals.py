@@ -49,6 +49,17 @@ def test_a_mirror_s_model_that_is_incomplete(tmp_path: Path) -> None:
     assert "tokenizer.json" in found
 
 
+def test_a_chat_template_that_is_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "mirror" / "models" / HUB_ID
+    folder.mkdir(parents=True)
+    for name in ("config.json", "tokenizer_config.json", "model.safetensors", "vocab.txt"):
+        (folder / name).write_text("{}")
+    mirror = ("--mirror", str(tmp_path / "mirror"))
+    assert refused(*mirror) == []
+    [found] = refused(*mirror, "--set", "prompt.style=chat")
+    assert "has no chat template" in found
+
+
 def test_a_mirror_that_is_not_there(tmp_path: Path) -> None:
     [found] = refused("--mirror", str(tmp_path / "nope"))
     assert "no such folder" in found

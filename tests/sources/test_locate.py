@@ -15,11 +15,13 @@ from harness.components.model_config import config_of_spec
 from harness.document import file_digests, sha256_file
 from harness.errors import HarnessError, PluginError, SourceError
 from harness.planning.smoke import SMOKE_MODEL
+from harness.recipe import Prompt
 from harness.sources import lookup, wheel
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.generation_config import GREEDY_NOTE
 from harness.sources.lookup import mirror_folder
 from harness.sources.models import METADATA, MIRROR_NOTE, locate_model
+from harness.sources.tokenizer_files import refuse_no_chat_template
 from harness.sources.training_data.training_set import compare_with_pins, locate_training_set
 from harness.testing.samples import TINY
 
@@ -173,6 +175,40 @@ def test_a_tokenizer_with_more_tokens_than_the_model_has_rows_is_another_s(tmp_p
     locate_model(MODEL, tmp_path, True, False)
     Tokenizer(models.WordLevel({str(i): i for i in range(MODEL.vocab + 1)})).save(str(path))
     assert "97 tokens, tests/none has rows for 96" in str(fault_of(MODEL, tmp_path))
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+@pytest.mark.parametrize("written", ["[PAD]", {"__type": "AddedToken", "content": "[PAD]"}])
+def test_a_pad_token_that_the_model_has_no_row_for_is_refused_before_training(
+    tmp_path: Path, in_file: bool, written: object
+) -> None:
+    from tokenizers import Tokenizer
+
+    folder = write_model(tmp_path)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": "7"}))
+    locate_model(MODEL, tmp_path, True, False)
+    if in_file:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.add_special_tokens(["[PAD]"])
+        tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": written}))
+    said = str(fault_of(MODEL, tmp_path))
+    assert "pad token '[PAD]' is token 96, tests/none has rows for 96" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("chat_template.jinja", "{{ 1 }}"), ("tokenizer_config.json", '{"chat_template": "{{ 1 }}"}')],
+)
+def test_a_prompt_of_style_chat_asks_for_a_chat_template(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    folder = write_model(tmp_path)
+    refuse_no_chat_template(Prompt(), folder)
+    with pytest.raises(PluginError, match="no chat template; use style text"):
+        refuse_no_chat_template(Prompt(style="chat"), folder)
+    (folder / name).write_text(text)
+    refuse_no_chat_template(Prompt(style="chat"), folder)
 
 
 @pytest.mark.parametrize("keep", [4, 60, -8])

@@ -114,13 +114,18 @@ def refused_here(
     from harness import run_directory
     from harness.sources.lookup import mirror_folder, mirrored
     from harness.sources.models import missing_model_files
+    from harness.sources.tokenizer_files import refuse_no_chat_template, refuse_other_tokenizer
 
     spec, expected = resolved.spec, resolved.forecast
 
     def model_files() -> None:
         folder = mirror_folder(mirror)
-        if folder is not None:
-            mirrored("model", spec.model.hub_id, missing_model_files, folder)
+        if folder is None:
+            return
+        found = mirrored("model", spec.model.hub_id, missing_model_files, folder)
+        if found is not None:
+            refuse_other_tokenizer(spec.model, found)
+            refuse_no_chat_template(spec.train.prompt, found)
 
     checks: tuple[Callable[[], object], ...] = (
         lambda: refuse_hopeless_device(device, spec, expected),
