@@ -13,6 +13,7 @@ HarnessError                    exit code
 ├── RecordError                 8   a document on disk: spec, record, generations, adapter
 │   └── OtherRunError               a run directory whose rounds are another run's
 └── SourceError                 7   a model or data set that is nowhere or not what it should be
+    └── NowhereError                it is in none of the sources
 
 A message is one line: what was found, what was expected, what to do.
 """
@@ -83,6 +84,10 @@ class SourceError(HarnessError):
     """A model or data set is in none of the sources, or is corrupt."""
 
     exit_code = 7
+
+
+class NowhereError(SourceError):
+    """A model or data set is in none of the sources."""
 
 
 class RecordError(HarnessError):

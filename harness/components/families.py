@@ -13,9 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Size = Literal["hidden", "intermediate", "gate_up", "head", "queries", "keys", "qkv", "vocab"]
+Size = Literal[
+    "hidden", "intermediate", "gate_up", "head", "queries", "keys", "qkv", "vocab", "one"
+]  # fmt: skip
 """Widths of a model: `queries` is heads times the width of a head, `keys` kv heads times that,
-`qkv` all three of them side by side, `gate_up` twice the intermediate size."""
+`qkv` all three of them side by side, `gate_up` twice the intermediate size, `one` a number
+by itself."""
 
 Bias = Literal["never", "always", "attention_bias", "mlp_bias"]
 """Whether a layer has a bias: always, or where the ModelSpec's field of that name says so."""

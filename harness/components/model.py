@@ -134,6 +134,7 @@ class ModelSpec(Document):
             "keys": keys,
             "qkv": queries + 2 * keys,
             "vocab": self.vocab,
+            "one": 1,
         }[size]
 
     def linears(self) -> tuple[Linear, ...]:

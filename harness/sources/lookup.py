@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import SourceError
+from harness.errors import NowhereError, SourceError
 
 MIRROR_VARIABLE = "HARNESS_MIRROR"
 
@@ -74,8 +74,8 @@ def find(
         after_hub: another source, asked after the hub.
 
     Raises:
-        SourceError: none has it, with what each said and the ways to provide it; or the mirror has
-            an incomplete copy, which is never passed over in silence.
+        NowhereError: none has it, with what each said and the ways to provide it.
+        SourceError: the mirror has an incomplete copy, which is never passed over in silence.
     """
     tried: list[str] = []
     if mirror is None:
@@ -102,7 +102,7 @@ def find(
     if (other := after_hub()) is not None:
         return other
     download = f"hf download {hub_id}" + (" --repo-type dataset" if kind == "dataset" else "")
-    raise SourceError(
+    raise NowhereError(
         f"{kind} {hub_id} is in none of the sources ({'; '.join(tried)}); put it in a mirror as"
         f" {kind}s/{hub_id}/ and name that with --mirror or {MIRROR_VARIABLE}, or run `{download}`"
         " where there is a network"

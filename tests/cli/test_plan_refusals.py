@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.document.units import MIB
+from harness.errors import SourceError
 from harness.planning import devices
 
 SMOKE = ("plan", "--plugin", "smollm2-dora", "--smoke")
@@ -81,3 +82,22 @@ def test_a_large_model_on_a_cpu_that_nobody_asked_for(monkeypatch: pytest.Monkey
     [found] = refused()
     assert "no CUDA GPU was found" in found
     assert refused("--device", "cpu") == []
+
+
+def test_a_model_that_was_found_and_is_none_says_nothing_of_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = tmp_path / "mirror" / "models" / "org" / "moe"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"text_config": {}}')
+
+    def said(command: str, model: str) -> str:
+        options = ("--mirror", str(tmp_path / "mirror"), "--set", f"model={model}")
+        done = CliRunner().invoke(cli, [command, *SMOKE[1:], *options])
+        assert isinstance(done.exception, SourceError)
+        return str(done.exception)
+
+    for command in ("plan", "run"):
+        assert "nor is a plugin" not in said(command, "org/moe")
+        assert "nor is a plugin 'smollm2' installed, did you mean" in said(command, "smollm2/x")

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.components import ModelSpec
 from harness.document import parse_document
-from harness.errors import SourceError
+from harness.errors import NowhereError
 from harness.isolation.answering import answer
 from harness.planning.resolve import Request, resolve
 from harness.recipe import Recipe
@@ -31,7 +31,7 @@ def resolved(text: str) -> Any:
         if name not in given["models"]:
             raise UnknownModelError(hub_id, revision)
         if isinstance(given["models"][name], str):
-            raise SourceError(given["models"][name])
+            raise NowhereError(given["models"][name])
         return parse_document(ModelSpec, given["models"][name], name)
 
     values = given["request"] | {"overrides": tuple(given["request"]["overrides"])}

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.boards.challenge import Challenge
 from harness.document import Document, digest_of, parse_document, parse_json
-from harness.errors import PluginError, SourceError
+from harness.errors import NowhereError, PluginError
 from harness.isolation.plugin_process import Enclosure, ask
 from harness.library_internals.ray import ray_folder
 from harness.planning.asked.model import HubModels
@@ -77,7 +77,7 @@ def _by_value(request: Request) -> dict[str, Any]:
 def _model(hub_id: str, revision: str, hub_models: HubModels) -> Any:
     try:
         return hub_models(hub_id, revision).model_dump(mode="json")
-    except SourceError as error:
+    except NowhereError as error:
         return str(error)  # the child knows which plugin may have been meant
 
 

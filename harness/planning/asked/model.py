@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from harness.components import ModelSpec
 from harness.document import canonical_json, explain
-from harness.errors import PluginError, SourceError, did_you_mean
+from harness.errors import NowhereError, PluginError, did_you_mean
 from harness.planning.settings.overrides import FIELDS, Overrides, apply_to_model
 from harness.plugins import Loaded, discover, find_model
 from harness.recipe import FILE_PLUGIN, Recipe
@@ -32,6 +32,7 @@ def model_of(
 
     Raises:
         PluginError: there is no such model, or its fields are no spec.
+        NowhereError: `hub_models` finds the model in none of its sources.
         SourceError: what `hub_models` raises.
     """
     own = FILE_PLUGIN if plugin is None else plugin.ref.name
@@ -57,8 +58,8 @@ def model_of(
     revision = str(values.pop(f"{FIELDS}revision", "main"))
     try:
         found_model = hub_models(recipe.model, revision)
-    except SourceError as error:
-        raise SourceError(
+    except NowhereError as error:
+        raise NowhereError(
             f"{error}; nor is a plugin {owner!r} installed, {did_you_mean(owner, discover())}"
         ) from None
     return apply_to_model(found_model, replace(overrides, values=values)), ref

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.components.families import Size
 from harness.components.layout import Layout, Part
+
+EXPERTS = re.compile("expert|router", re.IGNORECASE)
+"""What a mixture of experts has in its names."""
 
 
 class NoPlainDecoderError(Exception):
@@ -70,7 +74,9 @@ def tree_of(model: Any, sizes: Mapping[Size, int]) -> Tree:
         if name.startswith(f"{blocks}.") or weight is embedding.weight or weight is head.weight:
             continue
         if weight.ndim != 1:
-            raise NoPlainDecoderError(f"{name} lies beside its blocks, {list(weight.shape)}")
+            raise NoPlainDecoderError(
+                f"{name} lies beside its blocks, {list(weight.shape)}, as learned positions do"
+            )
         outside.append((name, len(weight)))
     expected = (sizes["vocab"], sizes["hidden"])
     for table in (embedding, head):
@@ -100,9 +106,10 @@ def _block(module: Any) -> Block:
             continue
         if weight.ndim != 1:
             kind = type(module.get_submodule(owner)).__name__
+            experts = ", as in a mixture of experts" if EXPERTS.search(f"{name} {kind}") else ""
             raise NoPlainDecoderError(
                 f"{name} of a block, {list(weight.shape)}, is a weight of {kind} and not of a"
-                " linear layer, as in a mixture of experts"
+                f" linear layer{experts}"
             )
         others.append((name, len(weight)))
     return Block(

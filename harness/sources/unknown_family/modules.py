@@ -124,7 +124,10 @@ def _sizes(config: Any, default: Any, intermediate: str) -> Mapping[Size, int]:
     size("num_hidden_layers")
     heads, hidden, mlp = size("num_attention_heads"), size("hidden_size"), size(intermediate)
     head = size("head_dim", hidden // heads)
-    queries, keys = heads * head, size("num_key_value_heads", heads) * head
+    # Falcon-7B says by a switch that all heads share one of keys and of values.
+    shared = getattr(config, "multi_query", False)
+    shared = shared and not getattr(config, "new_decoder_architecture", False)
+    queries, keys = heads * head, size("num_key_value_heads", 1 if shared else heads) * head
     return {
         "hidden": hidden,
         "intermediate": mlp,
@@ -134,6 +137,7 @@ def _sizes(config: Any, default: Any, intermediate: str) -> Mapping[Size, int]:
         "qkv": queries + 2 * keys,
         "gate_up": 2 * mlp,
         "vocab": size("vocab_size"),
+        "one": 1,
     }
 
 

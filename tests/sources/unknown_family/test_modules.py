@@ -44,6 +44,9 @@ def spec_of(**values: Any) -> ModelSpec:
         ({"model_type": "phi", "tie_word_embeddings": False}, None, 6, {}),
         ({"model_type": "olmo"}, None, 7, {}),
         ({"model_type": "cohere"}, None, 7, {}),
+        ({"model_type": "apertus"}, None, 6, {}),
+        ({"model_type": "falcon", "ffn_hidden_size": 48}, None, 4, {}),
+        ({"model_type": "falcon", "multi_query": False}, None, 4, {"multi_query": False}),
     ],
     ids=lambda value: value.get("model_type") if isinstance(value, dict) else None,
 )
@@ -83,7 +86,12 @@ def test_the_spec_has_the_weights_that_transformers_builds(
         ({"model_type": "llava", "vision": {"model_type": "clip"}}, "vision is one of them"),
         ({"model_type": "starcoder2", "num_hidden_layers": 10**9}, "num_hidden_layers is 1000000"),
         ({"model_type": "starcoder2", "vocab_size": -1}, "vocab_size is -1, which is no size"),
-        ({"model_type": "falcon", "ffn_hidden_size": 48}, "width 48, which follows from no size"),
+        (
+            {"model_type": "falcon", "new_decoder_architecture": True, "num_kv_heads": 2},
+            "width 64, which follows from no size",
+        ),
+        ({"model_type": "opt"}, "embed_positions.weight lies .*, as learned positions do$"),
+        ({"model_type": "qwen3_5_text"}, "conv1d.weight .* of Conv1d and not of a linear layer$"),
     ],
     ids=lambda value: value.get("model_type") if isinstance(value, dict) else None,
 )
