@@ -409,6 +409,7 @@ FREE = {
     "federation RETRY_PAUSE_S": WAITING, "federation CONNECT_LIMIT_S": WAITING,
     "federation NODE_PAUSE_S": WAITING, "federation LOOK_LIMIT_S": WAITING,
     "federation NOBODY_LIMIT_S": WAITING,
+    "federation LEAST_START": "rounding is a hundredth of it, PiSSA of rank 1,000 three times",
     "federation LARGE_ROUND_BYTES": "memory is given back sooner or later, and no value changes",
     "federation AGAIN_PAUSE_S": WAITING, "federation AWAY_LIMIT_S": WAITING,
     "federation AWAY_PAUSE_S": WAITING, "federation BACK_LIMIT_S": WAITING,

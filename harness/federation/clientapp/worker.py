@@ -18,6 +18,7 @@ from harness.codec.coding import decode, encode
 from harness.codec.sizes import ENCODED, goes
 from harness.errors import PluginError
 from harness.federation.clientapp import client_state
+from harness.federation.clientapp.start_in_base import refuse_start_in_base
 from harness.federation.clientapp.steps_file import StepsFile
 from harness.federation.job import Job
 from harness.federation.open_run import OpenRun
@@ -56,7 +57,8 @@ class Worker:
             job_digest: of the job as the server sent it.
 
         Raises:
-            PluginError: an installed plugin is not the one that the spec names.
+            PluginError: an installed plugin is not the one that the spec names, or its adapter's
+                start is one that no part of the run takes off again.
         """
         self._foreign = foreign_modules()  # of the process before it loads a plugin
         self._compiled = compile_apart()
@@ -71,6 +73,7 @@ class Worker:
             self.run.objective,
             self.run.components.extensions,
         )
+        refuse_start_in_base(self.run, self.trainer.adapter.config, self.trainer.initial())
 
     def train(
         self,

@@ -1,0 +1,49 @@
+"""A start that peft takes out of the base's weights, as PiSSA's, and nobody takes off again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from harness.components import HISTORY
+from harness.errors import PluginError
+from harness.federation.open_run import OpenRun
+
+LEAST_START = 1e-2
+"""||B A|| by ||B|| ||A|| from which a start is one. Where they are orthogonal rounding to bfloat16
+makes it some 1e-4; PiSSA of rank r makes it 1 / sqrt(r) or more."""
+
+
+def refuse_start_in_base(run: OpenRun, config: Any, first: Mapping[str, Any]) -> None:
+    """Check that a start which is a part of the base's weights is taken off while clients train.
+
+    The base stays as it was, since the official evaluation takes it so: with such a start the first
+    model would be another than the base, in which that part counts twice.
+
+    Args:
+        run: its strategy says what it sends.
+        config: peft's configuration of the adapter.
+        first: the adapter as peft initialises it, by name.
+
+    Raises:
+        PluginError: peft starts from the base's weights, and the strategy does not send what is to
+            be taken off.
+    """
+    start = getattr(config, "init_lora_weights", True)
+    if not isinstance(start, str) or any(name.startswith(HISTORY) for name in run.plan(1).down):
+        return
+    for name, a in first.items():
+        b = first.get(name.replace(".lora_A.", ".lora_B."))
+        if ".lora_A." not in name or b is None:
+            continue
+        most = np.linalg.norm(b) * np.linalg.norm(a)
+        if most and np.linalg.norm(b @ a) > LEAST_START * most:
+            raise PluginError(
+                f"PEFT method {run.spec.peft.name} starts from a part of the base's weights"
+                f" (init_lora_weights {start!r}), and strategy {run.spec.strategy.name} does not"
+                f" take it off again while clients train (arrays named {HISTORY}...): the adapter"
+                " would be added to another base; use a start that changes nothing, or"
+                " standard/pissa with federated-lora/rebased"
+            )
