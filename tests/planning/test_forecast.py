@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from harness.machine.machine import Machine
-from harness.planning.forecast import message_bytes, message_bytes_legacy, total_messages
+from harness.planning.forecast import (
+    evaluation_s,
+    message_bytes,
+    message_bytes_legacy,
+    total_messages,
+)
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.verify.independent.adapter_shapes import known_shapes
 from harness.verify.independent.round_messages import growth, moves
@@ -94,6 +99,15 @@ def test_a_model_that_attends_by_itself_pays_for_each_written_token_with_the_who
     # 210 tokens of rows of 68: 210 passes over 68 to 278 tokens, in place of 210 over one.
     assert seconds(goes_on, own) > 100 * seconds(goes_on)
     assert seconds(ends, own) == seconds(ends)
+
+
+def test_answers_of_a_small_model_take_minutes_as_well() -> None:
+    plan = planned("prompt.append_eos=false")
+    sizes = {"layers": 2, "hidden": 64, "intermediate": 128, "heads": 4, "kv_heads": 4}
+    small = plan.spec.with_values(model=plan.spec.model.with_values(**sizes))
+    seconds = evaluation_s(small, plan.challenge, LAPTOP)
+    assert seconds is not None
+    assert 60 < seconds < (plan.forecast.estimate.evaluation_s or 0.0)
 
 
 def test_memory_is_of_all_processes_together() -> None:
