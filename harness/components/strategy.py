@@ -70,6 +70,8 @@ class StrategyMethod:
     """(qualified PEFT method, its params) -> why this strategy is not valid for it, or None."""
     supports_training: Callable[[Any, TrainSpec], str | None] = lambda params, train: None
     """(params, the recipe's training) -> why this strategy is not valid for it, or None."""
+    supports_clients: Callable[[Any, int], str | None] = lambda params, clients: None
+    """(params, clients of a round) -> why this strategy is not valid for so many, or None."""
     round_plan: Callable[[Any, StrategyContext, int], RoundPlan] | None = None
     """(params, context, round from 1) -> what that round moves; None: the whole adapter travels
     both ways and is trained."""

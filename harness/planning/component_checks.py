@@ -177,6 +177,7 @@ def objection(
     params: Document,
     peft: Choice,
     train: TrainSpec,
+    clients: int,
 ) -> tuple[str | None, str | None]:
     """Return why a strategy is not valid for a PEFT method, and why not for the training, or None.
 
@@ -186,22 +187,27 @@ def objection(
         params: its parameters.
         peft: the PEFT method, name qualified and parameters complete.
         train: the recipe's training.
+        clients: of a round.
 
     Raises:
-        PluginError: one of the two raises, or returns neither text nor None.
+        PluginError: one of its answers raises, or returns neither text nor None.
     """
     with calling_plugin(f"strategy {name}: supports()", function=strategy.supports):
         method = strategy.supports(peft.name, peft.params)
     culprit = f"strategy {name}: supports_training()"
     with calling_plugin(culprit, function=strategy.supports_training):
         training = strategy.supports_training(params, train)
-    for function, answer in (("supports", method), ("supports_training", training)):
+    culprit = f"strategy {name}: supports_clients()"
+    with calling_plugin(culprit, function=strategy.supports_clients):
+        so_many = strategy.supports_clients(params, clients)
+    answers = {"supports": method, "supports_training": training, "supports_clients": so_many}
+    for function, answer in answers.items():
         if not (answer is None or isinstance(answer, str)):
             raise PluginError(
                 f"strategy {name}: {function}() returned {answer!r:.60}; expected the reason"
                 f" against it as text, or None{at(getattr(strategy, function))}"
             )
-    return method, training
+    return method, training or so_many
 
 
 def _check_shapes(shapes: object, culprit: str, place: str) -> None:

@@ -138,8 +138,9 @@ def resolve(
         )
     context = strategy_context(spec, challenge, components, shapes)
     objections = objection(
-        spec.strategy.name, components.strategy, components.strategy_params, spec.peft, spec.train
-    )
+        spec.strategy.name, components.strategy, components.strategy_params, spec.peft, spec.train,
+        context.clients_per_round,
+    )  # fmt: skip
     plans = round_plans(spec.strategy.name, components, context, refused=objections[0] is not None)
     expected = forecast(spec, challenge, shapes, machine, plans)
     case = Case(

@@ -161,7 +161,7 @@ def _wrong_field(item: PeftMethod | StrategyMethod | Extension) -> str | None:
 CALLABLES: Mapping[type, tuple[tuple[str, ...], tuple[str, ...]]] = {
     PeftMethod: (("configure", "shapes", "frozen"), ()),
     StrategyMethod: (
-        ("build", "supports", "supports_training"),
+        ("build", "supports", "supports_training", "supports_clients"),
         ("local_objective", "round_plan"),
     ),
     Loss: (("loss",), ()),

@@ -103,11 +103,12 @@ def test_what_a_client_part_makes_may_come_up():
         ({"supports": lambda name, params: True}, "supports() returned True"),
         ({"supports": lambda name, params: params["r"]}, "supports() raised KeyError"),
         ({"supports_training": lambda params, train: 3}, "supports_training() returned 3"),
+        ({"supports_clients": lambda params, clients: clients}, "supports_clients() returned 5"),
     ],
 )
 def test_an_objection_is_a_reason_or_none(fields, words):
     with pytest.raises(PluginError) as caught:
-        objection("p/s", strategy(**fields), Document(), Choice(name="p/m"), TrainSpec())
+        objection("p/s", strategy(**fields), Document(), Choice(name="p/m"), TrainSpec(), 5)
     assert words in str(caught.value)
 
 

@@ -32,6 +32,8 @@ def reasons() -> str:
         "\n\n`scaffold` also asks for `train.optimizer=sgd` and `train.weight_decay=0`: its control"
         " variates are\ngradients only when a step is the learning rate times the gradient. A PEFT"
         " method of another plugin is\ntaken by the strategies that treat every tensor alike, and"
-        " refused by the others.\n"
+        " refused by the others.\n\nOf few clients a round `krum` and `multikrum` are refused below"
+        " 2 f + 3 of them, `multikrum`\nbelow m as well, and `fedtrimmedavg` where its share of"
+        " them is none.\n"
     )
     return "\n" + "\n".join(lines) + extra

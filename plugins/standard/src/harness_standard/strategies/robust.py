@@ -41,6 +41,35 @@ class MultiKrumParams(KrumParams):
     """m: clients whose mean is taken."""
 
 
+def _trims(params: FedTrimmedAvgParams, clients: int) -> str | None:
+    if params.beta and not int(params.beta * clients):
+        return (
+            f"of {clients} clients a round, a share of {params.beta} at each end is none, which is"
+            " a plain mean; set a larger fraction or beta"
+        )
+    return None
+
+
+def _outnumbered(params: KrumParams, clients: int) -> str | None:
+    bad = params.num_malicious_nodes
+    if clients < 2 * bad + 3:
+        return (
+            f"{bad} bad ones of {clients} clients a round, where its paper asks for 2 f + 3 ="
+            f" {2 * bad + 3}; set a larger fraction or a smaller strategy.num_malicious_nodes"
+        )
+    return None
+
+
+def _selects(params: MultiKrumParams, clients: int) -> str | None:
+    most = params.num_nodes_to_select
+    if clients < most:
+        return (
+            f"the best {most} of {clients} clients a round are all of them; set a smaller"
+            " strategy.num_nodes_to_select"
+        )
+    return _outnumbered(params, clients)
+
+
 FEDMEDIAN = StrategyMethod(
     name="fedmedian",
     params=FedAvgParams,
@@ -55,6 +84,7 @@ FEDTRIMMEDAVG = StrategyMethod(
     params=FedTrimmedAvgParams,
     build=from_flower("FedTrimmedAvg"),
     supports=supports("fedtrimmedavg"),
+    supports_clients=_trims,
     broken_laws=UNWEIGHTED,
     formula="w' = mean of w_i without the lowest and highest share beta, element by element",
     paper="https://arxiv.org/abs/1803.01498",
@@ -64,6 +94,7 @@ KRUM = StrategyMethod(
     params=KrumParams,
     build=from_flower("Krum"),
     supports=supports("krum"),
+    supports_clients=_outnumbered,
     broken_laws=SELECTS,
     formula="w' = w_k, k = argmin_i sum of ||w_i - w_j||^2 over the n - f - 2 nearest j",
     paper="https://arxiv.org/abs/1703.02757",
@@ -73,6 +104,7 @@ MULTIKRUM = StrategyMethod(
     params=MultiKrumParams,
     build=from_flower("MultiKrum"),
     supports=supports("multikrum"),
+    supports_clients=_selects,
     broken_laws=SELECTS,
     formula="w' = mean of the m clients that are best by Krum's score",
     paper="https://arxiv.org/abs/1703.02757",
