@@ -83,7 +83,10 @@ def _partitioner(
     seed = challenge.partitioner.shuffle_seed
     if "shuffle_seed" in given:
         raise UsageError(f"partitioner.shuffle_seed: {challenge.id}'s own is {seed}; leave it out")
-    kind = Partitioner if given.get("kind") == "iid" else OpenPartitioner
+    if "kind" not in given:
+        first = next(iter(given), "kind")
+        raise UsageError(f"partitioner.{first}: of which partitioner; set partitioner=... as well")
+    kind = Partitioner if given["kind"] == "iid" else OpenPartitioner
     try:
         made = kind.model_validate({**given, "shuffle_seed": seed}, strict=True)
     except ValidationError as error:

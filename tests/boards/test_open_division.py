@@ -124,7 +124,8 @@ def test_a_recipe_file_and_python_say_it_too(tmp_path: Path) -> None:
         ({"kind": "dirichlet", "by": "label"}, "expected a column of the training data"),
         ({"kind": "iid", "alpha": 0.5}, "alpha"),
         ({"kind": "dirichlet", "shuffle_seed": 1}, "leave it out"),
-        ({"alpha": 0.5}, "kind"),
+        ({}, "set partitioner="),
+        ({"alpha": 0.5}, "partitioner.alpha: of which partitioner; set partitioner="),
     ],
 )
 def test_a_partitioner_that_is_none_is_refused(values: dict[str, Any], words: str) -> None:

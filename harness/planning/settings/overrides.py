@@ -243,6 +243,8 @@ def _strictly(kind: type[K], tree: dict[str, Any], typed: Mapping[str, str], pre
         path = ".".join(str(part) for part in item["loc"])
         found = typed.get((FIELDS if prefix else "") + path, json.dumps(item["input"], default=str))
         key = prefix + _shown(path)
+        if item["type"] == "missing":
+            raise UsageError(f"--set {key}=... is missing beside what is set; add it") from None
         raise UsageError(f"--set {key}={found[:60]}: {item['msg']}; change the value") from None
 
 

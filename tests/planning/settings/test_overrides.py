@@ -115,6 +115,18 @@ def test_a_component_s_own_parameter_is_never_taken_for_another() -> None:
     assert parse_overrides(["peft.rank=8"]).values == {"peft.params.rank": 8}
 
 
+@pytest.mark.parametrize(
+    ("option", "lacking"),
+    [
+        ("extensions.warm_start.adapter=me/first", "extensions.warm_start.sha256"),
+        ("codec.share=0.1", "codec"),
+    ],
+)
+def test_what_is_missing_beside_a_setting_is_named(option: str, lacking: str) -> None:
+    with pytest.raises(UsageError, match=f"^--set {lacking}=... is missing beside what is set"):
+        changed(option)
+
+
 def test_the_same_component_keeps_its_parameters() -> None:
     found = changed("strategy=standard/fedprox", "peft.r=4")
     assert found.strategy == RECIPE.strategy
