@@ -84,6 +84,9 @@ class ClaimedConfig(Document):
     dora: bool | None = None
     targets: tuple[str, ...] | None = None
     """Modules that are adapted; None where it is peft's default for the architecture."""
+    beyond_rank: tuple[str, ...] | None = None
+    """Fields of `adapter_config.json` by which its tensors are not those of one rank and its
+    target modules: `rank_pattern`, `modules_to_save`; None where there is none."""
     optimizer: str | None = Field(None, max_length=80)
     dropout: float | None = None
     """Of peft's `lora_dropout`."""

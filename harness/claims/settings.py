@@ -12,7 +12,7 @@ from harness.claims.figures import ClaimFinding, verdict
 from harness.claims.record import ClaimedConfig, ClaimRecord
 from harness.claims.traffic import named_targets
 
-NEVER_COMPARED = ("dataset", "api")
+NEVER_COMPARED = ("dataset", "api", "beyond_rank")
 """Former names of a data set, and both APIs' keys, may stand beside each other."""
 
 

@@ -19,6 +19,7 @@ from harness.verify.independent.known_models import KnownModel, known_model
 
 UNITS_MIB = {
     "mb": 1.0, "mib": 1.0, "megabytes": 1.0, "gb": 1024.0, "gib": 1024.0, "gigabytes": 1024.0,
+    "bytes": 1 / MIB, "kb": 1 / 1024, "kib": 1 / 1024, "tb": 1024.0**2, "tib": 1024.0**2,
 }  # fmt: skip
 """Unit in a README, lower case -> MiB. Upstream writes MB and GB for 2^20 and 2^30 bytes."""
 
@@ -50,7 +51,7 @@ def derive_traffic(claim: ClaimRecord, board: Board) -> Traffic | None:
     config = claim.config
     if config.rounds is None or config.fraction is None:
         return None
-    if not (0 < config.rounds <= 10**6 and 0 < config.fraction <= 1):
+    if not (0 < config.rounds <= 10**6 and 0 < config.fraction <= 1) or config.beyond_rank:
         return None
     shapes = adapter_of(claim)
     if shapes is None:
@@ -139,6 +140,8 @@ def communication(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
 def _unknown(claim: ClaimRecord) -> str | None:
     """Return why the figure cannot be compared with the adapter's shapes."""
     config = claim.config
+    if config.beyond_rank:
+        return f"cannot be checked: its adapter has {', '.join(config.beyond_rank)}"
     if config.rank is None or config.rounds is None or config.fraction is None:
         lacking = [name for name in ("rank", "rounds", "fraction") if getattr(config, name) is None]
         return f"cannot be checked: {', '.join(lacking)} not stated"

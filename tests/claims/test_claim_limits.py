@@ -107,7 +107,7 @@ def test_generations_of_64_mib_are_counted_and_one_byte_more_are_not(tmp_path: P
 
 
 def test_the_first_200_000_characters_of_a_readme_tell_the_board(tmp_path: Path) -> None:
-    table = "| | FPB | FiQA | TFNS |\n|-|-|-|-|\n| x | 1 | 2 | 3"
+    table = "| | FPB | FiQA | TFNS |\n|-|-|-|-|\n| x | 1"
     folder = tmp_path / "p"
     folder.mkdir()
     (folder / "README.md").write_text("\n".rjust(200_000 - len(table), "x") + table)

@@ -46,8 +46,24 @@ def read_adapter_config(project: Project, unread: list[str]) -> tuple[str, Claim
     return next(iter(found.items())) if len(distinct) == 1 else None
 
 
+BEYOND_RANK = (
+    "rank_pattern", "modules_to_save", "layers_to_transform", "layers_pattern", "exclude_modules",
+    "layer_replication", "trainable_token_indices", "target_parameters",
+)  # fmt: skip
+"""Fields of peft's LoraConfig that, where they are set, give an adapter other tensors."""
+
+
 def _settings(value: dict[str, Any]) -> ClaimedConfig:
     config = {field: typed(field, value.get(key)) for key, field in CONFIG_FIELDS.items()}
+    beyond = [field for field in BEYOND_RANK if value.get(field)]
+    kind, bias = value.get("peft_type", "LORA"), value.get("bias", "none")
+    beyond += [f"peft_type {kind!s:.40}"] * (kind != "LORA") + ["bias"] * (bias != "none")
+    if isinstance(value.get("target_modules"), str) and re.search(
+        r"[^\w.,\s-]|\.\*", value["target_modules"]
+    ):
+        config["targets"] = None
+        beyond.append("an expression as target_modules")
+    config["beyond_rank"] = tuple(beyond) or None
     if config["targets"]:
         config["targets"] = tuple(sorted(config["targets"]))
     return ClaimedConfig(**config)
@@ -69,11 +85,11 @@ def read_code(project: Project, app: str, unread: list[str]) -> list[tuple[str, 
     folder = app.rpartition("/")[0]
     calls: dict[str, list[ClaimedConfig]] = {}
     bases: dict[str, set[str]] = {}
-    for name in project.find(r".*\.py"):
+    for name in project.find(r".*\.(?:py|ipynb)"):
         if (folder and not name.startswith(f"{folder}/")) or "eval" in name.lower():
             continue
         try:
-            tree = ast.parse(project.data(name, MAX_CODE_BYTES).decode("utf-8", errors="replace"))
+            tree = ast.parse(_code(project, name))
         except (SyntaxError, ValueError, RecursionError, MemoryError, RecordError):
             continue
         nodes = list(ast.walk(tree))
@@ -82,6 +98,32 @@ def read_code(project: Project, app: str, unread: list[str]) -> list[tuple[str, 
         if not calls[name] and not bases[name]:
             project.digests.pop(name, None)
     return [*_agreed(calls, unread), *_strategy(bases, unread)]
+
+
+def _code(project: Project, name: str) -> str:
+    """Return the Python of a file; of a notebook its code cells, without IPython's own lines.
+
+    Raises:
+        RecordError: too large.
+        ValueError: a notebook that is none.
+    """
+    if not name.endswith(".ipynb"):
+        return project.data(name, MAX_CODE_BYTES).decode("utf-8", errors="replace")
+    notebook = json.loads(project.text(name))
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    lines = [
+        line.rstrip("\n")
+        for cell in (cells if isinstance(cells, list) else [])
+        if isinstance(cell, dict) and cell.get("cell_type") == "code"
+        for line in _source(cell.get("source"))
+    ]
+    kept = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+    return kept if len(kept) <= MAX_CODE_BYTES else ""
+
+
+def _source(value: Any) -> list[str]:
+    lines = value.split("\n") if isinstance(value, str) else value
+    return [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
 
 
 def _agreed(

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from harness.boards.board import Board, board_names, board_of_dataset, load_board
 from harness.boards.registry import reader_of
 from harness.claims.importing.evaluations import file_patterns
+from harness.claims.importing.markdown import plain_markdown
 from harness.claims.importing.project import Project
 from harness.claims.importing.score_tables import table_rows
 from harness.errors import UsageError
-
-MAX_README_CHARACTERS = 200_000
 
 
 def choose_board(project: Project, dataset: str | None, challenge: str | None) -> Board:
@@ -62,5 +61,5 @@ def _has_evaluation_folder(project: Project, board: Board) -> bool:
 def _has_table(project: Project, board: Board) -> bool:
     if "README.md" not in project.names:
         return False
-    text = project.text("README.md")[:MAX_README_CHARACTERS]
+    text = plain_markdown(project.text("README.md"))
     return next(table_rows(text, board), None) is not None

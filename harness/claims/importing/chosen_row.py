@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness.claims.importing.score_tables import MARKS, ScoreRow, plain, tables
+from harness.claims.importing.markdown import MARKS, tables
+from harness.claims.importing.score_tables import ScoreRow, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
     # The run's name is asked first, because the user typed it; the model last, because a table may
     # well hold several runs of one model. A test that fits two rows decides nothing, but for a row
     # without all its figures, a baseline's of before a set was added: a whole one goes before it.
-    distinct = list(dict.fromkeys(with_unit(row, hints) for row in rows))
+    distinct = _distinct([with_unit(row, hints) for row in rows])
     if len(distinct) <= 1:
         return distinct[0] if distinct else None
     run, model = plain(hints.run or ""), plain((hints.model or "").rsplit("/", 1)[-1])
@@ -49,6 +50,8 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
         lambda row: any(run.endswith(name) for name in _caption_names(row.caption)),
         lambda row: _agrees(row, hints),
         lambda row: bool(model) and model in _caption_names(row.caption),
+        lambda row: _agrees(row, hints, of_all=False),
+        lambda row: not any(word in row.caption.lower() for word in OTHERS),
         lambda row: True,
     )
     for test in tests:
@@ -86,13 +89,36 @@ def _slack(text: str) -> float:
     return 1.01 * min(10.0 ** -len(text.partition(".")[2]), 0.01)
 
 
-def _agrees(row: ScoreRow, hints: Hints) -> bool:
-    """Whether every figure of a row is that of an accuracy file, within its last decimal."""
-    shares = dict(hints.fractions)
-    return bool(shares) and all(
-        task in shares and abs(float(value) * row.scale - 100 * float(shares[task])) < 0.0101
+OTHERS = ("baseline", "before", "default", "original", "published", "upstream", "zero-shot")
+"""What the caption of a row says that is not the project's own."""
+
+
+def _distinct(rows: list[ScoreRow]) -> list[ScoreRow]:
+    """Return rows without those that say another's percentages again, as fractions."""
+    percentages = [_percentages(row) for row in rows if row.scale == 1]
+    kept = (row for row in rows if row.scale == 1 or _percentages(row) not in percentages)
+    return list(dict.fromkeys(kept))
+
+
+def _percentages(row: ScoreRow) -> list[tuple[str, float]]:
+    return [(task, round(float(value) * row.scale, 2)) for task, value in row.percents]
+
+
+def _agrees(row: ScoreRow, hints: Hints, of_all: bool = True) -> bool:
+    """Whether the figures of a row are those of the accuracy files, within their last decimal.
+
+    Args:
+        row: of scores.
+        hints: with the accuracy files' fractions.
+        of_all: whether every figure has to be; otherwise two, and more than half of them.
+    """
+    shares = {task: 100 * float(share) for task, share in hints.fractions}
+    agreeing = sum(
+        task in shares and abs(float(value) * row.scale - shares[task]) < 0.0101
         for task, value in row.percents
     )
+    figures = len(row.percents)
+    return agreeing == figures if of_all else agreeing > max(1, figures / 2)
 
 
 def _caption_names(caption: str) -> set[str]:

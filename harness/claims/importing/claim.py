@@ -14,6 +14,7 @@ from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.chosen_row import Hints
 from harness.claims.importing.config import merged, read_config
 from harness.claims.importing.evaluations import Execute, published_runs, read_sets
+from harness.claims.importing.markdown import MAX_README_CHARACTERS, plain_markdown
 from harness.claims.importing.project import Project, open_project
 from harness.claims.importing.readme import Readme, part_of_run, read_readme, unofficial_options
 from harness.claims.importing.traffic import read_traffic
@@ -102,7 +103,12 @@ def _readmes(
     """
     found = Readme()
     for file in _readme_files(project, app):
-        text, own = part_of_run(project.text(file), hints.run, runs)
+        written = project.text(file)
+        if len(written) > MAX_README_CHARACTERS:
+            unread.append(
+                f"{file}: what stands behind its first {MAX_README_CHARACTERS} characters"
+            )
+        text, own = part_of_run(plain_markdown(written), hints.run, runs)
         item = read_readme(text, file, board, hints, unread)
         if own:
             found.own = (*found.own, *(part.values for part in item.sources))
@@ -133,7 +139,7 @@ def _evaluates(name: str) -> bool:
 
 def _commands(project: Project, app: str, board: Board) -> Iterator[str]:
     for file in _readme_files(project, app):
-        yield from unofficial_options(project.text(file), file, board)
+        yield from unofficial_options(plain_markdown(project.text(file)), file, board)
 
 
 def claim_name(folder: Path) -> str:

@@ -148,7 +148,13 @@ def from_flwr(flwr: Mapping[str, Any], name: str, unread: list[str]) -> ClaimedC
     if not isinstance(federations, dict):
         unread.append(f"{name}: tool.flwr.federations is no table")
         return found
-    return found.with_values(num_supernodes=supernodes_in(flatten(federations)))
+    flat = flatten(federations)
+    counts = {str(v) for key, v in flat.items() if key.endswith("options.num-supernodes")}
+    supernodes = supernodes_in(flat)
+    if supernodes is None and len(counts) > 1:
+        several = " and ".join(sorted(counts)[:4])
+        unread.append(f"{name}: federations of {several[:80]} supernodes, and none is the default")
+    return found.with_values(num_supernodes=supernodes)
 
 
 def _shown(value: Any) -> str:

@@ -80,7 +80,9 @@ def _one_set(
     if ACCURACY in files:
         fraction = _fraction(project, board, task, files[ACCURACY])
         if fraction is None:
-            unread.append(f"{files[ACCURACY]}: no {board.metric} in it")
+            said = project.text(files[ACCURACY]).strip()[:60]
+            expected = f"expected one {board.metric} between 0 and 1"
+            unread.append(f"{files[ACCURACY]}: {said!r}; {expected}")
         else:
             text = project.text(files[ACCURACY])
             settings = reader_of(board.id).unofficial_settings(task, text)
@@ -105,7 +107,9 @@ def _fraction(project: Project, board: Board, task: str, name: str) -> Quote | N
     except RecordError:
         return None
     unit = "" if board.metric == ACCURACY else board.metric
-    return None if value is None else Quote(text=value, unit=unit, file=name)
+    if value is None or float(value) > 1:
+        return None
+    return Quote(text=value, unit=unit, file=name)
 
 
 def recount_file(

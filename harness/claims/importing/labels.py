@@ -107,7 +107,13 @@ def pairs_in(line: str) -> Iterator[tuple[str, Any]]:
 
 
 def without_folders(text: str) -> str:
-    """Return the last part of a path of somebody's machine; a hub id stays what it is."""
+    """Return the last part of a path of somebody's machine; a hub id stays what it is.
+
+    A folder of the hub's cache is its model: `~/.cache/.../models--OWNER--NAME/snapshots/...`.
+    """
+    cached = re.search(r"(?:models|datasets)--([\w.-]{1,80}?)--([\w.-]{1,80})", text)
+    if cached is not None:
+        return f"{cached[1]}/{cached[2]}"
     local = text.startswith(("/", "~", "./", "../", "\\", "file:")) or re.match(
         r"[A-Za-z]:[\\/]", text
     )
@@ -154,17 +160,19 @@ def flatten(table: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[
 
 
 def supernodes_in(federations: Mapping[str, Any]) -> int | None:
-    """Return the number of supernodes that federations state, where all of them state one.
+    """Return the number of supernodes that federations state: all of them, or the default one.
 
     Args:
         federations: dotted key -> value: `local-simulation.options.num-supernodes` -> 20.
     """
     counts = {
-        value
+        key: value
         for key, value in federations.items()
         if key.endswith("options.num-supernodes") and type(value) is int and abs(value) < 2**53
     }
-    return counts.pop() if len(counts) == 1 else None
+    chosen = counts.get(f"{federations.get('default')}.options.num-supernodes")
+    several = set(counts.values())
+    return several.pop() if len(several) == 1 else chosen
 
 
 def from_keys(flat: Mapping[str, Any], odd: Callable[[str, Any], None]) -> ClaimedConfig:
@@ -183,6 +191,8 @@ def from_keys(flat: Mapping[str, Any], odd: Callable[[str, Any], None]) -> Claim
                     odd(key, flat[key])
                 else:
                     values[field] = value
+            elif key in flat and typed(field, flat[key]) != values[field]:
+                odd(key, flat[key])
     if "strategy.fraction-train" in flat:
         values["api"] = "message"
     elif "strategy.fraction-fit" in flat:

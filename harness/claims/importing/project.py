@@ -40,8 +40,8 @@ class Project:
         return data
 
     def text(self, name: str) -> str:
-        """Read one small text; bytes that are not UTF-8 become U+FFFD."""
-        return self.data(name).decode("utf-8", errors="replace")
+        """Read one small text; bytes that are not UTF-8 become U+FFFD, a mark of order none."""
+        return self.data(name).decode("utf-8-sig", errors="replace")
 
     def matching(self, pattern: str) -> Iterator[re.Match[str]]:
         """Yield the match of each file whose whole relative path matches `pattern`."""

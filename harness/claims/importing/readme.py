@@ -12,37 +12,35 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from harness.boards.board import Board
-from harness.claims.importing.chosen_row import Hints, choose_row, traffic_cells, with_unit
+from harness.claims.importing.chosen_row import Hints, choose_row, traffic_cells
+from harness.claims.importing.markdown import MARKS
 from harness.claims.importing.score_tables import (
     FIGURE,
-    MARKS,
     ScoreRow,
-    list_row,
+    list_rows,
     model_of,
     table_rows,
 )
 from harness.claims.importing.stated_settings import FENCE, read_costs, readme_sources
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 
-UNIT = r"(MB|GB|MiB|GiB|Megabytes|Gigabytes)\b"
-THOUSANDS = r"[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?"
+UNIT = r"(bytes|[KMGT]i?B|Megabytes|Gigabytes)\b"
+GROUPED = (
+    r"[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?|[0-9]{1,3}(?:\.[0-9]{3}){1,3},[0-9]{1,12}"
+    rf"|[0-9]{{1,12}},[0-9]{{1,2}}(?![0-9])|{FIGURE}"
+)
+"""A figure with its thousands set apart, or a decimal comma: 11,005.66 and 11.005,66 and 0,75."""
 TRAFFIC = re.compile(
     r"comm(?:unication|\.)?[ \t]*(?:budget|costs?|overhead|volume)?(?:[ \t]*(?:used|total))?"
-    rf"[\s:#|=~]{{0,12}}(?:used[ \t]+|(?:(?<=cost )|(?<=costs ))(?:is|was|were|of)[ \t]+)?"
-    rf"({FIGURE}|{THOUSANDS})[ \t]*{UNIT}",
+    rf"[\s:#|=~≈]{{0,12}}(?:used[ \t]+|(?:(?<=cost )|(?<=costs ))(?:is|was|were|of)[ \t]+"
+    rf"|(?:the|our)[ \t]+total[ \t]+(?:is|was)[ \t]+)?"
+    rf"(?:(?:about|around|approx\.|approximately|ca\.)[ \t]+)?({GROUPED})[ \t]*{UNIT}",
     re.IGNORECASE,
 )
 """A figure of communication; Markdown's marks are taken away before."""
 
 MOST_RUNS = 40
 """Runs of one project that are told apart in a README; the most seen are four."""
-
-
-CALL = re.compile(
-    r"python3?[ \t][^\n]{0,200}?\b(?:eval|main)\.py((?:[^\n`]|\\\n|\n(?=[ \t]*--)){0,4000})"
-)
-"""An evaluation command, lines that end in a backslash and lines of options with it."""
-OPTION = re.compile(r"--([a-z][a-z0-9_-]{1,40})(?:=|[ \t]+)[\"']?([\w.,+-]{1,80})")
 
 
 @dataclass
@@ -81,8 +79,7 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
     for task, cell in row.unread if row is not None else ():
         unread.append(f"{file}: the figure of {task} is {cell[:40]!r}; expected percent")
     if row is None:
-        listed = list_row(text, board, file, unread)
-        row = None if listed is None else with_unit(listed, hints)
+        row = choose_row(list_rows(text, board, file, unread), hints, file, unread)
     if row is not None:
         found.percents = {task: percent(value, row, file) for task, value in row.percents}
         found.row_model = model_of(row.caption)
@@ -90,6 +87,32 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
             found.average = percent(row.average, row, file)
     found.traffic = _traffic(text, row, hints, file, unread)
     return found
+
+
+CALL = re.compile(
+    r"(?:python3?|uv run|launch|torchrun)[ \t][^\n]{0,200}?(?:\b(?:eval|main)\.py|-m[ \t]+eval\b)"
+    r"((?:[^\n`]|\\\n|\n(?=[ \t]*--)){0,4000})"
+)
+OPTION = re.compile(r"--([a-z][a-z0-9_-]{1,40})(?:=|[ \t]+)[\"']?([\w.,+-]{1,80})")
+
+
+def unofficial_options(text: str, file: str, board: Board) -> Iterator[str]:
+    """Yield a phrase for each option of an evaluation command that changes the official result.
+
+    Args:
+        text: of a README.
+        file: its name, for the phrase.
+        board: whose official options are compared.
+    """
+    seen = set()
+    for call in CALL.finditer(text):
+        for name, value in OPTION.findall(call.group(1)):
+            option = name.replace("_", "-")
+            official = board.command.get(option)
+            if official is None or value in official or (option, value) in seen:
+                continue
+            seen.add((option, value))
+            yield f"{file}: --{option}={value}, officially {' or '.join(official)}"
 
 
 HEADING = re.compile(r"^(#{1,4})[ \t]", re.MULTILINE)
@@ -159,31 +182,20 @@ def _traffic(
         figures = set(_figures(traffic_cells(text, hints)))
     if len(figures) == 1:
         value, unit = figures.pop()
-        return Quote(text=value.replace(",", ""), unit=unit, file=file)
+        return Quote(text=_ungrouped(value), unit=unit, file=file)
     if figures:
         unread.append(f"{file}: {len(figures)} communication figures; which one is not certain")
     return None
 
 
 def _figures(cells: list[str]) -> list[tuple[str, str]]:
-    matches = (re.fullmatch(rf"({FIGURE})\s*{UNIT}", cell, re.IGNORECASE) for cell in cells)
+    matches = (re.fullmatch(rf"[~≈\s]*({GROUPED})\s*{UNIT}", cell, re.IGNORECASE) for cell in cells)
     return [(match.group(1), match.group(2)) for match in matches if match]
 
 
-def unofficial_options(text: str, file: str, board: Board) -> Iterator[str]:
-    """Yield a phrase for each option of an evaluation command that changes the official result.
-
-    Args:
-        text: of a README.
-        file: its name, for the phrase.
-        board: whose official options are compared.
-    """
-    seen = set()
-    for call in CALL.finditer(text):
-        for name, value in OPTION.findall(call.group(1)):
-            option = name.replace("_", "-")
-            official = board.command.get(option)
-            if official is None or value in official or (option, value) in seen:
-                continue
-            seen.add((option, value))
-            yield f"{file}: --{option}={value}, officially {' or '.join(official)}"
+def _ungrouped(value: str) -> str:
+    """Return a figure of `GROUPED` with a decimal point and nothing between its thousands."""
+    decimal_comma = re.fullmatch(r"[0-9.]+,[0-9]{1,2}|[0-9.]+\.[0-9]{3},[0-9]+", value)
+    if decimal_comma:
+        return value.replace(".", "").replace(",", ".")
+    return value.replace(",", "")

@@ -13,7 +13,8 @@ from harness.claims.importing.labels import (
     supernodes_in,
     without_folders,
 )
-from harness.claims.importing.score_tables import FIGURE, MARKS, tables
+from harness.claims.importing.markdown import MARKS, tables
+from harness.claims.importing.score_tables import FIGURE
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 from harness.document.toml_text import parse_toml
 from harness.errors import RecordError
@@ -30,6 +31,12 @@ KEY_PREFIX = re.compile(r"\b(?:model\.lora|train\.training-arguments|train|strat
 """What stands before the last part of a template's key, which is a label."""
 FRONT_MATTER = re.compile(r"\A\s*---\n(.{0,4000}?)\n---\n", re.DOTALL)
 INLINE_KEY = re.compile(r"`([\w.-]{1,80}[ \t]*=[ \t]*[^`\n]{1,200})`")
+RUN_OPTION = re.compile(
+    r"--(?:run|(federation))-config(?:=|[ \t]+)"
+    r"(?:\"([^\"\n]{1,2000})\"|'([^'\n]{1,2000})'|([^\s\"']{1,400}))"
+)
+ASSIGNED = re.compile(r"([\w.-]{1,80})[ \t]*=[ \t]*(\"[^\"]*\"|'[^']*'|[^\s\"']+)")
+"""One setting of an option of `flwr run`. Source: flwr `parse_config_args`."""
 MODEL_NAME = re.compile(r"for the \**([\w.-]{1,80}/[\w.-]{1,80})\** model", re.IGNORECASE)
 LISTED_TARGETS = re.compile(
     r"target[ _-]modules\**:?\**:?[ \t]*\n"
@@ -80,6 +87,7 @@ def readme_sources(text: str, file: str, unread: list[str]) -> Iterator[Settings
         (file, list(_listed(prose))),
         (f"{file} (its data set)", [("dataset", name) for name in _listed_datasets(prose)]),
         (f"{file} (its TOML)", list(_in_toml(text, prose))),
+        (f"{file} (its commands)", list(_in_commands(text))),
         (f"{file} (its sentences)", list(_in_sentences(prose))),
     )
     for where, found in parts:
@@ -181,6 +189,19 @@ def _in_toml(text: str, prose: str) -> Iterator[tuple[str, Any]]:
                 except RecordError:
                     continue
         yield from settings_of(flatten(table))
+
+
+def _in_commands(text: str) -> Iterator[tuple[str, Any]]:
+    """Yield what the options of `flwr run` change: they go before the pyproject.toml."""
+    for federation, *quoted in RUN_OPTION.findall(text.replace("\\\n", " ")):
+        flat: dict[str, Any] = {}
+        for key, value in ASSIGNED.findall("".join(quoted)):
+            name = f"options.{key}" if federation else key
+            try:
+                flat[name] = parse_toml(f"value = {value}", "an option")["value"]
+            except RecordError:  # The shell takes quotes away.
+                flat[name] = value
+        yield from settings_of(flatten(flat))
 
 
 def settings_of(flat: Mapping[str, Any]) -> list[tuple[str, Any]]:

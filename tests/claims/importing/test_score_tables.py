@@ -43,7 +43,8 @@ def test_the_surest_hint_that_fits_one_row_chooses_it(hints: Hints, chosen: str 
 def test_a_row_agrees_with_its_files_within_its_last_decimal(figure: str, agrees: bool) -> None:
     """56.58 % is 0.01 from 56.57 and 0.02 from 56.56; a figure may have been cut, not rounded."""
     rows = list(table_rows(README, load_board("finance")))
-    fractions = (FIGURES[0], ("fiqa", figure), FIGURES[2])
+    # Of three figures two have to agree.
+    fractions = (FIGURES[0], ("fiqa", figure), ("tfns", "0.6409"))
     assert (choose_row(rows, Hints(fractions=fractions), "README.md", []) is not None) == agrees
 
 

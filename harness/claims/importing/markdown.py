@@ -1,0 +1,105 @@
+"""A README as plain lines and tables, however it is marked up: Markdown's forms, HTML's, signs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import groupby
+
+MAX_README_CHARACTERS = 200_000
+"""What is read of a README; the longest seen has 21,000 characters."""
+MARKS = re.compile(r"\*{1,3}|`|~~|(?<![A-Za-z0-9])__?|__?(?![A-Za-z0-9])")
+"""Marks of bold type, italics and code in Markdown; an underscore inside a name is none."""
+SIGNS = str.maketrans({
+    "：": ":", "，": ",", "（": "(", "）": ")", "％": "%", "｜": "|", "−": "-",
+    "\xa0": " ", "\u202f": " ", "\u2009": " ", "\r": None,
+})  # fmt: skip
+"""Signs of other keyboards -> the ones that are looked for."""
+FOOTNOTE = re.compile(r"<su[pb]>[^<]{0,40}</su[pb]>", re.IGNORECASE)
+TAG = re.compile(
+    r"</?(?:a|b|br|caption|center|code|div|em|font|h[1-6]|i|p|small|span|strong|u)\b[^<>]{0,400}>",
+    re.IGNORECASE,
+)
+QUOTED = re.compile(r"^[ \t]{0,3}>[ \t]?", re.MULTILINE)
+RULE = re.compile(r"[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+")
+"""The second line of a table that has no pipes at its edges."""
+
+
+def plain_markdown(text: str) -> str:
+    """Return a README with one form for everything: tables as Markdown's with pipes at their edges.
+
+    Comments are left out, tags of HTML and marks that nobody sees (a byte-order mark, marks of
+    direction, emoji) as well; a quotation is its text. `MAX_README_CHARACTERS` are read.
+    """
+    read = text[:MAX_README_CHARACTERS].translate(SIGNS)
+    text = "".join(sign for sign in read if _is_read(sign))
+    text = _outside(text, "<!--", "-->")
+    text = TAG.sub(" ", FOOTNOTE.sub("", _with_pipes(text)))
+    return _with_edges(re.sub(r"\n{3,}", "\n\n", QUOTED.sub("", text)))
+
+
+def _is_read(sign: str) -> bool:
+    return sign < "\x7f" or unicodedata.category(sign) not in ("Cf", "So", "Sk", "Mn")
+
+
+def _outside(text: str, begin: str, end: str) -> str:
+    """Return text without what stands between two marks; one without its end goes to the end."""
+    first, *others = text.split(begin)
+    return first + "".join(other.partition(end)[2] for other in others)
+
+
+def _with_pipes(text: str) -> str:
+    """Return text with HTML's tables as Markdown's, each row one line."""
+    first, *others = re.split(r"<table\b", text, flags=re.IGNORECASE)
+    return first + "".join(map(_one_table, others))
+
+
+def _one_table(text: str) -> str:
+    table, _, rest = re.sub(r"</table>", "</table>", text, flags=re.IGNORECASE).partition(
+        "</table>"
+    )
+    rows = [
+        [cell.partition(">")[2] for cell in re.split(r"<t[hd]\b", row, flags=re.IGNORECASE)[1:]]
+        for row in re.split(r"<tr\b", table, flags=re.IGNORECASE)[1:]
+    ]
+    lines = ("|".join(["", *map(_one_line, row), ""]) for row in rows)
+    return "\n\n" + "\n".join(lines) + "\n\n" + rest
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(re.sub(r"<[^<>]{0,400}>", " ", FOOTNOTE.sub("", cell)).split())
+
+
+def _with_edges(text: str) -> str:
+    """Return text whose tables all have pipes at their edges."""
+    lines = text.split("\n")
+    inside = False
+    for number, line in enumerate(lines):
+        if number and len(line) < 2000 and RULE.fullmatch(line):
+            inside = True
+            lines[number - 1] = _edged(lines[number - 1])
+        inside = inside and "|" in line
+        if inside:
+            lines[number] = _edged(line)
+    return "\n".join(lines)
+
+
+def _edged(line: str) -> str:
+    return line if line.lstrip().startswith("|") else f"| {line} |"
+
+
+def tables(text: str) -> Iterator[list[list[str]]]:
+    """Yield every Markdown table as rows of as many cells as its heading has, without its rule."""
+    lines = text.split("\n")
+    for is_table, block in groupby(lines, key=lambda line: line.lstrip().startswith("|")):
+        if not is_table:
+            continue
+        rows = [[cell.strip() for cell in _cells(line)] for line in block]
+        written = [row for row in rows if not all(re.fullmatch(r"[\s:-]*", cell) for cell in row)]
+        yield [(row + [""] * len(written[0]))[: len(written[0])] for row in written]
+
+
+def _cells(line: str) -> list[str]:
+    inside = line.strip().replace(r"\|", "/").removeprefix("|").removesuffix("|")
+    return inside.split("|")
