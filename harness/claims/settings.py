@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from math import isclose
 from typing import Any
 
-from harness.boards.board import Board
+from harness.boards.board import Board, board_of_dataset
 from harness.claims.figures import ClaimFinding, verdict
 from harness.claims.record import ClaimedConfig, ClaimRecord
 from harness.claims.traffic import named_targets
@@ -21,6 +21,9 @@ def fixed_values(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
     dataset, count = claim.config.dataset, claim.config.num_supernodes
     if dataset is None:
         yield ClaimFinding("data set", "missing", "no static.dataset.name", board.datasets[0])
+    elif board_of_dataset(dataset) not in (board, None) and not [*_configured_datasets(claim)]:
+        # A README of several boards that links to another one's.
+        yield ClaimFinding("data set", "missing", f"a link to {dataset} alone", board.datasets[0])
     else:
         yield verdict("data set", dataset in board.datasets, dataset, board.datasets[0])
     for where, other in _configured_datasets(claim):

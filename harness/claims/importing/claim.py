@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.boards.board import Board
+from harness.boards.board import Board, board_names
 from harness.claims.exported_app import exported_spec, settings_of_spec
 from harness.claims.importing.adapter_settings import read_adapter_config, read_code
 from harness.claims.importing.choose_board import choose_board
@@ -102,7 +102,7 @@ def _readmes(
         unread: collects what is ambiguous.
     """
     found = Readme()
-    for file in _readme_files(project, app):
+    for file in _readme_files(project, app, board):
         written = project.text(file)
         if len(written) > MAX_README_CHARACTERS:
             unread.append(
@@ -123,12 +123,13 @@ def _readmes(
     return found
 
 
-def _readme_files(project: Project, app: str) -> list[str]:
+def _readme_files(project: Project, app: str, board: Board) -> list[str]:
     folder = app.rpartition("/")[0]
     names = [
         name
         for name in project.find(r"(?i:readme\.md)")
         if name.count("/") <= 1 or name.rpartition("/")[0] == folder or _evaluates(name)
+        if not any(f"eval-{other}/" in name for other in board_names() if other != board.id)
     ]
     return sorted(names, key=lambda name: (_evaluates(name), name.count("/"), name))
 
@@ -138,7 +139,7 @@ def _evaluates(name: str) -> bool:
 
 
 def _commands(project: Project, app: str, board: Board) -> Iterator[str]:
-    for file in _readme_files(project, app):
+    for file in _readme_files(project, app, board):
         yield from unofficial_options(plain_markdown(project.text(file)), file, board)
 
 

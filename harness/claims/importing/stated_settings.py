@@ -31,6 +31,7 @@ KEY_PREFIX = re.compile(r"\b(?:model\.lora|train\.training-arguments|train|strat
 """What stands before the last part of a template's key, which is a label."""
 FRONT_MATTER = re.compile(r"\A\s*---\n(.{0,4000}?)\n---\n", re.DOTALL)
 INLINE_KEY = re.compile(r"`([\w.-]{1,80}[ \t]*=[ \t]*[^`\n]{1,200})`")
+FLWR_RUN = re.compile(r"flwr run\b[^\n`]*")
 RUN_OPTION = re.compile(
     r"--(?:run|(federation))-config(?:=|[ \t]+)"
     r"(?:\"([^\"\n]{1,2000})\"|'([^'\n]{1,2000})'|([^\s\"']{1,400}))"
@@ -192,8 +193,20 @@ def _in_toml(text: str, prose: str) -> Iterator[tuple[str, Any]]:
 
 
 def _in_commands(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield what the options of `flwr run` change: they go before the pyproject.toml."""
-    for federation, *quoted in RUN_OPTION.findall(text.replace("\\\n", " ")):
+    """Yield what the options of `flwr run` change: they go before the pyproject.toml.
+
+    Of several different commands most are examples ("settings that you might want to test"), so
+    that only another data set, which none may have, is told.
+    """
+    commands = {" ".join(found.split()) for found in FLWR_RUN.findall(text.replace("\\\n", " "))}
+    for command in sorted(commands):
+        for field, value in _changed_by(command):
+            if len(commands) == 1 or field == "dataset":
+                yield field, value
+
+
+def _changed_by(command: str) -> Iterator[tuple[str, Any]]:
+    for federation, *quoted in RUN_OPTION.findall(command):
         flat: dict[str, Any] = {}
         for key, value in ASSIGNED.findall("".join(quoted)):
             name = f"options.{key}" if federation else key

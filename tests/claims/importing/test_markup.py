@@ -118,6 +118,30 @@ def test_what_a_command_of_the_readme_changes_is_compared(tmp_path: Path) -> Non
     assert found == {"setting rounds", "data set", "supernodes"}
 
 
+def test_commands_that_may_be_tried_are_no_statements(tmp_path: Path) -> None:
+    readme = (
+        "Run it: `flwr run .`. Below are a few settings you might want to test:\n\n```sh\n"
+        'flwr run . --run-config "num-server-rounds=50 strategy.fraction-fit=0.25"\n```\n'
+    )
+    assert contradictions(import_project(project(tmp_path, {"README.md": readme}))) == set()
+
+
+def test_a_readme_of_another_board_s_evaluation_is_not_this_one_s(tmp_path: Path) -> None:
+    link = "[ours](https://huggingface.co/datasets/flwrlabs/alpaca-gpt4)"
+    files = {
+        "README.md": link,
+        "pyproject.toml": "[project]\n",
+        "flowertune-eval-general-nlp/README.md": "python eval.py --batch-size=16\n",
+        "flowertune-eval-finance/README.md": "python eval.py --batch-size=8\n",
+    }
+    found = claim_findings(import_project(project(tmp_path, files), challenge="finance"))
+    told = [(i.topic, i.found) for i in found if i.kind == "contradicts"]
+    assert told == [("evaluation command", "flowertune-eval-finance/README.md: --batch-size=8")]
+    assert ("data set", "a link to flwrlabs/alpaca-gpt4 alone") in [
+        (i.topic, i.found) for i in found
+    ]
+
+
 def test_the_default_of_several_federations_is_the_run_s(tmp_path: Path) -> None:
     gpu = '[tool.flwr.federations]\ndefault = "gpu"\n[tool.flwr.federations.gpu]\n'
     two = f"{config()}{gpu}options.num-supernodes = 20\n"
