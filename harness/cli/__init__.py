@@ -22,6 +22,7 @@ from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.processes.import_paths import keep_to_environment
 
 SUMMARIES = {
+    "amend": "Change what a filed entry says of its people, or withdraw it.",
     "challenges": "List the challenges and their fixed values.",
     "compare": "Tell finished runs apart: settings, paired test, bytes, seconds.",
     "dispute": "Find where two results of one spec part, and repeat that place.",

@@ -15,6 +15,10 @@ from harness import __version__, progress
 from harness.errors import UsageError
 
 EXAMPLES: dict[str, tuple[str, str]] = {
+    "amend": (
+        "harness amend submissions/finance/my-entry --withdraw 'trained on test rows'",
+        "submitting.md",
+    ),
     "challenges": ("harness challenges --json", "rules.md"),
     "compare": ("harness compare runs/a runs/b --plot losses.png", "tutorial.md"),
     "dispute": ("harness dispute runs/mine runs/theirs --no-repetition", "reproducing.md"),

@@ -1,7 +1,7 @@
 """What a pull request with a submission may change: new folders of submissions, and nothing else.
 
 A folder that is there belongs to whoever filed it. It may gain evidence, by which an entry climbs
-the ladder; everything else of it stays as it is.
+the ladder, and its own author may amend `about.json`; everything else of it stays as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from harness.boards.board import board_names
 from harness.boards.open_division import OPEN
 from harness.pull_request.git_objects import PLAIN_FILE, Change, Tree
-from harness.record.file_names import ADAPTER_WEIGHTS_PATH, CARD, CLAIM, LADDER, MANIFEST
+from harness.record.file_names import ABOUT, ADAPTER_WEIGHTS_PATH, CARD, CLAIM, LADDER, MANIFEST
 from harness.submissions.submit import MAX_WEIGHTS_BYTES
 from harness.verify.files.layout import SUBMISSION_FILES, SUBMISSION_NAME, kind_of
 
@@ -70,10 +70,15 @@ def what_may_change(found: Sequence[Change], before: Tree, after: Tree) -> Allow
         for item in found
         if item.added and (match := _entry(item.path)) and match[1].startswith(EVIDENCE)
     }
+    amended = {
+        match[0]
+        for item in found
+        if item.path in before and (match := _entry(item.path)) and match[1] == ABOUT
+    }
     objections: list[Objection] = []
     folders = set()
     for item in found:
-        why = next(_objections(item, entries, climbing, before, after, by_letters), None)
+        why = next(_objections(item, entries, climbing, amended, before, after, by_letters), None)
         if why is not None:
             objections.append(Objection(item.path, why))
         elif (match := _entry(item.path)) is not None:
@@ -85,6 +90,7 @@ def _objections(
     item: Change,
     entries: set[str],
     climbing: set[str],
+    amended: set[str],
     before: Tree,
     after: Tree,
     by_letters: dict[str, list[str]],
@@ -95,6 +101,7 @@ def _objections(
         item: the change.
         entries: folders of entries that are there.
         climbing: folders to which evidence is added.
+        amended: folders whose `about.json` changes; by whom, and to what, is judged by its content.
         before: files of the merge base, and of the branch that it is to be merged into.
         after: files of the head.
         by_letters: paths of both, by what tells neither case nor composition apart.
@@ -117,6 +124,8 @@ def _objections(
         yield "a file of an entry that is there is deleted or renamed: entries stay"
     elif item.after != PLAIN_FILE:
         yield f"{KINDS.get(item.after, 'no plain file')}: only plain files belong to a submission"
+    elif entry[0] in amended and entry[1] in (ABOUT, MANIFEST):
+        return
     elif entry[0] in entries and not _climbs(item, entry, climbing, before):
         yield "another entry's file: it may gain evidence only; file your own under another name"
     elif kind_of(entry[1], SUBMISSION_FILES) is None and entry[1] not in (CLAIM, CARD):

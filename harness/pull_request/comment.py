@@ -41,7 +41,8 @@ def comment(found: Judgement) -> str:
         parts.append("It holds no folder of a submission.")
     parts.append(
         f"Judged at {found.head[:12]} by the checker of the main branch; by hand:"
-        f" `harness pull-request --base {found.base[:12]} --head {found.head[:12]}`"
+        f" `harness pull-request --base {found.base[:12]} --head {found.head[:12]}"
+        f"{f' --account {found.account}' if found.account else ''}`"
     )
     return ("\n\n".join(parts))[:MAX_COMMENT] + "\n"
 

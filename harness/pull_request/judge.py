@@ -7,8 +7,10 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from filecmp import cmp as same_files
 from pathlib import Path
 
+from harness.document import parse_document
 from harness.document.reading import STRANGER, read_json
 from harness.errors import RecordError
 from harness.pull_request.allowed import SUBMISSIONS, Allowed, Objection, what_may_change
@@ -21,8 +23,10 @@ from harness.pull_request.git_objects import (
     write_files,
 )
 from harness.pull_request.table import table_lines
-from harness.record.file_names import CLAIM, LADDER, RESULT
+from harness.record.about import About
+from harness.record.file_names import ABOUT, CLAIM, LADDER, RESULT
 from harness.record.ladder import Rung, parse_ladder
+from harness.submissions.amend import objection
 from harness.submissions.check import check, twins_of, verify
 from harness.submissions.once import ONCE
 from harness.verify.report import Finding, Verdict
@@ -33,6 +37,8 @@ from harness.verify.targets import find_targets
 class Judgement:
     """What is said of a pull request."""
 
+    account: str
+    """Who opened it, on GitHub; empty where nobody knows."""
     base: str
     """The branch that it is to be merged into, as it stood: what the tables are compared with."""
     head: str
@@ -54,13 +60,14 @@ class Judgement:
         return not self.objections and not errors
 
 
-def judge(repository: Path, base: str, head: str) -> Judgement:
+def judge(repository: Path, base: str, head: str, account: str = "") -> Judgement:
     """Judge a pull request from the objects of a repository.
 
     Args:
         repository: a clone with both commits; its work tree is not looked at.
         base: the branch that it is to be merged into.
         head: what it brings.
+        account: who opened it, on GitHub; empty where nobody knows.
 
     Raises:
         UsageError: a commit is not there.
@@ -74,13 +81,31 @@ def judge(repository: Path, base: str, head: str) -> Judgement:
     before = files_of(repository, begun) | main
     allowed = what_may_change(changes(repository, begun, tip), before, after)
     with tempfile.TemporaryDirectory(prefix="harness-pull-request-") as name:
-        return _judged(repository, start, tip, main, after, allowed, Path(name))
+        return _judged(repository, start, tip, main, after, allowed, Path(name), account)
 
 
 def _judged(
-    repository: Path, start: str, tip: str, main: Tree, after: Tree, allowed: Allowed, room: Path
+    repository: Path,
+    start: str,
+    tip: str,
+    main: Tree,
+    after: Tree,
+    allowed: Allowed,
+    room: Path,
+    account: str,
 ) -> Judgement:
-    """Verify the changed folders and compare the tables; both trees are written below `room`."""
+    """Verify the changed folders and compare the tables.
+
+    Args:
+        repository: a clone with both commits.
+        start: the branch that it is to be merged into.
+        tip: what it brings.
+        main: files of `start`.
+        after: files of `tip`.
+        allowed: what of it is a submission.
+        room: an empty folder, below which both trees are written.
+        account: who opened it.
+    """
     old, new = room / "base", room / "head"
     objections = list(allowed.objections)
     lines: list[Sequence[str]] = [(), ()]
@@ -100,7 +125,7 @@ def _judged(
             shutil.rmtree(new / folder, ignore_errors=True)
         write_files(repository, after, [p for p in after if p.startswith(places)], new)
         for folder in folders:
-            objections += _lost(old, new, folder)
+            objections += [*_lost(old, new, folder), *_amended(old, new, folder, account)]
         findings, verdicts = _verified(old, new, folders)
         for folder in folders:
             if any(item.severity == "error" and is_of(item, folder) for item in findings):
@@ -109,6 +134,7 @@ def _judged(
     return Judgement(
         base=start,
         head=tip,
+        account=account,
         is_submission=allowed.is_submission,
         folders=tuple(folders),
         objections=tuple(objections),
@@ -145,6 +171,30 @@ def _lost(old: Path, new: Path, folder: str) -> list[Objection]:
     if not lost:
         return []
     return [Objection(f"{folder}/{LADDER}", f"a rung is lost or changed: {', '.join(lost)}")]
+
+
+def _amended(old: Path, new: Path, folder: str, account: str) -> list[Objection]:
+    """Return an objection where an entry's `about.json` is changed by another, or in more than may.
+
+    What cannot be read is left to verify.
+    """
+    if not (old / folder).is_dir():
+        return []
+    was, is_now = old / folder / ABOUT, new / folder / ABOUT
+    before, after = _about(was), _about(is_now)
+    if after is None or (before is not None and same_files(was, is_now, shallow=False)):
+        return []
+    why = objection(before, after, account)
+    return [Objection(f"{folder}/{ABOUT}", why)] if why else []
+
+
+def _about(path: Path) -> About | None:
+    if not path.is_file():
+        return None
+    try:
+        return parse_document(About, read_json(path, policy=STRANGER), ABOUT)
+    except RecordError:
+        return None  # Verify says so.
 
 
 def _rungs(path: Path) -> tuple[Rung, ...]:

@@ -99,6 +99,18 @@ class HubAdapter(Document):
     bytes: int = Field(gt=0)
 
 
+class Withdrawal(Document):
+    """What takes an entry out of the ranks, files and history left as they are."""
+
+    model_config = ConfigDict(strict=True)
+
+    date: Annotated[str, StringConstraints(max_length=40)]
+    """When it was withdrawn; UTC, ISO 8601."""
+    reason: Annotated[
+        str, StringConstraints(min_length=1, max_length=300), AfterValidator(single_line)
+    ]
+
+
 class About(Document):
     """What the record of a run cannot say of itself."""
 
@@ -120,6 +132,13 @@ class About(Document):
     code: Link | None = None
     """Where the plugin's sources lie."""
     paper: Link | None = None
+    withdrawn: Withdrawal | None = None
+
+    @property
+    def withdrawal(self) -> str:
+        """Say that the entry was withdrawn, when and why; empty for one that was not."""
+        found = self.withdrawn
+        return "" if found is None else f"withdrawn on {found.date[:10]}: {found.reason}"
 
 
 def typed(command: tuple[str, ...]) -> str:

@@ -30,8 +30,8 @@ def verdict_of(submission: Submission, target: Target, clean: bool) -> Verdict:
     return Verdict(
         path=target.name,
         average=record.average,
-        eligible=record.eligible and clean,
-        reasons=tuple(shown(reason) for reason in record.ineligible_because),
+        eligible=record.eligible and clean and not submission.withdrawal,
+        reasons=tuple(shown(reason) for reason in submission.ineligible_because),
         code=shown(record.code),
         next=_next(record.spec, target, clean),
         stated=taken_as_stated(submission),

@@ -102,6 +102,16 @@ class Submission:
         return self.folder is not None
 
     @property
+    def withdrawal(self) -> str:
+        """The sentence that it was withdrawn, when and why; empty for one that was not."""
+        return "" if self.about is None else self.about.withdrawal
+
+    @property
+    def ineligible_because(self) -> tuple[str, ...]:
+        """Every reason why it may not rank: that it was withdrawn, and those of its record."""
+        return (*filter(None, [self.withdrawal]), *self.record.ineligible_because)
+
+    @property
     def answers_known(self) -> bool:
         """Whether the answers follow from the outputs, or evidence says that they were executed or
         made again."""

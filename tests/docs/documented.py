@@ -76,6 +76,10 @@ TESTED = {
     r"harness submit \S+ --name \S+ --author .*": (
         "submissions/test_about.py::test_submit_keeps_who_where_and_what_was_typed"
     ),
+    r"harness amend \S+ --withdraw .*": (
+        "submissions/test_amend.py::test_a_withdrawn_entry_is_clean_and_shown_and_has_no_rank"
+    ),
+    r"harness amend \S+ --author-name .*": ("submissions/test_amend.py::test_a_team_is_renamed"),
     r"harness publish runs/<run> --repository OWNER/NAME": (
         "publishing/test_publish.py"
         "::test_a_run_lies_on_the_hub_byte_for_byte_and_the_submission_says_where"

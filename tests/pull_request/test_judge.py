@@ -9,21 +9,26 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from clean_submission import Submission
+from clean_submission import Submission, about_json
 from click.testing import CliRunner
 
 from harness.cli.entries.pull_request import command
+from harness.document import pretty_json
 from harness.errors import RecordError, UsageError
 from harness.leaderboard.build import build
 from harness.pull_request.comment import MAX_COMMENT, comment, fenced
 from harness.pull_request.git_objects import MAX_CHANGES, changes, merge_base
 from harness.pull_request.judge import judge
+from harness.submissions.amend import amend
+from harness.verify.read_submission import seal
 
 ROOT = Path(__file__).resolve().parents[2]
 CLAIM = "submissions/finance/ethicalabs-smollm2-1.7b/claim.json"
 RUN = "submissions/finance/one"
+RUN_OF_SOMEONE = "submissions/finance/someones"
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -359,6 +364,103 @@ def test_an_entry_that_gains_no_evidence_stays_as_it_is(file: str, clone: Path) 
     accepted, text = said(clone, reformat)
     assert not accepted
     assert f"submissions/finance/one/{file}: another entry's file: it may gain evidence" in text
+
+
+OWNER = {"author": {"handle": "someone", "name": "A team"}}
+
+
+def amended(clone: Path, account: str, change: Callable[[Path], object]) -> tuple[bool, str]:
+    """Return the judgement on a change, by an account, of an entry that `someone` has filed."""
+    submission = Submission(4)
+    submission.extra["about.json"] = about_json(**OWNER)
+    submission.write(clone / RUN_OF_SOMEONE)
+    git(clone, "branch", "-f", "main", commit(clone, "filed"))
+    change(clone / RUN_OF_SOMEONE)
+    found = judge(clone, "main", commit(clone, "amended"), account)
+    return found.accepted, comment(found)
+
+
+def withdraw(folder: Path) -> None:
+    amend(folder, {}, "trained on test rows")
+
+
+def name_anew(folder: Path) -> None:
+    amend(folder, {"name": "Another team", "affiliation": "Elsewhere"})
+
+
+@pytest.mark.parametrize("account", ["someone", "SomeOne"])
+@pytest.mark.parametrize("change", [withdraw, name_anew])
+def test_whoever_filed_an_entry_may_withdraw_it_and_rename_the_team(
+    change: Callable[[Path], object], account: str, clone: Path
+) -> None:
+    accepted, text = amended(clone, account, change)
+    assert accepted, text
+    if change is withdraw:
+        assert "not eligible: withdrawn on 20" in text
+        assert ": trained on test rows" in text
+
+
+@pytest.mark.parametrize("change", [withdraw, name_anew])
+@pytest.mark.parametrize("account", ["another", ""])
+def test_nobody_else_may(account: str, change: Callable[[Path], object], clone: Path) -> None:
+    accepted, text = amended(clone, account, change)
+    assert not accepted
+    assert "about.json: it is amended by the account someone alone" in text
+
+
+def other_owner(value: dict[str, Any]) -> None:
+    value["author"]["handle"] = "another"
+
+
+def other_command(value: dict[str, Any]) -> None:
+    value["command"] = ["harness", "run", "--plugin", "another"]
+
+
+def other_date(value: dict[str, Any]) -> None:
+    value["date"] = "2026-05-01T12:00:00Z"
+
+
+def no_author(value: dict[str, Any]) -> None:
+    del value["author"]
+
+
+@pytest.mark.parametrize("edit", [other_owner, other_command, other_date, no_author])
+def test_what_an_entry_was_filed_with_stays(
+    edit: Callable[[dict[str, Any]], None], clone: Path
+) -> None:
+    def change(folder: Path) -> None:
+        value = json.loads((folder / "about.json").read_text())
+        edit(value)
+        (folder / "about.json").write_text(pretty_json(value))
+        seal(folder)
+
+    accepted, text = amended(clone, "someone", change)
+    assert not accepted
+    assert "the name and the affiliation may change" in text
+
+
+def test_a_withdrawal_stays(clone: Path) -> None:
+    amended(clone, "someone", withdraw)
+    git(clone, "branch", "-f", "main", "mine")
+    folder = clone / RUN_OF_SOMEONE
+    value = json.loads((folder / "about.json").read_text())
+    del value["withdrawn"]
+    (folder / "about.json").write_text(pretty_json(value))
+    seal(folder)
+    found = judge(clone, "main", commit(clone, "back again"), "someone")
+    assert not found.accepted
+    assert "a withdrawal stays as it is" in comment(found)
+
+
+def test_nothing_else_of_an_entry_changes_with_what_is_amended(clone: Path) -> None:
+    def change(folder: Path) -> None:
+        withdraw(folder)
+        (folder / "README.md").write_text("mine is better\n")
+        seal(folder)
+
+    accepted, text = amended(clone, "someone", change)
+    assert not accepted
+    assert f"{RUN_OF_SOMEONE}/README.md: another entry's file" in text
 
 
 def test_a_submission_that_verify_refuses_is_refused_and_named(clone: Path) -> None:

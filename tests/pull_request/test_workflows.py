@@ -33,6 +33,10 @@ def test_a_submission_is_judged_by_the_base_branch_and_nothing_of_it_is_checked_
     for step in steps("submission.yml"):
         if "checkout" in step.get("uses", ""):
             assert step["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    [judge] = [step for step in steps("submission.yml") if step.get("id") == "judge"]
+    # Who opened it is what GitHub says, and nothing that the pull request holds.
+    assert judge["env"]["ACCOUNT"] == "${{ github.event.pull_request.user.login }}"
+    assert '--account "$ACCOUNT"' in judge["run"]
     judging = value["jobs"]["verdict"]
     assert judging["permissions"] == {"contents": "read"}
     assert value["jobs"]["comment"]["permissions"] == {"pull-requests": "write"}

@@ -11,12 +11,16 @@ import click
 @click.command(name="pull-request")
 @click.option("--base", required=True, metavar="COMMIT", help="What it is to be merged into.")
 @click.option("--head", required=True, metavar="COMMIT", help="What it brings.")
+@click.option("--account", default="", metavar="HANDLE",
+              help="Who opened it, on GitHub: what they filed they may amend.")  # fmt: skip
 @click.option("--repository", type=click.Path(path_type=Path, file_okay=False), default=Path(),
               help="A clone that holds both; default: here.")  # fmt: skip
 @click.option("--comment", "file", type=click.Path(path_type=Path, dir_okay=False),
               help="Write the Markdown here, not to stdout.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(base: str, head: str, repository: Path, file: Path | None, as_json: bool) -> None:
+def command(
+    base: str, head: str, account: str, repository: Path, file: Path | None, as_json: bool
+) -> None:
     """Say whether HEAD adds submissions to BASE and changes nothing else.
 
     The head is read as data: nothing of it is checked out or executed. New folders are verified,
@@ -27,7 +31,7 @@ def command(base: str, head: str, repository: Path, file: Path | None, as_json: 
     from harness.pull_request.comment import comment
     from harness.pull_request.judge import judge
 
-    found = judge(repository, base, head)
+    found = judge(repository, base, head, account)
     text = comment(found)
     if file is not None:
         write_atomic(file, text)

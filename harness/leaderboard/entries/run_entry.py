@@ -39,8 +39,8 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
             [spec.peft.name, spec.strategy.name]
             + [item.name for item in spec.extensions.components.values()]
         ),
-        eligible=record.eligible,
-        reasons=record.ineligible_because,
+        eligible=record.eligible and not submission.withdrawal,
+        reasons=submission.ineligible_because,
         changes=shown(spec.open_changes, CHANGES_CHARACTERS),
         scores=scores,
         average=average,

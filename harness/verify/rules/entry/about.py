@@ -40,11 +40,24 @@ def about(submission: Submission) -> Iterator[Breach]:
         yield "date", found.date, f"after the run: {submission.record.created}"
     elif moment > datetime.now(UTC) + CLOCK_SKEW:
         yield "date", found.date, "not in the future"
+    yield from _withdrawn(found)
     adapter = submission.record.adapter
     if found.adapter is not None and found.adapter.sha256 != adapter.sha256:
         yield "adapter.sha256", found.adapter.sha256, f"the record's {adapter.sha256}"
     if found.adapter is not None and found.adapter.bytes != adapter.file_bytes:
         yield "adapter.bytes", found.adapter.bytes, f"the record's {adapter.file_bytes}"
+
+
+def _withdrawn(found: About) -> Iterator[Breach]:
+    if found.withdrawn is None:
+        return
+    date, filed = moment_of(found.withdrawn.date), moment_of(found.date)
+    if date is None:
+        yield "withdrawn.date", found.withdrawn.date, "a UTC time that exists, 2026-03-29T12:00:00Z"
+    elif filed is not None and date < filed:
+        yield "withdrawn.date", found.withdrawn.date, f"after it was filed: {found.date}"
+    elif date > datetime.now(UTC) + CLOCK_SKEW:
+        yield "withdrawn.date", found.withdrawn.date, "not in the future"
 
 
 def command(submission: Submission) -> Iterator[Breach]:
