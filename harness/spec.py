@@ -7,6 +7,7 @@ versions. How many Ray actors share the work is not in it: that must not change 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -51,6 +52,28 @@ class PluginRef(Document):
     """sha256 over the files of it that can run; see `harness.plugins.content_digest`."""
     editable: bool = False
     """Whether it was installed in editable mode, so that its files may change under a version."""
+
+
+_EXAMPLES = ("loop", "loss", "optimizer", "ranks", "rows", "warm-start")
+IN_A_CLONE = frozenset(
+    ("federated-lora", "smollm2-dora", "standard", *(f"example-{name}" for name in _EXAMPLES))
+)
+"""Plugins of `plugins/`, which `tox -e repro` installs by itself."""
+
+
+def to_install(plugins: Iterable[PluginRef]) -> tuple[list[str], str]:
+    """Return what `tox -e repro` has to be told of plugins that no clone holds, and what it means.
+
+    Args:
+        plugins: of a record.
+
+    Returns:
+        Its arguments, and a phrase that follows the command; nothing and "" without such plugins.
+    """
+    others = [ref for ref in plugins if ref.name not in IN_A_CLONE]
+    named = " and ".join(f"plugin {ref.name} {ref.version}" for ref in others)
+    where = f", where WHERE is what pip installs {named} from" if others else ""
+    return ["--install", "WHERE"] * len(others), where
 
 
 class Compute(Document):

@@ -6,12 +6,7 @@ import shlex
 
 from harness.record.file_names import RESULT
 from harness.reproduce.original import Original
-
-_EXAMPLES = ("loop", "loss", "optimizer", "ranks", "rows", "warm-start")
-IN_A_CLONE = frozenset(
-    ("federated-lora", "smollm2-dora", "standard", *(f"example-{name}" for name in _EXAMPLES))
-)
-"""Plugins of `plugins/`, which `tox -e repro` installs by itself."""
+from harness.spec import to_install
 
 
 def repeating_command(
@@ -34,11 +29,8 @@ def repeating_command(
     arguments = ["--evaluation"] if evaluation else []
     arguments += ["--round", str(number)] if number is not None else []
     arguments += ["--client", str(client)] if client is not None else []
-    others = [ref for ref in original.record.plugins if ref.name not in IN_A_CLONE]
-    arguments += ["--install", "WHERE"] * len(others)
-    typed = shlex.join(["tox", "-e", "repro", "--", path, *arguments])
+    installs, where = to_install(original.record.plugins)
+    typed = shlex.join(["tox", "-e", "repro", "--", path, *arguments, *installs])
     git = original.record.environment.git
     holds = f" that holds commit {git.commit}" if git is not None else ""
-    named = " and ".join(f"plugin {ref.name} {ref.version}" for ref in others)
-    where = f", where WHERE is what pip installs {named} from" if others else ""
     return f"in a clone of the harness{holds}: {typed}{where}"

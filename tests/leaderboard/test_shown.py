@@ -231,6 +231,20 @@ def test_a_box_names_the_folder_of_the_open_division(tmp_path: Path) -> None:
     assert "harness verify submissions/finance-open/one" in commands_of(opened)
 
 
+def test_a_box_says_where_plugins_of_others_are_installed_from(tmp_path: Path) -> None:
+    folder = Submission().write(tmp_path / "submissions/finance/one")
+    read, _ = read_submission(next(find_targets(folder)))
+    assert read is not None
+    notes = [item.note for item in run_details(read).repetitions if "tox -e repro" in item.note]
+    assert len(notes) == 2
+    for note in notes:
+        assert "/result.json --install WHERE " in note
+        assert note.endswith(", where WHERE is what pip installs plugin pretend 1.0.0 from")
+    ours = tuple(ref for ref in read.record.plugins if ref.name != "pretend")
+    other = replace(read, record=read.record.model_copy(update={"plugins": ours}))
+    assert not any("WHERE" in item.note for item in run_details(other).repetitions)
+
+
 def test_a_box_names_the_training_file_that_the_hub_has_not(tmp_path: Path) -> None:
     folder = Submission().write(tmp_path / "submissions/finance/one")
     read, _ = read_submission(next(find_targets(folder)))

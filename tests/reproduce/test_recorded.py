@@ -14,8 +14,7 @@ import pytest
 from harness.errors import PluginError
 from harness.plugins import load
 from harness.reproduce import read_original, repeating_command, reproduce
-from harness.reproduce.recorded_versions import IN_A_CLONE
-from harness.spec import PluginRef
+from harness.spec import IN_A_CLONE, PluginRef
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "submissions" / "finance" / "smollm2-135m-dora" / "result.json"

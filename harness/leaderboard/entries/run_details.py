@@ -19,6 +19,7 @@ from harness.record.about import About, typed
 from harness.record.card import component_text
 from harness.record.file_names import RESULT
 from harness.record.result import ResultRecord
+from harness.spec import to_install
 from harness.submissions.verdict import taken_as_stated
 from harness.verify.report import shown
 from harness.verify.submission import Submission
@@ -85,7 +86,10 @@ def _repetitions(submission: Submission, place: str) -> Iterator[Repetition]:
     record = submission.record
     path, timing = shlex.quote(place), record.timing
     rounds = record.federation.rounds
-    recorded = f"tox -e repro -- {path}/{RESULT}"
+    installs, where = to_install(record.plugins)
+    typed_there = " ".join(["tox -e repro --", f"{path}/{RESULT}", *installs])
+    recorded = f"in the recorded versions: {typed_there}"
+    needed = f"{where}{_needed(record)}"
     yield from _recounts(submission, path)
     weights = "adapter/adapter_model.safetensors" in submission.digests
     linked = submission.about is not None and submission.about.adapter is not None
@@ -100,12 +104,12 @@ def _repetitions(submission: Submission, place: str) -> Iterator[Repetition]:
         yield Repetition(
             what="replay a round", earns="round-replayed", seconds=rounds[0].duration_s,
             command=f"harness reproduce {path} --round 1 --write",
-            note=f"in the recorded versions: {recorded} --round 1 --write{_needed(record)}",
+            note=f"{recorded} --round 1 --write{needed}",
         )  # fmt: skip
     yield Repetition(
         what="run again", earns="re-run", seconds=sum(timing.values()),
         command=f"harness reproduce {path} --write",
-        note=f"in the recorded versions: {recorded} --write{_needed(record)}",
+        note=f"{recorded} --write{needed}",
     )  # fmt: skip
 
 
