@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from harness.claims.importing.labels import typed
+from harness.claims.importing.labels import printable, typed
 from harness.claims.importing.project import Project
 from harness.claims.record import ClaimedConfig
 from harness.errors import RecordError
@@ -57,7 +57,9 @@ def _settings(value: dict[str, Any]) -> ClaimedConfig:
     config = {field: typed(field, value.get(key)) for key, field in CONFIG_FIELDS.items()}
     beyond = [field for field in BEYOND_RANK if value.get(field)]
     kind, bias = value.get("peft_type", "LORA"), value.get("bias", "none")
-    beyond += [f"peft_type {kind!s:.40}"] * (kind != "LORA") + ["bias"] * (bias != "none")
+    beyond += [f"peft_type {printable(str(kind)):.40}"] * (kind != "LORA") + ["bias"] * (
+        bias != "none"
+    )
     if isinstance(value.get("target_modules"), str) and re.search(
         r"[^\w.,\s-]|\.\*", value["target_modules"]
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from collections.abc import Iterator
@@ -40,8 +41,13 @@ class Project:
         return data
 
     def text(self, name: str) -> str:
-        """Read one small text; bytes that are not UTF-8 become U+FFFD, a mark of order none."""
-        return self.data(name).decode("utf-8-sig", errors="replace")
+        """Read one small text: UTF-8, or UTF-16 where its mark of order says so.
+
+        Other bytes become U+FFFD; the mark is left out.
+        """
+        data = self.data(name)
+        marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if marked else "utf-8-sig", errors="replace")
 
     def matching(self, pattern: str) -> Iterator[re.Match[str]]:
         """Yield the match of each file whose whole relative path matches `pattern`."""
@@ -64,7 +70,8 @@ def open_project(folder: Path) -> Project:
         RecordError: too many files.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give the project's top folder")
+        what = "not a folder" if folder.exists() else "no such folder"
+        raise UsageError(f"{folder}: {what}; give the project's top folder")
     try:
         names = [
             name

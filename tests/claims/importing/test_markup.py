@@ -81,6 +81,17 @@ def test_other_languages_and_the_same_figures_twice_are_read(readme: str, tmp_pa
     assert contradictions(claim) == set()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_files_that_windows_wrote_are_read(encoding: str, tmp_path: Path) -> None:
+    folder = project(tmp_path, FILES)
+    readme = "- FPB: 70.05\r\n- FiQA: 60.86\r\n- TFNS: 67.50\r\n"
+    (folder / "README.md").write_bytes(readme.encode(encoding))
+    (folder / "pyproject.toml").write_bytes(config().replace("\n", "\r\n").encode(encoding))
+    claim = import_project(folder)
+    assert claim.config.rank == 8
+    assert contradictions(claim) == {"fpb: README"}
+
+
 def test_a_set_with_two_figures_is_named(tmp_path: Path) -> None:
     readme = "- FPB: 68.23\n- FPB: 70.05\n- FiQA: 60.86\n- TFNS: 67.50\n"
     claim = import_project(project(tmp_path, {"README.md": readme} | FILES))
@@ -179,6 +190,7 @@ def test_a_model_in_the_hub_s_cache_is_that_model(tmp_path: Path) -> None:
         ("rank_pattern", {"q_proj": 64}, "rank_pattern"),
         ("modules_to_save", ["lm_head"], "modules_to_save"),
         ("peft_type", "IA3", "peft_type IA3"),
+        ("peft_type", "\ud800", "peft_type ?"),
         ("target_modules", r".*\.(q|v)_proj", "an expression as target_modules"),
     ],
 )
