@@ -16,7 +16,7 @@ from harness.errors import UsageError
 
 EXAMPLES: dict[str, tuple[str, str]] = {
     "amend": (
-        "harness amend submissions/finance/my-entry --withdraw 'trained on test rows'",
+        "harness amend my-entry --withdraw 'trained on test rows'",
         "submitting.md",
     ),
     "challenges": ("harness challenges --json", "rules.md"),

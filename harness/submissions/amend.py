@@ -16,9 +16,9 @@ from harness.record.about import About
 from harness.record.file_names import ABOUT, MANIFEST
 from harness.verify.read_submission import seal
 
-AMENDABLE = ("licence", "code", "paper", "withdrawn")
-"""Fields of `about.json` that may change once an entry is filed, beside an author's name and
-affiliation."""
+FILED_WITH = ("schema_name", "schema_version", "date", "command", "adapter")
+"""Fields of `about.json` that stay as they were filed, as its author's account does; the others
+may change."""
 
 
 def amend(folder: Path, stated: Mapping[str, Any], withdraw: str | None = None) -> About:
@@ -76,12 +76,10 @@ def objection(before: About | None, after: About, account: str) -> str:
         return f"it is amended by {whose} alone, not by {asks}"
     if before.withdrawn not in (None, after.withdrawn):
         return "a withdrawal stays as it is"
-    kept = after.with_values(**{name: getattr(before, name) for name in AMENDABLE})
-    author = after.author.with_values(handle=owner) if after.author is not None else None
-    same = before.with_values(author=author) == kept.with_values(author=author)
-    if author is None or author != after.author or not same:
+    kept = all(getattr(before, name) == getattr(after, name) for name in FILED_WITH)
+    if not kept or after.author is None or after.author.handle != owner:
         return (
-            "of an entry's author the name and the affiliation may change, and beside that"
-            f" {', '.join(AMENDABLE)}; all else stays"
+            f"of an entry {', '.join(FILED_WITH[2:])} and its author's account stay; name,"
+            " affiliation, licence and links may change"
         )
     return ""

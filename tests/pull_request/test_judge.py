@@ -436,7 +436,7 @@ def test_what_an_entry_was_filed_with_stays(
 
     accepted, text = amended(clone, "someone", change)
     assert not accepted
-    assert "the name and the affiliation may change" in text
+    assert "its author's account stay" in text
 
 
 def test_a_withdrawal_stays(clone: Path) -> None:

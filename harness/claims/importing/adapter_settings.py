@@ -116,7 +116,7 @@ def _code(project: Project, name: str) -> str:
     lines = [
         line.rstrip("\n")
         for cell in (cells if isinstance(cells, list) else [])
-        if isinstance(cell, dict) and cell.get("cell_type") == "code"
+        if isinstance(cell, dict) and cell.get("cell_type") not in ("markdown", "raw")
         for line in _source(cell.get("source"))
     ]
     kept = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
