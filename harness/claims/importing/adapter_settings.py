@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from harness.claims.importing.labels import printable, typed
 from harness.claims.importing.project import Project
+from harness.claims.importing.readme.labels import printable, typed
 from harness.claims.record import ClaimedConfig
 from harness.errors import RecordError
 

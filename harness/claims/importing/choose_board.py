@@ -7,9 +7,9 @@ from collections.abc import Callable
 from harness.boards.board import Board, board_names, board_of_dataset, load_board
 from harness.boards.registry import reader_of
 from harness.claims.importing.evaluations import file_patterns
-from harness.claims.importing.markdown import plain_markdown
 from harness.claims.importing.project import Project
-from harness.claims.importing.score_tables import table_rows
+from harness.claims.importing.readme.markdown import plain_markdown
+from harness.claims.importing.readme.score_tables import table_rows
 from harness.errors import UsageError
 
 

@@ -11,12 +11,17 @@ from harness.boards.board import Board, board_names
 from harness.claims.exported_app import exported_spec, settings_of_spec
 from harness.claims.importing.adapter_settings import read_adapter_config, read_code
 from harness.claims.importing.choose_board import choose_board
-from harness.claims.importing.chosen_row import Hints
 from harness.claims.importing.config import merged, read_config
 from harness.claims.importing.evaluations import Execute, published_runs, read_sets
-from harness.claims.importing.markdown import MAX_README_CHARACTERS, plain_markdown
 from harness.claims.importing.project import Project, open_project
-from harness.claims.importing.readme import Readme, part_of_run, read_readme, unofficial_options
+from harness.claims.importing.readme.chosen_row import Hints
+from harness.claims.importing.readme.markdown import MAX_README_CHARACTERS, plain_markdown
+from harness.claims.importing.readme.readme import (
+    Readme,
+    part_of_run,
+    read_readme,
+    unofficial_options,
+)
 from harness.claims.importing.traffic import read_traffic
 from harness.claims.record import ClaimedConfig, ClaimRecord, SettingsSource
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from harness.boards.board import Board
-from harness.claims.importing.chosen_row import Hints, choose_row, traffic_cells
-from harness.claims.importing.markdown import MARKS
-from harness.claims.importing.score_tables import (
+from harness.claims.importing.readme.chosen_row import Hints, choose_row, traffic_cells
+from harness.claims.importing.readme.markdown import MARKS
+from harness.claims.importing.readme.score_tables import (
     FIGURE,
     ScoreRow,
     list_rows,
     model_of,
     table_rows,
 )
-from harness.claims.importing.stated_settings import FENCE, read_costs, readme_sources
+from harness.claims.importing.readme.stated_settings import FENCE, read_costs, readme_sources
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 
 UNIT = r"(bytes|[KMGT]i?B|Megabytes|Gigabytes)\b"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from harness.boards.board import Board
-from harness.claims.importing.markdown import MARKS, tables
+from harness.claims.importing.readme.markdown import MARKS, tables
 from harness.verify.independent.known_models import known_model
 
 FIGURE = r"[0-9]{1,12}(?:\.[0-9]{1,20})?"

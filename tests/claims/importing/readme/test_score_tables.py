@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.boards.board import load_board
-from harness.claims.importing.chosen_row import Hints, choose_row
-from harness.claims.importing.score_tables import table_rows
+from harness.claims.importing.readme.chosen_row import Hints, choose_row
+from harness.claims.importing.readme.score_tables import table_rows
 
 README = """
 | Model | FPB | FiQA | TFNS |

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.claims.importing.labels import (
+from harness.claims.importing.readme.labels import (
     flatten,
     from_keys,
     pairs_in,
     supernodes_in,
     without_folders,
 )
-from harness.claims.importing.markdown import MARKS, tables
-from harness.claims.importing.score_tables import FIGURE
+from harness.claims.importing.readme.markdown import MARKS, tables
+from harness.claims.importing.readme.score_tables import FIGURE
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 from harness.document.toml_text import parse_toml
 from harness.errors import RecordError

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness.claims.importing.markdown import MARKS, tables
-from harness.claims.importing.score_tables import ScoreRow, plain
+from harness.claims.importing.readme.markdown import MARKS, tables
+from harness.claims.importing.readme.score_tables import ScoreRow, plain
 
 
 @dataclass(frozen=True, slots=True)
