@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+from harness.isolation.own_mounts import mount_own
 from harness.kernel import calls, landlock
 from harness.kernel.namespaces import loopback_up, own_namespaces
 
@@ -13,12 +14,8 @@ KEPT_RIGHTS = (0, 1, 3, 4, 5)
 """Of root's: to change owners and modes, to pass over modes of files, to signal its own processes.
 Source: linux/capability.h."""
 
-SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs")
-"""What of /proc changes the machine. Source: proc(5); container runtimes keep the same from change.
-"""
-
 OWN_VIEW = calls.CLONE_NEWPID | calls.CLONE_NEWNS | calls.CLONE_NEWIPC
-"""Processes of its own, a /proc that shows them, and shared memory by number of its own."""
+"""Processes of its own, mounts (`harness.isolation.own_mounts`), and shared memory by number."""
 
 
 def open_to_all(why: str = "") -> dict[str, Any]:
@@ -37,7 +34,7 @@ def leave_network_and_processes(driver: bool = False) -> dict[str, Any]:
     """Leave the machine's network and its processes, as far as the kernel lets this process.
 
     The caller's next child is the first process of the new process namespace, where there is one,
-    and has to call `show_own_processes`.
+    and has to call `mount_own`.
 
     Args:
         driver: see `give_up_files`.
@@ -46,15 +43,21 @@ def leave_network_and_processes(driver: bool = False) -> dict[str, Any]:
         Facts for the record, without files.
     """
     facts = open_to_all()
+    why = ""
     for flags in (calls.CLONE_NEWNET | OWN_VIEW, calls.CLONE_NEWNET):
         for root in (True, False) if os.geteuid() == 0 else (False,):
-            why = _refused(flags, root, driver)
+            before, why = why, _refused(flags, root, driver)
             if not why:
                 own_namespaces(flags, root)
                 loopback_up()
                 facts["network"] = "own network namespace"
                 if flags & calls.CLONE_NEWPID:
                     facts["processes"] = facts["signals"] = "own process namespace"
+                else:
+                    facts["missing"].append(
+                        f"no mounts of its own ({before}): modes of files can be changed, and"
+                        " sockets of other programs reached"
+                    )
                 return facts
     facts["missing"].append(f"no network namespace: {why}")
     return facts
@@ -74,10 +77,10 @@ def _refused(flags: int, root: bool, driver: bool) -> str:
             loopback_up()
             grandchild = os.fork() if flags & calls.CLONE_NEWPID else None
             if grandchild == 0:
-                show_own_processes(driver)
+                mount_own((), (), driver)
                 os._exit(0)
             if grandchild and os.waitpid(grandchild, 0)[1]:
-                os.write(writer, b"no /proc may be mounted")
+                os.write(writer, b"nothing may be mounted")
         except OSError as error:
             os.write(writer, (error.strerror or str(error)).encode())
         os._exit(0)
@@ -85,25 +88,6 @@ def _refused(flags: int, root: bool, driver: bool) -> str:
     os.waitpid(child, 0)
     with open(reader, "rb") as said:
         return said.read().decode(errors="replace")
-
-
-def show_own_processes(driver: bool = False) -> None:
-    """Mount a /proc that shows this process namespace.
-
-    Args:
-        driver: it will be written to (`give_up_files`); its settings of the machine are kept from
-            that.
-
-    Raises:
-        OSError: the kernel refuses.
-    """
-    calls.mount("none", "/", "none", calls.MS_REC | calls.MS_PRIVATE)
-    quiet = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC
-    calls.mount("proc", "/proc", "proc", quiet)
-    for path in (f"/proc/{name}" for name in SETTINGS if driver):
-        if os.path.exists(path):
-            calls.mount(path, path, "none", calls.MS_BIND | calls.MS_REC)
-            calls.set_mount_attributes(path, calls.ATTR_RDONLY, recursive=True)
 
 
 def give_up_files(

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.isolation import confine
+from harness.isolation import confine, own_mounts
 from harness.kernel import calls
 from harness.kernel.descendants import descendants
 
@@ -32,6 +32,7 @@ def main() -> None:
     plan = json.loads(Path(sys.argv[-1]).read_text("utf-8"))
     held = plan["policy"] != "off" and confine.LINUX
     facts = confine.open_to_all("" if confine.LINUX else f"{sys.platform}: Linux only")
+    sockets = own_mounts.named_sockets() if held else []
     if held:
         calls.prctl(calls.PR_SET_CHILD_SUBREAPER, 1)
         facts = confine.leave_network_and_processes(plan["driver"])
@@ -44,7 +45,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = os.fork()
     if child == 0:
-        _first(plan, facts, held)
+        _first(plan, facts, held, sockets)
     os.close(plan["answer"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _kill(child, signal.SIGTERM))
@@ -54,7 +55,7 @@ def main() -> None:
     os._exit(code)
 
 
-def _first(plan: dict[str, Any], facts: dict[str, Any], held: bool) -> None:
+def _first(plan: dict[str, Any], facts: dict[str, Any], held: bool, sockets: list[str]) -> None:
     """Become the command, or the first process of a process namespace that runs it.
 
     Does not return.
@@ -66,7 +67,7 @@ def _first(plan: dict[str, Any], facts: dict[str, Any], held: bool) -> None:
             calls.prctl(calls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if facts["processes"] != "own process namespace":
             _become(plan, facts, held)
-        confine.show_own_processes(plan["driver"])
+        own_mounts.mount_own(plan["allowed"], sockets, plan["driver"])
         inner = os.fork()
         if inner == 0:
             _become(plan, facts, held)

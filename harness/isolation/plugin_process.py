@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -34,6 +35,10 @@ LONGEST_ANSWER_BYTES = 256 * 2**20
 
 HOMES = ("HOME", "XDG_CACHE_HOME", "HF_MODULES_CACHE")
 """Variables that name folders in which libraries keep what they make."""
+
+SECRET = re.compile(".*(TOKEN|SECRET|PASSWORD|KEY).*|PIP_.*|.*_PROXY", re.IGNORECASE)
+"""Variables that hold keys, or addresses with a password in them. What is held back reaches nobody
+who would ask for them, and could write them into what is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,7 @@ def _written_plan(module: str, given: str, around: Enclosure, writer: int) -> Pa
     if around.policy != "off":
         # What libraries look for at home cannot be read; here they find nothing, and may write.
         variables |= dict.fromkeys(HOMES, around.folder)
+        variables = {name: value for name, value in variables.items() if not SECRET.match(name)}
     command = [sys.executable, "-I", "-m", module, str(folder / "given.json"), str(writer)]
     own = (grants.writable(around.folder), *grants.environment(), *around.allowed)
     plan = {

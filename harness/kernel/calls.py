@@ -87,13 +87,20 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
     _checked(result, f"mount {target}")
 
 
-def set_mount_attributes(target: str, attributes: int, *, recursive: bool) -> None:
-    """Add `attributes` (read-only, no devices ...) to a mount, from Linux 5.12 on."""
+def set_mount_attributes(target: str, attributes: int, *, recursive: bool, clear: int = 0) -> None:
+    """Change a mount, from Linux 5.12 on.
+
+    Args:
+        target: where it is mounted.
+        attributes: what to add: `ATTR_RDONLY`, `ATTR_NODEV` ...
+        recursive: change what is mounted below it too.
+        clear: what to take away.
+    """
 
     class Attributes(ctypes.Structure):
         _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
 
-    value = Attributes(attributes, 0, 0, 0)
+    value = Attributes(attributes, clear, 0, 0)
     flags = AT_RECURSIVE if recursive else 0
     arguments = (AT_FDCWD, target.encode(), flags, ctypes.byref(value), ctypes.sizeof(value))
     syscall(f"mount_setattr {target}", MOUNT_SETATTR, *arguments)

@@ -168,10 +168,13 @@ def reading_evaluation_sets(folder: Path) -> str:
 
 
 @cheat(
-    "a plugin writes the record, or the answers, of its run", "run", "Permission denied", SECONDS
+    "a plugin writes the record, or the answers, of its run",
+    "run",
+    "Read-only file system",
+    SECONDS,
 )
 def written_record(folder: Path) -> str:
-    """As before: it may write where checkpoints, adapter and logs go."""
+    """It may write where checkpoints, adapter and logs go."""
     own = folder / "own"
     own.mkdir()
     return held_back(own, f"open({str(folder / 'result.json')!r}, 'w').write('{{}}')")
@@ -185,6 +188,31 @@ def training_elsewhere(folder: Path) -> str:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
         return held_back(folder, f"import socket; socket.create_connection({address!r}, 2)")
+
+
+@cheat(
+    "a client asks a container engine, or a desktop, to start a program, by its socket",
+    "run", "Connection refused", SECONDS,
+)  # fmt: skip
+def asking_another_program(folder: Path) -> str:
+    """Sockets with a path belong to no network; what they lead to is covered."""
+    import socket
+
+    path = str(folder / "engine.sock")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        return held_back(folder, f"import socket; socket.socket(1).connect({path!r})")
+
+
+@cheat(
+    "a run leaves its adapter in shared memory for its repetition", "run", "No such file", SECONDS
+)
+def left_in_shared_memory(folder: Path) -> str:
+    """It ends with the processes that had it."""
+    path = f"/dev/shm/adapter-{os.getpid()}"
+    held_back(folder, f"open({path!r}, 'w').close()")
+    return held_back(folder, f"open({path!r}).read()")
 
 
 @cheat("a process that forks twice into a session of its own", "run", "ended with the run", SECONDS)

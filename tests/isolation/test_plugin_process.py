@@ -41,6 +41,20 @@ def test_a_run_is_planned_and_no_plugin_is_loaded() -> None:
     assert done.stdout == "smollm2-dora/1.7b []\n", done.stderr
 
 
+@pytest.mark.parametrize(("policy", "held"), [("auto", True), ("off", False)])
+def test_keys_of_who_runs_it_are_not_handed_to_what_is_held_back(
+    policy: plugin_process.Policy, held: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Plugin code could write them into the adapter that is published."""
+    keys = {"HF_TOKEN": "hf_1", "https_proxy": "http://me:secret@proxy", "PIP_INDEX_URL": "secret"}
+    for name, value in (keys | {"OMP_NUM_THREADS": "2"}).items():
+        monkeypatch.setenv(name, value)
+    plan = plugin_process._written_plan("this", "", Enclosure(str(tmp_path), policy), 9)
+    variables = json.loads(plan.read_text())["environment"]
+    assert variables["OMP_NUM_THREADS"] == "2"
+    assert (not keys.keys() & variables.keys()) is held
+
+
 def test_an_error_of_the_child_is_raised_here() -> None:
     from harness.planning.apart.asking import plan_apart
     from harness.planning.resolve import Request
