@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -97,7 +98,7 @@ def ask(
         )
     if not text:
         raise otherwise(f"{process} ended without an answer: {_ending(code)}")
-    return _result(module, text, otherwise)
+    return _result(process, text, otherwise)
 
 
 def _ending(code: int) -> str:
@@ -136,6 +137,9 @@ def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str,
             if held is not None:
                 around.on_start(held)
             text = _read(answers, process, came)
+            if not text:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_LIMIT_S)  # how it ended is all that can be said
             # Popen closes the child's standard input now, and its launcher ends what is left.
     return held, text, bool(came), process.returncode
 
@@ -183,14 +187,17 @@ def _read(answers: IO[bytes], process: subprocess.Popen[bytes], came: list[int])
     return b"".join(parts).decode(errors="replace")
 
 
-def _result(module: str, text: str, otherwise: type[HarnessError]) -> str:
+def _result(process: str, text: str, otherwise: type[HarnessError]) -> str:
     """Return the result in an answer, as JSON, or raise the error in it."""
-    value = parse_json(text, f"what {module} answers")
+    value = parse_json(text, f"what {process} answers")
     if not isinstance(value, dict) or not {"result", "error"} & value.keys():
-        raise otherwise(f"what {module} answers is neither a result nor an error; see above")
+        raise otherwise(
+            f"what {process} answers is neither a result nor an error: code in it changes what the"
+            " harness does"
+        )
     if "error" not in value:
         return json.dumps(value["result"])
-    error = parse_document(CarriedError, value["error"], f"the error of {module}")
+    error = parse_document(CarriedError, value["error"], f"the error of {process}")
     if error.name == KeyboardInterrupt.__name__:
         raise KeyboardInterrupt
     kind = error.kind()

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,26 @@ def test_a_process_that_ends_is_told_with_its_plugin_and_how_it_ended(
         PluginError, match=rf"loads plugin x \(this\) ended without an answer: {how}"
     ):
         ask("this", "", Enclosure(ray_folder("harness-test-")), plugins="plugin x")
+
+
+@pytest.mark.parametrize("policy", ["auto", "off"])
+def test_a_process_that_ends_itself_was_not_killed(
+    policy: plugin_process.Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its launcher, and what watches it inside, end a little later than its answer does."""
+    written = plugin_process._written_plan
+
+    def ending(*given: Any) -> Path:
+        path = written(*given)
+        plan = json.loads(path.read_text())
+        plan["command"] = [sys.executable, "-I", "-c", "import os; os._exit(3)"]
+        path.write_text(json.dumps(plan))
+        return path
+
+    monkeypatch.setattr(plugin_process, "_written_plan", ending)
+    for _ in range(5):
+        with pytest.raises(PluginError, match="it ended itself with code 3"):
+            ask("this", "", Enclosure(ray_folder("harness-test-"), policy))
 
 
 @pytest.mark.parametrize("policy", ["auto", "required"])
