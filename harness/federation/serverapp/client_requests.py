@@ -137,7 +137,7 @@ class ClientRequests:
             if final or attempt > self.options.retries:
                 partition = (final or left)[0]
                 raise self._failure(number, partition, faults[partition], attempt)
-            self._recover()
+            self._recover(number, {key: faults[key] for key in left}, attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def initial_adapter(self) -> RecordDict:
@@ -160,7 +160,7 @@ class ClientRequests:
             if fault.final is not None:
                 raise fault.final(fault.cause)
             if attempt <= self.options.retries:
-                self._recover()
+                self._recover(0, {0: fault}, attempt)
         raise FederationError(
             f"partition 0 could not make the initial adapter: {fault.cause}; mend the cause and"
             f" resume the run{_indented(fault.details)}"
@@ -298,7 +298,14 @@ class ClientRequests:
         limit = self.options.client_timeout_s
         return Fault(f"it hung past its limit of {limit:g} s and was ended", details=stack)
 
-    def _recover(self) -> None:
+    def _recover(self, number: int, faults: Mapping[int, Fault], attempt: int) -> None:
+        """Say who failed, which a run that goes on well would never tell, and ask them again."""
+        partitions = ", ".join(map(str, faults))
+        causes = "; ".join(dict.fromkeys(fault.cause for fault in faults.values()))
+        say(
+            f"round {number}, attempt {attempt} of {self.options.retries + 1}: partition"
+            f" {partitions} failed: {causes}; asked again"
+        )
         self.transport.recover()
         self.transport.pause(RETRY_PAUSE_S)
 

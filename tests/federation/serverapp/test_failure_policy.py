@@ -33,17 +33,22 @@ def clean(small: TinyRun, tmp_path: Path) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("kind", CAUSES)
-def test_a_client_that_fails_once_changes_no_digest(
+def test_a_client_that_fails_once_changes_no_digest_and_is_told(
     kind: str,
     small: TinyRun,
     faults: Path,
     clean: tuple[int, list[str]],
     tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     partition, digests = clean
     order(faults, kind, partition, times=1)
+    capsys.readouterr()
     served = serve(small, tmp_path / "run", retries=1)
     assert served.digests == digests
+    said = capsys.readouterr().err
+    assert f"round 1, attempt 1 of 2: partition {partition} failed: " in said
+    assert CAUSES[kind] in said
     assert served.outcome.rounds[0].clients[0].attempts == 2
     assert served.recovered == 1
 
