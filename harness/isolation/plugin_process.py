@@ -102,8 +102,9 @@ def ask(
 
 
 def _ending(code: int) -> str:
-    """Say how a child ended, by the code of its launcher: 128 and the signal where one came."""
-    number = code - 128
+    """Say how a child ended, by the code of its launcher: 128 and the signal where one came, or
+    the signal below zero where it came to the launcher."""
+    number = -code if code < 0 else code - 128
     if number == signal.SIGKILL:
         return "it was killed, as where memory ran out"
     if number in set(signal.Signals):

@@ -72,13 +72,18 @@ def test_a_child_that_says_nothing_is_an_error_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "how"),
-    [(3, "it ended itself with code 3"), (139, "SIGSEGV ended it"), (137, "it was killed")],
+    ("ends", "how"),
+    [
+        ("os._exit(3)", "it ended itself with code 3"),
+        ("os._exit(139)", "SIGSEGV ended it"),
+        ("os._exit(137)", "it was killed"),
+        ("os.kill(os.getpid(), 9)", "it was killed"),
+    ],
 )
 def test_a_process_that_ends_is_told_with_its_plugin_and_how_it_ended(
-    code: int, how: str, monkeypatch: pytest.MonkeyPatch
+    ends: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = f"import os; print({HELD.canonical_json()!r}, flush=True); os._exit({code})"
+    said = f"import os; print({HELD.canonical_json()!r}, flush=True); {ends}"
     monkeypatch.setattr(plugin_process, "bare_python", lambda _: [sys.executable, "-c", said])
     with pytest.raises(
         PluginError, match=rf"loads plugin x \(this\) ended without an answer: {how}"
