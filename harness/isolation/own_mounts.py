@@ -7,10 +7,11 @@ programs for whoever asks, outside of everything that holds the process back.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from harness.kernel import calls
 from harness.kernel.landlock import WRITE
@@ -56,7 +57,7 @@ def _sockets_below(folder: str, device: int) -> Iterator[str]:
 
 
 def mount_own(
-    allowed: Iterable[tuple[str, int]], sockets: Sequence[str], driver: bool = False
+    allowed: Sequence[tuple[str, int]], sockets: Sequence[str], driver: bool = False
 ) -> None:
     """Change the mounts of this process's own mount and process namespaces.
 
@@ -72,23 +73,54 @@ def mount_own(
         OSError: the kernel refuses.
     """
     calls.mount("none", "/", "none", calls.MS_REC | calls.MS_PRIVATE)
-    writable = [path for path, access in allowed if access & WRITE and _can_be_written(path)]
-    calls.set_mount_attributes("/", calls.ATTR_RDONLY, recursive=True)
-    for path in writable:
-        calls.mount(path, path, "none", calls.MS_BIND | calls.MS_REC)
-        calls.set_mount_attributes(path, 0, recursive=True, clear=calls.ATTR_RDONLY)
+    with _old_kernels_pass():
+        _keep_from_change(allowed)
     if os.path.isdir(SHARED_MEMORY):
-        calls.mount("tmpfs", SHARED_MEMORY, "tmpfs", QUIET, "mode=1777")
+        _mount_shared_memory({path for path, _ in allowed if path.startswith(f"{SHARED_MEMORY}/")})
     for path in sockets:
         if _is_socket(path):
             calls.mount(os.devnull, path, "none", calls.MS_BIND)
     _mount_proc(driver)
 
 
+@contextmanager
+def _old_kernels_pass() -> Iterator[None]:
+    """Let pass that a kernel cannot change a mount: it has no Landlock either, which is told."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+
+
+def _keep_from_change(allowed: Iterable[tuple[str, int]]) -> None:
+    """Make all mounts read-only but for what may be written."""
+    writable = [path for path, access in allowed if access & WRITE and _can_be_written(path)]
+    calls.set_mount_attributes("/", calls.ATTR_RDONLY, recursive=True)
+    for path in writable:
+        calls.mount(path, path, "none", calls.MS_BIND | calls.MS_REC)
+        calls.set_mount_attributes(path, 0, recursive=True, clear=calls.ATTR_RDONLY)
+
+
+def _mount_shared_memory(kept: Iterable[str]) -> None:
+    """Mount shared memory of its own; a run or a model that lies in the machine's stays there."""
+    places = {path: os.open(path, os.O_PATH) for path in kept if os.path.exists(path)}
+    calls.mount("tmpfs", SHARED_MEMORY, "tmpfs", QUIET, "mode=1777")
+    for path, place in places.items():
+        source = f"/proc/self/fd/{place}"
+        folder = os.path.isdir(source)
+        os.makedirs(path if folder else os.path.dirname(path), exist_ok=True)
+        if not folder:
+            os.close(os.open(path, os.O_CREAT))
+        calls.mount(source, path, "none", calls.MS_BIND | calls.MS_REC)
+        os.close(place)
+
+
 def _can_be_written(path: str) -> bool:
     """Say whether it is a file or folder of a disk that can be written: devices can in any case."""
     kind = os.path.isdir(path) or os.path.isfile(path)
     special = path.startswith(("/dev/", "/proc/", "/sys/"))
+    special = special and not path.startswith(f"{SHARED_MEMORY}/")
     return kind and not special and not os.statvfs(path).f_flag & os.ST_RDONLY
 
 

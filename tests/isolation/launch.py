@@ -19,6 +19,11 @@ WITHOUT = {
         "def refused(*_): raise OSError(1, 'Operation not permitted')\n"
         "calls.unshare = refused\n"
     ),
+    "mount_setattr": (
+        "from harness.kernel import calls\n"
+        "def unknown(*_, **__): raise OSError(38, 'Function not implemented')\n"
+        "calls.set_mount_attributes = unknown\n"
+    ),
     "landlock": "from harness.kernel import landlock\nlandlock.version = lambda: 0\n",
 }
 """What a kernel lacks -> how the launcher is made to find it lacking."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,6 +197,32 @@ def test_shared_memory_by_name_is_its_own_and_ends_with_it(folder: Path, tmp_pat
     assert not path.exists()
 
 
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no shared memory by name here")
+def test_a_run_that_lies_in_shared_memory_is_kept_there_and_nothing_else_of_it() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        folder, kept, model = (Path(name) / part for part in ("own", "run/checkpoints", "model"))
+        for path in (folder, kept, model):
+            path.mkdir(parents=True)
+        rounds, answers = kept.parent / "rounds.jsonl", kept.parent / "answers.jsonl"
+        for path in (rounds, answers, model / "weights"):
+            path.write_text("kept")
+        code = f"""
+for path in {[*map(str, (kept / "one", rounds, answers, model / "weights"))]}:
+    try:
+        print(open(path, "a").write("!"))
+    except OSError as error:
+        print(error.strerror)
+print(open({str(model / "weights")!r}).read())
+"""
+        allowed = (grants.kept(kept), grants.kept(rounds), *grants.readable(model))
+        done = run(code, folder, allowed=allowed)
+        if done.held["processes"] != "own process namespace":
+            pytest.skip("this machine gives no mounts of its own")
+        assert done.said == "1\n1\n1\nRead-only file system\nkept\n", "answers.jsonl is its own"
+        assert [(kept / "one").read_text(), rounds.read_text()] == ["!", "kept!"]
+        assert [answers.read_text(), (model / "weights").read_text()] == ["kept", "kept"]
+
+
 def test_its_own_processes_reach_each_other(folder: Path) -> None:
     """Ray's do, on 127.0.0.1."""
     code = """
@@ -307,6 +334,12 @@ def test_what_a_machine_lacks_is_told_and_stops_what_requires_it(
         pytest.skip("this machine lacks something itself")
     assert done.held["missing"] == said
     assert (done.said == "ran\n") is not (policy == "required" and bool(said))
+
+
+def test_an_old_kernel_still_gives_processes_of_its_own(folder: Path) -> None:
+    done = run("print('ran')", folder, lacking=("landlock", "mount_setattr"))
+    assert done.held["processes"] == run("", folder).held["processes"]
+    assert done.said == "ran\n"
 
 
 def test_a_command_that_cannot_be_started_is_no_silence(folder: Path) -> None:
