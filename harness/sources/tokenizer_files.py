@@ -57,11 +57,26 @@ def refuse_other_tokenizer(model: ModelSpec, folder: Path) -> None:
         return
     place = tokenizer.token_to_id(pad)
     place = tokenizer.get_vocab_size() if place is None else place  # added when it is loaded
+    refuse_pad_without_row(model, folder / TOKENIZER_CONFIG, pad, place)
+
+
+def refuse_pad_without_row(model: ModelSpec, where: Path, pad: str, place: int) -> None:
+    """Check that the model has a row for the pad token.
+
+    Args:
+        model: the spec of the run.
+        where: what says which token it is.
+        pad: the token.
+        place: its number.
+
+    Raises:
+        SourceError: the model has none.
+    """
     if place >= model.vocab:
         raise SourceError(
-            f"{folder / TOKENIZER_CONFIG}: the pad token {pad!r} is token {place}, {model.hub_id}"
-            f" has rows for {model.vocab}, and its evaluation would pad with it; take a model that"
-            " has a row for it"
+            f"{where}: the pad token {pad!r} is token {place}, {model.hub_id} has rows for"
+            f" {model.vocab}, and its evaluation would pad with it; take a model that has a row"
+            " for it"
         )
 
 

@@ -8,6 +8,7 @@ loaded so, and a model's own code neither.
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness.document import digest_of
 from harness.errors import SourceError, UsageError
 from harness.library_internals.bitsandbytes import load_bitsandbytes
 from harness.processes.loading import loading
+from harness.sources.tokenizer_files import refuse_pad_without_row
 from harness.spec import RunSpec
 from harness.training.determinism import be_deterministic
 from harness.training.fast import attention
@@ -57,17 +59,23 @@ def load_tokenizer(model: ModelSpec, model_dir: str) -> Any:
         model_dir: folder with the tokenizer's files.
 
     Raises:
-        SourceError: the folder has no tokenizer that transformers can load.
+        SourceError: the folder has no tokenizer that transformers can load, or transformers gives
+            it a pad token that the model has no row for.
     """
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             model_dir, local_files_only=True, trust_remote_code=model.trust_remote_code
         )
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise SourceError(f"{model_dir}: no tokenizer can be loaded ({reason})") from None
+    if tokenizer.pad_token_id is not None:
+        # Qwen2's class adds one where the files name none.
+        pad, place = str(tokenizer.pad_token), int(tokenizer.pad_token_id)
+        refuse_pad_without_row(model, Path(model_dir), pad, place)
+    return tokenizer
 
 
 def load_base(model: ModelSpec, model_dir: str, device: str, packed: bool = True) -> Any:
