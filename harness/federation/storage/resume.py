@@ -59,6 +59,7 @@ def find_position(run_dir: Path, job: Job, ledger: Ledger) -> Position | None:
         if len(ledger.rounds) >= number and _matches(found, ledger):
             ledger.keep(number)
         elif len(ledger.rounds) == number - 1 and found.meta.record is not None:
+            ledger.keep(number - 1)  # what is torn may still stand behind them
             try:
                 ledger.append(found.meta.record)
             except RecordError:

@@ -14,6 +14,7 @@ from harness.document import sha256_file
 from harness.errors import PluginError, RecordError
 from harness.federation.clientapp import client_state
 from harness.federation.storage import checkpoint
+from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import finished
 
 WEIGHTS = "adapter/adapter_model.safetensors"
@@ -111,6 +112,8 @@ def test_a_damaged_ledger_is_mended_from_the_checkpoint(
         }[damage]
     )
     assert serve(small, folder).digests == whole
+    assert [item.digest for item in Ledger(folder).rounds] == whole
+    assert path.read_text().count("\n") == len(whole)
 
 
 def test_leftovers_of_an_interrupted_write_do_no_harm(small: TinyRun, tmp_path: Path) -> None:
