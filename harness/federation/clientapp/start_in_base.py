@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ LEAST_START = 1e-2
 makes it some 1e-4; PiSSA of rank r makes it 1 / sqrt(r) or more."""
 
 
-def refuse_start_in_base(run: OpenRun, config: Any, first: Mapping[str, Any]) -> None:
+def refuse_start_in_base(
+    run: OpenRun, config: Any, initial: Callable[[], Mapping[str, Any]]
+) -> None:
     """Check that a start which is a part of the base's weights is taken off while clients train.
 
     The base stays as it was, since the official evaluation takes it so: with such a start the first
@@ -25,7 +27,7 @@ def refuse_start_in_base(run: OpenRun, config: Any, first: Mapping[str, Any]) ->
     Args:
         run: its strategy says what it sends.
         config: peft's configuration of the adapter.
-        first: the adapter as peft initialises it, by name.
+        initial: gives the adapter as peft initialises it, by name; called where a start is named.
 
     Raises:
         PluginError: peft starts from the base's weights, and the strategy does not send what is to
@@ -34,6 +36,7 @@ def refuse_start_in_base(run: OpenRun, config: Any, first: Mapping[str, Any]) ->
     start = getattr(config, "init_lora_weights", True)
     if not isinstance(start, str) or any(name.startswith(HISTORY) for name in run.plan(1).down):
         return
+    first = initial()
     for name, a in first.items():
         b = first.get(name.replace(".lora_A.", ".lora_B."))
         if ".lora_A." not in name or b is None:

@@ -29,7 +29,7 @@ def refuse(start: Any, dtype: Any, *down: str) -> None:
     choices = {"peft": SimpleNamespace(name="my/start"), "strategy": SimpleNamespace(name="a/mean")}
     plan = SimpleNamespace(down=dict.fromkeys(down))
     run: Any = SimpleNamespace(spec=SimpleNamespace(**choices), plan=lambda _: plan)
-    refuse_start_in_base(run, config, first)
+    refuse_start_in_base(run, config, lambda: first)
 
 
 @pytest.mark.parametrize("start", ["pissa", "pissa_niter_4", "olora"])
