@@ -12,6 +12,7 @@ from harness.machine.card_layout import layout_of
 from harness.machine.machine import this_machine
 from harness.planning.client_processes import cards_of, client_processes
 from harness.processes.loading import loading
+from harness.progress import only_if
 from harness.record.file_names import LOGS
 
 
@@ -32,7 +33,8 @@ def serve(order: FederationOrder, origin: str | None) -> Report:
         PluginError: a plugin changed, or contradicts itself.
         KeyboardInterrupt: stopped by a signal.
     """
-    outcome = _serve(order, origin)
+    with only_if(not order.options.quiet):
+        outcome = _serve(order, origin)
     return Report(device=outcome.device, client=outcome.client)
 
 
