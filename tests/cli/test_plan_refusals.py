@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,6 +99,6 @@ def test_a_model_that_was_found_and_is_none_says_nothing_of_plugins(
         assert isinstance(done.exception, SourceError)
         return str(done.exception)
 
-    for command in ("plan", "run"):
+    for command in ("plan", "run") if find_spec("torch") else ("plan",):
         assert "nor is a plugin" not in said(command, "org/moe")
         assert "nor is a plugin 'smollm2' installed, did you mean" in said(command, "smollm2/x")

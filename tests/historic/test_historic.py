@@ -165,9 +165,10 @@ def test_a_claim_has_every_field_of_today_s() -> None:
     value = json.loads(CLAIM.read_text())
     claim = ClaimRecord.model_validate(migrate_claim(value, "here"))
     # Claims of before state no settings of the evaluation, and are read as if all were official;
-    # places and units were not kept apart; no program was executed.
+    # places and units were not kept apart; no program was executed; their adapter has one rank.
     new = {"sets.unofficial_settings", "sets.recount.toolchain", "unofficial_commands", "sources"}
-    new |= {f"{part}.{field}" for part in ("config", "stated") for field in ("dropout", "strategy")}
+    settings = ("dropout", "strategy", "beyond_rank")
+    new |= {f"{part}.{field}" for part in ("config", "stated") for field in settings}
     absent = set(lacking(value, claim.to_json()))
     assert {name for name in absent if not name.endswith(".written")} == new
 
