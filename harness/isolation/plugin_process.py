@@ -27,6 +27,9 @@ from harness.processes.plain_looks import plain_environment
 from harness.processes.signals import answering_signals
 from harness.record.isolation import Held, Policy
 
+ENDED_LIMIT_S = 5.0
+"""Longest wait for a child that has closed its answer without one to say how it ended."""
+
 STOP_LIMIT_S = 60.0
 """Longest time that a child which was asked to stop may take to end its own children."""
 
@@ -138,9 +141,9 @@ def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str,
             if held is not None:
                 around.on_start(held)
             text = _read(answers, process, came)
-            if not text:
+            if not text and not came:
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(STOP_LIMIT_S)  # how it ended is all that can be said
+                    process.wait(ENDED_LIMIT_S)  # how it ended is all that can be said
             # Popen closes the child's standard input now, and its launcher ends what is left.
     return held, text, bool(came), process.returncode
 
