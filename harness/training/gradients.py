@@ -134,6 +134,8 @@ class Gradients:
             notes.append(f"the model's own attention on padded batches: {why}")
         elif self.device == "cuda" and (reason := why_not(self.model)):
             notes.append(f"trained module by module: {reason}")
+        if self.fused is not None and self.fused.saves_memory:
+            notes.append("the card's memory ran out: slower steps without graphs, of the same bits")
         dora = getattr(self.adapter.config, "use_dora", False)
         if dora and self.spec.peft.params.get("dropout") and self._fast_layers:
             notes.append(

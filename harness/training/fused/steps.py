@@ -1,7 +1,9 @@
 """Fused steps of one trainer: eager at first, and from a size's second batch on as one graph.
 
 A step launches some 1,500 kernels. Recorded once for a number of tokens as a CUDA graph, they are
-launched by one call. The kernels, and so the bits, are those of the eager step.
+launched by one call. The kernels, and so the bits, are those of the eager step. Where the card's
+memory runs out, graphs are given up, and each layer's values are made again on the way back: the
+same bits, later.
 """
 
 from __future__ import annotations
@@ -57,6 +59,8 @@ class FusedSteps:
         """
         self.model, self.use, self.graphs = model, use, graphs
         self.device = model.head.device
+        self.saves_memory = False
+        """Whether the card's memory ran out: nothing is kept that can be made again."""
         self._captured: dict[tuple[object, ...], Captured] = {}
         self._seen: set[tuple[object, ...]] = set()
         self._pool: Any = None
@@ -74,6 +78,9 @@ class FusedSteps:
         trees = [token_tree(batch) for batch in batches]
         if any(tree.tokens > MAX_TOKENS for tree in trees):
             return None
+        for parameter in self._trained():
+            # Those of the last step may be a graph's, whose memory they would hold.
+            parameter.grad = None
         total: torch.Tensor | None = None
         for number, tree in enumerate(trees):
             loss, flats, gradients = self._one(tree, labels)
@@ -92,15 +99,37 @@ class FusedSteps:
             total = loss if total is None else total + loss
         return total
 
+    def _trained(self) -> list[torch.nn.Parameter]:
+        factors = [p for f in self.model.factors for p in (f.a, f.b, f.magnitude)]
+        return [p for p in factors if p is not None and p.requires_grad]
+
     def _one(
         self, tree: TokenTree, labels: int
     ) -> tuple[torch.Tensor, list[torch.Tensor], Gradients]:
-        trains = tuple(
-            id(p) for f in self.model.factors for p in (f.a, f.b, f.magnitude)
-            if p is not None and p.requires_grad
-        )  # fmt: skip
-        size = (tree.tokens, tree.targets, trains)
         seeds = self.model.seeds()
+        try:
+            return self._with_seeds(tree, seeds, labels)
+        except torch.OutOfMemoryError:
+            if self.saves_memory:
+                raise
+        # Not in the handler: the error holds the frames, and these the tensors of the first try.
+        self._save_memory()
+        return self._with_seeds(tree, seeds, labels)
+
+    def _save_memory(self) -> None:
+        """Give back what graphs hold, and keep no values from here on.
+
+        What was free when it was asked for may be another client's by the time it is taken.
+        """
+        self.saves_memory, self.graphs = True, False
+        self._captured.clear()
+        self._pool = None
+        torch.cuda.empty_cache()
+
+    def _with_seeds(
+        self, tree: TokenTree, seeds: torch.Tensor, labels: int
+    ) -> tuple[torch.Tensor, list[torch.Tensor], Gradients]:
+        size = (tree.tokens, tree.targets, tuple(map(id, self._trained())))
         captured = self._captured.get(size)
         if captured is None:
             needed = self.model.kept_bytes(tree.tokens)
@@ -111,7 +140,8 @@ class FusedSteps:
             self._seen.add(size)
             table, seeds = tree.table.to(self.device), seeds.to(self.device)
             amount = torch.tensor(float(labels), device=self.device)
-            return self._run(tree, table, seeds, amount, needed <= ACTIVATION_SHARE * free)
+            keep_all = not self.saves_memory and needed <= ACTIVATION_SHARE * free
+            return self._run(tree, table, seeds, amount, keep_all)
         captured.table.copy_(tree.table, non_blocking=True)
         captured.seeds.copy_(seeds, non_blocking=True)
         captured.labels.fill_(labels)

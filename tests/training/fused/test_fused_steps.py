@@ -153,6 +153,45 @@ def test_what_memory_does_not_hold_is_made_again_to_equal_bits(
         assert torch.equal(kept, again)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_step_that_memory_does_not_hold_is_taken_again_to_equal_bits(
+    monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    model = model_of(torch.bfloat16, True, MIXED, 2, 0.3)
+    steps = fused(model, torch.bfloat16)
+    batches = [examples()[:4], examples()[4:]] if parts == 2 else [examples()]
+    whole, calls = FusedModel.gradients, []
+
+    def tight(*args: Any) -> torch.Tensor:
+        calls.append(args[-1])
+        if args[-1] and len(calls) == fails_at:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(*args)
+
+    monkeypatch.setattr(FusedModel, "gradients", tight)
+    found = []
+    for fails_at in (0, parts):
+        calls.clear()
+        torch.manual_seed(5)
+        loss = steps.backward(batches, 30)
+        found.append([loss, *gradients(model)])
+        assert steps.saves_memory == bool(fails_at)
+    assert calls == [True] * parts + [False]
+    for kept, again in zip(*found, strict=True):
+        assert torch.equal(kept, again)
+
+
+def test_a_step_that_no_memory_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = fused(model_of(torch.float32, True, MLP, 4, 0.0), torch.float32)
+
+    def full(*args: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(FusedModel, "gradients", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        steps.backward([examples()], 30)
+
+
 def test_a_token_sees_what_it_descends_from() -> None:
     batch = examples()
     tree = token_tree(batch)
