@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -56,13 +57,16 @@ def smoke(command: Path, out: Path) -> dict[str, float]:
 
 
 def taken_s(command: Path, *words: str, folder: Path) -> float:
-    """Return the seconds of a command, which has to succeed."""
+    """Return the seconds of a command; where it fails, what it worked on is kept."""
     begin = time.monotonic()
     done = subprocess.run(
         [str(command), *words], capture_output=True, cwd=folder, text=True, check=False
     )
     if done.returncode != 0:
-        sys.exit(f"{command} {' '.join(words)} ended with {done.returncode}: {done.stderr}")
+        kept = tempfile.mkdtemp(prefix="waiting-failed-")
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        ended = f"{command} {' '.join(words)} ended with {done.returncode}; its folder is {kept}"
+        sys.exit(f"{ended}\n{done.stderr}{done.stdout}")
     return time.monotonic() - begin
 
 

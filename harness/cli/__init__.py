@@ -10,9 +10,10 @@ import errno
 import importlib
 import os
 import pkgutil
+import select
 import sys
 import traceback
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -85,6 +86,20 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"harness.cli.{MODULES[module_of]}.{module_of}")
         return alike(name, module.command)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a sub-command.
+
+        Raises:
+            RuntimeError: a pipe broke whose reader is a process of the command's own. click, and
+                `main`, would take it for a reader of stdout that went away, and end without a word.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if all(map(_is_read, (sys.stdout, sys.stderr))):
+                raise RuntimeError("a process of this command ended early") from error
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the summaries without importing the commands."""
         with formatter.section("Commands"):
@@ -145,6 +160,13 @@ def main(arguments: list[str] | None = None) -> None:
         shown = str(error.filename)[:LONGEST_PATH]
         _complain(f"{shown}: {error.strerror}; check the path")
         sys.exit(UsageError.exit_code)
+
+
+def _is_read(stream: TextIO) -> bool:
+    """Return whether what is written to a stream still arrives: its pipe's other end is open."""
+    looked = select.poll()
+    looked.register(stream, 0)
+    return not looked.poll(0)
 
 
 def _called(arguments: list[str] | None, own: bool) -> Any:

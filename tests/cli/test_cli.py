@@ -223,6 +223,23 @@ def test_a_closed_or_full_stream_is_no_traceback(redirect: str, code: int, tmp_p
     assert ("No space left" in done.stderr) == (code != 0)
 
 
+def test_a_pipe_that_breaks_inside_is_told(tmp_path: Path) -> None:
+    """A process of the command's own is no reader of its output: that ended without a word."""
+    run = (
+        "import os, harness.cli.prepare.challenges as it; from harness.cli import main\n"
+        "def broken(*args, **more):\n"
+        " reader, writer = os.pipe(); os.close(reader); os.write(writer, b'x')\n"
+        "it.command.callback = broken\n"
+        "main(['challenges'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", run], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 1
+    assert "BrokenPipeError" in done.stderr
+    assert "a process of this command ended early" in done.stderr
+
+
 def test_a_reader_that_goes_away_ends_a_command_like_any_filter(tmp_path: Path) -> None:
     run = "from harness.cli import main; main(['challenges', 'finance', '--json'])"
     done = subprocess.run(
