@@ -23,7 +23,12 @@ from harness.sources.tokenizer_files import refuse_pad_without_row
 from harness.spec import RunSpec
 from harness.training.determinism import be_deterministic
 from harness.training.fast import attention
-from harness.training.fast.linears import dequantise, dequantised_bytes, hold_linears_in
+from harness.training.fast.linears import (
+    dequantise,
+    dequantise_at_use,
+    dequantised_bytes,
+    hold_linears_in,
+)
 from harness.training.fast.memory import free_memory_bytes
 
 DEQUANTISED_SHARE = 0.25
@@ -135,6 +140,8 @@ def load_base(model: ModelSpec, model_dir: str, device: str, packed: bool = True
         hold_linears_in(base, dtype)
     elif _keeps_dequantised(model, dtype, device):
         dequantise(base, dtype)
+    elif model.quantization != "int8":
+        dequantise_at_use(base, dtype)
     return base
 
 

@@ -59,6 +59,7 @@ def make_trainer(
         extensions: Any = None,
         client_ranks: Any = None,
         warm_start: Path | None = None,
+        dtype: str = "float32",
         **train: Any,
     ) -> Any:
         from tiny_run import tiny_run
@@ -71,7 +72,7 @@ def make_trainer(
             {"r": 4, "target_modules": MLP} if params is None else params
         )
         spec = run.spec.with_values(
-            model=run.spec.model.with_values(quantization=quantization).model_dump(),
+            model=run.spec.model.with_values(quantization=quantization, dtype=dtype).model_dump(),
             peft=Choice(name=f"standard/{peft}", params=chosen.model_dump()).model_dump(),
             client_ranks=client_ranks,
         )

@@ -108,14 +108,22 @@ def test_dropout_keeps_the_share_that_it_divides_by() -> None:
     assert float((columns - 0.075).abs().max()) < 0.05, "no column may always or never drop"
 
 
+@pytest.mark.parametrize("exact_peft", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("name", "quantization"), [("lora", "fp4"), ("dora", "nf4")])
 def test_the_dequantised_base_has_the_quantized_ones_bits(
-    make_trainer: Make, monkeypatch: pytest.MonkeyPatch, name: str, quantization: str
+    make_trainer: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    quantization: str,
+    dtype: str,
+    exact_peft: bool,
 ) -> None:
     params = {"r": 4, "dropout": 0.2, "target_modules": ["v_proj", "up_proj"]}
-    kept = make_trainer(name, params, quantization)
+    choices = {"dtype": dtype, "exact_peft": exact_peft}
+    kept = make_trainer(name, params, quantization, **choices)
     monkeypatch.setattr("harness.training.base_model.DEQUANTISED_SHARE", 0.0)
-    quantized = make_trainer(name, params, quantization)
+    quantized = make_trainer(name, params, quantization, **choices)
     names = {type(module).__name__ for module in quantized.model.modules()}
     assert "Linear4bit" in names
     assert "Linear4bit" not in {type(module).__name__ for module in kept.model.modules()}
