@@ -138,7 +138,7 @@ HELD = {
     "machine ENOUGH_DISK_BYTES":
         "tests/machine/test_doctor.py::test_a_disk_is_enough_from_10_gib_on",
     "machine ENOUGH_MEMORY_BYTES":
-        "tests/machine/test_doctor.py::test_memory_is_enough_from_4_gib_on",
+        "tests/machine/test_doctor.py::test_memory_is_enough_from_3_gib_on",
     "claims MAX_BUNDLE_BYTES":
         "tests/claims/test_as_recipe.py::test_a_bundle_is_unpacked_up_to_its_limit",
     "document MAX_KEY_PARTS":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.document.units import GIB, MIB
 from harness.machine.core_speed import CoreSpeed
+from harness.machine.group_limits import core_limit, memory_limit_bytes
 
 CORE_FLOPS = {512: 150e9, 256: 90e9, 128: 30e9}
 """Operations a second of one core in float32 by vector width, where nothing was measured. Source:
@@ -24,7 +25,7 @@ class Machine:
     cores: int
     """How many cores this process may use."""
     memory_bytes: int
-    """Physical memory, or the container's limit where that is lower."""
+    """Physical memory, or the limit of the container or job where that is lower."""
     vector_bits: int
     """Width of the vector units: 512 with AVX-512, 256 with AVX2, else 128."""
     gpu_name: str | None
@@ -85,10 +86,13 @@ def with_described_gpu(machine: Machine, free_bytes: int | None, count: int | No
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use, or its container as much time of."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    limit = core_limit()
+    return allowed if limit is None else min(allowed, limit)
 
 
 def this_machine() -> Machine:
@@ -122,11 +126,10 @@ def processor_name() -> str:
 
 
 def _memory_bytes() -> int:
-    """Physical memory, or the container's limit where that is lower."""
+    """Physical memory, or the limit of the container or job where that is lower."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.is_file() else "max"
-    return min(physical, int(text)) if text.isdigit() else physical
+    limit = memory_limit_bytes()
+    return physical if limit is None else min(physical, limit)
 
 
 def _vector_bits() -> int:

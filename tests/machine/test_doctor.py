@@ -85,8 +85,8 @@ def test_a_package_that_is_installed_in_two_versions_is_refused_before_a_run(
         versions.require_run_extra()
 
 
-@pytest.mark.parametrize(("gib", "found"), [(4, "good"), (3.99, "lacking")])
-def test_memory_is_enough_from_4_gib_on(
+@pytest.mark.parametrize(("gib", "found"), [(3, "good"), (2.99, "lacking")])
+def test_memory_is_enough_from_3_gib_on(
     gib: float, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "this_machine", machine(gib))

@@ -8,6 +8,7 @@ import torch
 
 from harness.components import ModelSpec
 from harness.library_internals.transformers import checkpoints, set_checkpointing
+from harness.machine.group_limits import memory_left_bytes
 
 ACTIVATION_SHARE = 0.5
 """Share of the free memory that the activations of one step may take."""
@@ -21,7 +22,8 @@ def free_memory_bytes(device: str) -> int:
         return int(torch.cuda.mem_get_info()[0]) + held
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    available, left = int(psutil.virtual_memory().available), memory_left_bytes()
+    return available if left is None else min(available, left)
 
 
 def activation_bytes(model: ModelSpec, tokens: int) -> int:
