@@ -25,7 +25,7 @@ from harness.evaluation.engine import Engine
 from harness.evaluation.evaluated_run import EvaluatedRun, official_sets, read_run
 from harness.evaluation.model.base_model import BLOCK_SIZE, inner_linears, load_base
 from harness.evaluation.model.merged_adapter import merge_adapter
-from harness.machine.machine import cores
+from harness.kernel.allowance import cores
 
 PIVOTS = (0.00260417, 0.0859375, 0.20833333, 0.29166667, 0.4166667, 0.583333, 0.8333333)
 VALUES = (0.0, 0.005208333, 0.16666667, 0.25, 0.33333333, 0.5, 0.6666667, 1.0)

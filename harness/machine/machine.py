@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.document.units import GIB, MIB
+from harness.kernel.allowance import cores, memory_limit_bytes
 from harness.machine.core_speed import CoreSpeed
-from harness.machine.group_limits import core_limit, memory_limit_bytes
 
 CORE_FLOPS = {512: 150e9, 256: 90e9, 128: 30e9}
 """Operations a second of one core in float32 by vector width, where nothing was measured. Source:
@@ -83,16 +83,6 @@ def with_described_gpu(machine: Machine, free_bytes: int | None, count: int | No
         gpus_free_bytes=(size,) * cards,
         cores=machine.cores if count is None else max(machine.cores, CORES_PER_CARD * count),
     )
-
-
-def cores() -> int:
-    """Return how many cores this process may use, or its container as much time of."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = len(os.sched_getaffinity(0))
-    else:
-        allowed = os.cpu_count() or 1
-    limit = core_limit()
-    return allowed if limit is None else min(allowed, limit)
 
 
 def this_machine() -> Machine:

@@ -11,7 +11,7 @@ from harness.document import Document, parse_document, pretty_json
 from harness.document.reading import read_json
 from harness.evaluation.evaluated_run import EvaluatedRun, read_run
 from harness.evaluation.inputs import refuse_other_inputs
-from harness.machine.machine import cores
+from harness.kernel.allowance import cores
 from harness.progress import Meter
 from harness.publishing.gguf_file import Kind, write_gguf
 from harness.publishing.merged_model import write_merged

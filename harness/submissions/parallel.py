@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+from harness.kernel.allowance import cores
 from harness.verify.targets import Target
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ PARALLEL_FROM = 24
 
 def each(function: Callable[[Target], T], targets: Sequence[Target]) -> list[T]:
     """Return `function` of every target, in order; results must be small and picklable."""
-    workers = min(os.cpu_count() or 1, 8)
+    workers = min(cores(), 8)
     if len(targets) < PARALLEL_FROM or workers == 1:
         return [function(target) for target in targets]
     with ProcessPoolExecutor(workers) as pool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,6 +15,7 @@ from harness.boards.execution.precompiled import precompile
 from harness.boards.execution.sandbox import Policy, Sandbox
 from harness.boards.execution.verdict import Attempt, Execution, Verdict
 from harness.errors import UsageError, did_you_mean
+from harness.kernel.allowance import cores
 
 WORTH_PRECOMPILING = 8
 """From how many programs on C++'s header is compiled beforehand: it costs two compiles."""
@@ -56,7 +55,7 @@ def execute(
         raise UsageError(
             f'no language "{language}" is executed; {did_you_mean(language, LANGUAGES)}'
         )
-    workers = workers or _processors()
+    workers = workers or cores()
     begin = time.monotonic()
     with ExitStack() as stack:
         found, precompiled = _find(language, len(programs), stack)
@@ -77,12 +76,6 @@ def execute(
             isolation=sandbox.isolation,
             verdicts=tuple(verdicts),
         )
-
-
-def _processors() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _find(language: str, count: int, stack: ExitStack) -> tuple[Language, bool]:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.machine.machine import cores
+from harness.kernel.allowance import cores
 from harness.processes import startup
 from harness.processes.lifetime import Guardian
 from harness.processes.waiting_threads import WAITING

@@ -19,7 +19,7 @@ from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.proof import kept_key, new_key
 from harness.evaluation.sealed.evaluator import ENVIRONMENT, Evaluator
 from harness.evaluation.sealed.order import Order
-from harness.machine.machine import cores
+from harness.kernel.allowance import cores
 from harness.machine.versions import require_run_extra
 from harness.processes import startup
 from harness.processes.carried_error import CarriedError

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from harness.machine.machine import cores
+from harness.kernel.allowance import cores
 
 ROUNDING = 1e-6
 """An aggregation error below this is rounding of float64 products, and is reported as 0."""

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from harness.components import ModelSpec
+from harness.kernel.allowance import memory_left_bytes
 from harness.library_internals.transformers import checkpoints, set_checkpointing
-from harness.machine.group_limits import memory_left_bytes
 
 ACTIVATION_SHARE = 0.5
 """Share of the free memory that the activations of one step may take."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine import group_limits, machine
+from harness.kernel import allowance
+from harness.machine.machine import this_machine
 
 GIB = 2**30
 
@@ -14,8 +15,9 @@ GIB = 2**30
 @pytest.fixture
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder that stands for /sys/fs/cgroup."""
-    monkeypatch.setattr(group_limits, "GROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(group_limits, "OWN", tmp_path / "own")
+    monkeypatch.setattr(allowance, "GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(allowance, "OWN", tmp_path / "own")
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(64), raising=False)
     return tmp_path / "cgroup"
 
 
@@ -35,12 +37,11 @@ def test_a_container_of_four_gib_and_two_cores(groups: Path) -> None:
         memory__stat=f"anon {GIB}\ninactive_file {GIB}\nactive_file 7",
         cpu__max="150000 100000",
     )
-    assert group_limits.memory_limit_bytes() == 4 * GIB
+    assert allowance.memory_limit_bytes() == 4 * GIB
     # The cache of files is given back before anybody is ended for want of memory.
-    assert group_limits.memory_left_bytes() == 2 * GIB
-    assert group_limits.core_limit() == 2
-    assert machine.this_machine().memory_bytes <= 4 * GIB
-    assert machine.cores() <= 2
+    assert allowance.memory_left_bytes() == 2 * GIB
+    assert allowance.cores() == 2
+    assert this_machine().memory_bytes <= 4 * GIB
 
 
 def test_a_job_has_the_limits_of_what_it_lies_in(groups: Path) -> None:
@@ -54,9 +55,9 @@ def test_a_job_has_the_limits_of_what_it_lies_in(groups: Path) -> None:
         memory__stat="inactive_file 0",
         cpu__max="max 100000",
     )
-    assert group_limits.memory_limit_bytes() == 8 * GIB
-    assert group_limits.memory_left_bytes() == 0
-    assert group_limits.core_limit() is None
+    assert allowance.memory_limit_bytes() == 8 * GIB
+    assert allowance.memory_left_bytes() == 0
+    assert allowance.cores() == 64
 
 
 def test_groups_of_version_one_whose_path_is_the_machines(groups: Path) -> None:
@@ -68,9 +69,9 @@ def test_groups_of_version_one_whose_path_is_the_machines(groups: Path) -> None:
         memory__stat=f"inactive_file 9\ntotal_inactive_file {GIB // 2}",
     )
     group(groups / "cpu", cpu__cfs_quota_us="300000", cpu__cfs_period_us="100000")
-    assert group_limits.memory_limit_bytes() == 2 * GIB
-    assert group_limits.memory_left_bytes() == 3 * GIB // 2
-    assert group_limits.core_limit() == 3
+    assert allowance.memory_limit_bytes() == 2 * GIB
+    assert allowance.memory_left_bytes() == 3 * GIB // 2
+    assert allowance.cores() == 3
 
 
 @pytest.mark.parametrize("own", [None, "0::/../../other\n", "4:memory:/\n2:cpu:/\n"])
@@ -78,6 +79,6 @@ def test_no_limit_is_the_machines(groups: Path, own: str | None) -> None:
     if own is not None:
         (groups.parent / "own").write_text(own)
     group(groups / "cpu", cpu__cfs_quota_us="-1", cpu__cfs_period_us="100000")
-    assert group_limits.memory_limit_bytes() is None
-    assert group_limits.memory_left_bytes() is None
-    assert group_limits.core_limit() is None
+    assert allowance.memory_limit_bytes() is None
+    assert allowance.memory_left_bytes() is None
+    assert allowance.cores() == 64

@@ -1,12 +1,13 @@
-"""What the container or job that this process runs in may take, by Linux's control groups.
+"""What this process may take of the machine, by the container or job that it runs in.
 
-Neither the machine's memory nor the cores that a process may be put on tell of it: in a container
-of 4 GiB and 2 cores on a large machine both are the machine's.
+In a container of 4 GiB and 2 cores on a large machine, a process is told of that machine's memory
+and may be put on all its cores: the limits are those of Linux's control groups.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,9 @@ MEMORY = (
 """Of either version: the file of the limit, that of what is taken, and what of it is the cache of
 files, by its name in `memory.stat`: Linux gives that back before it ends anybody."""
 
+CORES = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+"""Of either version: the files that hold the time which a group may take in each period."""
+
 
 def memory_limit_bytes() -> int | None:
     """Return the most memory that all processes of the group may take; None: no limit."""
@@ -33,26 +37,31 @@ def memory_left_bytes() -> int | None:
     return min((max(0, limit - taken) for limit, taken in _memory()), default=None)
 
 
-def core_limit() -> int | None:
-    """Return how many cores' time the group may take, rounded up; None: no limit."""
-    found = []
+def cores() -> int:
+    """Return how many cores this process may use, or its group as much time of, rounded up."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return min([allowed, *_core_limits()])
+
+
+def _core_limits() -> Iterator[int]:
+    """Yield the cores of each group that has a limit of time; -1 is none."""
     for group in _groups("cpu"):
-        with suppress(OSError, ValueError):
-            quota, period = (group / "cpu.max").read_text("utf-8").split()
-            found.append(math.ceil(int(quota) / int(period)))
-        with suppress(OSError, ValueError):
-            quota, period = (
-                (group / f"cpu.cfs_{name}_us").read_text("utf-8") for name in ("quota", "period")
-            )
-            found.append(math.ceil(int(quota) / int(period)))
-    return min((cores for cores in found if cores > 0), default=None)
+        for files in CORES:
+            # "max" is no number, and no limit.
+            with suppress(OSError, ValueError):
+                text = " ".join((group / name).read_text("utf-8") for name in files)
+                quota, period = map(int, text.split())
+                if quota > 0:
+                    yield math.ceil(quota / period)
 
 
 def _memory() -> Iterator[tuple[int, int]]:
     """Yield limit and taken bytes of each group that has both."""
     for group in _groups("memory"):
         for limit, taken, cache in MEMORY:
-            # "max" is no number, and no limit.
             with suppress(OSError, ValueError):
                 most = int((group / limit).read_text("utf-8"))
                 used = int((group / taken).read_text("utf-8"))
