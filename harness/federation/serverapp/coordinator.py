@@ -26,7 +26,7 @@ from harness.federation.storage.resume import Position, find_position
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, PEFT_CONFIG
 from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import difference, to_record, to_tensors
-from harness.progress import Meter, format_duration, say
+from harness.progress import Meter, say
 from harness.record.federation import ClientRecord
 from harness.record.machine import Device
 
@@ -96,9 +96,9 @@ class Coordinator:
         return self._outcome(roster_sha256, position.device, None)
 
     def _tell(self, text: str) -> None:
-        """Say a step of starting, with the time since the server began."""
+        """Say a step of starting; the time is told by the command, whose clock runs longer."""
         if not self.options.quiet:
-            say(f"federate [{format_duration(time.monotonic() - self.begin)}]: {text}")
+            say(f"federate: {text}")
 
     def _on_steps(self, partition: int, steps: int) -> None:
         number = len(self.ledger.rounds) + 1
