@@ -76,8 +76,8 @@ def refuse_full_disk(path: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(there).free
     if free < needed_bytes:
         raise UsageError(
-            f"{path}: {free / MIB:,.0f} MiB free there, the run's files are forecast to take"
-            f" {needed_bytes / MIB:,.0f} MiB; free space, or choose another --out"
+            f"{path}: {free / MIB:,.1f} MiB free there, the run's files are forecast to take"
+            f" {needed_bytes / MIB:,.1f} MiB; free space, or choose another --out"
         )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from harness.document.units import MIB
 from harness.errors import UsageError
 from harness.run_directory import refuse_existing, refuse_unwritable
 
@@ -20,9 +22,17 @@ def test_a_place_that_can_be_written_to_stays_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_cannot_hold_the_run_s_files_is_said_before_the_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"MiB free there.* 1,099,511,627,776 MiB.*--out"):
+    with pytest.raises(UsageError, match=r"MiB free there.* 1,099,511,627,776.0 MiB.*--out"):
         refuse_unwritable(tmp_path / "run", needed_bytes=2**60)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_free_and_what_is_needed_are_told_apart_below_a_mebibyte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=MIB // 8))
+    with pytest.raises(UsageError, match=r"0\.1 MiB free there.* 0\.4 MiB;"):
+        refuse_unwritable(tmp_path / "run", needed_bytes=MIB * 3 // 8)
 
 
 def test_the_command_that_is_proposed_can_be_pasted(tmp_path: Path) -> None:

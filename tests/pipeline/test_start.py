@@ -60,7 +60,7 @@ def test_a_full_disk_is_refused_before_the_sources_are_sought(
 
     monkeypatch.setattr("harness.pipeline.run.locate", locate)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * MIB))
-    with pytest.raises(UsageError, match=r"run: 3 MiB free there, the run's files .* MiB;"):
+    with pytest.raises(UsageError, match=r"run: 3.0 MiB free there, the run's files .* MiB;"):
         start(Request("smollm2-dora", smoke=True), Settings(out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
