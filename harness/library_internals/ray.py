@@ -1,4 +1,5 @@
-"""Ray's internals: a start with more time and fewer processes, events off stdout, process titles.
+"""Ray's internals: a start with more time and fewer processes, events off stdout, process titles,
+and whether its node runs.
 
 `ray.init` has no option for any of it: the wait of 30 s is a literal in `Node.__init__`, the two
 processes are constructor arguments that it does not hand on, and events are printed.
@@ -11,13 +12,15 @@ from __future__ import annotations
 
 import functools
 import os
+import select
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -89,6 +92,45 @@ def join_ray(address: str, variables: Mapping[str, str], **options: Any) -> None
 
     around = {"env_vars": dict(variables)}
     ray.init(address=address, job_config=_without_paths(), runtime_env=around, **options)
+
+
+@contextmanager
+def node_watched() -> Iterator[Callable[[], bool]]:
+    """Yield what says whether Ray's node on this machine, which this process joined, still runs.
+
+    The kernel closes a connection to it when the node ends, however it ends.
+    """
+    try:
+        line = _to_node()
+    except OSError:
+        yield lambda: False
+        return
+    with line:
+        yield lambda: not select.select([line], [], [], 0)[0]
+
+
+def leave_ray() -> None:
+    """Call `ray.shutdown`, unless the node is gone: Ray ends a process that says goodbye to such a
+    node, with code 1 and no word."""
+    import ray
+
+    if not ray.is_initialized():
+        return
+    with suppress(OSError):
+        _to_node().close()
+        ray.shutdown()
+
+
+def _to_node() -> socket.socket:
+    from ray._private import worker
+
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.connect(worker.global_worker.node.raylet_socket_name)
+    except OSError:
+        line.close()
+        raise
+    return line
 
 
 def _without_paths() -> Any:

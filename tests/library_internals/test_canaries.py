@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,7 @@ def test_ray_s_events_come_as_lines() -> None:
 
 STARTED = """
 import json, sys, threading, logging, psutil
-from harness.library_internals.ray import eased_start, start_ray
+from harness.library_internals.ray import eased_start, leave_ray, node_watched, start_ray
 with eased_start(threading.Event(), lambda: True, 60, None):
     start_ray(sys.argv[1], address="local", num_cpus=1, include_dashboard=False,
               log_to_driver=False, configure_logging=False, object_store_memory=80 * 2**20)
@@ -91,12 +93,27 @@ actor = ray.remote(ClientAppActor).remote()
 at_work = ray.get(actor.run.remote(), timeout=60)
 lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
 path, given = ray.get([actor.path.remote(), actor.given.remote()], timeout=60)
-print(json.dumps([at_work, lines, path, given]))
+with node_watched() as node_runs:
+    ran = [node_runs()]
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        child.kill()
+    psutil.wait_procs(children, 10)
+    ran.append(node_runs())
+leave_ray()
+print(json.dumps([at_work, lines, path, given, ran]), flush=True)
 """
 
 
-def test_ray_starts_light_below_the_folder_with_known_titles() -> None:
-    folder = Path(ray.ray_folder("harness-flwr-"))
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for Ray's sockets."""
+    made = Path(ray.ray_folder("harness-flwr-"))
+    yield made
+    shutil.rmtree(made)
+
+
+def test_ray_starts_light_below_the_folder_with_known_titles(folder: Path) -> None:
     try:
         done = subprocess.run(
             [sys.executable, "-c", STARTED, str(folder / "ray")], cwd=folder,
@@ -104,8 +121,9 @@ def test_ray_starts_light_below_the_folder_with_known_titles() -> None:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         pytest.fail(changed("ray", "its start, which does not end"))
-    assert done.returncode == 0, changed("ray", f"its start: {done.stderr[-500:]}")
-    at_work, lines, path, given = json.loads(done.stdout)
+    assert done.stdout, changed("ray", f"its start: {done.stderr[-500:]}")
+    at_work, lines, path, given, ran = json.loads(done.stdout)
+    assert ran == [True, False], changed("ray", "what its node listens on")
     assert str(folder) not in path, changed("ray", "how a driver adds to its workers' path")
     assert "PATH" in given
     assert ray.CLIENT_MODE not in given, changed("ray", "what moves the place of a title")

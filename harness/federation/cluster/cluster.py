@@ -24,7 +24,7 @@ from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.simulation import Clients, Serve, run_flower
 from harness.federation.wire.names import STORE, SWITCH
 from harness.library_internals.flower import simulating_by
-from harness.library_internals.ray import events_sent_to, join_ray
+from harness.library_internals.ray import events_sent_to, join_ray, leave_ray
 from harness.processes.import_paths import SAFE
 from harness.processes.signals import answering_signals, interrupt
 from harness.processes.waiting_threads import WAITING
@@ -134,4 +134,4 @@ def _joined(address: str, spec: RunSpec) -> Iterator[None]:
         with events_sent_to(lambda line: logging.getLogger("flwr").warning("ray: %s", line)):
             yield
     finally:
-        ray.shutdown()
+        leave_ray()

@@ -12,7 +12,13 @@ from functools import partial
 from harness.document.units import MIB
 from harness.errors import FederationError
 from harness.federation.simulation.client_processes import children_with, kill
-from harness.library_internals.ray import RAYLET_PROGRAM, eased_start, events_sent_to, start_ray
+from harness.library_internals.ray import (
+    RAYLET_PROGRAM,
+    eased_start,
+    events_sent_to,
+    leave_ray,
+    start_ray,
+)
 from harness.machine.card_layout import CardLayout
 from harness.processes.loading import loading
 from harness.processes.signals import answering_signals, interrupt
@@ -53,7 +59,7 @@ def ray_session(
         KeyboardInterrupt: `stop` was set, or SIGTERM came, while it started.
     """
     with loading():
-        import ray
+        import ray  # noqa: F401
 
     # Two messages under way per actor, each there and back, and never under Ray's own minimum.
     store = max(160 * MIB, 4 * actors * message_bytes)
@@ -68,8 +74,7 @@ def ray_session(
             yield
     finally:
         # What it leaves, the launcher of this process ends.
-        if ray.is_initialized():
-            ray.shutdown()
+        leave_ray()
 
 
 def _start(

@@ -19,6 +19,7 @@ from harness.federation.simulation.environment import client_environment
 from harness.federation.simulation.flower_log import flower_log
 from harness.federation.simulation.forked_clients import to_origin
 from harness.federation.simulation.ray_session import ray_session
+from harness.library_internals.ray import node_watched
 from harness.machine.card_layout import CardLayout
 from harness.planning.forecast import message_bytes
 from harness.processes.loading import loading
@@ -30,6 +31,11 @@ JOIN_LIMIT_S = 15.0
 ASKED_HERE_AT_ONCE = 64
 """Nodes that say their partition at the same time: no process is started for them, and Flower hands
 messages to clients ten times a second, so 50 nodes by eights took 0.6 s."""
+
+NODE_ENDED = (
+    "Ray's process on this machine (raylet) ended, as where memory ran out or somebody killed it;"
+    " no plugin did; free memory and resume the run"
+)
 
 Serve = Callable[[Transport], FederationOutcome]
 """(the way to the clients) -> outcome: the server, whichever engine calls it."""
@@ -113,14 +119,18 @@ def run_flower(
         stop: set to end early; the outcome is None then, maybe.
 
     Raises:
-        FederationError: Flower ended without a result.
+        FederationError: Flower ended without a result, or Ray's node has ended.
         HarnessError: whatever the server raised.
     """
     flower = _Flower(serve, num_supernodes, clients, stop)
     thread = threading.Thread(target=flower.run, name="flower", daemon=True)
     thread.start()
-    while thread.is_alive() and not stop.is_set():
-        thread.join(0.2)
+    with node_watched() as node_runs:
+        while thread.is_alive() and not stop.is_set():
+            thread.join(0.2)
+            if not node_runs() and flower.outcome is None:
+                clients.end_all()
+                raise FederationError(NODE_ENDED)
     if stop.is_set():
         clients.end_all()
         thread.join(JOIN_LIMIT_S)

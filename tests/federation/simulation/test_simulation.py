@@ -20,6 +20,7 @@ from tiny_run import tiny_run
 
 from harness.document import read_document
 from harness.kernel import landlock
+from harness.library_internals.ray import RAYLET_PROGRAM
 from harness.record.isolation import Isolation
 
 TINY = Path(__file__).parents[2] / "tiny"
@@ -29,10 +30,14 @@ LOADING = "momentum"
 pytestmark = pytest.mark.slow
 
 
+PLACE = tempfile.TemporaryDirectory(prefix="harness-tests-")
+"""Deleted when the tests' process ends."""
+
+
 @functools.cache
 def tiny_python() -> Path:
     """Return a Python in whose environment the tiny plugin is installed: clients need it there."""
-    return environment_with(Path(tempfile.mkdtemp(prefix="harness-tests-")), TINY)
+    return environment_with(Path(PLACE.name), TINY)
 
 
 class Child:
@@ -173,6 +178,21 @@ def test_after_sigkill_nothing_is_left_and_the_run_can_be_resumed(
     child.process.kill()
     child.process.communicate()
     assert child.left(patience_s=20) == []
+    resumed = Child(tiny_model, tmp_path / "run", actors=1)
+    assert resumed.end()["digests"] == expected
+
+
+def test_ray_s_node_is_named_where_it_ended_and_the_run_can_be_resumed(
+    tiny_model: Path, expected: list[str], tmp_path: Path
+) -> None:
+    child = Child(tiny_model, tmp_path / "run", actors=2)
+    child.await_rounds(1)
+    [node] = [one for one in child.family.values() if RAYLET_PROGRAM in " ".join(one.cmdline())]
+    node.kill()
+    done = child.end()
+    assert done["error"] == "FederationError", done
+    assert "raylet" in str(done["message"])
+    assert child.left() == []
     resumed = Child(tiny_model, tmp_path / "run", actors=1)
     assert resumed.end()["digests"] == expected
 
