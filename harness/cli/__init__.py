@@ -1,7 +1,7 @@
 """The command `harness`: one file per sub-command, imported only when it is called.
 
 Every HarnessError becomes one line on stderr and its exit code, and so does a file system's refusal
-of a named path; anything else is a bug and keeps its traceback. stdout carries results only.
+of a path, or of memory; anything else is a bug and keeps its traceback. stdout carries results only.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ SUMMARIES = {
 
 LONGEST_PATH = 200
 """Characters of a path in an error message."""
+
+NO_MEMORY = "memory ran out; free some, or raise the limit that holds here (ulimit -v)"
+
+GONE = "the folder that this was typed in is gone; cd to one that is there"
 
 ROOMS = ("prepare", "execute", "entries")
 """Folders of this package that hold sub-commands, one module each."""
@@ -147,8 +151,14 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except MemoryError:
+        _complain(NO_MEMORY)
+        sys.exit(UsageError.exit_code)
     except OSError as error:
         if error.filename is None:
+            if told := _without_path(error):
+                _complain(told)
+                sys.exit(UsageError.exit_code)
             if error.errno not in (errno.ENOSPC, errno.EPIPE):
                 raise
             # What is still in the buffer would fail again when Python ends, with a code of its own.
@@ -178,6 +188,17 @@ def _called(arguments: list[str] | None, own: bool) -> Any:
 
         require_run_extra()
         raise
+
+
+def _without_path(error: OSError) -> str | None:
+    """Say what the system refused that has no path; None where nobody foresaw it."""
+    if error.errno == errno.ENOMEM:
+        return NO_MEMORY
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return GONE
+    return None
 
 
 def _with_help(error: click.ClickException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from environment import environment_with
+
+from harness.cli import GONE, cli, main
 
 HEAVY_MODULES = ("torch", "transformers", "flwr", "lm_eval", "peft", "datasets", "ray", "numpy")
 
@@ -207,6 +210,34 @@ def test_200_characters_of_a_path_are_shown(tmp_path: Path) -> None:
     done = harness("verify", long)
     assert done.returncode == 2
     assert done.stderr == f"error: {long[:200]}: File name too long; check the path\n"
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["plan", "--plugin", "smollm2-dora"]])
+def test_a_deleted_folder_under_the_user_is_one_line(command: list[str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    run = f"from harness.cli import main; import os; os.rmdir({str(gone)!r}); main({command})"
+    done = subprocess.run(
+        [sys.executable, "-c", run], capture_output=True, text=True, cwd=gone, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert (
+        done.stderr == "error: the folder that this was typed in is gone; cd to one that is there\n"
+    )
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_memory_that_ran_out_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main", out_of_memory)
+    with pytest.raises(SystemExit) as ended:
+        main(["plugins"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: memory ran out; ")
 
 
 @pytest.mark.parametrize(
