@@ -430,7 +430,7 @@ FREE = {
     "processes M_TRIM_THRESHOLD": "glibc's name for how much it keeps, which changes no value",
     "processes WATCH_S": WAITING, "processes PATIENCE_S": WAITING,
     "federation JOIN_LIMIT_S": WAITING, "federation SUPERLINK_STOP_LIMIT_S": WAITING,
-    "federation SERVER_STOP_LIMIT_S": WAITING,
+    "federation SERVER_STOP_LIMIT_S": WAITING, "federation GOODBYE_S": WAITING,
     "federation SUPERLINK_START_LIMIT_S": WAITING,
     "isolation END_LIMIT_S": WAITING, "isolation ENDED_LIMIT_S": WAITING,
     "isolation STOP_LIMIT_S": WAITING,

@@ -1,7 +1,7 @@
 """The command `harness`: one file per sub-command, imported only when it is called.
 
 Every HarnessError becomes one line on stderr and its exit code, and so does a file system's refusal
-of a path, or of memory; anything else is a bug and keeps its traceback. stdout carries results only.
+of a path, or of memory; anything else is a bug and keeps its traceback. Results alone go to stdout.
 """
 
 from __future__ import annotations

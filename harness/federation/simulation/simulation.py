@@ -32,6 +32,9 @@ ASKED_HERE_AT_ONCE = 64
 """Nodes that say their partition at the same time: no process is started for them, and Flower hands
 messages to clients ten times a second, so 50 nodes by eights took 0.6 s."""
 
+GOODBYE_S = 2.0
+"""Longest wait for Flower to say why its node is gone: it ends Ray itself before it ends."""
+
 NODE_ENDED = (
     "Ray's process on this machine (raylet) ended, as where memory ran out or somebody killed it;"
     " no plugin did; free memory and resume the run"
@@ -126,18 +129,20 @@ def run_flower(
     thread = threading.Thread(target=flower.run, name="flower", daemon=True)
     thread.start()
     with node_watched() as node_runs:
-        while thread.is_alive() and not stop.is_set():
+        while thread.is_alive() and not stop.is_set() and node_runs():
             thread.join(0.2)
-            if not node_runs() and flower.outcome is None:
-                clients.end_all()
-                raise FederationError(NODE_ENDED)
     if stop.is_set():
         clients.end_all()
         thread.join(JOIN_LIMIT_S)
         return flower.outcome
+    if flower.outcome is None and flower.error is None:  # or Flower ends the node as it ends
+        clients.end_all()
+    thread.join(GOODBYE_S)
     if flower.outcome is None:
         raise flower.error or FederationError(
-            "Flower's simulation ended without a result; see logs/flower.log"
+            NODE_ENDED
+            if thread.is_alive()
+            else "Flower's simulation ended without a result; see logs/flower.log"
         )
     return flower.outcome
 
