@@ -46,6 +46,7 @@ from harness.record.file_names import (
     RESULT,
     ROUNDS,
     SCORES,
+    SPEC,
 )
 from harness.record.result import EVALUATE, FEDERATE, ResultRecord
 from harness.sources.assets import Assets, locate
@@ -172,12 +173,21 @@ def _elsewhere(how: Options) -> bool:
 
 
 def _finish(out: Path, job: Job, settings: Settings, events: Events) -> ResultRecord:
-    """Run the stages from the federation on, and say how to go on where one stops that can."""
+    """Run the stages from the federation on, and say how to go on where one stops that can.
+
+    Raises:
+        RecordError: the run directory was deleted meanwhile.
+    """
     try:
         return _stages(out, job, settings, events)
     except OtherRunError:
         raise
-    except BaseException:
+    except BaseException as error:
+        if not (out / SPEC).is_file():
+            raise RecordError(
+                f"{out}: deleted or moved while the run went on; start it again, or resume it where"
+                " it was moved to"
+            ) from error
         events.step(f"stopped; go on with: harness run --resume {shlex.quote(str(out))}")
         raise
 

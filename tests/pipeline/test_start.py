@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from harness.document.units import MIB
-from harness.errors import FederationError, OtherRunError, UsageError
+from harness.errors import FederationError, OtherRunError, RecordError, UsageError
 from harness.federation.job import Job
 from harness.pipeline.run import Settings, _drawing, start
 from harness.planning.resolve import Request, resolve
@@ -100,3 +101,22 @@ def test_how_long_programs_may_be_drawn_on_a_cpu_is_said_before(
     said = _drawing(job, tmp_path)
     assert (f"at most {format_duration(seconds)}" in said) is told
     assert bool(said) is told
+
+
+def test_a_run_directory_that_was_deleted_is_not_proposed_to_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+
+    def stages(*_: object) -> None:
+        shutil.rmtree(out)
+        raise FederationError("no ledger")
+
+    monkeypatch.setattr("harness.pipeline.run._stages", stages)
+    monkeypatch.setattr(
+        "harness.pipeline.run.locate",
+        lambda *_: Assets(model_dir="none", training_file=None, evaluation_files={}, data=()),
+    )
+    with pytest.raises(RecordError, match="deleted or moved while the run went on"):
+        start(Request("smollm2-dora", smoke=True), Settings(out=out))
+    assert "--resume" not in capsys.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.document import canonical_json, parse_document, parse_json
@@ -54,13 +56,20 @@ class Ledger:
         return {partition: item.round for item in self.rounds for partition in item.partitions}
 
     def keep(self, count: int) -> None:
-        """Keep the first `count` rounds, in memory and on disk."""
+        """Keep the first `count` rounds, in memory and on disk.
+
+        Raises:
+            RecordError: the disk refused it.
+        """
         self.rounds = self.rounds[:count]
         lines = [canonical_json(item.model_dump(mode="json")) + "\n" for item in self.rounds]
         text = "".join(lines).encode()
         # In place: a process that is held back from its run directory may write this file, and make
         # no other beside it. What a crash tears is cut off when it is read, like any torn line.
-        with open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        with (
+            self._written(),
+            open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file,
+        ):
             if file.read(len(text)) != text:
                 file.seek(0)
                 file.write(text)
@@ -77,15 +86,19 @@ class Ledger:
         problem = fault(record, len(self.rounds) + 1, self.head)
         if problem:
             raise RecordError(f"{self.path}: {problem}; this is a defect of the harness")
+        with self._written(), self.path.open("ab") as file:
+            file.write((canonical_json(record.model_dump(mode="json")) + "\n").encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self.rounds.append(record)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
         try:
-            with self.path.open("ab") as file:
-                file.write((canonical_json(record.model_dump(mode="json")) + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
+            yield
         except OSError as error:
             reason = error.strerror or str(error)
             raise RecordError(f"{self.path}: cannot be written ({reason}); free space") from error
-        self.rounds.append(record)
 
 
 def fault(record: RoundRecord, number: int, previous: str) -> str | None:

@@ -21,6 +21,11 @@ WEIGHTS = "adapter/adapter_model.safetensors"
 RECIPES = ["fedavg", "momentum", "adam", "fedsa"]
 
 
+def test_a_ledger_that_the_disk_refuses_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"rounds\.jsonl: cannot be written \(No such file"):
+        Ledger(tmp_path / "deleted").keep(0)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_resumed_after_any_round_it_ends_with_the_same_adapter(
     recipe: str, tiny_model: Path, tmp_path: Path
