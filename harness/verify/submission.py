@@ -63,6 +63,8 @@ class Submission:
     """By level."""
     about: About | None = None
     card: str | None = None
+    stages: Mapping[str, Any] = field(default_factory=dict)
+    """Of a run directory: file -> what a stage of the run wrote and its record repeats."""
     loss_plot_fault: str | None = None
     """Why `loss.png` is no small PNG; None when it is one, or is not there."""
 

@@ -770,3 +770,25 @@ def test_an_aggregate_that_comes_from_elsewhere_is_named() -> None:
     assert said(theirs(start=0.1)) == 3 * ["clients were sent arrays 0.1 off"]
     assert said(theirs(), nothing) == 3 * ["no influence of a reply could be measured"]
     assert said(theirs(), one_client) == ["one client alone moves the aggregate, in every round"]
+
+
+def test_what_the_stages_of_a_run_wrote_is_what_its_record_repeats() -> None:
+    def told(name: str, written: Any) -> list[tuple[Any, ...]]:
+        return breaches("run-stages", stages={name: written})
+
+    raw = copy.deepcopy(dict(clean().raw))
+    history, spec = raw["federation"]["rounds"], raw["spec"]
+    assert not breaches("run-stages", stages={"spec.json": spec, "rounds.jsonl": history})
+    loss = history[1]["train_loss"]
+    history[1]["train_loss"] = 0.5
+    [(place, found, expected)] = told("rounds.jsonl", history)
+    assert (place, found) == ("federation.rounds[1].train_loss", loss)
+    assert expected == "0.5, as rounds.jsonl says"
+    [(place, found, expected)] = told("rounds.jsonl", history[:1])
+    assert (found, expected) == (f"{len(history)} rounds", "1, as rounds.jsonl says")
+    assert [item[0] for item in told("spec.json", {**spec, "seed": 12})] == ["spec.seed"]
+    assert not told("spec.json", {name: spec[name] for name in spec if name != "price"})
+    assert told("spec.json", {"other": 1}) == [("spec.other", "nothing", "1, as spec.json says")]
+    assert told("spec.json", [])
+    assert told("rounds.jsonl", [[]] * len(history))
+    assert told("isolation.json", {"policy": "off"})

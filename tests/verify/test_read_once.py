@@ -96,7 +96,7 @@ def test_every_file_is_opened_once(make: Callable[[Path], Path], tmp_path: Path)
     assert result.submission is not None
     assert set(opened.values()) == {1}
     assert opened.keys() == result.submission.digests.keys()
-    others = {"spec.json", "checkpoints/round-000001.safetensors", "README.md", "loss.png"}
+    others = {"checkpoints/round-000001.safetensors", "README.md", "loss.png"}
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert present - opened.keys() == (others if target.kind == "run" else set())
 

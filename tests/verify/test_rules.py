@@ -783,7 +783,7 @@ def test_answers_that_follow_from_no_text_are_taken_as_stated_with_a_warning(
     assert report.clean
 
 
-SEPARATE = {"contamination", "measures-agree", "recipe",
+SEPARATE = {"contamination", "measures-agree", "recipe", "run-stages",
     "plain-files", "manifest", "place", "examples-evaluated", "budget", "stated-answers",
     "completions", "output-length",
 }  # fmt: skip

@@ -17,11 +17,14 @@ from harness.record.file_names import (
     ADAPTER_CONFIG_PATH,
     ADAPTER_WEIGHTS_PATH,
     CARD,
+    ISOLATION,
     LADDER,
     LOSS_PLOT,
     MANIFEST,
     RESULT,
+    ROUNDS,
     ROW_BITS,
+    SPEC,
 )
 from harness.record.ladder import Evidence, Rung, parse_ladder
 from harness.verify.files.generations import parse_generations
@@ -113,6 +116,12 @@ def _manifest(data: bytes, name: str) -> dict[str, tuple[int, str]]:
     return manifest
 
 
+def _lines(data: bytes, name: str) -> list[Any]:
+    """Return the values of a file that has one on each line."""
+    lines = decode(data, name).splitlines()
+    return [parse_json(line, f"{name} line {n}", STRANGER) for n, line in enumerate(lines, 1)]
+
+
 def _ladder(data: bytes, name: str) -> tuple[Rung, ...]:
     return parse_ladder(_value(data, name), name)
 
@@ -154,9 +163,12 @@ RUN_FILES: Mapping[str, Kind] = {
     else kind
     for name, kind in SUBMISSION_FILES.items()
     if kind.field not in ("card", "loss_plot_fault", "about")
+} | {
+    f"({re.escape(name)})": Kind("stages", parse, MAX_BYTES["raw"])
+    for name, parse in ((SPEC, _value), (ROUNDS, _lines), (ISOLATION, _value))
 }
-"""The same of a run directory: its card and plot are made anew with every result, and its
-generations hold the prompts."""
+"""The same of a run directory: its card and plot are made anew with every result, its generations
+hold the prompts, and what its stages wrote is there."""
 
 
 def kind_of(name: str, files: Mapping[str, Kind]) -> tuple[Kind, str | None] | None:

@@ -1,12 +1,16 @@
-"""Rules on the folder of a submission: its manifest, its name and where it lies."""
+"""Rules on a folder: a submission's manifest, name and place; what a run's stages wrote."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 from harness.boards.open_division import filed_under
-from harness.record.file_names import MANIFEST
+from harness.document.exact import ABSENT, differences
+from harness.document.units import how_many
+from harness.record.file_names import ISOLATION, MANIFEST, ROUNDS, SPEC
 from harness.verify.files.layout import SUBMISSION_NAME
+from harness.verify.report import shown
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 from harness.verify.targets import FILED_DEPTH, TREE
@@ -42,9 +46,32 @@ def place(submission: Submission) -> Iterator[Breach]:
         yield "", f"{TREE}/{filed[0]}", f"{TREE}/{challenge}{whose}"
 
 
+def stages(submission: Submission) -> Iterator[Breach]:
+    """What the stages of a run wrote is what its record repeats of them."""
+    raw = submission.raw
+    repeated = {
+        SPEC: ("spec", raw["spec"]),
+        ISOLATION: ("isolation", raw.get("isolation")),
+        ROUNDS: ("federation.rounds", raw["federation"]["rounds"]),
+    }
+    for name, written in submission.stages.items():
+        place, stated = repeated[name]
+        if isinstance(written, list) and len(written) != len(stated):
+            yield place, how_many(len(stated), "round"), f"{len(written)}, as {name} says"
+            continue
+        for below, found, expected in sorted(differences(stated, written), key=itemgetter(0)):
+            # A stage of a run that was resumed may be of a version that had not yet a field.
+            if expected is not ABSENT:
+                where = f"{place}.{below}".replace(".[", "[")
+                stands = "nothing" if found is ABSENT else found
+                yield where, stands, f"{shown(expected)}, as {name} says"
+
+
 RULES = (
     Rule("manifest", "The manifest lists the files as they are", "harness submission format",
          manifest, file=MANIFEST),
+    Rule("run-stages", "The record repeats what the stages of its run wrote",
+         "run directory of the harness", stages),
     Rule("place", "The folder is named for its challenge", "harness submission format", place,
          file=""),
 )  # fmt: skip
