@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from harness.isolation.own_mounts import mount_own
-from harness.kernel import calls, landlock
+from harness.kernel import call_filter, calls, landlock
 from harness.kernel.namespaces import loopback_up, own_namespaces
 
 KEPT_RIGHTS = (0, 1, 3, 4, 5)
@@ -125,6 +125,12 @@ def give_up_files(
             facts["signals"] = "Landlock scope"
     if facts["signals"] == "open":
         facts["missing"].append("neither a process namespace nor Landlock 6: signals can be sent")
+    try:
+        call_filter.enter((*call_filter.NO_KEYS, call_filter.FAMILIES))
+    except OSError as error:
+        facts["missing"].append(
+            f"no filter of calls ({error}): keys can be left in the kernel for another process"
+        )
     calls.keep_rights(KEPT_RIGHTS)
 
 

@@ -21,8 +21,7 @@ SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 """
 
 RUNNING = ("/run", "/var/run")
-"""Where programs that run keep their sockets. Source: hier(7). They are searched because those of
-another network namespace, a container engine's outside of this container, are in no list."""
+"""Where programs that run keep their sockets, and containers their secrets. Source: hier(7)."""
 
 SHARED_MEMORY = "/dev/shm"
 
@@ -39,21 +38,7 @@ def named_sockets() -> list[str]:
         # `0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/dbus/system_bus_socket`
         rows = [line.rstrip("\n").split(maxsplit=7) for line in file]
         found = {row[7] for row in rows if len(row) == 8 and row[7].startswith("/")}
-    places = [*RUNNING, f"/run/user/{os.getuid()}", os.environ.get("XDG_RUNTIME_DIR", "")]
-    for place in {os.path.realpath(path) for path in places if os.path.isdir(path)}:
-        found.update(_sockets_below(place, os.stat(place).st_dev))
     return sorted(found)
-
-
-def _sockets_below(folder: str, device: int) -> Iterator[str]:
-    """Yield the sockets of one file system: mounted below may be a container's whole disk."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            facts = entry.stat(follow_symlinks=False)
-            if stat.S_ISSOCK(facts.st_mode):
-                yield entry.path
-            elif stat.S_ISDIR(facts.st_mode) and facts.st_dev == device:
-                yield from _sockets_below(entry.path, device)
 
 
 def mount_own(
@@ -62,7 +47,8 @@ def mount_own(
     """Change the mounts of this process's own mount and process namespaces.
 
     Nothing can be changed but what is allowed to be, shared memory is empty and ends with the
-    process, none of the sockets leads to anybody, and /proc shows this process namespace.
+    process, none of the sockets leads to anybody, nor does one that a program makes later where
+    programs keep theirs, and /proc shows this process namespace.
 
     Args:
         allowed: path and rights (`harness.kernel.landlock`).
@@ -75,8 +61,10 @@ def mount_own(
     calls.mount("none", "/", "none", calls.MS_REC | calls.MS_PRIVATE)
     with _old_kernels_pass():
         _keep_from_change(allowed)
-    if os.path.isdir(SHARED_MEMORY):
-        _mount_shared_memory({path for path, _ in allowed if path.startswith(f"{SHARED_MEMORY}/")})
+    paths = {path for path, _ in allowed}
+    _mount_empty(SHARED_MEMORY, paths, "mode=1777")
+    for folder in sorted({os.path.realpath(path) for path in RUNNING}):
+        _mount_empty(folder, paths, "mode=755")
     for path in sockets:
         if _is_socket(path):
             calls.mount(os.devnull, path, "none", calls.MS_BIND)
@@ -102,15 +90,31 @@ def _keep_from_change(allowed: Iterable[tuple[str, int]]) -> None:
         calls.set_mount_attributes(path, 0, recursive=True, clear=calls.ATTR_RDONLY)
 
 
-def _mount_shared_memory(kept: Iterable[str]) -> None:
-    """Mount shared memory of its own; a run or a model that lies in the machine's stays there."""
-    places = {path: os.open(path, os.O_PATH) for path in kept if os.path.exists(path)}
-    calls.mount("tmpfs", SHARED_MEMORY, "tmpfs", QUIET, "mode=1777")
+def _mount_empty(folder: str, allowed: Iterable[str], options: str) -> None:
+    """Cover a folder, where there is one, but for what is allowed in it and the links in it.
+
+    A run or a model may lie there, the machine's list of name servers does often, and a link leads
+    to nothing that is not allowed anyway.
+
+    Args:
+        folder: a real path.
+        allowed: real paths.
+        options: of the empty file system that covers it.
+    """
+    if not os.path.isdir(folder):
+        return
+    below = [path for path in allowed if path.startswith(f"{folder}/") and os.path.exists(path)]
+    places = {path: os.open(path, os.O_PATH) for path in below}
+    with os.scandir(folder) as entries:
+        links = {entry.path: os.readlink(entry.path) for entry in entries if entry.is_symlink()}
+    calls.mount("tmpfs", folder, "tmpfs", QUIET, options)
+    for path, target in links.items():
+        os.symlink(target, path)
     for path, place in places.items():
         source = f"/proc/self/fd/{place}"
-        folder = os.path.isdir(source)
-        os.makedirs(path if folder else os.path.dirname(path), exist_ok=True)
-        if not folder:
+        is_folder = os.path.isdir(source)
+        os.makedirs(path if is_folder else os.path.dirname(path), exist_ok=True)
+        if not is_folder:
             os.close(os.open(path, os.O_CREAT))
         calls.mount(source, path, "none", calls.MS_BIND | calls.MS_REC)
         os.close(place)

@@ -30,7 +30,6 @@ AT_RECURSIVE = 0x8000
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
-PR_SET_SECCOMP = 22
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -59,11 +58,10 @@ def syscall(what: str, number: int, *arguments: object) -> int:
     return _checked(_libc.syscall(ctypes.c_long(number), *values), what)
 
 
-def prctl(option: int, value: int, more: object = None) -> None:
+def prctl(option: int, value: int) -> None:
     """Set one attribute of the calling process."""
-    third = ctypes.c_ulong(0) if more is None else more
     zero = ctypes.c_ulong(0)
-    _checked(_libc.prctl(option, ctypes.c_ulong(value), third, zero, zero), f"prctl {option}")
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero), f"prctl {option}")
 
 
 def unshare(flags: int) -> None:

@@ -215,6 +215,22 @@ def left_in_shared_memory(folder: Path) -> str:
     return held_back(folder, f"open({path!r}).read()")
 
 
+@cheat(
+    "a run leaves its adapter in the kernel's keys for its repetition",
+    "run", "Operation not permitted", SECONDS,
+)  # fmt: skip
+def left_in_the_kernel_s_keys(folder: Path) -> str:
+    """They would be there until the machine is started again."""
+    code = (
+        "import ctypes, os, platform\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "add = {'x86_64': 248, 'aarch64': 217}[platform.machine()]\n"
+        "libc.syscall(add, b'user', b'adapter', b'x', 1, -2)\n"
+        "print(os.strerror(ctypes.get_errno()))\n"
+    )
+    return held_back(folder, code)
+
+
 @cheat("a process that forks twice into a session of its own", "run", "ended with the run", SECONDS)
 def left_over_process(folder: Path) -> str:
     """It ends with the namespace of processes that it lives in."""

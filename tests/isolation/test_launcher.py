@@ -144,16 +144,81 @@ def test_sockets_of_other_programs_lead_to_nobody(
     assert path.is_socket()
 
 
-def test_sockets_that_no_list_names_are_found_where_programs_keep_theirs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@POLICIES
+def test_a_socket_that_a_program_makes_after_the_start_leads_to_nobody(
+    policy: str, held: bool, folder: Path
 ) -> None:
-    """Of a program in another network namespace: an engine's outside of this container."""
-    path = tmp_path / "engine" / "engine.sock"
-    path.parent.mkdir()
-    monkeypatch.setattr(own_mounts, "RUNNING", (str(tmp_path),))
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-    assert str(path) in own_mounts.named_sockets()
+    """An engine that is started again: no list names its socket, and none of another network."""
+    try:
+        place = tempfile.TemporaryDirectory(dir=own_mounts.RUNNING[0])
+    except OSError:
+        pytest.skip(f"{own_mounts.RUNNING[0]} cannot be written here")
+    code = f"""
+import socket, time
+path = {place.name!r} + "/engine.sock"
+open("ready", "w").close()
+for _ in range(100):
+    try:
+        socket.socket(socket.AF_UNIX).connect(path); print("met"); break
+    except OSError as error:
+        time.sleep(0.02)
+"""
+    with place, socket.socket(socket.AF_UNIX) as server:
+        process = start(code, folder, policy)
+        while not (folder / "ready").exists() and process.poll() is None:
+            time.sleep(0.01)
+        server.bind(f"{place.name}/engine.sock")
+        server.listen()
+        done = ended(process)
+    if done.held["processes"] != "own process namespace" and held:
+        pytest.skip("this machine gives no mounts of its own")
+    assert ("met" in done.said) is not held
+
+
+def test_what_is_allowed_is_there_where_programs_keep_their_sockets(folder: Path) -> None:
+    """A run in /run/user, or the machine's list of name servers."""
+    try:
+        place = tempfile.TemporaryDirectory(dir=own_mounts.RUNNING[0])
+    except OSError:
+        pytest.skip(f"{own_mounts.RUNNING[0]} cannot be written here")
+    with place:
+        run_dir = Path(place.name) / "run"
+        run_dir.mkdir()
+        (Path(place.name) / "names").write_text("127.0.0.1")
+        allowed = ((f"{place.name}/names", landlock.READ), grants.kept(run_dir))
+        code = f"open({str(run_dir / 'made')!r}, 'w').write(open({place.name!r} + '/names').read())"
+        assert run(code, folder, allowed=allowed).said == ""
+        assert (run_dir / "made").read_text() == "127.0.0.1"
+
+
+@POLICIES
+def test_nothing_is_left_in_the_kernel_s_keys(policy: str, held: bool, folder: Path) -> None:
+    """They outlive all processes of a run: its repetition could find the adapter there."""
+    code = """
+import ctypes, platform
+libc = ctypes.CDLL(None, use_errno=True)
+add = {"x86_64": 248, "aarch64": 217}[platform.machine()]
+ring = ctypes.c_long(-2)  # of this process alone: the test leaves nothing either
+key = libc.syscall(ctypes.c_long(add), b"user", b"harness", b"x", ctypes.c_long(1), ring)
+print("kept" if key > 0 else ctypes.get_errno())
+"""
+    assert run(code, folder, policy).said == ("1\n" if held else "kept\n")
+
+
+@POLICIES
+def test_sockets_that_belong_to_no_network_are_refused(
+    policy: str, held: bool, folder: Path
+) -> None:
+    """AF_VSOCK leads from a virtual machine to whoever runs it."""
+    code = """
+import errno, socket
+socket.socket(socket.AF_INET).close(); socket.socket(socket.AF_UNIX).close()
+try:
+    socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM); print("made")
+except OSError as error:
+    print("refused" if error.errno == errno.EPERM else "made")
+"""
+    assert run(code, folder, policy).said == ("refused\n" if held else "made\n")
 
 
 CHANGES = """

@@ -22,7 +22,7 @@ from . import supervise
 
 LINUX = sys.platform == "linux"
 if LINUX:
-    from harness.kernel import calls, landlock
+    from harness.kernel import call_filter, calls, landlock
 
     from . import namespaces, restrictions
 
@@ -72,6 +72,8 @@ def _with_namespaces(job: dict[str, Any]) -> None:
         if root:
             _become_user(user, group)
         calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
+        if call_filter.is_known():
+            call_filter.enter(call_filter.NO_KEYS)
 
     def end_all(_: int) -> None:
         while supervise.collect(wait=False):
@@ -104,7 +106,7 @@ def _without_namespaces(job: dict[str, Any]) -> None:
         calls.prctl(calls.PR_SET_CHILD_SUBREAPER, 1)
         calls.prctl(calls.PR_SET_DUMPABLE, 0)
         rules = restrictions.prepare_landlock(job["readable"], folder)
-        filtered = restrictions.seccomp_known()
+        filtered = call_filter.is_known()
     if root:
         user = _available(user)
         os.chown(folder, user, user)
