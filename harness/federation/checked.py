@@ -13,7 +13,7 @@ from math import isclose
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
-from harness.document import canonical_json, sha256_text
+from harness.document import canonical_json, read_json, sha256_text
 from harness.errors import FederationError
 from harness.federation.job import Job
 from harness.federation.options import Options
@@ -21,7 +21,10 @@ from harness.federation.wire.tensors import digest_arrays
 from harness.planning.sampling import sampled_partitions
 from harness.planning.schedule import learning_rate
 from harness.record.federation import RoundRecord
-from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS
+from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.verify.independent.round_messages import growth
+from harness.verify.report import shown
+from harness.verify.rules.run.adapter_config import at_odds
 
 CLOSE = 1e-9
 """Relative: a weighted mean of a few floats in another order of summing."""
@@ -69,11 +72,11 @@ def _faults(job: Job, item: RoundRecord) -> Iterator[tuple[str, object, object]]
         yield "training loss", item.train_loss, loss
 
 
-def check_adapter(run_dir: Path, rounds: Sequence[RoundRecord]) -> None:
-    """Check that a finished run's adapter holds the tensors of its last round.
+def check_adapter(job: Job, run_dir: Path, rounds: Sequence[RoundRecord]) -> None:
+    """Check that a finished run's adapter holds the tensors of its last round, as the spec says.
 
     Raises:
-        FederationError: it holds others, or cannot be read.
+        FederationError: it holds others or another configuration, or cannot be read.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -85,6 +88,11 @@ def check_adapter(run_dir: Path, rounds: Sequence[RoundRecord]) -> None:
         raise FederationError(f"{path}: no readable adapter ({error}); resume the run") from None
     if found != rounds[-1].aggregate_sha256:
         raise _wrong("digest of the adapter's tensors", found, rounds[-1].aggregate_sha256)
+    config = read_json(run_dir / ADAPTER / ADAPTER_CONFIG)
+    if not isinstance(config, dict):
+        raise _wrong(ADAPTER_CONFIG, shown(config), "an object")
+    for setting, value, expected in at_odds(config, job.spec, growth(job.spec, job.challenge)):
+        raise _wrong(f"{setting} of {ADAPTER_CONFIG}", shown(value), expected)
 
 
 def _wrong(what: str, found: object, expected: object) -> FederationError:

@@ -91,7 +91,7 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
     rounds = tuple(Ledger(run_dir).rounds)
     check_rounds(job, options, rounds)
     if options.only is None and len(rounds) == job.spec.train.rounds:
-        check_adapter(run_dir, rounds)
+        check_adapter(job, run_dir, rounds)
     return FederationOutcome(
         rounds=rounds,
         roster_sha256=expected_roster(job.challenge),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def test_an_honest_run_passes_and_each_forged_value_is_named(
     assert done.roster_sha256 == expected_roster(small.challenge)
     check_rounds(small.job, Options(), rounds)
     check_rounds(small.job, Options(until=2), rounds[:2])
-    check_adapter(tmp_path, rounds)
+    check_adapter(small.job, tmp_path, rounds)
     clients = second.clients
     heavier = (clients[0].with_values(examples=clients[0].examples + 1), *clients[1:])
     cases = {
@@ -52,7 +53,13 @@ def test_an_honest_run_passes_and_each_forged_value_is_named(
     with pytest.raises(FederationError, match=r"^bytes is"):
         check_rounds(small.job, Options(), forged(rounds, bytes_down=limit))
     with pytest.raises(FederationError, match=r"^digest of the adapter's tensors is"):
-        check_adapter(tmp_path, forged(rounds)[:2])
+        check_adapter(small.job, tmp_path, forged(rounds)[:2])
+    config = tmp_path / "adapter" / "adapter_config.json"
+    true = json.loads(config.read_text())
+    for wrong in ({**true, "lora_alpha": 99}, {**true, "rank_pattern": {"q_proj": 64}}, []):
+        config.write_text(json.dumps(wrong))
+        with pytest.raises(FederationError, match=r"adapter_config\.json is .* follows"):
+            check_adapter(small.job, tmp_path, rounds)
     (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(b"none")
     with pytest.raises(FederationError, match="no readable adapter"):
-        check_adapter(tmp_path, rounds)
+        check_adapter(small.job, tmp_path, rounds)

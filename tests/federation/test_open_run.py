@@ -89,7 +89,7 @@ def test_a_plan_that_fails_in_a_later_round_names_its_strategy(
 def test_a_method_that_configures_each_process_in_its_own_way_is_named_before_it_trains(
     small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_settings(monkeypatch, "lora_alpha", [8, 8, 13])
+    with_settings(monkeypatch, "lora_alpha", [64, 64, 13])
     for until in (1, 2):  # each in a process of its own; the second has what the first had
         monkeypatch.setattr(client, "_worker", None)
         serve(small, tmp_path, until=until)
@@ -99,7 +99,7 @@ def test_a_method_that_configures_each_process_in_its_own_way_is_named_before_it
     )
     with pytest.raises(PluginError, match=told) as caught:
         serve(small, tmp_path)
-    assert "lora_alpha is 13 here, 8 in" in str(caught.value)
+    assert "lora_alpha is 13 here, 64 in" in str(caught.value)
     assert len((tmp_path / "rounds.jsonl").read_text().splitlines()) == 2
 
 
@@ -111,6 +111,18 @@ def test_a_method_for_inference_is_named_and_no_client_is(
     told = r"^PEFT method lora: configure\(\).* sets inference_mode, with which peft trains nothing"
     with pytest.raises(PluginError, match=told):
         serve(small, tmp_path)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("lora_alpha", 16), ("task_type", None)])
+def test_a_configuration_that_is_not_the_recipe_s_is_refused_before_training(
+    setting: str, value: Any, small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No check would accept the adapter afterwards."""
+    monkeypatch.setattr(client, "_worker", None)
+    with_settings(monkeypatch, setting, [value] * 9)
+    with pytest.raises(PluginError, match=rf"configure\(\).* sets {setting} to .* recipe makes"):
+        serve(small, tmp_path)
+    assert not (tmp_path / "rounds.jsonl").exists()
 
 
 def test_code_is_loaded_and_built_once(

@@ -35,7 +35,7 @@ def as_recorded(plan: Resolved) -> Any:
     names = tuple(spec.peft.params["target_modules"])
     record = SimpleNamespace(spec=spec, adapter=SimpleNamespace(tensors=[]))
     seen = SimpleNamespace(record=record, challenge=plan.challenge, memo={})
-    rank = spec.peft.params["r"] * growth(seen)
+    rank = spec.peft.params["r"] * growth(spec, plan.challenge)
     shapes = known_shapes(spec.peft.name, spec.model, spec.peft.params, names, rank) or {}
     record.adapter.tensors = [SimpleNamespace(name=n, shape=s) for n, s in shapes.items()]
     return seen

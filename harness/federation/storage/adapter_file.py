@@ -36,8 +36,20 @@ def write_adapter(
     """
     from safetensors.numpy import save
 
+    config = config_of(peft_config, _growth(arrays, initial))
+    tensors = {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())}
+    write_atomic(folder / ADAPTER_WEIGHTS, save(tensors, metadata={"format": "pt"}))
+    write_atomic(folder / ADAPTER_CONFIG, pretty_json(config))
+
+
+def config_of(peft_config: str, growth: int = 1) -> dict[str, Any]:
+    """Return peft's configuration of a written adapter.
+
+    Args:
+        peft_config: that of the initial adapter, as JSON.
+        growth: how many times its ranks the adapter has.
+    """
     config: dict[str, Any] = parse_json(peft_config, "peft's configuration")
-    growth = _growth(arrays, initial)
     if growth != 1:
         # Stacking the factors of five clients makes r=8 (lora_alpha=16) r=40. The layer's scale is
         # lora_alpha / r: with lora_alpha=16 it would fall from 2 to 0.4, so it becomes 80.
@@ -46,9 +58,7 @@ def write_adapter(
         # peft would take a start out of the base again when it loads the adapter. Source: peft's
         # `save_pretrained(path_initial_model_for_weight_conversion=...)`.
         config["init_lora_weights"] = True
-    tensors = {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())}
-    write_atomic(folder / ADAPTER_WEIGHTS, save(tensors, metadata={"format": "pt"}))
-    write_atomic(folder / ADAPTER_CONFIG, pretty_json(config))
+    return config
 
 
 def _growth(arrays: Mapping[str, np.ndarray], initial: Shapes) -> int:

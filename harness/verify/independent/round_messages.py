@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.boards.challenge import Challenge
 from harness.components import HISTORY, Shapes
 from harness.planning.forecast import sent_bytes
+from harness.spec import RunSpec
 from harness.verify.submission import Submission
 
 A_SUFFIX = ".lora_A.weight"
@@ -26,15 +28,14 @@ def moves(submission: Submission, number: int) -> Moves | None:
     return rule(submission, number) if rule and spec.peft.name.startswith("standard/") else None
 
 
-def growth(submission: Submission) -> int:
+def growth(spec: RunSpec, challenge: Challenge) -> int:
     """Return how many times the recipe's rank the adapter has.
 
     FLoRA stacks every client's factors; FedEx-LoRA adds those of each round's residual, of one rank
     more than it has clients; peft's conversion of PiSSA and OLoRA doubles the rank. Sources:
     arxiv.org/abs/2409.05976, arxiv.org/abs/2410.09432, peft `subtract_mutated_init`.
     """
-    spec = submission.record.spec
-    clients = submission.challenge.clients_per_round(spec.train.fraction)
+    clients = challenge.clients_per_round(spec.train.fraction)
     grown = {
         "standard/flora": spec.train.rounds * clients,
         "federated-lora/fedex-lora": 1 + spec.train.rounds * (clients + 1),
@@ -134,7 +135,7 @@ def _flora(submission: Submission, number: int) -> Moves:
     With 5 clients a round and 12 rounds the adapter has 60 parts; before round 3 ten of them are
     stacked, so a message down holds 10/60 of the final rank and one up 1/60. Source: as `growth`.
     """
-    total = growth(submission)
+    total = growth(submission.record.spec, submission.challenge)
     fresh = _scaled(travelling(submission), 1, total)
     before = (number - 1) * total // max(1, submission.record.spec.train.rounds)
     down = prefixed(_scaled(travelling(submission), before, total), HISTORY) if before else {}
@@ -153,7 +154,7 @@ def _fedex_lora(submission: Submission, number: int) -> Moves:
     With 5 clients a round's residual has 6 times the rank: before round 3 a message down holds 1
     and 12 parts. Source: https://arxiv.org/abs/2410.09432
     """
-    total, shapes = growth(submission), travelling(submission)
+    total, shapes = growth(submission.record.spec, submission.challenge), travelling(submission)
     fresh = _scaled(shapes, 1, total)
     before = (number - 1) * (total - 1) // max(1, submission.record.spec.train.rounds)
     return fresh | (prefixed(_scaled(shapes, before, total), HISTORY) if before else {}), fresh

@@ -40,7 +40,8 @@ def shapes(submission: Submission) -> Iterator[Breach]:
         return
     try:
         names = tuple(str(item) for item in targets)
-        expected = known_shapes(spec.peft.name, model, params, names, rank * growth(submission))
+        final = rank * growth(spec, submission.challenge)
+        expected = known_shapes(spec.peft.name, model, params, names, final)
     except HarnessError as error:
         yield "spec.peft.params.target_modules", str(error), "layers of the model"
         return

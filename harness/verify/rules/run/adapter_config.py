@@ -6,10 +6,11 @@ have the value that leaves the method as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.record.file_names import ADAPTER_CONFIG_PATH
+from harness.spec import RunSpec
 from harness.verify.independent.round_messages import growth
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
@@ -64,30 +65,42 @@ def config(submission: Submission) -> Iterator[Breach]:
             yield "", "no adapter_config.json", "peft's configuration of the adapter, an object"
         return
     spec = submission.record.spec
+    version = submission.record.environment.packages.get("peft")
+    if "peft_version" in found and version is not None and found["peft_version"] != version:
+        yield "peft_version", found["peft_version"], version
+    yield from at_odds(found, spec, growth(spec, submission.challenge))
+
+
+def at_odds(found: Mapping[str, Any], spec: RunSpec, grown: int) -> Iterator[Breach]:
+    """Yield each setting of peft's configuration that is not what a spec makes it.
+
+    Args:
+        found: peft's configuration of an adapter.
+        spec: of the run that made it.
+        grown: how many times the recipe's rank the adapter has.
+    """
+    peft = spec.peft
     expected: dict[str, Any] = {
         "base_model_name_or_path": spec.model.hub_id,
         "task_type": "CAUSAL_LM",
     }
-    version = submission.record.environment.packages.get("peft")
-    if "peft_version" in found and version is not None:
-        expected["peft_version"] = version
-    kind = TYPES.get(spec.peft.name)
+    kind = TYPES.get(peft.name)
     if kind is not None:
         expected["peft_type"] = kind
     for theirs, ours in TIED.get(kind or str(found.get("peft_type")), {}).items():
-        if ours in spec.peft.params:
-            value = spec.peft.params[ours]
+        if ours in peft.params:
+            value = peft.params[ours]
             grows = theirs in GROWING and type(value) is int
-            expected[theirs] = value * growth(submission) if grows else value
+            expected[theirs] = value * grown if grows else value
     if kind == "LORA":
-        expected["use_dora"] = spec.peft.name == f"{STANDARD}dora"
-        expected["use_rslora"] = spec.peft.name == f"{STANDARD}rslora"
+        expected["use_dora"] = peft.name == f"{STANDARD}dora"
+        expected["use_rslora"] = peft.name == f"{STANDARD}rslora"
     for name, value in expected.items():
         if not _same(found.get(name), value):
             yield name, found.get(name), value
-    yield from _targets(found, spec.peft.params)
+    yield from _targets(found, peft.params)
     if kind == "IA3":
-        yield from _fed_forward(found, spec.peft.params)
+        yield from _fed_forward(found, peft.params)
     if kind is not None:
         yield from _at_rest(found, expected)
 
@@ -99,7 +112,7 @@ def _same(found: object, expected: object) -> bool:
     return type(found) is type(expected) and found == expected
 
 
-def _targets(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> Iterator[Breach]:
+def _targets(found: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Breach]:
     targets, expected = found.get("target_modules"), params.get("target_modules")
     if expected is None:
         return
@@ -109,7 +122,7 @@ def _targets(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> Itera
         yield "target_modules", listed, wanted
 
 
-def _fed_forward(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> Iterator[Breach]:
+def _fed_forward(found: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Breach]:
     """IA3 scales what goes into these layers, and what comes out of the other targets."""
     targets, listed = params.get("target_modules", ()), found.get(FED_FORWARD)
     expected = sorted(name for name in params.get(FED_FORWARD, ()) if name in targets)
@@ -117,7 +130,7 @@ def _fed_forward(found: dict[str, Any] | Any, params: dict[str, Any] | Any) -> I
         yield FED_FORWARD, listed, expected
 
 
-def _at_rest(found: dict[str, Any] | Any, expected: dict[str, Any]) -> Iterator[Breach]:
+def _at_rest(found: Mapping[str, Any], expected: dict[str, Any]) -> Iterator[Breach]:
     for name, value in found.items():
         if name in expected or name in ("target_modules", "peft_version"):
             continue
