@@ -20,22 +20,24 @@ _ARCHITECTURES = {
     "x86_64": (
         0xC000003E,
         {
-            "socket": 41, "kill": 62, "queue": 129, "tkill": 200, "tgkill": 234,
-            "add_key": 248, "request_key": 249, "keyctl": 250, "queue_to_thread": 297,
-            "seccomp": 317,
+            "shmget": 29, "socket": 41, "kill": 62, "queue": 129, "mount": 165, "tkill": 200,
+            "tgkill": 234, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272,
+            "queue_to_thread": 297, "seccomp": 317, "memfd_create": 319,
         },
     ),
     "aarch64": (
         0xC00000B7,
         {
-            "kill": 129, "tkill": 130, "tgkill": 131, "queue": 138, "socket": 198,
-            "add_key": 217, "request_key": 218, "keyctl": 219, "queue_to_thread": 240,
-            "seccomp": 277,
+            "mount": 40, "unshare": 97, "kill": 129, "tkill": 130, "tgkill": 131, "queue": 138,
+            "shmget": 194, "socket": 198, "add_key": 217, "request_key": 218, "keyctl": 219,
+            "queue_to_thread": 240, "seccomp": 277, "memfd_create": 279,
         },
     ),
 }  # fmt: skip
 """The audit number and calls of an architecture. Source: linux/audit.h, the syscall tables."""
-_SAME_EVERYWHERE = {"pidfd_send_signal": 424, "io_uring_setup": 425}
+_SAME_EVERYWHERE = {
+    "pidfd_send_signal": 424, "io_uring_setup": 425, "fsmount": 432, "memfd_secret": 447,
+}  # fmt: skip
 
 NEVER: frozenset[int] = frozenset()
 
@@ -54,6 +56,14 @@ the process down (Linux 4.17 on)."""
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 """Offsets into struct seccomp_data; each argument has 8 bytes, of which the lower 4 are looked at.
 Source: linux/seccomp.h."""
+
+
+NO_UNSEEN_MEMORY: tuple[Rule, ...] = tuple(
+    (name, None, NEVER)
+    for name in ("memfd_create", "memfd_secret", "shmget", "mount", "fsmount", "unshare")
+)
+"""Memory that is no process's resident memory, where a program's is watched: files without a name,
+shared memory by number, and file systems in memory, for which it would take a user namespace."""
 
 
 def is_known() -> bool:

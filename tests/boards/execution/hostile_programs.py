@@ -86,6 +86,28 @@ PYTHON = [
         ("failed: OSError",),
     ),
     Hostile(
+        "fills memory that is nobody's",
+        "import ctypes, posix\n"
+        "libc = ctypes.CDLL(None)\n"
+        "for make in (lambda: posix.memfd_create('x'), lambda: libc.shmget(0, 1 << 20, 0o1600)):\n"
+        "    try: assert make() < 0\n"
+        "    except OSError: pass\n"
+        "assert libc.unshare(0x10020000) < 0",
+        ("passed",),
+    ),
+    Hostile(
+        "leaves something in the kernel's keys",
+        "import ctypes, platform\n"
+        "add = {{'x86_64': 248, 'aarch64': 217}}[platform.machine()]\n"
+        "assert ctypes.CDLL(None).syscall(add, b'user', b'a', b'b', 1, -4) < 0",
+        ("passed",),
+    ),
+    Hostile(
+        "asks the machine's host",
+        "import socket\nsocket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)",
+        ("failed: PermissionError",),
+    ),
+    Hostile(
         "deletes its folder",
         "import posix\n"
         "open('a', 'w').close()\n"

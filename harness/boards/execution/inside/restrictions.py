@@ -39,6 +39,7 @@ def enter_seccomp(own: int) -> None:
         (
             *((name, None, call_filter.NEVER) for name in never),
             *call_filter.NO_KEYS,
+            *call_filter.NO_UNSEEN_MEMORY,
             call_filter.only("kill", 0, own),
             call_filter.only("tgkill", 0, own),
         )
