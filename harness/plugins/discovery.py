@@ -41,8 +41,8 @@ def discover() -> dict[str, PluginInfo]:
     """Return every installed plugin by entry point name, from metadata alone.
 
     Raises:
-        PluginError: one entry point name is offered twice, or a distribution's entry points cannot
-            be read.
+        PluginError: one entry point name is offered twice, a distribution is installed twice, or
+            its entry points cannot be read.
     """
     found: dict[str, PluginInfo] = {}
     for dist in _distributions():
@@ -69,11 +69,26 @@ def discover() -> dict[str, PluginInfo]:
 
 
 def _distributions() -> list[Distribution]:
-    """Distributions that offer plugins; of two with one name the first on the path wins."""
+    """Distributions that offer plugins; of two with one name the first folder on the path wins.
+
+    Raises:
+        PluginError: one folder holds two with one name: either could stand for the other.
+    """
     first: dict[str, Distribution] = {}
     for dist in distributions():
-        if ENTRY_POINT_GROUP in (dist.read_text("entry_points.txt") or ""):
-            first.setdefault(canonicalize_name(dist.name), dist)
+        if ENTRY_POINT_GROUP not in (dist.read_text("entry_points.txt") or ""):
+            continue
+        other = first.setdefault(canonicalize_name(dist.name), dist)
+        folder = str(dist.locate_file(""))
+        if other is not dist and str(other.locate_file("")) == folder:
+            offers = " and as ".join(
+                f"{item.version} (plugin {', '.join(point.name for point in _entry_points(item))})"
+                for item in sorted((other, dist), key=lambda item: str(item.version))
+            )
+            raise PluginError(
+                f"{dist.name} is installed as {offers} in {folder}, so that either could stand for"
+                " the other; run `pip uninstall` until it is gone, and install it again"
+            )
     return list(first.values())
 
 

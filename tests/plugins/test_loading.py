@@ -168,6 +168,31 @@ def test_a_plugin_for_another_harness_version_says_which(install_plugin: Install
     fails("future", ">=99")
 
 
+@pytest.mark.parametrize("offers", ["genuine", "other"])
+def test_a_distribution_that_takes_the_name_of_another_is_told(
+    offers: str, install_plugin: Install, tmp_path: Path
+) -> None:
+    """It would be taken for the other, or hide it."""
+    install_plugin("genuine", HEAD, distribution="dist-genuine")
+    info = tmp_path / "site1" / "anything-2.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: Dist.Genuine\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text(f"[flowertune_harness]\n{offers} = its_module\n")
+    with pytest.raises(PluginError) as caught:
+        plugins.discover()
+    assert f"1.0 (plugin genuine) and as 2.0 (plugin {offers}) in {info.parent}" in str(
+        caught.value
+    )
+
+
+def test_of_two_folders_with_one_distribution_the_first_counts_as_it_does_for_imports(
+    install_plugin: Install,
+) -> None:
+    install_plugin("genuine", HEAD, distribution="dist-genuine")
+    module = install_plugin("genuine", HEAD, distribution="dist-genuine")
+    assert plugins.discover()["genuine"].module == module
+
+
 def test_two_distributions_with_one_plugin_name_are_an_error(install_plugin: Install) -> None:
     install_plugin("twice", HEAD, distribution="dist-one")
     install_plugin("twice", HEAD, distribution="dist-two")
