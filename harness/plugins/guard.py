@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -17,6 +19,10 @@ from harness.processes.signals import watching_signals
 LONGEST_CAUSE = 300
 """Characters of a plugin's own message that are shown."""
 
+_end_process = os._exit
+_inside = threading.local()
+"""`process`: the one in which this thread calls plugin code, if it does."""
+
 
 @contextmanager
 def calling_plugin(
@@ -24,7 +30,8 @@ def calling_plugin(
 ) -> Iterator[None]:
     """Turn what the plugin's code inside raises into an error that names it.
 
-    What the code prints meanwhile goes to stderr: stdout is for results.
+    What the code prints meanwhile goes to stderr: stdout is for results. `os._exit` raises too, but
+    in a process that the code has forked: it would end this one, and nobody would know where.
 
     Args:
         culprit: what is called, as in `plugin 'x': harness_models`.
@@ -36,8 +43,11 @@ def calling_plugin(
         PluginError: the code raised anything, SystemExit and KeyboardInterrupt included, that is
             neither the harness's own nor comes of a signal.
     """
+    before = getattr(_inside, "process", None)
     with watching_signals() as came:
         try:
+            _inside.process = os.getpid()
+            os._exit = _refused_exit
             with redirect_stdout(sys.stderr):
                 yield
         except HarnessError:
@@ -47,6 +57,15 @@ def calling_plugin(
                 raise
             what = ": not a" if isinstance(error, ValidationError) else " raised"
             raise PluginError(f"{culprit}{what} {cause(error, function)}; {advice}") from error
+        finally:
+            _inside.process = before
+
+
+def _refused_exit(status: int = 0) -> NoReturn:
+    """Stand for `os._exit` once plugin code was called; it ends what is not in such a call."""
+    if getattr(_inside, "process", None) == os.getpid():
+        raise SystemExit(f"os._exit({status}), which ends the whole process")
+    _end_process(status)
 
 
 def cause(error: BaseException, function: Callable[..., Any] | None = None) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -19,6 +21,27 @@ def test_whatever_is_raised_without_a_signal_is_the_plugins(error: BaseException
     named = f"plugin 'x' raised {type(error).__name__}"
     with pytest.raises(PluginError, match=named), calling_plugin("plugin 'x'"):
         raise error
+
+
+def test_code_that_ends_the_process_is_named_with_its_line() -> None:
+    with pytest.raises(PluginError) as caught, calling_plugin("strategy x: finish()"):
+        os._exit(3)
+    assert "finish() raised SystemExit: os._exit(3), which ends" in str(caught.value)
+    assert "(test_guard.py:" in str(caught.value)
+
+
+def test_a_process_that_the_code_forks_may_end_itself_and_so_may_anybody_after_the_call() -> None:
+    with calling_plugin("strategy x: finish()"):
+        child = os.fork()
+        if child == 0:
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    child = os.fork()
+    if child == 0:
+        with suppress(PluginError), calling_plugin("strategy x: finish()"):
+            os._exit(3)
+        os._exit(8)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 8
 
 
 def test_another_thread_meets_no_signal() -> None:
