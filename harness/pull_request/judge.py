@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from filecmp import cmp as same_files
 from pathlib import Path
@@ -29,7 +29,7 @@ from harness.record.ladder import Rung, parse_ladder
 from harness.submissions.amend import objection
 from harness.submissions.check import check, twins_of, verify
 from harness.submissions.once import ONCE
-from harness.verify.report import Finding, Verdict
+from harness.verify.report import Finding, Verdict, shown
 from harness.verify.targets import find_targets
 
 
@@ -127,6 +127,7 @@ def _judged(
         for folder in folders:
             objections += [*_lost(old, new, folder), *_amended(old, new, folder, account)]
         findings, verdicts = _verified(old, new, folders)
+        findings += tuple(_in_another_s_name(old, new, folders, account))
         for folder in folders:
             if any(item.severity == "error" and is_of(item, folder) for item in findings):
                 _take_out(old, new, folder)
@@ -186,6 +187,23 @@ def _amended(old: Path, new: Path, folder: str, account: str) -> list[Objection]
         return []
     why = objection(before, after, account)
     return [Objection(f"{folder}/{ABOUT}", why)] if why else []
+
+
+def _in_another_s_name(
+    old: Path, new: Path, folders: Sequence[str], account: str
+) -> Iterator[Finding]:
+    """Yield a warning for each new entry that only another account could amend or withdraw."""
+    for folder in folders:
+        about = None if (old / folder).is_dir() else _about(new / folder / ABOUT)
+        author = about and about.author
+        if account and author and author.handle.lower() != account.lower():
+            yield Finding(
+                rule="author",
+                severity="warning",
+                path=f"{folder}/{ABOUT}",
+                found=f"the author {author.handle}, in a pull request of {shown(account)}",
+                expected=f"one from {author.handle}, or a word from there that it is theirs",
+            )
 
 
 def _about(path: Path) -> About | None:

@@ -400,6 +400,19 @@ def test_whoever_filed_an_entry_may_withdraw_it_and_rename_the_team(
         assert ": trained on test rows" in text
 
 
+@pytest.mark.parametrize(
+    ("account", "told"), [("another", True), ("someone", False), ("SomeOne", False), ("", False)]
+)
+def test_an_entry_in_another_s_name_is_told(account: str, told: bool, clone: Path) -> None:
+    """Its author alone could withdraw it."""
+    submission = Submission()
+    submission.extra["about.json"] = about_json(author={"handle": "someone"})
+    submission.write(clone / RUN_OF_SOMEONE)
+    text = comment(judge(clone, "main", commit(clone, "filed"), account))
+    warning = "[author] submissions/finance/someones/about.json: found the author someone"
+    assert (f"{warning}, in a pull request of another" in text) is told
+
+
 @pytest.mark.parametrize("change", [withdraw, name_anew])
 @pytest.mark.parametrize("account", ["another", ""])
 def test_nobody_else_may(account: str, change: Callable[[Path], object], clone: Path) -> None:
