@@ -90,6 +90,10 @@ HELD = {
         "::test_a_pattern_has_a_thousand_characters_and_a_hundred_repetitions_at_most",
     "verify CLOSE": "tests/verify/test_breaches_of_results.py"
         "::test_an_epsilon_that_does_not_follow_is_found",
+    "verify MOST_WATTS": "tests/verify/test_breaches_of_results.py"
+        "::test_energy_is_what_a_machine_can_draw_and_a_run_counts",
+    "verify MOST_GRAMS_PER_KWH": "tests/verify/test_breaches_of_results.py"
+        "::test_energy_is_what_a_machine_can_draw_and_a_run_counts",
     "verify ORDERS": "tests/verify/independent/test_gaussian_privacy.py"
         "::test_epsilon_is_that_of_the_library",
     "verify LONGEST_TOKEN":

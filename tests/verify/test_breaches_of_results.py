@@ -428,11 +428,11 @@ def test_every_stage_and_every_round_took_time() -> None:
 
 
 def test_energy_follows_from_its_parts_and_lies_within_the_run() -> None:
-    part = {"what": "GPU 0", "method": "nvml-power", "joules": 7.2e6, "seconds": 60.0}
+    part = {"what": "GPU 0", "method": "nvml-power", "joules": 7.2e4, "seconds": 60.0}
     factor = {"grams_per_kwh": 400.0, "country": "DEU", "source": "codecarbon"}
     whole = {
         "parts": [part | {"estimated": True}], "measured_s": 60.0, "notes": [], "factor": factor,
-        "joules": 7.2e6, "estimated": True, "co2_grams": 800.0,
+        "joules": 7.2e4, "estimated": True, "co2_grams": 8.0,
     }  # fmt: skip
 
     def said(**changes: Any) -> list[str]:
@@ -440,7 +440,7 @@ def test_energy_follows_from_its_parts_and_lies_within_the_run() -> None:
 
     assert said() == []
     assert breaches("energy") == []  # of before it was measured
-    assert said(joules=7.1e6) == ["energy.joules"]
+    assert said(joules=7.1e4) == ["energy.joules"]
     assert said(joules=None) == ["energy.joules"]
     assert said(co2_grams=80.0) == ["energy.co2_grams"]
     assert said(co2_grams=None) == ["energy.co2_grams"]
@@ -453,6 +453,64 @@ def test_energy_follows_from_its_parts_and_lies_within_the_run() -> None:
     assert said(**nothing, measured_s=0.0) == ["energy.notes"]
     assert said(**nothing, measured_s=0.0, notes=["no RAPL counter"]) == []
     assert said(**nothing, measured_s=0.5, notes=["no counter"]) == ["energy.measured_s"]
+
+
+def test_energy_is_what_a_machine_can_draw_and_a_run_counts() -> None:
+    def said(*, device: str = "cuda", factor: Any = None, **part: Any) -> list[str]:
+        one = {"what": "GPU 0", "method": "nvml-energy", "joules": 9e3, "seconds": 60.0,
+               "estimated": False} | part  # fmt: skip
+        grams = None if factor is None else one["joules"] / 3.6e6 * factor["grams_per_kwh"]
+        energy = {
+            "parts": [one], "measured_s": 60.0, "notes": [], "factor": factor,
+            "joules": one["joules"], "estimated": False, "co2_grams": grams,
+        }  # fmt: skip
+        changes = put("energy", energy), put("spec.compute.device", device)
+        return [where for where, *_ in breaches("energy", *changes)]
+
+    assert said() == said(joules=0.0) == said(joules=6e5) == []
+    assert said(joules=6.01e5) == ["energy.parts[0].joules"]
+    assert said(device="cpu") == ["energy.parts[0].method"]
+    assert said(device="cpu", method="rapl", what="package-0") == []
+    factor = {"grams_per_kwh": 3_000.0, "country": "POL", "source": "codecarbon"}
+    assert said(factor=factor) == []
+    assert said(factor=factor | {"grams_per_kwh": 3_001.0}) == ["energy.factor.grams_per_kwh"]
+    assert said(factor=factor | {"country": "pol"}) == ["energy.factor.country"]
+    part = {"what": "package-0", "method": "rapl", "joules": 1.0, "seconds": 9.0,
+            "estimated": False}  # fmt: skip
+    twice = {"parts": [part, part], "measured_s": 9.0, "notes": [], "factor": None,
+             "joules": 2.0, "estimated": False, "co2_grams": None}  # fmt: skip
+    assert [where for where, *_ in breaches("energy", put("energy", twice))] == ["energy.parts"]
+
+
+HELD = {"files": "Landlock", "network": "own network namespace", "landlock": 7, "missing": [],
+        "processes": "own process namespace", "signals": "own process namespace"}  # fmt: skip
+OPEN = {"files": "open", "network": "open", "landlock": 0, "missing": ["no Landlock"],
+        "processes": "watched", "signals": "open"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "held", "places"),
+    [
+        ("auto", HELD, []),
+        ("required", HELD, []),
+        ("auto", OPEN, []),
+        ("off", OPEN | {"missing": []}, []),
+        ("auto", HELD | {"missing": ["no mounts of its own"]}, []),
+        ("auto", HELD | {"signals": "Landlock scope", "processes": "subreaper"}, []),
+        ("required", OPEN, ["isolation.policy"]),
+        ("required", HELD | {"missing": ["no filter"]}, ["isolation.policy"]),
+        ("auto", OPEN | {"missing": []}, ["isolation.federation.missing"]),
+        ("off", OPEN | {"network": HELD["network"]}, ["isolation.federation.network"]),
+        ("auto", HELD | {"landlock": 0}, ["isolation.federation.landlock"]),
+        ("auto", OPEN | {"landlock": 7}, ["isolation.federation.landlock"]),
+    ],
+)
+def test_what_held_plugin_code_does_not_contradict_itself(
+    policy: str, held: dict[str, Any], places: list[str]
+) -> None:
+    changed = put("isolation", {"policy": policy, "federation": held})
+    assert [where for where, *_ in breaches("isolation", changed)] == places
+    assert breaches("isolation") == []  # of a record of before
 
 
 def test_a_cost_is_there_exactly_with_a_price() -> None:

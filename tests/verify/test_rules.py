@@ -621,6 +621,13 @@ def _(s: Submission) -> None:
     s.record["energy"] |= {"parts": [part], "measured_s": 60.0, "notes": [], "joules": 90.0}
 
 
+@fixture("isolation")
+def _(s: Submission) -> None:
+    of_today(s)
+    s.record["isolation"] = {"policy": "auto", "federation": ISOLATION["federation"]
+                             | {"files": "open"}}  # fmt: skip
+
+
 @fixture("versions")
 def _(s: Submission) -> None:
     del s.record["environment"]["packages"]["transformers"]

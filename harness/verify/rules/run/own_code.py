@@ -1,4 +1,4 @@
-"""The rule on whose code ran."""
+"""Rules on whose code ran, and on what held it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,28 @@ def stated_code(submission: Submission) -> Iterator[Breach]:
         yield "isolation", "null", "what held the plugins' code: records with energy state it"
 
 
+def isolation(submission: Submission) -> Iterator[Breach]:
+    """What held plugin code is what its policy and what is missing leave."""
+    found = submission.record.isolation
+    if found is None:
+        return
+    held, place = found.federation, "isolation.federation"
+    strong = held.complete and not held.missing
+    if found.policy == "required" and not strong:
+        yield "isolation.policy", "required", "a machine on which nothing was open or missing"
+    if found.policy == "off":
+        for name in ("files", "network", "signals"):
+            if getattr(held, name) != "open":
+                yield f"{place}.{name}", getattr(held, name), "open: the policy was off"
+    elif not held.complete and not held.missing:
+        yield f"{place}.missing", "nothing", "why something was open"
+    if (held.files == "Landlock") != (held.landlock > 0):
+        yield f"{place}.landlock", held.landlock, f"what fits files: {held.files}"
+
+
 RULES = (
     Rule("own-code", "Code of an entrant's own is named", "harness/planning/audited.json",
          stated_code),
+    Rule("isolation", "What held plugin code does not contradict itself", "harness record format",
+         isolation),
 )  # fmt: skip

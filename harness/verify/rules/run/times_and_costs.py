@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from math import isclose
 
-from harness.record.machine import energy_of
+from harness.record.machine import Energy, energy_of
 from harness.record.result import STAGES
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
@@ -15,9 +15,17 @@ from harness.verify.submission import Submission
 DRAWN = re.compile(r"[0-9a-f]{6}")
 """End of a run's name."""
 
+COUNTRY = re.compile(r"[A-Z]{3}")
+
 UTC_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|\+00:00)", re.ASCII)
 
 CLOCK_SKEW = timedelta(days=1)
+
+MOST_WATTS = 10_000
+"""More than one processor package, its memory or one GPU draws."""
+
+MOST_GRAMS_PER_KWH = 3_000
+"""CO2 of a kilowatt-hour: of coal alone it is some 1,000, of an old oil or lignite plant 1,500."""
 
 
 def moment_of(text: str) -> datetime | None:
@@ -123,6 +131,26 @@ def energy(submission: Submission) -> Iterator[Breach]:
     if found.measured_s > most + bool(found.parts) or longest > found.measured_s + 0.01:
         counted = f"{longest} to {most:.3f} s: what the parts counted of the stages"
         yield "energy.measured_s", found.measured_s, counted
+    yield from _possible(found, submission.record.spec.compute.device)
+
+
+def _possible(found: Energy, device: str) -> Iterator[Breach]:
+    """Yield what no machine draws, or no counter of this run counts."""
+    names = [(item.what, item.method) for item in found.parts]
+    if len(set(names)) < len(names):
+        yield "energy.parts", [what for what, _ in names], "each part once"
+    for index, item in enumerate(found.parts):
+        place = f"energy.parts[{index}]"
+        if item.joules > MOST_WATTS * item.seconds:
+            most = f"{MOST_WATTS * item.seconds:g} J at most: {MOST_WATTS:,} W of one part"
+            yield f"{place}.joules", item.joules, most
+        if item.method != "rapl" and device != "cuda":
+            yield f"{place}.method", item.method, f"rapl: a run on {device} counts no GPU"
+    factor = found.factor
+    if factor is not None and factor.grams_per_kwh > MOST_GRAMS_PER_KWH:
+        yield "energy.factor.grams_per_kwh", factor.grams_per_kwh, f"{MOST_GRAMS_PER_KWH} at most"
+    if factor is not None and not COUNTRY.fullmatch(factor.country):
+        yield "energy.factor.country", factor.country, "three letters of ISO 3166, DEU"
 
 
 RULES = (
