@@ -199,8 +199,11 @@ class Price(Document):
 
     currency: str = "USD"
     """ISO 4217."""
-    per_hour: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1, max_length=100)
-    """Item -> price per hour; the cost is their sum times the measured hours."""
+    per_hour: dict[str, Annotated[float, Field(ge=1e-6, le=1e9)]] = Field(
+        min_length=1, max_length=100
+    )
+    """Item -> price per hour; the cost is their sum times the measured hours. No currency is so
+    large or so small that an hour of a machine lies outside."""
 
     @field_validator("currency")
     @classmethod

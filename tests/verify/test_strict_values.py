@@ -144,10 +144,11 @@ def test_a_date_has_digits_of_one_script() -> None:
     [{"per_hour": {"gpu": -0.25}}, {"per_hour": {"gpu": 0.0}}, {"per_hour": {}},
      {"currency": "https://example.org", "per_hour": {"gpu": 1.0}},
      {"currency": "usd", "per_hour": {"gpu": 1.0}},
-     {"per_hour": {"gpu": float("inf")}}],
+     {"per_hour": {"gpu": float("inf")}}, {"per_hour": {"gpu": 1.01e9}},
+     {"per_hour": {"gpu": 0.9e-6}}],
 )  # fmt: skip
 def test_a_price_is_positive_finite_and_in_a_currency_that_exists(price: dict[str, Any]) -> None:
-    assert Price(per_hour={"gpu": 0.01}, currency="EUR").currency == "EUR"
+    assert Price(per_hour={"gpu": 0.01, "card": 1e-6, "hall": 1e9}, currency="EUR")
     with pytest.raises(ValueError, match="validation error"):
         Price.model_validate(price)
 
