@@ -83,12 +83,12 @@ def test_errors_are_exceptions_of_their_kind() -> None:
     [
         ({"seed": -1}, "seed: expected greater than or equal to 0 (found '-1')"),
         ({"seed": 2**31}, "seed: expected less than or equal to 2147483647"),
-        ({"seed": "x"}, "seed: expected a valid integer"),
+        ({"seed": "x"}, "seed: expected a whole number"),
         ({"limit": 0}, "limit: expected greater than or equal to 1"),
         ({"threads": 0}, "threads: expected greater than or equal to 1"),
         ({"device": "tpu"}, "device: expected 'auto', 'cpu' or 'cuda'"),
         ({"division": "shut"}, "division: expected 'closed' or 'open'"),
-        ({"smoke": "perhaps"}, "smoke: expected a valid boolean"),
+        ({"smoke": "perhaps"}, "smoke: expected true or false"),
         ({"mirror": "/nowhere"}, "mirror: no folder /nowhere"),
     ],
 )

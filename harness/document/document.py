@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -85,15 +86,46 @@ def explain(error: ValidationError) -> str:
     """Return the first three problems of a validation error in one line."""
     if error.error_count() > MAX_EXPLAINED:
         return f"{error.error_count()} fields are missing, unknown or of a wrong type"
-    problems = [
-        _problem(item["loc"], item["type"], item["msg"], item["input"])
-        for item in error.errors()[:3]
-    ]
-    more = error.error_count() - len(problems)
-    return "; ".join(problems) + (f"; and {more} more" if more > 0 else "")
+    found = problems(error)
+    more = len(found) - 3
+    return "; ".join(map(_in_one_line, found[:3])) + (f"; and {more} more" if more > 0 else "")
 
 
-OUR_WORDS = {"extra_forbidden": "no such field", "missing": "missing"}
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One value that a document cannot hold."""
+
+    loc: tuple[int | str, ...]
+    kind: str
+    """As pydantic names it; `several` where a value may be of several types."""
+    said: str
+    """What is wrong, in plain words: `expected a whole number`."""
+    found: Any
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """Return the problems of a validation error; one, where a value may be of several types."""
+    found: list[Problem] = []
+    for item in error.errors():
+        loc, said = item["loc"], _plain(item["type"], item["msg"])
+        of_several = len(loc) > 1 and loc[-1] in ("bool", "int", "float", "str")
+        kind, loc = ("several", loc[:-1]) if of_several else (item["type"], loc)
+        if of_several and found and found[-1].loc == loc:
+            said = f"{found.pop().said} or {said.removeprefix('expected ')}"
+        found.append(Problem(loc, kind, said, item["input"]))
+    return found
+
+
+OUR_WORDS = {
+    "extra_forbidden": "no such field",
+    "missing": "missing",
+    **dict.fromkeys(("int_type", "int_from_float", "int_parsing"), "expected a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "expected a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
+    **dict.fromkeys(("list_type", "tuple_type"), "expected a list"),
+    **dict.fromkeys(("dict_type", "model_type"), "expected names with their values"),
+    "string_type": "expected a text",
+}
 """Kinds of problems that pydantic names in terms of its own, and what they are called here."""
 
 
@@ -101,14 +133,18 @@ OF_A_LENGTH = re.compile(r"^\w+ should have (at (?:least|most) \d+ \w+).*")
 """What pydantic says of a list or a text of another length than allowed."""
 
 
-def _problem(loc: tuple[int | str, ...], kind: str, message: str, found: Any) -> str:
+def _plain(kind: str, message: str) -> str:
     said = OUR_WORDS.get(kind, message.removeprefix("Value error, "))
     said = said.replace("Input should be ", "expected ", 1)
-    said = OF_A_LENGTH.sub(r"expected \1", said)
-    if not loc and kind == "value_error":
-        return said  # it is about several fields, and what is found is the whole document
-    where = ".".join(str(part) for part in loc) or "document"
-    return f"{where}: {said}" + ("" if kind == "missing" else f" (found {_excerpt(found)})")
+    return OF_A_LENGTH.sub(r"expected \1", said)
+
+
+def _in_one_line(problem: Problem) -> str:
+    if not problem.loc and problem.kind == "value_error":
+        return problem.said  # it is about several fields, and what is found is the whole document
+    where = ".".join(str(part) for part in problem.loc) or "document"
+    found = "" if problem.kind == "missing" else f" (found {_excerpt(problem.found)})"
+    return f"{where}: {problem.said}{found}"
 
 
 def _excerpt(value: Any) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import ValidationError
 
 from harness.components import EXTENSION_KINDS, ModelSpec, PeftMethod, StrategyMethod
 from harness.document import Document, canonical_json, explain
+from harness.document.document import problems
 from harness.document.plain_values import why_not_plain
-from harness.errors import HarnessError, PluginError, UsageError, did_you_mean
+from harness.errors import PluginError, UsageError, did_you_mean
 from harness.plugins.discovery import discover, reference
 from harness.plugins.guard import calling_plugin
 from harness.plugins.loading import Loaded, load
@@ -133,7 +135,7 @@ def validated_params(
     kind: type[Document],
     choice: Choice,
     culprit: str,
-    changed: Collection[str] = (),
+    changed: Mapping[str, str] = MappingProxyType({}),
     place: Callable[[str], str] = lambda key: "",
 ) -> Document:
     """Validate a recipe's parameters by the component's own document, as strictly as JSON is.
@@ -142,7 +144,7 @@ def validated_params(
         kind: the component's document.
         choice: the component's name and what the recipe gives.
         culprit: whose parameters they are, for messages.
-        changed: keys that the command line has set.
+        changed: keys that the command line has set -> the option, `peft.r=8`.
         place: a key -> where the recipe's author gives it, as ` (file:line)`.
 
     Raises:
@@ -153,13 +155,14 @@ def validated_params(
     where = f"{culprit}: {choice.name}"
     for key in choice.params:
         if key not in kind.model_fields:
-            raise _error(key in changed)(
-                f"{where} has no parameter {key!r}{place(key)};"
-                f" {did_you_mean(key, kind.model_fields)}"
-            )
+            known = did_you_mean(key, kind.model_fields)
+            if key in changed:
+                option = changed[key][:60]
+                raise UsageError(f"--set {option}: {choice.name} has no such parameter; {known}")
+            raise PluginError(f"{where} has no parameter {key!r}{place(key)}; {known}")
     try:
         with calling_plugin(f"{where}: its parameters"):
-            given = _with_lists(kind, choice.params, changed)
+            given = _as_typed(kind, choice.params, changed)
             params = kind.model_validate_json(canonical_json(given), strict=True)
             values = params.model_dump(warnings=False)
             problem = why_not_plain(values)
@@ -167,33 +170,33 @@ def validated_params(
                 kind.model_validate_json(canonical_json(values), strict=True)
     except PluginError as error:
         if isinstance(wrong := error.__cause__, ValidationError):
-            keys = [str(item["loc"][0]) for item in wrong.errors() if item["loc"]]
-            at = place(keys[0]) if keys else ""
-            raise _error(bool(set(keys) & set(changed)))(
-                f"{where}: {explain(wrong)}{at}"
-            ) from error
+            first = problems(wrong)[0]
+            key = str(first.loc[0]) if first.loc else ""
+            if key in changed:
+                said = f"--set {changed[key][:60]}: {first.said}; change the value"
+                raise UsageError(said) from error
+            raise PluginError(f"{where}: {explain(wrong)}{place(key) if key else ''}") from error
         raise
     if problem:
         raise PluginError(f"{where}: {problem}; parameters are plain values")
     return params
 
 
-def _with_lists(
-    kind: type[Document], params: Mapping[str, Any], changed: Collection[str]
+def _as_typed(
+    kind: type[Document], params: Mapping[str, Any], changed: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return parameters in which a list that was typed as `q_proj,v_proj` is one."""
-    return {
-        key: [word.strip() for word in value.split(",") if word.strip()]
-        if key in changed
-        and isinstance(value, str)
-        and get_origin(kind.model_fields[key].annotation) in (tuple, list)
-        else value
-        for key, value in params.items()
-    }
-
-
-def _error(by_user: bool) -> type[HarnessError]:
-    return UsageError if by_user else PluginError
+    """Return parameters in which a list that was typed as `q_proj,v_proj` is one, and `10` a text
+    where a text is expected."""
+    given = dict(params)
+    for key in params.keys() & changed.keys():
+        value, expected = params[key], kind.model_fields[key].annotation
+        if expected is str:
+            given[key] = value if isinstance(value, str) else changed[key].partition("=")[2]
+        elif get_origin(expected) in (tuple, list) and isinstance(value, str):
+            given[key] = [word.strip() for word in value.split(",") if word.strip()]
+        elif get_origin(expected) in (tuple, list) and not isinstance(value, list):
+            given[key] = [value]
+    return given
 
 
 def refuse_other_plugins(refs: Iterable[PluginRef]) -> None:
@@ -214,8 +217,8 @@ def refuse_other_plugins(refs: Iterable[PluginRef]) -> None:
             )
 
 
-def _none(kind: str) -> Collection[str]:
-    return ()
+def _none(kind: str) -> Mapping[str, str]:
+    return {}
 
 
 def load_components(spec: RunSpec) -> Components:
@@ -242,7 +245,7 @@ def load_components(spec: RunSpec) -> Components:
 
 
 def bound_extensions(
-    chosen: Extensions, own: str, culprit: str, changed: Callable[[str], Collection[str]] = _none
+    chosen: Extensions, own: str, culprit: str, changed: Callable[[str], Mapping[str, str]] = _none
 ) -> dict[str, Bound]:
     """Return the extensions that a recipe names, with their parameters.
 

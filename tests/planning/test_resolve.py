@@ -165,10 +165,10 @@ def test_the_limit_is_strict_and_refuses_only_above_it() -> None:
         ("rounds=3\nfraction=1", "rounds"),
         ("rounds=3 # three", "rounds"),
         ("rounds=" + "[" * 3000, "rounds"),
-        ("peft.rank=4", "no parameter 'rank'"),
+        ("peft.rank=4", "--set peft.rank=4: standard/dora has no such parameter"),
         ("peft.r=0", "greater than or equal to 1"),
-        ("peft.r=true", "valid integer"),
-        ('peft.r="4"', "valid integer"),
+        ("peft.r=true", "whole number"),
+        ('peft.r="4"', "whole number"),
         ("peft.dropout=1.0", "less than 1"),
         ("peft.target_modules=[]", "at least 1 item"),
         ('peft.target_modules=["q_proj", "q_proj"]', "twice"),
@@ -425,3 +425,9 @@ def test_of_several_recipes_the_one_default_is_taken(
     else:
         with pytest.raises(PluginError, match=re.escape(chosen)):
             resolved("many")
+
+
+def test_a_single_value_is_a_list_of_one_where_a_list_is_expected() -> None:
+    spec = resolved("smollm2-dora/135m", "strategy=federated-lora/hetlora", "strategy.shares=0.5",
+                    "peft=standard/lora").spec  # fmt: skip
+    assert spec.strategy.params["shares"] == [0.5]

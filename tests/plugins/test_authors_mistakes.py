@@ -86,7 +86,7 @@ MISTAKES: dict[str, tuple[Edit, str, str]] = {
         ("recipe.py", '"eta"', '"etta"'), "    strategy=Choice", 'did you mean "eta"?',
     ),
     "rank 4.5": (
-        ("recipe.py", '"r": 8', '"r": 4.5'), '        params={"r"', "r: expected a valid integer",
+        ("recipe.py", '"r": 8', '"r": 4.5'), '        params={"r"', "r: expected a whole number",
     ),
     "strategy misspelt": (
         ("recipe.py", 'name="damped"', 'name="dampened"'),
@@ -117,7 +117,7 @@ MISTAKES: dict[str, tuple[Edit, str, str]] = {
         ("recipe.py", "    vocab=49152,\n", ""), "MODEL = ModelSpec(", "vocab: missing",
     ),
     "text for a number": (
-        ("recipe.py", "rounds=10", 'rounds="ten"'), "    train=TrainSpec", "rounds: expected a val",
+        ("recipe.py", "rounds=10", 'rounds="ten"'), "    train=TrainSpec", "rounds: expected a wh",
     ),
     "optimizer unknown": (
         ("recipe.py", LAST, f'{LAST}, optimizer="adam"'),

@@ -225,7 +225,7 @@ def harness_strategies():
         ("int", "a: missing"),
         ("frozenset[str] = frozenset('ab')", "frozenset"),
         ("float = float('nan')", "no finite number"),
-        ("int = 'four'", "a: expected a valid integer (found 'four')"),
+        ("int = 'four'", "a: expected a whole number (found 'four')"),
         ("object = print", "builtin_function_or_method"),
     ],
 )

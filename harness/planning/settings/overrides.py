@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from harness.boards.open_division import OpenRules
 from harness.components import ModelSpec
 from harness.document import Document, canonical_json
+from harness.document.document import problems
 from harness.document.plain_values import why_not_plain
 from harness.errors import UsageError
 from harness.planning.settings.keys import (
@@ -47,14 +48,14 @@ class Overrides:
     typed: dict[str, str] = field(default_factory=dict)
     """Path of either -> the text that its value was made of."""
 
-    def of(self, part: str) -> frozenset[str]:
-        """Return the parameters of `part`, peft or strategy, that are set."""
+    def of(self, part: str) -> dict[str, str]:
+        """Return the parameters of `part`, peft or strategy, that are set -> `peft.r=8`."""
         prefix = f"{part}.params."
-        return frozenset(
-            path.removeprefix(prefix).partition(".")[0]
-            for path in self.values
+        return {
+            path.removeprefix(prefix).partition(".")[0]: f"{_shown(path)}={text}"
+            for path, text in self.typed.items()
             if path.startswith(prefix)
-        )
+        }
 
 
 def parse_overrides(options: Iterable[str]) -> Overrides:
@@ -239,13 +240,17 @@ def _strictly(kind: type[K], tree: dict[str, Any], typed: Mapping[str, str], pre
     try:
         return kind.model_validate_json(canonical_json(tree), strict=True)
     except ValidationError as error:
-        item = error.errors()[0]
-        path = ".".join(str(part) for part in item["loc"])
-        found = typed.get((FIELDS if prefix else "") + path, json.dumps(item["input"], default=str))
+        first = problems(error)[0]
+        path = ".".join(str(part) for part in first.loc)
+        text = typed.get((FIELDS if prefix else "") + path)
+        if first.kind == "string_type" and text is not None and text != first.found:
+            _put(tree, path, text)  # a text may look like a number, `prompt.system=10`
+            return _strictly(kind, tree, typed, prefix)
         key = prefix + _shown(path)
-        if item["type"] == "missing":
+        if first.kind == "missing":
             raise UsageError(f"--set {key}=... is missing beside what is set; add it") from None
-        raise UsageError(f"--set {key}={found[:60]}: {item['msg']}; change the value") from None
+        text = json.dumps(first.found, default=str) if text is None else text
+        raise UsageError(f"--set {key}={text[:60]}: {first.said}; change the value") from None
 
 
 def _shown(path: str) -> str:

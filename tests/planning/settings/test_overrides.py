@@ -148,4 +148,27 @@ def test_choices_about_the_data_can_be_set() -> None:
 def test_a_value_that_is_refused_is_shown_as_it_was_typed(option: str) -> None:
     with pytest.raises(UsageError) as refused:
         changed(option)
-    assert str(refused.value).startswith(f"--set {option}: Input should be")
+    assert str(refused.value).startswith(f"--set {option}: expected ")
+
+
+def test_a_text_may_look_like_a_number() -> None:
+    assert changed("prompt.system=10", "data.output=1e3").train.prompt.system == "10"
+    assert changed("data.output=1e3").train.data.output == "1e3"
+    assert changed("prompt.template=true").train.prompt.template == "true"
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("rounds=abc", "a whole number"),
+        ("weight_decay=abc", "a number"),
+        ("exact_peft=yes", "true or false"),
+        ("data.filters=3", "a list"),
+        ("prompt=3", "names with their values"),
+        ("prompt.template_arguments.x=1.5", "true or false or a whole number or a text"),
+    ],
+)
+def test_what_a_setting_takes_is_said_in_plain_words(option: str, expected: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        changed(option)
+    assert str(refused.value) == f"--set {option}: expected {expected}; change the value"
