@@ -16,7 +16,13 @@ from harness import run_directory
 from harness.boards.registry import protocol_of
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.document.units import how_many
-from harness.errors import OtherRunError, RecordError
+from harness.errors import (
+    OtherRunError,
+    PluginError,
+    RecordError,
+    RuleViolationError,
+    UsageError,
+)
 from harness.evaluation.sealed.evaluator import Evaluator
 from harness.evaluation.sealed.launch import evaluate_run, refuse_missing_languages
 from harness.federation.engine import LOCAL, federate
@@ -180,8 +186,11 @@ def _finish(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     """
     try:
         return _stages(out, job, settings, events)
-    except OtherRunError:
+    except PluginError:
+        events.step("stopped; --resume takes the same plugin only: with a mended one, start anew")
         raise
+    except (OtherRunError, RuleViolationError, UsageError):
+        raise  # it would stop there again
     except BaseException as error:
         if not (out / SPEC).is_file():
             raise RecordError(

@@ -11,7 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from harness.document.units import MIB
-from harness.errors import FederationError, OtherRunError, RecordError, UsageError
+from harness.errors import (
+    FederationError,
+    OtherRunError,
+    PluginError,
+    RecordError,
+    RuleViolationError,
+    UsageError,
+)
 from harness.federation.job import Job
 from harness.pipeline.run import Settings, _drawing, start
 from harness.planning.resolve import Request, resolve
@@ -66,7 +73,15 @@ def test_a_full_disk_is_refused_before_the_sources_are_sought(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("error", "goes_on"), [(FederationError, True), (OtherRunError, False)])
+@pytest.mark.parametrize(
+    ("error", "goes_on"),
+    [
+        (FederationError, True),
+        (OtherRunError, False),
+        (RuleViolationError, False),
+        (PluginError, False),
+    ],
+)
 def test_of_a_stop_that_no_resume_can_mend_none_is_suggested(
     error: type[Exception],
     goes_on: bool,
@@ -80,7 +95,7 @@ def test_of_a_stop_that_no_resume_can_mend_none_is_suggested(
     monkeypatch.setattr("harness.pipeline.run._stages", stops)
     with pytest.raises(error, match="it stopped"):
         start(Request("smollm2-dora", smoke=True), Settings(out=tmp_path / "run"))
-    assert ("--resume" in capsys.readouterr().err) is goes_on
+    assert ("go on with: harness run --resume" in capsys.readouterr().err) is goes_on
 
 
 @pytest.mark.parametrize(
