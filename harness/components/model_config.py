@@ -61,6 +61,8 @@ def spec_of_config(config: Mapping[str, Any], hub_id: str, where: str, **free: A
 
 def no_known_family(config: Mapping[str, Any], where: str) -> str:
     """Return in words that a config.json is of no family of the table."""
+    if config.get("model_type") is None:
+        return f"{where}: no model_type, which says of what family a model is"
     return (
         f"{where}: model_type {str(config.get('model_type'))[:40]!r} is no family that is known"
         f" here ({', '.join(FAMILIES)}){_hint(config)}"
@@ -87,8 +89,11 @@ def config_of_spec(model: ModelSpec) -> dict[str, Any]:
     values |= {"model_type": model.architecture, "head_dim": model.head_size}
     if model.layout is None:
         return values
-    if model.head_dim is None:  # a family may count heads without having the key
-        del values["head_dim"]
+    named = {part.takes for part in model.layout.parts} | {
+        part.gives for part in model.layout.parts
+    }
+    if model.head_dim is None and "queries" not in named:
+        del values["head_dim"]  # a family may count heads without having the key
     return values | model.layout.switches
 
 
@@ -110,8 +115,15 @@ def _checked(value: Any, key: str, name: str, where: str) -> int | bool:
     return value
 
 
+def is_of_several(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is of a model that holds others, for text and for images."""
+    return "text_config" in config or "vision_config" in config
+
+
 def _hint(config: Mapping[str, Any]) -> str:
+    if not is_of_several(config):
+        return ""
     inner = config.get("text_config")
-    if isinstance(inner, Mapping) and str(inner.get("model_type")) in FAMILIES:
-        return f"; it is a model of text and images around a {inner['model_type']}"
-    return ""
+    kind = inner.get("model_type") if isinstance(inner, Mapping) else None
+    around = f" around a {str(kind)[:40]}" if isinstance(kind, str) else ""
+    return f"; it is a model of text and images{around}"

@@ -42,6 +42,8 @@ def smoke_model(model: ModelSpec) -> ModelSpec:
     odd = model.attention_bias or model.mlp_bias or model.head_dim is not None
     if model.family.own_code or (model.architecture == "llama" and not odd):
         return SMOKE_MODEL
+    # Some families that the table has not compute the MLP's width: four times the hidden size.
+    of_four = model.layout is not None and model.intermediate == 4 * model.hidden
     shared = model.heads // model.kv_heads
     return ModelSpec(
         name=f"random-{model.architecture}",
@@ -50,7 +52,7 @@ def smoke_model(model: ModelSpec) -> ModelSpec:
         layout=model.layout,
         layers=2,
         hidden=64,
-        intermediate=128,
+        intermediate=256 if of_four else 128,
         heads=4,
         kv_heads=4 if shared == 1 else 1 if model.kv_heads == 1 else 2,
         vocab=SMOKE_MODEL.vocab,

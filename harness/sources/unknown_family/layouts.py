@@ -19,7 +19,12 @@ from pydantic import ValidationError
 
 from harness import progress
 from harness.components import ModelSpec
-from harness.components.model_config import model_name, no_known_family, refuse_quantized
+from harness.components.model_config import (
+    is_of_several,
+    model_name,
+    no_known_family,
+    refuse_quantized,
+)
 from harness.document import canonical_json, explain, read_json, sha256_text
 from harness.document.lock import locked
 from harness.errors import SourceError, how_to_install
@@ -54,7 +59,7 @@ def spec_of_modules(config: Mapping[str, Any], hub_id: str, where: str, **free: 
             that is no plain decoder.
     """
     unknown = no_known_family(config, where)
-    if not isinstance(config.get("model_type"), str) or "text_config" in config:
+    if not isinstance(config.get("model_type"), str) or is_of_several(config):
         raise SourceError(f"{unknown}; use a model of one of them")
     refuse_quantized(config, where)
     library = _transformers()

@@ -14,6 +14,10 @@ EXPERTS = re.compile("expert|router", re.IGNORECASE)
 """What a mixture of experts has in its names."""
 
 
+CONV1D = "Conv1D"
+"""GPT-2's layers in transformers, whose weights lie the other way round than a linear layer's."""
+
+
 class NoPlainDecoderError(Exception):
     """A model is not what a Layout can say."""
 
@@ -51,16 +55,17 @@ def tree_of(model: Any, sizes: Mapping[Size, int]) -> Tree:
     from torch import nn
 
     layers = model.config.num_hidden_layers
-    lists = [
-        name
+    lists = {
+        name: list(module.modules())
         for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList)
-        and len(module) == layers
-        and any(isinstance(item, nn.Linear) for item in module.modules())
-    ]
-    if not lists:
-        raise NoPlainDecoderError(f"no list of {layers} blocks with linear layers is in it")
-    blocks = lists[0]
+        if isinstance(module, nn.ModuleList) and len(module) == layers
+    }
+    linear = [name for name in lists if any(isinstance(item, nn.Linear) for item in lists[name])]
+    if not linear:
+        kinds = {type(item).__name__ for items in lists.values() for item in items}
+        other = f", their layers are of kind {CONV1D}" if CONV1D in kinds else ""
+        raise NoPlainDecoderError(f"no list of {layers} blocks with linear layers is in it{other}")
+    blocks = linear[0]
     found = [_block(module) for module in model.get_submodule(blocks)]
     for place, block in enumerate(found):
         if block != found[0]:
@@ -143,7 +148,10 @@ def layout_of(whole: Tree, small: Tree, intermediate: str) -> Layout:
         for item, width in whole.sizes.items():
             if width == at_whole and small.sizes[item] == at_small:
                 return item
-        raise NoPlainDecoderError(f"{name} has the width {at_whole:,}, which follows from no size")
+        raise NoPlainDecoderError(
+            f"{name} has the width {at_whole:,}, which follows from none of hidden size, heads,"
+            " head_dim, kv heads, MLP and vocabulary"
+        )
 
     if (whole.blocks, whole.embedding, whole.head) != (small.blocks, small.embedding, small.head):
         raise NoPlainDecoderError("a small model of its family has other names")

@@ -13,8 +13,8 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,25 +64,25 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
     if inner is not None:
         raise NoPlainDecoderError(f"it is made of several models, {inner} is one of them")
     own = CONFIG_MAPPING[kind]
-    config = own(**{key: value for key, value in values.items() if key != "auto_map"})
+    with _refused_as(f"{library} makes no model of its config.json"):
+        config = own(**{key: value for key, value in values.items() if key != "auto_map"})
     if config.is_encoder_decoder:
         raise NoPlainDecoderError("it is an encoder with a decoder")
     default = own()
-    intermediate = next((key for key in INTERMEDIATE if _has(default, key)), None)
-    if intermediate is None:
-        raise NoPlainDecoderError(
-            f"the width of its MLP is under none of {', '.join(INTERMEDIATE)}"
-        )
+    intermediate = next((key for key in INTERMEDIATE if _has(default, key)), INTERMEDIATE[0])
     sizes = _sizes(config, default, intermediate)
     switches = _switches(values, default)
-    with torch.device("meta"):
+    with _refused_as(f"{library} makes no model of its config.json"), torch.device("meta"):
         whole = tree_of(AutoModelForCausalLM.from_config(config), sizes)
-    small = own(**_small_values(config, default, intermediate) | switches)
-    small.tie_word_embeddings = config.tie_word_embeddings
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(small)
-    _refuse_looking_ahead(model)
-    layout = layout_of(whole, tree_of(model, _sizes(small, default, intermediate)), intermediate)
+    layout_of(whole, whole, intermediate)  # a width of no size is said before a small one is made
+    with _refused_as("a small model of its family does not follow from sizes alone"):
+        small = own(**_small_values(config, default, intermediate) | switches)
+        small.tie_word_embeddings = config.tie_word_embeddings
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(small)
+        tree = tree_of(model, _sizes(small, default, intermediate))
+        layout = layout_of(whole, tree, intermediate)
+        _refuse_looking_ahead(model)
     head_dim = sizes["head"]
     return {
         "layers": config.num_hidden_layers,
@@ -97,8 +97,26 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _refused_as(what: str) -> Iterator[None]:
+    """Say of what a library refuses to build that it is no plain decoder.
+
+    Raises:
+        NoPlainDecoderError: it is none, or the library refused it; not for want of memory.
+    """
+    try:
+        yield
+    except (NoPlainDecoderError, MemoryError):
+        raise
+    except Exception as error:
+        if "alloc" in str(error):  # torch's own word for want of memory
+            raise
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise NoPlainDecoderError(f"{what} ({why})") from error
+
+
 def _is_config(value: Any) -> bool:
-    return isinstance(value, dict) and "model_type" in value
+    return isinstance(value, dict) and bool(value.get("model_type"))  # MPT's attention has ""
 
 
 def _has(config: Any, key: str) -> bool:
@@ -116,13 +134,16 @@ def _sizes(config: Any, default: Any, intermediate: str) -> Mapping[Size, int]:
     def size(key: str, otherwise: int | None = None) -> int:
         value = getattr(config, key, None) if hasattr(default, key) else None
         value = otherwise if value is None else value
+        if value is None:
+            raise NoPlainDecoderError(f"it has no {key}, as a decoder with attention has")
         most = MOST_LAYERS if key == "num_hidden_layers" else LARGEST_SIZE
         if type(value) is not int or not 0 < value <= most:
             raise NoPlainDecoderError(f"{key} is {value!s:.40}, which is no size")
         return value
 
     size("num_hidden_layers")
-    heads, hidden, mlp = size("num_attention_heads"), size("hidden_size"), size(intermediate)
+    heads, hidden = size("num_attention_heads"), size("hidden_size")
+    mlp = size(intermediate, 4 * hidden)  # as GPT-2, BLOOM and MPT have it where nothing is said
     head = size("head_dim", hidden // heads)
     # Falcon-7B says by a switch that all heads share one of keys and of values.
     shared = getattr(config, "multi_query", False)

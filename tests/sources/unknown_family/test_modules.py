@@ -46,6 +46,8 @@ def spec_of(**values: Any) -> ModelSpec:
         ({"model_type": "cohere"}, None, 7, {}),
         ({"model_type": "apertus"}, None, 6, {}),
         ({"model_type": "falcon", "ffn_hidden_size": 48}, None, 4, {}),
+        ({"model_type": "bloom"}, None, 4, {}),
+        ({"model_type": "mpt", "no_bias": True}, None, 4, {}),
         ({"model_type": "falcon", "multi_query": False}, None, 4, {"multi_query": False}),
     ],
     ids=lambda value: value.get("model_type") if isinstance(value, dict) else None,
@@ -80,7 +82,14 @@ def test_the_spec_has_the_weights_that_transformers_builds(
         ({"model_type": "mixtral"}, "mlp.gate.weight of a block.* as in a mixture of experts"),
         ({"model_type": "t5"}, "encoder with a decoder"),
         ({"model_type": "gpt2", "n_inner": 48}, "no list of 3 blocks with linear layers"),
-        ({"model_type": "bloom"}, "the width of its MLP is under none of"),
+        ({"model_type": "gpt2"}, "their layers are of kind Conv1D$"),
+        ({"model_type": "mamba"}, "it has no num_attention_heads"),
+        ({"model_type": "minicpm3"}, "follows from none of hidden size, heads"),
+        (
+            {"model_type": "gptj", "rotary_dim": 4},
+            "a small model of its family does not follow from sizes alone .RuntimeError",
+        ),
+        ({"model_type": "starcoder2", "use_bias": "x"}, "tests makes no model of its config.json"),
         ({"model_type": "made-up"}, "tests has no model_type 'made-up'$"),
         ({"model_type": "own", "auto_map": {}}, "model_type 'own', and code out of a model's"),
         ({"model_type": "llava", "vision": {"model_type": "clip"}}, "vision is one of them"),
@@ -88,7 +97,7 @@ def test_the_spec_has_the_weights_that_transformers_builds(
         ({"model_type": "starcoder2", "vocab_size": -1}, "vocab_size is -1, which is no size"),
         (
             {"model_type": "falcon", "new_decoder_architecture": True, "num_kv_heads": 2},
-            "width 64, which follows from no size",
+            "width 64, which follows from none of",
         ),
         ({"model_type": "opt"}, "embed_positions.weight lies .*, as learned positions do$"),
         ({"model_type": "qwen3_5_text"}, "conv1d.weight .* of Conv1d and not of a linear layer$"),
@@ -98,6 +107,16 @@ def test_the_spec_has_the_weights_that_transformers_builds(
 def test_what_is_no_plain_decoder_is_refused_by_name(values: dict[str, Any], said: str) -> None:
     with pytest.raises(NoPlainDecoderError, match=said):
         modules.read({**SIZES, **values}, "tests")
+
+
+@pytest.mark.parametrize("kind", ["gemma", "glm", "bloom"])
+def test_a_smoke_runs_model_is_what_its_spec_says(kind: str) -> None:
+    """Gemma and GLM have a head_dim of their own even where heads of it make the hidden size."""
+    from harness.planning.smoke import smoke_model
+    from harness.testing.peft_checks import random_model
+
+    spec = smoke_model(spec_of(model_type=kind, **({} if kind == "bloom" else {"head_dim": 8})))
+    assert spec.parameters() == sum(item.numel() for item in random_model(spec).parameters())
 
 
 def test_a_model_that_looks_ahead_is_none() -> None:
@@ -135,8 +154,8 @@ def test_why_a_model_is_no_plain_decoder_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "config.json").write_text('{"model_type": "bloom"}')
+    (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
     for _ in range(2):
-        with pytest.raises(SourceError, match="the width of its MLP is under none of"):
+        with pytest.raises(SourceError, match="it has no num_attention_heads"):
             folder_model(tmp_path, "org/Bloom")
         monkeypatch.setattr("harness.sources.unknown_family.layouts.run_python", None)
