@@ -55,7 +55,7 @@ def problems(name: str) -> Iterator[Problem]:
         )
         return
     from harness.testing.extension_checks import check_extension
-    from harness.testing.peft_checks import check_on_own_family, check_peft_method
+    from harness.testing.peft_checks import check_on_own_family, check_peft_method, check_start_of
     from harness.testing.strategy_checks import check_rounds_of, check_strategy
 
     odd = [plan for plan in plans if smoke_model(plan.spec.model) != SMOKE_MODEL]
@@ -66,6 +66,9 @@ def problems(name: str) -> Iterator[Problem]:
         # One that is made for fused layers, say, has nothing to adapt in a Llama.
         if f"{plugin.ref.name}/{method.name}" not in tried:
             yield from check_peft_method(method, plugin)
+    for plan in plans:
+        if not plan.violations:
+            yield from check_start_of(plan)
     faultless = set()
     for strategy in plugin.strategies.values():
         found = list(check_strategy(strategy, plugin))

@@ -9,7 +9,9 @@ from typing import Any
 from harness.components import ModelSpec, PeftMethod, Shapes
 from harness.components.model_config import config_of_spec
 from harness.errors import HarnessError
-from harness.planning.component_checks import adapter_shapes, travelling_shapes
+from harness.federation.clientapp.start_in_base import refuse_start_in_base
+from harness.federation.rehearsal.rehearse import small_context
+from harness.planning.component_checks import adapter_shapes, round_plan, travelling_shapes
 from harness.planning.resolve import Resolved
 from harness.planning.smoke import smoke_model
 from harness.plugins import Loaded
@@ -60,6 +62,34 @@ def check_on_own_family(plan: Resolved) -> Iterator[Problem]:
         return
     for item in found:
         yield Problem(subject, item.check, f"on a small {small.architecture}: {item.found}")
+
+
+def check_start_of(plan: Resolved) -> Iterator[Problem]:
+    """Yield whether a recipe's adapter starts from a part of the base that its strategy leaves."""
+    spec, parts = plan.spec, plan.components
+    small = smoke_model(spec.model).with_values(vocab=TINY.vocab, layers=TINY.layers)
+
+    def initial() -> dict[str, Any]:
+        from peft import get_peft_model, get_peft_model_state_dict
+
+        with calling_plugin("peft, given its configuration,"):
+            model = get_peft_model(random_model(small), config)
+        made = get_peft_model_state_dict(model, save_embedding_layers=False)
+        return {name: tensor.detach().float().numpy() for name, tensor in made.items()}
+
+    try:
+        context = small_context(spec, plan.challenge, parts)
+        down = round_plan(
+            spec.strategy.name, parts.strategy, parts.strategy_params, context, 1
+        ).down
+        with calling_plugin("configure()", function=parts.method.configure):
+            config = parts.method.configure(small, parts.peft_params)
+    except HarnessError:
+        return  # the checks of the method and of the strategy tell it
+    try:
+        refuse_start_in_base(spec, down, config, initial)
+    except HarnessError as error:
+        yield Problem(f"recipe {spec.recipe}", "start", str(error))
 
 
 def _against_peft(

@@ -439,3 +439,24 @@ def test_a_recipe_is_tried_on_a_small_model_of_its_own_family(install_plugin, wr
     found = [str(item) for item in problems("fused") if item.check != "import"]
     assert bool(found) == bool(said)
     assert said in "".join(found)
+
+
+START = (
+    PEFT.format(config=CONFIG.replace("r=params.r", "r=params.r, init_lora_weights=START"),
+                b=RIGHT_B, extra="")
+    + """
+@hookimpl
+def harness_recipes():
+    from harness.recipe import Choice, Recipe, TrainSpec
+    return [Recipe(name="r", title="x", model="smollm2-dora/smollm2-135m-instruct",
+                   peft=Choice(name="mine"), strategy=Choice(name="standard/fedavg"),
+                   train=TrainSpec(rounds=2))]
+"""
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "told"), [("pissa", True), ("gaussian", False)])
+def test_a_start_in_the_base_that_the_recipes_strategy_leaves_is_told(start, told, install_plugin):
+    install_plugin("starts", START.replace("START", repr(start)))
+    found = [str(item) for item in problems("starts") if item.check == "start"]
+    assert ["starts from a part of the base's weights" in item for item in found] == [True] * told

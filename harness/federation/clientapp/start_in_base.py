@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from harness.components import HISTORY
 from harness.errors import PluginError
-from harness.federation.open_run import OpenRun
+from harness.spec import RunSpec
 
 LEAST_START = 1e-2
 """||B A|| by ||B|| ||A|| from which a start is one. Where they are orthogonal rounding to bfloat16
@@ -17,7 +17,7 @@ makes it some 1e-4; PiSSA of rank r makes it 1 / sqrt(r) or more."""
 
 
 def refuse_start_in_base(
-    run: OpenRun, config: Any, initial: Callable[[], Mapping[str, Any]]
+    spec: RunSpec, down: Iterable[str], config: Any, initial: Callable[[], Mapping[str, Any]]
 ) -> None:
     """Check that a start which is a part of the base's weights is taken off while clients train.
 
@@ -25,7 +25,8 @@ def refuse_start_in_base(
     model would be another than the base, in which that part counts twice.
 
     Args:
-        run: its strategy says what it sends.
+        spec: the run.
+        down: names of the arrays that its strategy sends.
         config: peft's configuration of the adapter.
         initial: gives the adapter as peft initialises it, by name; called where a start is named.
 
@@ -34,7 +35,7 @@ def refuse_start_in_base(
             be taken off.
     """
     start = getattr(config, "init_lora_weights", True)
-    if not isinstance(start, str) or any(name.startswith(HISTORY) for name in run.plan(1).down):
+    if not isinstance(start, str) or any(name.startswith(HISTORY) for name in down):
         return
     first = initial()
     for name, a in first.items():
@@ -44,8 +45,8 @@ def refuse_start_in_base(
         most = np.linalg.norm(b) * np.linalg.norm(a)
         if most and np.linalg.norm(b @ a) > LEAST_START * most:
             raise PluginError(
-                f"PEFT method {run.spec.peft.name} starts from a part of the base's weights"
-                f" (init_lora_weights {start!r}), and strategy {run.spec.strategy.name} does not"
+                f"PEFT method {spec.peft.name} starts from a part of the base's weights"
+                f" (init_lora_weights {start!r}), and strategy {spec.strategy.name} does not"
                 f" take it off again while clients train (arrays named {HISTORY}...): the adapter"
                 " would be added to another base; use a start that changes nothing, or"
                 " standard/pissa with federated-lora/rebased"

@@ -73,7 +73,9 @@ class Worker:
             self.run.objective,
             self.run.components.extensions,
         )
-        refuse_start_in_base(self.run, self.trainer.adapter.config, self.trainer.initial)
+        refuse_start_in_base(
+            self.run.spec, self.run.plan(1).down, self.trainer.adapter.config, self.trainer.initial
+        )
 
     def train(
         self,

@@ -27,9 +27,8 @@ def refuse(start: Any, dtype: Any, *down: str) -> None:
     state = get_peft_model_state_dict(get_peft_model(base, config))
     first = {name: tensor.detach().float().numpy() for name, tensor in state.items()}
     choices = {"peft": SimpleNamespace(name="my/start"), "strategy": SimpleNamespace(name="a/mean")}
-    plan = SimpleNamespace(down=dict.fromkeys(down))
-    run: Any = SimpleNamespace(spec=SimpleNamespace(**choices), plan=lambda _: plan)
-    refuse_start_in_base(run, config, lambda: first)
+    spec: Any = SimpleNamespace(**choices)
+    refuse_start_in_base(spec, down, config, lambda: first)
 
 
 @pytest.mark.parametrize("start", ["pissa", "pissa_niter_4", "olora"])
