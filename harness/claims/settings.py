@@ -12,6 +12,7 @@ from harness.claims.figures import ClaimFinding, verdict
 from harness.claims.record import ClaimedConfig, ClaimRecord
 from harness.claims.traffic import named_targets
 
+README = re.compile(r"readme(?:\.[a-z]+)?$", re.IGNORECASE)
 NEVER_COMPARED = ("dataset", "api", "beyond_rank")
 """Former names of a data set, and both APIs' keys, may stand beside each other."""
 
@@ -40,7 +41,7 @@ def _configured_datasets(claim: ClaimRecord) -> Iterator[tuple[str, str]]:
     """Yield (place, data set) of what is written as configuration: the links of a README may be to
     whatever it speaks of."""
     for item in claim.sources:
-        if item.values.dataset is not None and not item.where.endswith(".md"):
+        if item.values.dataset is not None and not README.search(item.where):
             yield item.where, item.values.dataset
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeGuard
 
 from harness.claims.importing.project import Project
 from harness.claims.importing.readme.labels import printable, typed
-from harness.claims.record import ClaimedConfig
+from harness.claims.record import ClaimedConfig, SettingsSource
 from harness.errors import RecordError
 
 MAX_CODE_BYTES = 200_000
@@ -100,6 +101,31 @@ def read_code(project: Project, app: str, unread: list[str]) -> list[tuple[str, 
         if not calls[name] and not bases[name]:
             project.digests.pop(name, None)
     return [*_agreed(calls, unread), *_strategy(bases, unread)]
+
+
+def read_code_blocks(blocks: Iterable[str], file: str, unread: list[str]) -> list[SettingsSource]:
+    """Read `LoraConfig(...)` in the code that a README shows, which may be a part of it.
+
+    Args:
+        blocks: of Python.
+        file: the README's name.
+        unread: collects that several differ.
+    """
+    calls = []
+    for block in blocks:
+        try:
+            # `LoraConfig(r=16, ...)` is no Python: nothing may follow a keyword.
+            whole = re.sub(r",\s{0,20}\.\.\.", "", textwrap.dedent(block)[:MAX_CODE_BYTES])
+            nodes = ast.walk(ast.parse(whole))
+            calls += [_arguments(n).with_values(dora=None) for n in nodes if _calls_lora_config(n)]
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    where = f"{file} (its code)"
+    return [
+        SettingsSource(where=where, values=values)
+        for _, values in _agreed({where: calls}, unread)
+        if values != ClaimedConfig()
+    ]
 
 
 def _code(project: Project, name: str) -> str:

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from harness.boards.board import Board, board_names
 from harness.claims.exported_app import exported_spec, settings_of_spec
-from harness.claims.importing.adapter_settings import read_adapter_config, read_code
+from harness.claims.figures import agrees, digits
+from harness.claims.importing.adapter_settings import (
+    read_adapter_config,
+    read_code,
+    read_code_blocks,
+)
 from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.config import merged, read_config
 from harness.claims.importing.evaluations import Execute, published_runs, read_sets
@@ -22,8 +27,16 @@ from harness.claims.importing.readme.readme import (
     read_readme,
     unofficial_options,
 )
+from harness.claims.importing.readme.restructured import as_markdown
+from harness.claims.importing.readme.stated_settings import code_blocks
 from harness.claims.importing.traffic import read_traffic
 from harness.claims.record import ClaimedConfig, ClaimRecord, SettingsSource
+
+README = (
+    r"(?i:readme(?:[._-][a-z]{2}(?:[_-][a-z]{2,4})?)?(?:\.(?:md|markdown|rst|txt))?"
+    r"|(?:results?|model[_-]?card)\.(?:md|markdown|rst))"
+)
+"""README in whatever language and markup, and what else projects state their scores in."""
 
 
 def import_project(
@@ -113,8 +126,9 @@ def _readmes(
             unread.append(
                 f"{file}: what stands behind its first {MAX_README_CHARACTERS} characters"
             )
-        text, own = part_of_run(plain_markdown(written), hints.run, runs)
+        text, own = part_of_run(_plain(project, file), hints.run, runs)
         item = read_readme(text, file, board, hints, unread)
+        item.sources += tuple(read_code_blocks(code_blocks(text), file, unread))
         if own:
             found.own = (*found.own, *(part.values for part in item.sources))
         if not _evaluates(file):
@@ -122,17 +136,28 @@ def _readmes(
         if not found.percents:
             found.percents, found.average = item.percents, item.average
             found.row_model = item.row_model
+        elif differing := _differing(item, found):
+            unread.append(f"{file}: other figures of {', '.join(differing)}")
         found.traffic = found.traffic or item.traffic
         if found.costs.seconds is None and found.costs.per_hour is None:
             found.costs = item.costs
     return found
 
 
+def _differing(item: Readme, first: Readme) -> list[str]:
+    """Return the sets of which a second README has a figure that does not round to the first's."""
+    both = item.percents.keys() & first.percents.keys()
+    pairs = {task: sorted((item.percents[task], first.percents[task]), key=digits) for task in both}
+    return sorted(
+        task for task, (rough, fine) in pairs.items() if not agrees(rough, float(fine.text))
+    )
+
+
 def _readme_files(project: Project, app: str, board: Board) -> list[str]:
     folder = app.rpartition("/")[0]
     names = [
         name
-        for name in project.find(r"(?i:readme\.md)")
+        for name in project.find(README)
         if name.count("/") <= 1 or name.rpartition("/")[0] == folder or _evaluates(name)
         if not any(f"eval-{other}/" in name for other in board_names() if other != board.id)
     ]
@@ -145,7 +170,13 @@ def _evaluates(name: str) -> bool:
 
 def _commands(project: Project, app: str, board: Board) -> Iterator[str]:
     for file in _readme_files(project, app, board):
-        yield from unofficial_options(plain_markdown(project.text(file)), file, board)
+        yield from unofficial_options(_plain(project, file), file, board)
+
+
+def _plain(project: Project, file: str) -> str:
+    """Return a README's text in the one form that is read, whatever it is written in."""
+    text = project.text(file)
+    return plain_markdown(as_markdown(text) if file.lower().endswith(".rst") else text)
 
 
 def claim_name(folder: Path) -> str:

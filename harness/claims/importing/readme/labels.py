@@ -9,7 +9,19 @@ from typing import Any
 from harness.boards.template_keys import TEMPLATE_KEYS
 from harness.claims.record import ClaimedConfig
 
-NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?(?:[eE][-+]?[0-9]{1,2})?"
+NUMBER = (
+    r"[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?(?![0-9,])|[0-9]{1,12},[0-9]{1,12}(?![0-9,])"
+    r"|[0-9]{1,12}(?:\.[0-9]{1,12})?(?:[eE][-+]?[0-9]{1,2})?"
+)
+"""A value as people write it: 16, 5e-5, 1,000 and 0,075."""
+POWER = re.compile(
+    r"(?<=[0-9])[ \t]*(?:[×·*x]|\\times)[ \t]*10(?:\^\{?|\*\*)?([-−⁻]?[0-9⁰¹²³⁴-⁹]{1,2})\}?"
+)
+"""What stands for `e-5` where powers are written out: `× 10⁻⁵`, `*10^-5`."""
+SUPERSCRIPT = str.maketrans("⁻−⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")
+OF_OTHERS = r"(?![ \t]*(?:[×·*^]|x[ \t]?[0-9]|/[ \t]*[A-Za-z]|(?:rank|r)\b(?![ \t]*[:=])))"
+"""Not before what makes a value of a number and another: `2 * rank`, `2 x 8`."""
+ALTERNATIVE = rf"[ \t]*(?:,|/|or|and|to|–|-|→|->)[ \t]*(?:{NUMBER})(?=[ \t]*(?:[).;,|]|$|or|and))"
 LABELS: dict[str, str] = {
     "rank": (
         r"(?:(?:lo|do)ra[ _-]|peft[ _-])?rank(?: ?\(r\))?|(?:(?:lo|do)ra|peft[ _-]lora)[ _-]r|r"
@@ -48,7 +60,7 @@ NOT_BEFORE = r"(?<![\w/.-])(?<!effective )(?<!evaluation )(?<!eval )(?<!every )(
 PAIRS = {
     field: re.compile(
         rf"{NOT_BEFORE}(?:{labels})(?![\w-])[ \t]*(?:[:=]|→)[ \t]*({NUMBER})"
-        r"(?![\w.]*[a-zA-Z0-9_])[ \t]*(%?)",
+        rf"(?![\w.]*[a-zA-Z0-9_]){OF_OTHERS}[ \t]*(%?)((?:{ALTERNATIVE}){{0,5}})",
         re.IGNORECASE,
     )
     for field, labels in LABELS.items()
@@ -82,15 +94,20 @@ LAYER = re.compile(
 def pairs_in(line: str) -> Iterator[tuple[str, Any]]:
     """Yield (setting, value) of each `label: value` in a line without Markdown's marks.
 
-    A line may hold many: `LoRA: Rank (r): 8, Alpha: 32`.
+    A line may hold many: `LoRA: Rank (r): 8, Alpha: 32`. Of `Rank: 16 or 32` both are yielded.
     """
+    line = POWER.sub(lambda power: f"e{power[1].translate(SUPERSCRIPT)}", line)
     for field, expression in PAIRS.items():
-        for match in expression.finditer(line):
-            value = float(match.group(1)) / (100 if match.group(2) else 1)
-            if field not in WHOLE:
-                yield field, value
-            elif value.is_integer():
-                yield field, int(value)
+        for first, percent, others in expression.findall(line):
+            if field == "fraction" and re.fullmatch(r"[ \t]*/[ \t]*[1-9][0-9]{0,11}", others):
+                yield field, float(first) / float(others.strip(" \t/"))
+                continue
+            for written in (first, *re.findall(NUMBER, others)):
+                value = value_of(written, field in WHOLE) / (100 if percent else 1)
+                if field not in WHOLE:
+                    yield field, value
+                elif value.is_integer():
+                    yield field, int(value)
     for match in MODEL.finditer(line):
         if "/" in match.group(1) or re.search(r"\d", match.group(1)):
             yield "model", without_folders(match.group(1))
@@ -104,6 +121,22 @@ def pairs_in(line: str) -> Iterator[tuple[str, Any]]:
         names = LAYER.findall(match.group(1))
         if names:
             yield "targets", tuple(dict.fromkeys(names))
+
+
+def value_of(written: str, whole: bool) -> float:
+    """Return what a `NUMBER` is: `1,000` rounds are a thousand, a dropout of `0,075` is below 1.
+
+    Args:
+        written: as it stands.
+        whole: whether a whole number is meant, so that a comma before three digits (and a point
+            after whole thousands, `1.000`) sets them apart.
+    """
+    thousands = (
+        r"[1-9][0-9]{0,2}(?:[,.][0-9]{3})+" if whole else r"[1-9][0-9]{0,2}(?:,[0-9]{3}){2,}"
+    )
+    if re.fullmatch(thousands, written):
+        return float(re.sub("[,.]", "", written))
+    return float(written.replace(",", "" if "." in written else "."))
 
 
 def without_folders(text: str) -> str:

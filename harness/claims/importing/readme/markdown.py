@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
+from urllib.parse import unquote
 
 MAX_README_CHARACTERS = 200_000
 """What is read of a README; the longest seen has 21,000 characters."""
@@ -13,13 +14,17 @@ MARKS = re.compile(r"\*{1,3}|`|~~|(?<![A-Za-z0-9])__?|__?(?![A-Za-z0-9])")
 """Marks of bold type, italics and code in Markdown; an underscore inside a name is none."""
 SIGNS = str.maketrans({
     "：": ":", "，": ",", "（": "(", "）": ")", "％": "%", "｜": "|", "−": "-",
-    "\xa0": " ", "\u202f": " ", "\u2009": " ", "\r": None,
-})  # fmt: skip
+    "\xa0": " ", "\u202f": " ", "\u2009": " ", "\r": None, "．": ".",
+} | {chr(0xFF10 + digit): str(digit) for digit in range(10)})  # fmt: skip
 """Signs of other keyboards -> the ones that are looked for."""
 FOOTNOTE = re.compile(r"<su[pb]>[^<]{0,40}</su[pb]>", re.IGNORECASE)
 TAG = re.compile(
     r"</?(?:a|b|br|caption|center|code|div|em|font|h[1-6]|i|p|small|span|strong|u)\b[^<>]{0,400}>",
     re.IGNORECASE,
+)
+STRUCK_OUT = re.compile(r"~~[^~\n]{1,200}~~|<(del|s|strike)>[^<>\n]{1,200}</\1>", re.IGNORECASE)
+BADGE = re.compile(
+    r"!\[[^\]\[\n]{0,200}\]\(https?://img\.shields\.io/badge/([^)(\s?]{1,200})[^)(\n]{0,400}\)"
 )
 QUOTED = re.compile(r"^[ \t]{0,3}>[ \t]?", re.MULTILINE)
 RULE = re.compile(r"[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+")
@@ -29,14 +34,24 @@ RULE = re.compile(r"[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+")
 def plain_markdown(text: str) -> str:
     """Return a README with one form for everything: tables as Markdown's with pipes at their edges.
 
-    Comments are left out, tags of HTML and marks that nobody sees (a byte-order mark, marks of
-    direction, emoji) as well; a quotation is its text. `MAX_README_CHARACTERS` are read.
+    Comments and what is struck out are left out, tags of HTML and marks that nobody sees (a
+    byte-order mark, marks of direction, emoji) as well; a quotation is its text, and a badge a line
+    `label: value`. `MAX_README_CHARACTERS` are read.
     """
     read = text[:MAX_README_CHARACTERS].translate(SIGNS)
     text = "".join(sign for sign in read if _is_read(sign))
     text = _outside(text, "<!--", "-->")
+    text = BADGE.sub(_said_by_badge, STRUCK_OUT.sub("", text))
     text = TAG.sub(" ", FOOTNOTE.sub("", _with_pipes(text)))
     return _with_edges(re.sub(r"\n{3,}", "\n\n", QUOTED.sub("", text)))
+
+
+def _said_by_badge(badge: re.Match[str]) -> str:
+    """Return the line that a badge of shields.io shows: `FPB-68.23%25-green` is `FPB: 68.23%`."""
+    # `--` and `__` are a hyphen and an underscore, which may belong to the label.
+    parts = unquote(badge[1]).replace("--", "\0").replace("__", "\1").replace("_", " ").split("-")
+    said = [part.replace("\0", "-").replace("\1", "_") for part in parts]
+    return f"\n{said[0]}: {said[1]}\n" if len(said) == 3 else badge[0]
 
 
 def _is_read(sign: str) -> bool:

@@ -14,25 +14,23 @@ from decimal import Decimal
 from harness.boards.board import Board
 from harness.claims.importing.readme.chosen_row import Hints, choose_row, traffic_cells
 from harness.claims.importing.readme.markdown import MARKS
-from harness.claims.importing.readme.score_tables import (
-    FIGURE,
-    ScoreRow,
-    list_rows,
-    model_of,
-    table_rows,
-)
+from harness.claims.importing.readme.score_lists import list_rows
+from harness.claims.importing.readme.score_tables import FIGURE, ScoreRow, model_of, table_rows
 from harness.claims.importing.readme.stated_settings import FENCE, read_costs, readme_sources
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 
 UNIT = r"(bytes|[KMGT]i?B|Megabytes|Gigabytes)\b"
 GROUPED = (
-    r"[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?|[0-9]{1,3}(?:\.[0-9]{3}){1,3},[0-9]{1,12}"
+    r"[0-9]{1,3}(?: [0-9]{3}){1,3}(?:[.,][0-9]{1,12})?"
+    r"|[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?|[0-9]{1,3}(?:\.[0-9]{3}){1,3},[0-9]{1,12}"
     rf"|[0-9]{{1,12}},[0-9]{{1,2}}(?![0-9])|{FIGURE}"
 )
 """A figure with its thousands set apart, or a decimal comma: 11,005.66 and 11.005,66 and 0,75."""
 TRAFFIC = re.compile(
-    r"comm(?:unication|\.)?[ \t]*(?:budget|costs?|overhead|volume)?(?:[ \t]*(?:used|total))?"
-    rf"[\s:#|=~≈]{{0,12}}(?:used[ \t]+|(?:(?<=cost )|(?<=costs ))(?:is|was|were|of)[ \t]+"
+    r"(?:comm(?:unication|\.)?|kommunikation\w*|comunica(?:ción|ção)|communications?"
+    r"|data[ \t]+(?:exchanged|sent|transferred)|通信(?:量|成本|开销)|통신(?:량| 비용)?)"
+    r"[ \t]*(?:budget|costs?|overhead|volume)?(?:[ \t]*(?:used|total))?"
+    rf"[\s:#|=~≈]{{0,12}}(?:used[ \t]+|(?<!budget )(?:is|was|were|of)[ \t]+"
     rf"|(?:the|our)[ \t]+total[ \t]+(?:is|was)[ \t]+)?"
     rf"(?:(?:about|around|approx\.|approximately|ca\.)[ \t]+)?({GROUPED})[ \t]*{UNIT}",
     re.IGNORECASE,
@@ -195,6 +193,7 @@ def _figures(cells: list[str]) -> list[tuple[str, str]]:
 
 def _ungrouped(value: str) -> str:
     """Return a figure of `GROUPED` with a decimal point and nothing between its thousands."""
+    value = value.replace(" ", "")
     decimal_comma = re.fullmatch(r"[0-9.]+,[0-9]{1,2}|[0-9.]+\.[0-9]{3},[0-9]+", value)
     if decimal_comma:
         return value.replace(".", "").replace(",", ".")

@@ -1,11 +1,11 @@
-"""Scores in a README: rows of tables and lists, and which of several rows is meant."""
+"""Scores in the tables of a README."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from harness.boards.board import Board
 from harness.claims.importing.readme.markdown import MARKS, tables
@@ -19,19 +19,12 @@ VALUE = re.compile(
     rf"(?:[ \t]*(?:±|\+/-)[ \t]*{SCORE}[ \t]*%?)?(?:[ \t]*\([^()]{{1,40}}\))?"
 )
 """A score, marks taken away: `68.23 ± 1.34`, `68.23 (+23.68)`, `827/1212 (68.23 %)`."""
-LABELLED = re.compile(
-    rf"^[ \t]*(?:(?:[-*+]|[0-9]{{1,2}}\.)[ \t]+)?([A-Za-z][^:=|\n]{{0,60}}?)"
-    rf"(?:(?:[ \t]*[:=–—]|[ \t]-)[ \t]*({SCORE})[ \t]*%?|[ \t]*\(({SCORE})[ \t]*%\))[ \t]*$"
-)
-"""One score on a line of its own: `- FiQA: 56.58 %` or `1. FiQA (56.58 %)`, marks taken away."""
-IN_ONE_LINE = re.compile(rf"([A-Za-z][A-Za-z0-9 ()+./-]{{0,40}}?)[ \t]*[:=][ \t]*({SCORE})")
-IN_A_SENTENCE = re.compile(
-    rf"({SCORE})[ \t]*%[ \t]+(?:\(|(?:accuracy[ \t]+)?(?:on|for|in)[ \t]+(?:the[ \t]+)?)"
-    r"([A-Za-z][\w-]{1,30})"
-)
-AVERAGE_IN_A_SENTENCE = re.compile(rf"\b(average|mean)(?:[ \t]+of)?[ \t]+({SCORE})[ \t]*%")
 HUB_ID = re.compile(r"\[([\w.-]{1,80}/[\w.-]{1,80})\]")
-AVERAGE = ("avg", "average", "mean", "overall", "durchschnitt", "moyenne", "media", "promedio")
+AVERAGE = (
+    "avg", "average", "mean", "overall", "durchschnitt", "moyenne", "media", "promedio",
+    "macroavg", "macroaverage", "averageaccuracy", "meanaccuracy", "overallaverage",
+)  # fmt: skip
+AVERAGE_ELSEWHERE = ("平均", "평균", "среднее")
 OF_A_SCORE = re.compile(r"\b(?:accuracy|acc|scores?|pass@1)\b|%", re.IGNORECASE)
 """What a heading says beside its set: `FPB Acc (%)`."""
 TRAFFIC = (
@@ -60,9 +53,12 @@ class ScoreRow:
 
 
 def plain(text: str) -> str:
-    """Return lower-case letters and digits of `text`, links reduced to their words."""
+    """Return lower-case letters and digits of `text`, links reduced to their words.
+
+    Accents are left out: `Média` is media.
+    """
     words = re.sub(r"\[([^\]\[]{0,200})\]\([^)(]{0,400}\)", r"\1", text)
-    return re.sub(r"[^a-z0-9]", "", words.lower())
+    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", words).lower())
 
 
 def task_of(text: str, board: Board) -> str | None:
@@ -76,7 +72,8 @@ def task_of(text: str, board: Board) -> str | None:
 
 def is_average(text: str) -> bool:
     """Whether a heading names the mean of the sets."""
-    return plain(OF_A_SCORE.sub(" ", text)) in AVERAGE or "平均" in text
+    said = plain(OF_A_SCORE.sub(" ", text))
+    return said in AVERAGE or any(word in text.lower() for word in AVERAGE_ELSEWHERE)
 
 
 def table_rows(text: str, board: Board) -> Iterator[ScoreRow]:
@@ -146,91 +143,6 @@ def _traffic_cell(header: list[str], cells: list[str]) -> str | None:
             stated = MARKS.sub("", cell).strip()
             return f"{stated} {unit.strip(' )')}" if unit and stated[-1:].isdigit() else stated
     return None
-
-
-NEARLY = 0.8
-"""Share of letters that a misspelt set has in common with its name, as difflib counts them."""
-
-
-def list_rows(text: str, board: Board, file: str, unread: list[str]) -> list[ScoreRow]:
-    """Return the figures of lists such as `- **FiQA**: 56.58 %`.
-
-    A README in which each set stands once has one row; one in which a set has two figures has a row
-    for each heading below which all sets, or all but one, stand.
-
-    Args:
-        text: a README.
-        board: whose sets to look for.
-        file: its name.
-        unread: collects a label that is taken for a set, and a set with several figures.
-    """
-    whole, unclear = _list_row("", text, board, file, unread)
-    if whole is not None:
-        return [whole]
-    sections = re.split(r"^(?=#{1,6}[ \t])", text, flags=re.MULTILINE)
-    rows = [_list_row(s.split("\n")[0].strip("# \t"), s, board, file, unread)[0] for s in sections]
-    found = [row for row in rows if row and len(row.percents) >= max(2, len(board.rows) - 1)]
-    if unclear and not found:
-        unread.append(f"{file}: {unclear}; which one is not certain")
-    return found
-
-
-def _list_row(
-    caption: str, text: str, board: Board, file: str, unread: list[str]
-) -> tuple[ScoreRow | None, str]:
-    """Return the row that the lists of a text state, or None and what stands in two ways.
-
-    One line may hold all figures: `FPB: 68.23, FiQA: 60.86, TFNS: 67.50`. Where one set is missing
-    and one label is nearly its name, `medcaqa` for medmcqa, it is taken for it, and that is said.
-
-    Args:
-        caption: of the row.
-        text: a README or a section of it.
-        board: whose sets to look for.
-        file: its name.
-        unread: collects a label that is taken for a set.
-    """
-    values: dict[str, str] = {}
-    average: set[str] = set()
-    others: dict[str, str] = {}
-    for name, written in _labelled(text, board):
-        task, value = task_of(name, board), written.replace(",", ".")
-        if task is not None and values.get(task, value) != value:
-            return None, f"{task} is {values[task]} and {value}"
-        if task is not None:
-            values[task] = value
-        elif is_average(name):
-            average.add(value)
-        else:
-            others[plain(name)] = value
-    if not values:
-        return None, ""
-    missing = [task for task in board.rows if task not in values]
-    if len(missing) == 1 and len(values) > 1:
-        near = get_close_matches(missing[0], others, cutoff=NEARLY)
-        if len(near) == 1:
-            values[missing[0]] = others[near[0]]
-            unread.append(f"{file}: {near[0]!r} is taken for {missing[0]}, which is not there")
-    mean = average.pop() if len(average) == 1 else None
-    return ScoreRow(caption, tuple(values.items()), mean, None), ""
-
-
-def _labelled(text: str, board: Board) -> Iterator[tuple[str, str]]:
-    for raw in text.split("\n"):
-        if len(raw) > 2000 or raw.lstrip().startswith("|"):
-            continue
-        line = MARKS.sub("", raw)
-        whole = LABELLED.match(line)
-        if whole:
-            yield whole.group(1), whole.group(2) or whole.group(3)
-            continue
-        pairs = IN_ONE_LINE.findall(line)
-        if sum(task_of(name, board) is not None for name, _ in pairs) >= 2:
-            yield from pairs
-        said = [(name, value) for value, name in IN_A_SENTENCE.findall(line)]
-        if sum(task_of(name, board) is not None for name, _ in said) >= 2:
-            yield from said
-            yield from AVERAGE_IN_A_SENTENCE.findall(line)
 
 
 def model_of(caption: str) -> str | None:

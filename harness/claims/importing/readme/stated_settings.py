@@ -11,10 +11,10 @@ from harness.claims.importing.readme.labels import (
     from_keys,
     pairs_in,
     supernodes_in,
-    without_folders,
 )
 from harness.claims.importing.readme.markdown import MARKS, tables
 from harness.claims.importing.readme.score_tables import FIGURE
+from harness.claims.importing.readme.sentences import in_sentences
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 from harness.document.toml_text import parse_toml
 from harness.errors import RecordError
@@ -25,8 +25,8 @@ PER_HOUR = re.compile(rf"\*\*\$({FIGURE})/hr\*\*")
 TOTAL = re.compile(rf"simulation cost[\s*|]{{0,12}}\$({FIGURE})", re.IGNORECASE)
 
 FENCE = re.compile(r"^[ \t]*```[ \t]*([\w-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
-YAML = ("yaml", "yml")
-"""Languages of a code block whose lines are `label: value` as a list's are."""
+YAML = ("json", "yaml", "yml")
+"""Languages of a code block whose lines are `label: value` as a list's are, quotes apart."""
 KEY_PREFIX = re.compile(r"\b(?:model\.lora|train\.training-arguments|train|strategy(?=\.fr))\.")
 """What stands before the last part of a template's key, which is a label."""
 FRONT_MATTER = re.compile(r"\A\s*---\n(.{0,4000}?)\n---\n", re.DOTALL)
@@ -62,16 +62,6 @@ LISTED_DATASET = re.compile(
 FILE_SUFFIX = re.compile(r"\.(?:jsonl?|csv|tsv|txt|parquet|zip)$", re.IGNORECASE)
 OF_EVALUATION = re.compile(r"#{1,6}[ \t].*\b(?:eval|benchmark|result|test)", re.IGNORECASE)
 """A heading below which a data set may be one that is evaluated on."""
-SENTENCES = {
-    "rounds": re.compile(r"for a total of \**`?([0-9]{1,6})`?\** rounds", re.IGNORECASE),
-    "fraction": re.compile(r"sample a fraction \(`?(0?\.[0-9]{1,6}|1(?:\.0)?)`?\)", re.IGNORECASE),
-    "num_supernodes": re.compile(r"divided into \**`?([0-9]{1,6})`?\** partitions", re.IGNORECASE),
-}
-"""Sentences of the template's README. Source: examples/flowertune-llm-*/README.md."""
-PRETRAINED = re.compile(
-    r"pre-?trained[^\n.]{0,40}?\((?:https?://huggingface\.co/)?([\w.-]{1,80}/[\w.-]{1,80})\)",
-    re.IGNORECASE,
-)
 BASELINE = ("baseline", "default", "original", "template", "upstream")
 
 
@@ -83,13 +73,15 @@ def readme_sources(text: str, file: str, unread: list[str]) -> Iterator[Settings
         file: its name, for `where`.
         unread: collects a setting that one part states in two ways.
     """
-    prose = FENCE.sub(lambda block: block[2] if block[1].lower() in YAML else "\n", text)
+    prose = FENCE.sub(
+        lambda block: block[2].replace('"', "") if block[1].lower() in YAML else "\n", text
+    )
     parts = (
         (file, list(_listed(prose))),
         (f"{file} (its data set)", [("dataset", name) for name in _listed_datasets(prose)]),
         (f"{file} (its TOML)", list(_in_toml(text, prose))),
         (f"{file} (its commands)", list(_in_commands(text))),
-        (f"{file} (its sentences)", list(_in_sentences(prose))),
+        (f"{file} (its sentences)", list(in_sentences(prose))),
     )
     for where, found in parts:
         values = _certain(found, where, unread)
@@ -192,6 +184,14 @@ def _in_toml(text: str, prose: str) -> Iterator[tuple[str, Any]]:
         yield from settings_of(flatten(table))
 
 
+def code_blocks(text: str) -> Iterator[str]:
+    """Yield the Python of a README."""
+    blocks = FENCE.findall(text)
+    yield from (
+        body for language, body in blocks if language.lower() in ("python", "py", "python3")
+    )
+
+
 def _in_commands(text: str) -> Iterator[tuple[str, Any]]:
     """Yield what the options of `flwr run` change: they go before the pyproject.toml.
 
@@ -228,15 +228,6 @@ def settings_of(flat: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [
         (field, value) for field, value in stated.items() if value is not None and field != "api"
     ]
-
-
-def _in_sentences(prose: str) -> Iterator[tuple[str, Any]]:
-    for field, expression in SENTENCES.items():
-        for match in expression.finditer(prose):
-            yield field, float(match.group(1)) if field == "fraction" else int(match.group(1))
-    for match in PRETRAINED.finditer(prose):
-        if not match.group(1).startswith("datasets/"):
-            yield "model", without_folders(match.group(1))
 
 
 def read_costs(text: str, file: str) -> ClaimedCosts:
