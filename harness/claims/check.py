@@ -108,7 +108,7 @@ def malformed(claim: ClaimRecord, value: Any, target: Target) -> Iterator[tuple[
     quotes = [claim.average, claim.traffic.stated, claim.traffic.log_total, claim.traffic.log_step]
     quotes += [claim.costs.seconds, claim.costs.total, claim.costs.per_hour, *claim.costs.prices]
     for item in claim.sets:
-        quotes += [item.percent, item.fraction]
+        quotes += [item.percent, item.fraction, *item.elsewhere]
         count = item.recount
         if count is None:
             continue

@@ -76,6 +76,10 @@ def scores(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
                     f"{item.percent.text} %",
                     f"{100 * basis:.4f} % in its files",
                 )
+        for other in item.elsewhere:
+            stated = item.percent or other
+            expected = f"{stated.text} %, as {stated.file} says"
+            yield ClaimFinding(f"{topic}: {other.file}", "contradicts", f"{other.text} %", expected)
         absent = [
             name for name, value in (
                 ("README figure", item.percent), ("accuracy file", item.fraction),

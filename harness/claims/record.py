@@ -55,6 +55,8 @@ class ClaimedSet(Document):
     task: str = Field(max_length=40)
     percent: Quote | None = None
     """The figure in the project's README, in percent."""
+    elsewhere: tuple[Quote, ...] = Field((), max_length=10)
+    """Figures of other files of the project, in percent, that are not the README's."""
     fraction: Quote | None = None
     """The figure in the accuracy file that the evaluation script wrote, a fraction."""
     unofficial_settings: tuple[str, ...] = Field((), max_length=30)

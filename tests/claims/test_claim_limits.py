@@ -81,7 +81,7 @@ def test_20_000_files_of_a_project_are_listed_and_no_more(tmp_path: Path) -> Non
         (folder / f"{number}").touch()
     assert import_project(folder).challenge == "medical"
     (folder / "one-more").touch()
-    with pytest.raises(HarnessError, match="more than 20000 files"):
+    with pytest.raises(HarnessError, match="more than 20,000 files"):
         import_project(folder)
 
 

@@ -137,16 +137,37 @@ def _code(project: Project, name: str) -> str:
     """
     if not name.endswith(".ipynb"):
         return project.data(name, MAX_CODE_BYTES).decode("utf-8", errors="replace")
-    notebook = json.loads(project.text(name))
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
     lines = [
         line.rstrip("\n")
-        for cell in (cells if isinstance(cells, list) else [])
-        if isinstance(cell, dict) and cell.get("cell_type") not in ("markdown", "raw")
+        for cell in _cells(project.text(name))
+        if cell.get("cell_type") not in ("markdown", "raw")
         for line in _source(cell.get("source"))
     ]
     kept = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
     return kept if len(kept) <= MAX_CODE_BYTES else ""
+
+
+def _cells(notebook: str) -> list[dict[str, Any]]:
+    value = json.loads(notebook)
+    cells = value.get("cells") if isinstance(value, dict) else None
+    return [cell for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else []
+
+
+def notebook_text(notebook: str) -> str:
+    """Return what a notebook says in words: its Markdown, and what its cells printed.
+
+    Raises:
+        ValueError: it is none.
+    """
+    said = []
+    for cell in _cells(notebook):
+        if cell.get("cell_type") == "markdown":
+            said += _source(cell.get("source"))
+        outputs = cell.get("outputs")
+        for output in outputs if isinstance(outputs, list) else []:
+            said += _source(output.get("text")) if isinstance(output, dict) else []
+        said.append("")
+    return "\n".join(line.rstrip("\n") for line in said)
 
 
 def _source(value: Any) -> list[str]:

@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.boards.board import Board, board_names
 from harness.claims.exported_app import exported_spec, settings_of_spec
-from harness.claims.figures import agrees, digits
-from harness.claims.importing.adapter_settings import (
-    read_adapter_config,
-    read_code,
-    read_code_blocks,
-)
+from harness.claims.importing.adapter_settings import read_adapter_config, read_code
 from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.config import merged, read_config
 from harness.claims.importing.evaluations import Execute, published_runs, read_sets
-from harness.claims.importing.project import Project, open_project
+from harness.claims.importing.project import open_project
 from harness.claims.importing.readme.chosen_row import Hints
-from harness.claims.importing.readme.markdown import MAX_README_CHARACTERS, plain_markdown
-from harness.claims.importing.readme.readme import (
-    Readme,
-    part_of_run,
-    read_readme,
-    unofficial_options,
-)
-from harness.claims.importing.readme.restructured import as_markdown
-from harness.claims.importing.readme.stated_settings import code_blocks
+from harness.claims.importing.readmes import read_readmes, unofficial_commands
 from harness.claims.importing.traffic import read_traffic
 from harness.claims.record import ClaimedConfig, ClaimRecord, SettingsSource
-
-README = (
-    r"(?i:readme(?:[._-][a-z]{2}(?:[_-][a-z]{2,4})?)?(?:\.(?:md|markdown|rst|txt))?"
-    r"|(?:results?|model[_-]?card)\.(?:md|markdown|rst))"
-)
-"""README in whatever language and markup, and what else projects state their scores in."""
 
 
 def import_project(
@@ -79,10 +58,16 @@ def import_project(
     evaluated = read_sets(project, board, run, unread, execute)
     fractions = tuple((s.task, s.fraction.text) for s in evaluated if s.fraction is not None)
     runs = published_runs(project, board).keys()
-    readme = _readmes(project, app, board, Hints(config.model, run, fractions), runs, unread)
+    hints = Hints(config.model, run, fractions, tuple(board.rows.items()))
+    readme = read_readmes(project, app, board, hints, runs, unread)
     # What a README states of this run alone is nearer to it than a file that all runs share.
     settings = merged(*readme.own, config, *(item.values for item in readme.sources))
-    sets = tuple(item.with_values(percent=readme.percents.get(item.task)) for item in evaluated)
+    sets = tuple(
+        item.with_values(
+            percent=readme.percents.get(item.task), elsewhere=readme.elsewhere.get(item.task, ())
+        )
+        for item in evaluated
+    )
     traffic = read_traffic(project, readme.traffic, run, settings.rounds, unread)
     return ClaimRecord(
         name=name or claim_name(folder),
@@ -92,7 +77,7 @@ def import_project(
         config=settings,
         stated=readme.settings,
         sources=(*sources, *readme.sources)[:40],
-        unofficial_commands=tuple(dict.fromkeys(_commands(project, app, board)))[:30],
+        unofficial_commands=tuple(dict.fromkeys(unofficial_commands(project, app, board)))[:30],
         sets=sets,
         average=readme.average,
         traffic=traffic,
@@ -101,82 +86,6 @@ def import_project(
         unread=tuple(item[:300] for item in dict.fromkeys(unread)),
         files=dict(sorted(project.digests.items())),
     )
-
-
-def _readmes(
-    project: Project, app: str, board: Board, hints: Hints, runs: Collection[str], unread: list[str]
-) -> Readme:
-    """Return what the READMEs say: the project's first, then its app's, then the evaluation's.
-
-    Upstream's own README of the evaluation states no score and no figure, so what is found in an
-    evaluation's README is the participant's.
-
-    Args:
-        project: its files.
-        app: the file that configures the run.
-        board: whose sets to look for.
-        hints: to choose among rows of several models or runs.
-        runs: the names of all evaluated runs; sections of others are left out.
-        unread: collects what is ambiguous.
-    """
-    found = Readme()
-    for file in _readme_files(project, app, board):
-        written = project.text(file)
-        if len(written) > MAX_README_CHARACTERS:
-            unread.append(
-                f"{file}: what stands behind its first {MAX_README_CHARACTERS} characters"
-            )
-        text, own = part_of_run(_plain(project, file), hints.run, runs)
-        item = read_readme(text, file, board, hints, unread)
-        item.sources += tuple(read_code_blocks(code_blocks(text), file, unread))
-        if own:
-            found.own = (*found.own, *(part.values for part in item.sources))
-        if not _evaluates(file):
-            found.sources = (*found.sources, *item.sources)
-        if not found.percents:
-            found.percents, found.average = item.percents, item.average
-            found.row_model = item.row_model
-        elif differing := _differing(item, found):
-            unread.append(f"{file}: other figures of {', '.join(differing)}")
-        found.traffic = found.traffic or item.traffic
-        if found.costs.seconds is None and found.costs.per_hour is None:
-            found.costs = item.costs
-    return found
-
-
-def _differing(item: Readme, first: Readme) -> list[str]:
-    """Return the sets of which a second README has a figure that does not round to the first's."""
-    both = item.percents.keys() & first.percents.keys()
-    pairs = {task: sorted((item.percents[task], first.percents[task]), key=digits) for task in both}
-    return sorted(
-        task for task, (rough, fine) in pairs.items() if not agrees(rough, float(fine.text))
-    )
-
-
-def _readme_files(project: Project, app: str, board: Board) -> list[str]:
-    folder = app.rpartition("/")[0]
-    names = [
-        name
-        for name in project.find(README)
-        if name.count("/") <= 1 or name.rpartition("/")[0] == folder or _evaluates(name)
-        if not any(f"eval-{other}/" in name for other in board_names() if other != board.id)
-    ]
-    return sorted(names, key=lambda name: (_evaluates(name), name.count("/"), name))
-
-
-def _evaluates(name: str) -> bool:
-    return "eval" in name.lower() or "benchmark" in name.lower()
-
-
-def _commands(project: Project, app: str, board: Board) -> Iterator[str]:
-    for file in _readme_files(project, app, board):
-        yield from unofficial_options(_plain(project, file), file, board)
-
-
-def _plain(project: Project, file: str) -> str:
-    """Return a README's text in the one form that is read, whatever it is written in."""
-    text = project.text(file)
-    return plain_markdown(as_markdown(text) if file.lower().endswith(".rst") else text)
 
 
 def claim_name(folder: Path) -> str:

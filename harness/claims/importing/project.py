@@ -66,9 +66,12 @@ def open_project(folder: Path) -> Project:
     """List a project's files.
 
     Raises:
-        UsageError: not a folder.
-        RecordError: too many files.
+        UsageError: not a folder, or one of too many files to be a project.
+        RecordError: it cannot be listed.
     """
+    address = re.match(r"(https?):/+(.+)", str(folder))
+    if address and not folder.exists():
+        raise UsageError(f"an address is not fetched; first: git clone {address[1]}://{address[2]}")
     if not folder.is_dir():
         what = "not a folder" if folder.exists() else "no such folder"
         raise UsageError(f"{folder}: {what}; give the project's top folder")
@@ -79,6 +82,10 @@ def open_project(folder: Path) -> Project:
             if entry.is_file(follow_symlinks=False)
             and not any(part in f"/{name}" for part in IGNORED)
         ]
+    except RecordError:
+        raise UsageError(
+            f"{folder}: more than {MAX_ENTRIES:,} files; give the folder of one project"
+        ) from None
     except OSError as error:
         raise RecordError(f"{folder}: cannot be listed ({error.strerror}); check it") from None
     return Project(folder, tuple(sorted(names)))

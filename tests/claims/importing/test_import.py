@@ -229,3 +229,15 @@ def test_a_column_may_call_the_social_sciences_social(tmp_path: Path) -> None:
     assert {item.task: item.percent and item.percent.text for item in claim.sets} == {
         "mmlu_stem": "18.68", "mmlu_social_sciences": "21.90", "mmlu_humanities": "22.74",
     }  # fmt: skip
+
+
+def test_what_is_no_project_folder_is_told_with_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"git clone https://github\.com/someone"):
+        import_project(Path("https://github.com/someone/project"))
+    monkeypatch.setattr("harness.claims.importing.project.MAX_ENTRIES", 3)
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text("x")
+    with pytest.raises(UsageError, match="more than 3 files; give the folder of one project"):
+        import_project(tmp_path)

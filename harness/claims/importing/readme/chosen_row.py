@@ -20,6 +20,8 @@ class Hints:
     """Name of the run that the user asked for."""
     fractions: tuple[tuple[str, str], ...] = ()
     """(evaluation set, fraction) as the project's accuracy files state it."""
+    rows: tuple[tuple[str, int], ...] = ()
+    """(evaluation set, its rows) of the board."""
 
 
 def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str]) -> ScoreRow | None:
@@ -64,24 +66,52 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
 
 
 def with_unit(row: ScoreRow, hints: Hints) -> ScoreRow:
-    """Return a row with its figures known to be fractions, where everything says that they are.
+    """Return a row with its figures known to be fractions, where more says so than against it.
 
-    All figures are at most 1, the average is their mean, and every accuracy file agrees. One figure
-    that is a hundred times too small beside others in percent stays what it is: a contradiction.
+    All figures are at most 1, and as fractions more of them are what an accuracy file has, or where
+    there is none a number of the set's rows, than as percent; or nothing but an average that is
+    their mean tells. One figure that is a hundred times too small beside others in percent stays
+    what it is: a contradiction.
     """
     values = [float(text) for _, text in row.percents]
     shares = dict(hints.fractions)
-    known = [(text, float(shares[task])) for task, text in row.percents if task in shares]
-    if max(values) > 1 or not all(abs(float(text) - share) < _slack(text) for text, share in known):
-        return row
-    if row.average is not None and not row.unread:
-        if abs(float(row.average) - sum(values) / len(values)) > _slack(row.average):
-            return row
-    elif not known:
-        return row
-    if not known and max(values) * 100 < 2:
+    known = any(task in shares for task, _ in row.percents)
+    if max(values) > 1 or (not known and max(values) * 100 < 2):
         return row  # 0.01, 0.02: a model that answers nothing, or fractions; nobody can tell.
-    return replace(row, scale=100.0)
+    as_fractions, as_percent = (
+        sum(_borne_out(task, text, whole, hints) for task, text in row.percents)
+        for whole in (1, 100)
+    )
+    told_by_average = (
+        not known
+        and row.average is not None
+        and not row.unread
+        and abs(float(row.average) - sum(values) / len(values)) <= _slack(row.average)
+    )
+    return (
+        replace(row, scale=100.0)
+        if as_fractions > as_percent or (as_fractions == as_percent and told_by_average)
+        else row
+    )
+
+
+def _borne_out(task: str, text: str, whole: int, hints: Hints) -> bool:
+    """Whether a figure is its accuracy file's, or without one a number of rows of its set.
+
+    Args:
+        task: the evaluation set.
+        text: the figure as written.
+        whole: what it is a part of: 1, or 100 where it is percent.
+        hints: the files' fractions, and the sets' rows.
+    """
+    value, shares, counts = float(text), dict(hints.fractions), dict(hints.rows)
+    if task in shares:
+        expected = float(shares[task])
+    elif task in counts:
+        expected = round(value / whole * counts[task]) / counts[task]
+    else:
+        return False
+    return abs(value - whole * expected) < _slack(text)
 
 
 def _slack(text: str) -> float:

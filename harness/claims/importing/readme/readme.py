@@ -47,6 +47,8 @@ class Readme:
 
     percents: dict[str, Quote] = field(default_factory=dict)
     average: Quote | None = None
+    elsewhere: dict[str, tuple[Quote, ...]] = field(default_factory=dict)
+    """Evaluation set -> other figures of it in other files."""
     traffic: Quote | None = None
     costs: ClaimedCosts = field(default_factory=ClaimedCosts)
     row_model: str | None = None
@@ -72,7 +74,26 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
         hints: to choose among rows of several models or runs.
         unread: collects what is ambiguous.
     """
-    found = Readme(costs=read_costs(text, file), sources=tuple(readme_sources(text, file, unread)))
+    found, row = read_scores(text, file, board, hints, unread)
+    found.costs = read_costs(text, file)
+    found.sources = tuple(readme_sources(text, file, unread))
+    found.traffic = _traffic(text, row, hints, file, unread)
+    return found
+
+
+def read_scores(
+    text: str, file: str, board: Board, hints: Hints, unread: list[str]
+) -> tuple[Readme, ScoreRow | None]:
+    """Return the scores that a text states, and the row that they stand in.
+
+    Args:
+        text: in the one form that is read.
+        file: its name, for quotes.
+        board: whose sets to look for.
+        hints: to choose among rows of several models or runs.
+        unread: collects what is ambiguous.
+    """
+    found = Readme()
     row = choose_row(list(table_rows(text, board)), hints, file, unread)
     for task, cell in row.unread if row is not None else ():
         unread.append(f"{file}: the figure of {task} is {cell[:40]!r}; expected percent")
@@ -83,8 +104,7 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
         found.row_model = model_of(row.caption)
         if row.average is not None:
             found.average = percent(row.average, row, file)
-    found.traffic = _traffic(text, row, hints, file, unread)
-    return found
+    return found, row
 
 
 CALL = re.compile(
@@ -163,8 +183,11 @@ def _runs_in(text: str, runs: Collection[str]) -> set[str]:
 
 
 def percent(value: str, row: ScoreRow, file: str) -> Quote:
-    """Return a figure of a row in percent: 0.6823 of a row of fractions is 68.23."""
-    if row.scale == 1:
+    """Return a figure of a row in percent: 0.6823 of a row of fractions is 68.23.
+
+    An average of 65.53 beside fractions is in percent as it stands.
+    """
+    if row.scale == 1 or float(value) > 1:
         return Quote(text=value, unit="%", file=file)
     return Quote(text=f"{Decimal(value).scaleb(2):f}", unit="%", file=file, written=value)
 

@@ -221,4 +221,4 @@ def test_a_readme_of_2_mb_is_read_at_once(bait: str, tmp_path: Path) -> None:
     started = time.monotonic()
     claim = import_project(project(tmp_path, readme))
     assert time.monotonic() - started < 5
-    assert "README.md: what stands behind its first 200000 characters" in claim.unread
+    assert "README.md: what stands behind its first 200,000 characters" in claim.unread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,19 @@ def test_a_readme_is_read_whatever_it_is_called(name: str, tmp_path: Path) -> No
     assert percents(import_project(project(tmp_path, files))) == ["68.23", "60.86", "67.50"]
 
 
-def test_two_readmes_that_state_other_scores_are_named(tmp_path: Path) -> None:
-    other = TABLE.replace("60.86", "61.86")
-    claim = import_project(project(tmp_path, {"README.md": TABLE, "RESULTS.md": other}))
-    assert "RESULTS.md: other figures of fiqa" in claim.unread
+def test_two_readmes_that_round_in_two_ways_agree(tmp_path: Path) -> None:
     rounded = TABLE.replace("68.23", "68.2")
     claim = import_project(project(tmp_path, {"README.md": TABLE, "RESULTS.md": rounded}))
+    assert contradicting(claim) == set()
     assert claim.unread == ()
+
+
+def test_figures_that_may_be_another_run_s_contradict_nothing(tmp_path: Path) -> None:
+    files = {"README.md": TABLE, "results.json": '{"fpb": 50, "fiqa": 50, "tfns": 50}'}
+    runs = accuracies(**COUNTED) | accuracies("other", fpb=0.5, fiqa=0.5, tfns=0.5)
+    claim = import_project(project(tmp_path, files | runs), run="fl")
+    assert contradicting(claim) == set()
+    assert "results.json: other figures of fpb, fiqa, tfns, perhaps another run's" in claim.unread
 
 
 @pytest.mark.parametrize(
@@ -234,3 +241,49 @@ def test_communication_in_other_words(line: str, tmp_path: Path) -> None:
     stated = import_project(project(tmp_path, {"README.md": f"# Ours\n\n{line}\n"})).traffic.stated
     assert stated is not None
     assert float(stated.text) == 1234.5
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("RESULTS.md", TABLE.replace("60.86", "61.86")),
+        ("results.json", '{"fpb": 0.6823, "fiqa": 0.6186, "tfns": 0.6750}'),
+        ("results/metrics.csv", "dataset,accuracy\nFPB,68.23\nFiQA,61.86\nTFNS,67.50\n"),
+        ("try.ipynb", json.dumps({"cells": [
+            {"cell_type": "markdown", "source": ["# Scores\n"]},
+            {"cell_type": "code", "source": ["show()"], "outputs": [
+                {"output_type": "stream", "text": ["FPB: 68.23\n", "FiQA: 61.86\n", "TFNS: 67.5\n"]}
+            ]},
+        ]})),
+    ],
+)  # fmt: skip
+def test_a_figure_that_another_file_contradicts_is_told(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    claim = import_project(project(tmp_path, {"README.md": TABLE, name: text}))
+    assert contradicting(claim) == {f"fiqa: {name}"}
+    agreeing = text.replace("61.86", "60.86").replace("0.6186", "0.6086")
+    claim = import_project(project(tmp_path, {name: agreeing}))
+    assert contradicting(claim) == set()
+
+
+FRACTIONS = "- FPB: 0.6823\n- FiQA: 0.6086\n- TFNS: 0.6750\n"
+
+
+@pytest.mark.parametrize(
+    ("readme", "files", "found"),
+    [
+        (FRACTIONS, {}, set()),
+        (FRACTIONS + "- Average: 65.53 %\n", {}, set()),
+        (FRACTIONS + "- Average: 0.6653\n", {}, {"average"}),
+        (FRACTIONS + "- Average: 0.6653\n", COUNTED, {"average", "average of the files"}),
+        (FRACTIONS.replace("0.6823", "0.7822"), COUNTED, {"fpb: README"}),
+        ("- FPB: 0.6749\n- FiQA: 0.6086\n- TFNS: 0.6822\n", COUNTED,
+         {"fpb: README", "tfns: README"}),
+    ],
+)  # fmt: skip
+def test_fractions_with_one_wrong_figure_stay_fractions(
+    readme: str, files: dict[str, float], found: set[str], tmp_path: Path
+) -> None:
+    claim = import_project(project(tmp_path, {"README.md": readme} | accuracies(**files)))
+    assert contradicting(claim) == found
