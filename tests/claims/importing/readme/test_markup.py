@@ -218,7 +218,7 @@ def test_an_accuracy_file_that_says_no_fraction_is_quoted(said: str, tmp_path: P
 @pytest.mark.parametrize("bait", ["<table", "<table><tr", "<!--", "a|b\n-|-\n", "\n", "# a\n", "`"])
 def test_a_readme_of_2_mb_is_read_at_once(bait: str, tmp_path: Path) -> None:
     readme = {"README.md": bait * (1_900_000 // len(bait))}
-    started = time.monotonic()
+    started = time.process_time()
     claim = import_project(project(tmp_path, readme))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert "README.md: what stands behind its first 200,000 characters" in claim.unread
