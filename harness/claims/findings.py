@@ -170,7 +170,7 @@ def costs(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
                 "runtime",
                 abs(stated - seconds) <= 1.0,
                 f"{item.seconds.text} s ({clock.text})",
-                f"{item.seconds.text} s is {text}",
+                text,
             )
     per_hour, total = number(item.per_hour), number(item.total)
     prices = [value for value in map(number, item.prices) if value is not None]

@@ -20,10 +20,17 @@ class Ranked:
 
     @property
     def status(self) -> str:
-        """`eligible`, or why it ranks nowhere, in one word."""
+        """`eligible`, or why it ranks nowhere, in a word or two."""
         if self.entry.kind != "run":
             return self.entry.kind
+        if self.entry.withdrawn:
+            return "withdrawn"
         return "eligible" if self.entry.eligible else "not eligible"
+
+
+def why_not(reason: str) -> str:
+    """Return a reason of an entry in words: a withdrawal says that it is one."""
+    return reason if reason.startswith("withdrawn on ") else f"not eligible: {reason}"
 
 
 def percent(value: float | None) -> str:

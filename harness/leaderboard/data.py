@@ -10,7 +10,7 @@ from harness.boards.board import Board
 from harness.leaderboard.columns import Ranked
 
 LEADERBOARD_SCHEMA = "flowertune-harness/leaderboard"
-LEADERBOARD_VERSION = 7
+LEADERBOARD_VERSION = 8
 
 
 def board_value(

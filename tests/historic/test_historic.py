@@ -165,8 +165,10 @@ def test_a_claim_has_every_field_of_today_s() -> None:
     value = json.loads(CLAIM.read_text())
     claim = ClaimRecord.model_validate(migrate_claim(value, "here"))
     # Claims of before state no settings of the evaluation, and are read as if all were official;
-    # places and units were not kept apart; no program was executed; their adapter has one rank.
-    new = {"sets.unofficial_settings", "sets.recount.toolchain", "unofficial_commands", "sources"}
+    # places and units were not kept apart; no program was executed; their adapter has one rank; one
+    # file alone was asked for scores.
+    new = {"sets.unofficial_settings", "sets.elsewhere", "sets.recount.toolchain", "sources",
+           "unofficial_commands"}  # fmt: skip
     settings = ("dropout", "strategy", "beyond_rank")
     new |= {f"{part}.{field}" for part in ("config", "stated") for field in settings}
     absent = set(lacking(value, claim.to_json()))

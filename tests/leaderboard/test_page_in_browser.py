@@ -96,6 +96,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
             submission = Submission(seed=len(name) + ord(name[0]), skill=skill)
             submission.record["environment"]["device"]["name"] = device
             author = {"handle": name[:39].strip("-"), "affiliation": EVIL[:100].strip()}
+            author |= {"name": "Jürgen Łuć"} if name == "poor" else {}
             submission.extra["about.json"] = about_json(author=author, licence="MIT")
             if name == "good":
                 replayed(submission)
@@ -191,6 +192,25 @@ def test_sort_search_open_and_return_and_the_address_says_so(page: Page) -> None
     assert session.execute_script("return location.hash") == address
     assert session.execute_script(NAMES) == ["evil"]
     assert session.execute_script("return window.owned === undefined") is True
+    assert errors(session) == []
+
+
+@pytest.mark.parametrize("typed", ["jurgen", "JÜRGEN", "Ju\u0308rgen poor", "  pöor "])
+def test_a_search_finds_names_of_people_with_and_without_their_accents(
+    typed: str, page: Page
+) -> None:
+    session = show(page)
+    session.find_element("css selector", "#query").send_keys(typed)
+    assert session.execute_script(NAMES) == ["poor"]
+
+
+def test_an_old_address_of_columns_that_are_gone_shows_the_usual_ones(page: Page) -> None:
+    heads = "return [...document.querySelectorAll('#board-table thead th')].length"
+    usual = show(page).execute_script(heads)
+    session = show(page, f"{BOARD}#/?sort=-gone&cols=gone,gone2&from=2026-13-99")
+    assert session.execute_script(heads) == usual
+    assert session.execute_script("return document.getElementById('sort-select').value") == ""
+    assert len(session.execute_script(NAMES)) == 7
     assert errors(session) == []
 
 

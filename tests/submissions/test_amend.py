@@ -49,6 +49,14 @@ def test_a_withdrawn_entry_is_clean_and_shown_and_has_no_rank(entry: Path) -> No
     groups = {row["Entry"]: row["Group"] for row in runs}
     assert groups["other"] == "1"
     assert groups["mine"] == ""
+    statuses = {row["Entry"]: row["Status"] for row in runs}
+    assert statuses == {"other": "eligible", "mine": "withdrawn"}
+    assert "**mine** is withdrawn on 20" in files["finance/README.md"]
+    assert "not eligible" not in files["finance/README.md"]
+    [shown] = [e for e in json.loads(files["finance/leaderboard.json"])["entries"]
+               if e["name"] == "mine"]  # fmt: skip
+    assert (shown["status"], shown["withdrawn"], shown["eligible"]) == ("withdrawn", True, False)
+    assert '<span class="badge withdrawn">withdrawn</span>' in files["finance/index.html"]
     assert "trained on test rows" in files["finance/README.md"]
     assert "trained on test rows" in files["finance/entries/mine.js"]
 

@@ -49,6 +49,8 @@ class Entry(Document):
     method: str
     """PEFT method and strategy in a few words."""
     eligible: bool
+    withdrawn: bool = False
+    """Whether its author took it back."""
     reasons: tuple[str, ...] = ()
     """Why it is not eligible."""
     changes: str = ""
@@ -82,6 +84,8 @@ class Entry(Document):
     """Of the adapter where it is stated, as SPDX writes it."""
     author: str = ""
     """Account of who filed it."""
+    author_name: str = ""
+    """What the author calls themselves, where the entry says it."""
     seconds: float | None = None
     """All stages of the run together."""
     whose_code: str = ""

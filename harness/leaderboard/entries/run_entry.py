@@ -28,6 +28,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
     average, low, high = mean_of(scores)
     rungs = _rungs(submission)
     spec = record.spec
+    author = None if submission.about is None else submission.about.author
     name = submission.folder.name if submission.folder is not None else record.run_id
     return Entry(
         key=f"{filed_under(record.challenge.id, spec.open)}/{name}",
@@ -40,6 +41,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
             + [item.name for item in spec.extensions.components.values()]
         ),
         eligible=record.eligible and not submission.withdrawal,
+        withdrawn=bool(submission.withdrawal),
         reasons=submission.ineligible_because,
         changes=shown(spec.open_changes, CHANGES_CHARACTERS),
         scores=scores,
@@ -54,7 +56,8 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         peft=_bare(spec.peft.name),
         strategy=_bare(spec.strategy.name),
         licence=(submission.about.licence if submission.about is not None else None) or "",
-        author=_handle(submission),
+        author="" if author is None else author.handle,
+        author_name=(None if author is None else author.name) or "",
         whose_code=record.code,
         isolation="" if record.isolation is None else record.isolation.summary,
         seconds=sum_in_order(record.timing.values()),
@@ -107,8 +110,3 @@ def _rungs(submission: Submission) -> tuple[str, ...]:
 def _bare(name: str) -> str:
     """Return a component's name without its plugin."""
     return name.rpartition("/")[2]
-
-
-def _handle(submission: Submission) -> str:
-    about = submission.about
-    return "" if about is None or about.author is None else about.author.handle

@@ -74,7 +74,7 @@ function compareView(first, second, one, two) {
     const same = one.config[key] === two.config[key];
     return el("tr", { class: same ? "same" : "differs" }, el("th", { scope: "row" }, key), el("td", {}, one.config[key] ?? "–"), el("td", {}, two.config[key] ?? "–"));
   };
-  const facts = [["average %", (e) => percent(e.average)], ["verified", (e) => (e.level === null ? "–" : index.levels[e.level])], ["status", statusOf],
+  const facts = [["average %", (e) => percent(e.average)], ["verified", (e) => (e.level === null ? "–" : index.levels[e.level])], ["status", (e) => e.status],
     ["GiB", (e) => (e.bytes ? amount(e.bytes / 2 ** 30) : "–")], ["adapter M", (e) => (e.parameters ? amount(e.parameters / 1e6) : "–")],
     ["base M", (e) => (e.size ? amount(e.size / 1e6) : "–")], ["hours", (e) => (e.hours === null ? "–" : fixed(e.hours, 2))], ["licence", (e) => e.licence || "–"]];
   const fact = ([name, of]) => el("tr", { class: String(of(first)) === String(of(second)) ? "same" : "differs" }, el("th", { scope: "row" }, name), el("td", {}, String(of(first))), el("td", {}, String(of(second))));

@@ -25,6 +25,8 @@ function fixed(value, digits) {
   return halfway && last % 2 === 1 ? text.slice(0, -1) + (last - 1) : text;
 }
 const percent = (value) => (value === null || value === undefined ? "–" : fixed(100 * value, 2));
+// Letters alone, so that a search for "muller" finds Müller.
+const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const grouped = (value) => value.toLocaleString("en-US");
 const howMany = (count, thing) => `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;
@@ -77,8 +79,8 @@ window.leaderboardIndex = (data) => {
   entries = data.rows.map((row) => Object.fromEntries(data.fields.map((field, i) => [field, row[i]])));
   for (const [place, entry] of entries.entries()) {
     entry.place = place;
-    entry.text = [entry.name, entry.title, entry.model, entry.peft, entry.strategy, entry.author, entry.licence, entry.changes]
-      .join(" ").toLowerCase();
+    entry.text = folded([entry.name, entry.title, entry.model, entry.peft, entry.strategy, entry.author, entry.people, entry.licence, entry.changes]
+      .join(" "));
     if (entry.kind !== "reference") byName.set(entry.name, entry);
   }
 };

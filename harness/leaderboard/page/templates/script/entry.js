@@ -106,7 +106,7 @@ function comparePicker(entry) {
   const input = el("input", { id: "compare-with", list: "compare-names", autocomplete: "off", placeholder: "name of another entry …" });
   const count = el("output", { for: "compare-with", "aria-live": "polite" });
   const offer = () => {
-    const found = others.filter((other) => other.name.toLowerCase().includes(input.value.trim().toLowerCase()));
+    const found = others.filter((other) => other.name.includes(folded(input.value.trim())));
     const first = found.slice(0, OFFERED);
     names.replaceChildren(...first.map((other) => el("option", { value: other.name })));
     const more = first.length < found.length ? `, the first ${OFFERED} are offered` : "";
@@ -144,10 +144,10 @@ function entryView(entry, found) {
     el("h2", { tabindex: "-1" }, entry.name),
     el("p", { class: "hint" }, [entry.model, found.method].filter(Boolean).join(" · ")),
     people(entry, found),
-    el("div", { class: "badges" }, el("span", { class: `badge ${statusOf(entry).replace(" ", "-")}` }, statusOf(entry)),
+    el("div", { class: "badges" }, el("span", { class: `badge ${entry.status.replace(" ", "-")}` }, entry.status),
       entry.level === null ? null : el("span", { class: "badge" }, index.levels[entry.level])),
     el("dl", { class: "tiles" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value))))),
-    found.reasons.length ? el("div", { class: "reasons" }, found.reasons.map((text) => el("p", {}, `Not eligible: ${text}`))) : null,
+    found.reasons.length ? el("div", { class: "reasons" }, found.reasons.map((text) => el("p", {}, capitalised(text)))) : null,
     links.length ? [heading("Links"), list(links)] : null,
     repeatBox(found),
     found.command ? [heading("What was typed"), el("pre", { class: "commands", tabindex: "0" }, el("samp", {}, found.command))] : null,

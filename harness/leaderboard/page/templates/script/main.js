@@ -7,7 +7,7 @@ let opener = null;
 let turn = 0;
 
 function drawList() {
-  words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+  words = folded(state.q).split(/\s+/).filter(Boolean);
   const runs = entries.filter((entry) => entry.kind === "run");
   const references = entries.filter((entry) => entry.kind === "reference");
   const all = entries.filter((entry) => entry.kind !== "claim");

@@ -19,7 +19,7 @@ function front(points) {
 function thinned(points, kept) {
   const cells = new Map();
   for (const point of points) {
-    const place = `${Math.round(point.x / CELL)} ${Math.round(point.y / CELL)} ${point.eligible}`;
+    const place = `${Math.round(point.x / CELL)} ${Math.round(point.y / CELL)} ${point.status}`;
     const other = cells.get(place);
     if (!other || (!kept.has(other) && (kept.has(point) || point.average > other.average))) cells.set(place, point);
   }
@@ -49,7 +49,7 @@ function drawPlot(list, references) {
   const x = (mib) => left + ((Math.log10(mib) - lowX) / (highX - lowX)) * (right - left);
   const y = (value) => bottom - ((value - lowY) / (highY - lowY || 1)) * (bottom - top);
   for (const point of points) [point.x, point.y] = [x(point.mib), y(point.average)];
-  const best = front(points.filter((point) => point.eligible));
+  const best = front(points.filter((point) => point.status === "eligible"));
   const drawn = thinned(points, new Set(best)).sort((a, b) => a.mib - b.mib || a.average - b.average || a.place - b.place);
   const picture = frame(width, height, `Average ${index.metric} of ${howMany(points.length, "run")} against the bytes they sent`);
   for (let tick = Math.round(lowY * 20); tick <= Math.round(highY * 20); tick += 2) {
@@ -83,9 +83,9 @@ function drawPlot(list, references) {
 }
 
 function dot(point, isFront) {
-  const title = `${point.name}: ${percent(point.average)} %, ${grouped(Math.round(point.mib))} MiB, ${statusOf(point)}`;
+  const title = `${point.name}: ${percent(point.average)} %, ${grouped(Math.round(point.mib))} MiB, ${point.status}`;
   return svg("a", { href: entryLink(point.name), tabindex: "-1", "aria-label": title, class: "point" },
-    svg("circle", { class: `dot ${statusOf(point).replace(" ", "-")}`, cx: point.x.toFixed(1), cy: point.y.toFixed(1), r: isFront ? 6.5 : 5 }),
+    svg("circle", { class: `dot ${point.status.replace(" ", "-")}`, cx: point.x.toFixed(1), cy: point.y.toFixed(1), r: isFront ? 6.5 : 5 }),
     svg("title", {}, title));
 }
 
@@ -131,7 +131,7 @@ function rove(picture) {
 
 function drawHistory(list) {
   const box = byId("history");
-  const dated = list.filter((entry) => entry.eligible && entry.average !== null && /^\d{4}-\d{2}-\d{2}$/.test(entry.date))
+  const dated = list.filter((entry) => entry.status === "eligible" && entry.average !== null && /^\d{4}-\d{2}-\d{2}$/.test(entry.date))
     .sort((a, b) => (a.date < b.date ? -1 : a.date > b.date ? 1 : b.average - a.average || a.place - b.place));
   let highest = -Infinity;
   const best = dated.filter((entry) => entry.average > highest && (highest = entry.average) !== null);

@@ -3,13 +3,12 @@
 const SIZES = [["below 500 M", 0, 5e8], ["500 M to 1 B", 5e8, 1e9], ["1 to 3 B", 1e9, 3e9], ["3 to 8 B", 3e9, 8e9],
   ["above 8 B", 8e9, Infinity]];
 const sizeOf = (entry) => (entry.size === null ? "" : SIZES.find(([, low, high]) => entry.size >= low && entry.size < high)[0]);
-const statusOf = (entry) => (entry.kind !== "run" ? entry.kind : entry.eligible ? "eligible" : "not eligible");
 
 // A level above others says nothing of them: a round may be replayed of a run that nobody evaluated again.
 const earned = (entry, step) => Boolean((entry.rungs >> step) & 1);
 
 const FACETS = [
-  { key: "status", label: "Status", of: statusOf },
+  { key: "status", label: "Status", of: (entry) => entry.status },
   { key: "model", label: "Model", of: (entry) => entry.model },
   { key: "size", label: "Size", of: sizeOf, order: SIZES.map(([name]) => name) },
   { key: "family", label: "Family", of: (entry) => entry.family },
@@ -21,6 +20,8 @@ const FACETS = [
   { key: "licence", label: "Licence", of: (entry) => entry.licence },
 ];
 
+const isDate = (text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text));
+
 const state = {};
 const PLAIN_STATE = { q: "", sort: "", page: 1, cpage: 1, cols: "", from: "", to: "" };
 
@@ -29,7 +30,12 @@ function readState(query) {
   for (const [key, value] of Object.entries(PLAIN_STATE)) state[key] = given.get(key) ?? value;
   for (const { key } of FACETS) state[key] = given.get(key) ?? "";
   for (const key of ["page", "cpage"]) state[key] = Math.max(1, Number.parseInt(state[key], 10) || 1);
-  for (const key of ["from", "to"]) if (!/^\d{4}-\d{2}-\d{2}$/.test(state[key])) state[key] = "";
+  for (const key of ["from", "to"]) if (!isDate(state[key])) state[key] = "";
+  // A column of a link that this board has not, or no longer, is left out.
+  const known = new Set(["name", ...index.columns.map((column) => column.key)]);
+  if (!known.has(state.sort.replace("-", ""))) state.sort = "";
+  const columns = state.cols.split(",").filter((key) => known.has(key));
+  if (state.cols !== "none") state.cols = columns.join();
 }
 
 function writeState() {
@@ -73,7 +79,7 @@ function facetCounts(list) {
 }
 
 let words = [];
-const filtering = () => FACETS.some(({ key }) => state[key]) || state.q || state.from || state.to;
+const filtering = () => FACETS.some(({ key }) => state[key]) || state.q.trim() || state.from || state.to;
 
 // Entries in the table's own order unless a column is chosen; those without a value come last.
 const collator = new Intl.Collator("en", { numeric: true });

@@ -35,7 +35,6 @@ function cell(column, entry) {
 }
 
 function entryCell(entry) {
-  const status = statusOf(entry);
   const head = entry.kind === "reference"
     ? el("span", { class: "name" }, entry.title)
     : el("a", { class: "name", href: entryLink(entry.name) }, entry.name);
@@ -45,7 +44,7 @@ function entryCell(entry) {
   if (box) box.checked = chosen.has(entry.name);
   return el("th", { scope: "row" }, el("span", { class: "entry-cell" }, box, el("span", {}, head,
     sub ? el("span", { class: "sub" }, sub) : null,
-    el("span", { class: "badges" }, el("span", { class: `badge ${status.replace(" ", "-")}` }, status),
+    el("span", { class: "badges" }, el("span", { class: `badge ${entry.status.replace(" ", "-")}` }, entry.status),
       entry.author ? el("span", { class: "badge" }, entry.author) : null,
       entry.warnings ? el("span", { class: "badge warn" }, howMany(entry.warnings, "contradiction")) : null))));
 }
