@@ -120,7 +120,9 @@ def _values(text: str, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
         name = "line"
     for number, value in pairs:
         if number > MAX_ROWS:
-            raise RecordError(f"{where}: more than {MAX_ROWS} rows; no evaluation set is that long")
+            raise RecordError(
+                f"{where}: more than {MAX_ROWS:,} rows; no evaluation set is that long"
+            )
         if not isinstance(value, dict):
             kind = type(value).__name__
             raise EvaluationError(f"{where}: {name} {number}: a JSON {kind}; expected an object")

@@ -184,7 +184,7 @@ def refuse(
     )
     raise EvaluationError(
         f"{where}: row {place}: {_explain(found, pinned, place)};"
-        f" expected the {len(pinned)} official rows of {task} in order"
+        f" expected the {len(pinned):,} official rows of {task} in order"
     )
 
 
@@ -219,7 +219,7 @@ def _explain(found: Sequence[str], pinned: Sequence[str], place: int) -> str:
     if place >= len(found):
         return f"missing, the file ends after {how_many(len(found), 'row')}"
     if place >= len(pinned):
-        return f"extra, the set has {len(pinned)} rows"
+        return f"extra, the set has {len(pinned):,} rows"
     here, wanted = found[place], pinned[place]
     if here[:CONTEXT_CHARS] == wanted[:CONTEXT_CHARS]:
         return "its target differs from the official label"

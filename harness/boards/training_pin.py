@@ -30,7 +30,7 @@ def training_faults(
     pin, faults = dataset.pin, []
     rows = len(columns[ANSWER])
     if rows != pin.rows:
-        faults.append(f"{rows} rows, the challenge pins {pin.rows}")
+        faults.append(f"{rows:,} rows, the challenge pins {pin.rows:,}")
     if not isinstance(dataset, TrainingSet):
         return faults
     pin = dataset.pin

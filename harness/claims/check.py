@@ -155,7 +155,7 @@ def other_files(target: Target) -> Iterator[Finding]:
         if name not in (CLAIM, CARD) or not entry.is_file(follow_symlinks=False):
             yield _finding(target, FILES_RULE, name, FILES_RULE.title)
         elif entry.stat(follow_symlinks=False).st_size > MAX_CLAIM_BYTES[name]:
-            yield _finding(target, FILES_RULE, name, f"{MAX_CLAIM_BYTES[name]} bytes at most")
+            yield _finding(target, FILES_RULE, name, f"{MAX_CLAIM_BYTES[name]:,} bytes at most")
 
 
 def _finding(

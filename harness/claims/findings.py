@@ -44,7 +44,7 @@ def possible(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
             yield ClaimFinding(
                 f"{item.task}: possible",
                 "contradicts",
-                f"{item.percent.text} % of {rows} rows",
+                f"{item.percent.text} % of {rows:,} rows",
                 f"k/{rows}: {100 * near / rows:.2f} % is nearest",
             )
 
@@ -98,8 +98,8 @@ def rows(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
             continue
         expected = board.rows[item.task]
         if item.recount.examples != expected:
-            found = f"{item.recount.examples} rows"
-            yield ClaimFinding(f"{item.task}: rows", "contradicts", found, f"{expected} rows")
+            found = f"{item.recount.examples:,} rows"
+            yield ClaimFinding(f"{item.task}: rows", "contradicts", found, f"{expected:,} rows")
         elif item.recount.rows == "official":
             yield ClaimFinding(
                 f"{item.task}: rows",

@@ -120,7 +120,7 @@ def communication(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
         text = f"{stated.text} {stated.unit}"
         if mib > board.limit_mib:
             yield ClaimFinding(
-                "communication: limit", "contradicts", text, f"{board.limit_mib} MiB"
+                "communication: limit", "contradicts", text, f"{board.limit_mib:,} MiB"
             )
         if traffic is not None:
             yield _whole_run("communication", text, mib, slack, traffic, claim)

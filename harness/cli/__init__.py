@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import click
 
 from harness import __version__, progress
-from harness.cli.alike import alike
+from harness.cli.alike import alike, where_to_read
 from harness.errors import HarnessError, UsageError, did_you_mean
 from harness.processes.import_paths import keep_to_environment
 
@@ -116,14 +116,18 @@ def module_name(command: str) -> str:
     return f"{name}_" if name == "import" else name
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"\b\nMore: {where_to_read('tutorial.md')}",
+)
 @click.version_option(__version__, prog_name="harness")
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Benchmark federated fine-tuning of LLMs for the FlowerTune leaderboard.
 
-    Begin with: harness doctor, then harness run --plugin smollm2-dora --smoke; docs/tutorial.md
-    goes on from there. `harness COMMAND --help` has an example of each.
+    Begin with: harness doctor, then harness run --plugin smollm2-dora --smoke. `harness COMMAND
+    --help` has an example of each.
     """
     if not progress.coloured(sys.stdout):
         context.color = False
@@ -146,7 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _complain(_with_help(error))
+        _complain(_with_help(error, sys.argv[1:] if arguments is None else arguments))
         sys.exit(UsageError.exit_code)
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
@@ -201,13 +205,14 @@ def _without_path(error: OSError) -> str | None:
     return None
 
 
-def _with_help(error: click.ClickException) -> str:
+def _with_help(error: click.ClickException, arguments: list[str]) -> str:
     """Return what click found wrong, and the help that says what is expected."""
     message = error.format_message()
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None or message.endswith("?"):  # click guesses what was meant
+    if message.endswith("?"):  # click guesses what was meant
         return message
-    return f"{message.rstrip('.')}; see: {context.command_path} --help"
+    named = next((word for word in arguments if word in SUMMARIES), None)  # It forgets at times.
+    typed = ["harness"] if named is None else ["harness", named]
+    return f"{message.rstrip('.')}; see: {' '.join(typed)} --help"
 
 
 def _complain(message: str) -> None:

@@ -4,6 +4,7 @@ an empty path names nothing."""
 from __future__ import annotations
 
 import platform
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,8 +74,15 @@ def alike(name: str, command: click.Command) -> click.Command:
         return command
     example, page = EXAMPLES[name]
     shown = "" if "Example:" in (command.help or "") else f"Example: {example}\n\n"
-    command.epilog = f"{shown}More: docs/{page}"
+    command.epilog = f"{shown}\b\nMore: {where_to_read(page)}"
     return command
+
+
+def where_to_read(page: str) -> str:
+    """Return a page of the documentation as it is opened: the clone's, or that of the wheel."""
+    clone = Path(__file__).parents[2] / "docs" / page
+    installed = Path(sysconfig.get_path("data"), "share/doc/flowertune-harness", page)
+    return str(installed) if installed.is_file() and not clone.is_file() else f"docs/{page}"
 
 
 class NamedPath(click.Path):

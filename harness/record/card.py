@@ -7,7 +7,7 @@ import re
 from harness.boards.board import Board, load_board
 from harness.boards.challenge import Challenge
 from harness.document.markdown_table import markdown_table
-from harness.document.units import MIB
+from harness.document.units import MIB, how_many
 from harness.progress import format_duration
 from harness.record.about import typed
 from harness.record.result import ResultRecord
@@ -66,8 +66,8 @@ def _intro(record: ResultRecord, challenge: Challenge, command: tuple[str, ...],
     text = (
         f"A {spec.peft.name.rpartition('/')[2]} adapter for `{spec.model.hub_id}`, trained with"
         f" {spec.strategy.name.rpartition('/')[2]} over {challenge.num_supernodes} supernodes in"
-        f" {len(rounds)} rounds of {len(rounds[0].partitions)} clients with Flower, measured by"
-        f" flowertune-harness from {_command(record, command)}."
+        f" {how_many(len(rounds), 'round')} of {how_many(len(rounds[0].partitions), 'client')}"
+        f" with Flower, measured by flowertune-harness from {_command(record, command)}."
     )
     if record.eligible:
         return text + "\n\n**Eligible for the leaderboard.**"

@@ -154,7 +154,7 @@ def read_files(folder: Path, is_run: bool = False, parse: bool = True) -> FilesR
             elif known is None:
                 files.refuse(KNOWN_FILES, name, "a file of no use here", "only what submit writes")
             elif (size := entry.stat(follow_symlinks=False).st_size) > known[0].max_bytes:
-                files.refuse(FILE_SIZE, name, f"{size} bytes", f"at most {known[0].max_bytes}")
+                files.refuse(FILE_SIZE, name, f"{size:,} bytes", f"at most {known[0].max_bytes:,}")
             else:
                 _read_file(files, entry.path, name, *known, parse=parse)
     except (RecordError, OSError) as error:

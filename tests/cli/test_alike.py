@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 
 from harness import progress
 from harness.cli import cli, main
-from harness.cli.alike import EXAMPLES
+from harness.cli.alike import EXAMPLES, where_to_read
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTEXT = click.Context(cli, info_name="harness")
@@ -50,6 +51,33 @@ def test_a_help_ends_with_an_example_that_parses_and_a_page_that_is_there(name: 
     assert (program, called) == ("harness", name)
     with click.Context(command(name)) as context:
         command(name).make_parser(context).parse_args(words)
+
+
+def test_who_has_the_wheel_alone_is_led_to_the_pages_that_came_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert where_to_read("rules.md") == "docs/rules.md"
+    module = sys.modules[where_to_read.__module__]
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "harness/cli/alike.py"))
+    monkeypatch.setattr("sysconfig.get_path", lambda kind: str(tmp_path / kind))
+    assert where_to_read("rules.md") == "docs/rules.md"
+    page = tmp_path / "data/share/doc/flowertune-harness/rules.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("# Rules")
+    assert where_to_read("rules.md") == str(page)
+
+
+@pytest.mark.parametrize(
+    ("typed", "help_of"),
+    [(["run", "--resume"], "harness run"), (["run", "--zzz"], "harness run"),
+     (["--zzz"], "harness"), (["reproduce"], "harness reproduce")],
+)  # fmt: skip
+def test_what_is_typed_wrongly_ends_with_the_help_to_read(
+    typed: list[str], help_of: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(typed)
+    assert capsys.readouterr().err.rstrip().endswith(f"; see: {help_of} --help")
 
 
 def test_every_command_has_an_example_and_no_other() -> None:

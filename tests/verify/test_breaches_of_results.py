@@ -202,7 +202,7 @@ def test_rows_are_the_official_ones_with_their_labels() -> None:
         name: getattr(own, name)[:-1] for name in ("rows", "targets", "labels", "outputs")
     }  # fmt: skip
     assert breaches("official-rows", generations=generations(**cut)) == [
-        ("fpb", "1211 rows", "1212 rows")
+        ("fpb", "1,211 rows", "1,212 rows")
     ]
     first = {name: getattr(own, name)[:7] for name in ("rows", "targets", "labels", "outputs")}
     few = {"fpb": replace(own, **first)}

@@ -67,8 +67,8 @@ GOOD = generation_lines([ROW])
         (text(line(target=None)), "line 1: row, target and label must be short strings"),
         (text(line(label=["neutral"])), "line 1: row, target and label must be short strings"),
         (text(line(label="x" * 81)), "line 1: row, target and label must be short strings"),
-        (text(line(output=1)), "line 1: output must be null or at most 20000 characters"),
-        (text(line(output="x" * 20_001)), "line 1: output must be null or at most 20000"),
+        (text(line(output=1)), "line 1: output must be null or at most 20,000 characters"),
+        (text(line(output="x" * 20_001)), "line 1: output must be null or at most 20,000"),
     ],
 )
 def test_another_form_is_named_with_its_line(data: bytes, message: str) -> None:

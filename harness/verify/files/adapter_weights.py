@@ -76,7 +76,9 @@ def read_adapter_weights(file: BinaryIO, size: int, name: str) -> tuple[str, Ada
     while stream.read(CHUNK_BYTES):
         pass
     if stream.count != size:
-        raise RecordError(f"{name}: {stream.count} bytes were read, {size} expected; write it once")
+        raise RecordError(
+            f"{name}: {stream.count:,} bytes were read, {size:,} expected; write it once"
+        )
     return stream.digest.hexdigest(), found
 
 

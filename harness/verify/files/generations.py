@@ -149,7 +149,7 @@ def _fault(value: Any, index: int, second: bool) -> str | None:
             return "loglikelihoods must be a list of numbers up to 0, one a label"
         output = None
     if output is not None and (type(output) is not str or len(output) > MAX_OUTPUT):
-        return f"output must be null or at most {MAX_OUTPUT} characters"
+        return f"output must be null or at most {MAX_OUTPUT:,} characters"
     return None
 
 

@@ -35,13 +35,13 @@ def fault_of_png(data: bytes) -> str | None:
             if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
                 return f"{width} x {height} pixels"
         elif kind not in CRITICAL[1:] and (kind, body) != RESOLUTION:
-            return f"a chunk {kind!r} of {len(body)} bytes, which is no part of the picture"
+            return f"a chunk {kind!r} of {len(body):,} bytes, which is no part of the picture"
         kinds.append(kind)
         position = end
     if not kinds or kinds[-1] != b"IEND" or b"IDAT" not in kinds:
         return "no picture, or no end of it"
     if position < len(data):
-        return f"{len(data) - position} bytes after its end"
+        return f"{len(data) - position:,} bytes after its end"
     return None
 
 

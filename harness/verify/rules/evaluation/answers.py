@@ -65,7 +65,7 @@ def official_rows(submission: Submission) -> Iterator[Breach]:
                 if found != wanted:
                     yield f"{name} row {index}", found, f"the official row {wanted}"
             if len(generations.rows) != len(expected):
-                yield name, f"{len(generations.rows)} rows", f"{len(expected)} rows"
+                yield name, f"{len(generations.rows):,} rows", f"{len(expected):,} rows"
 
 
 @lru_cache(maxsize=32)
@@ -237,7 +237,7 @@ def measures_agree(submission: Submission) -> Iterator[Breach]:
         if alike < LEAST_AGREEMENT * chance:
             yield (
                 task,
-                f"{alike} of {rows} rows with the same answer by both measures",
+                f"{alike:,} of {rows:,} rows with the same answer by both measures",
                 f"about {chance:.0f}, as by chance, or more: the outputs and the log-likelihoods"
                 " contradict each other",
             )

@@ -57,7 +57,7 @@ def as_many_tokens_as_the_answer(submission: Submission) -> Iterator[Breach]:
         }
         for row, output in enumerate(generations.outputs) if wrong else ():
             if output in wrong:
-                yield f"{task} row {row}: output", wrong[output], f"at most {most} tokens"
+                yield f"{task} row {row}: output", wrong[output], f"at most {most:,} tokens"
 
 
 def _too_long(output: str, most: int, words_are_tokens: bool) -> str:

@@ -66,7 +66,7 @@ def _adds_up(score: Score, found: Leak, place: str) -> Iterator[Breach]:
         yield place, f"{found.exact_rows} exact rows", f"at most {found.text_rows} by text"
     if found.text_rows + found.clean_examples != score.examples:
         total = found.text_rows + found.clean_examples
-        yield place, f"{total} rows", f"{score.examples}: leaked and clean ones together"
+        yield place, f"{total:,} rows", f"{score.examples}: leaked and clean ones together"
     yield from _clean_value_possible(score, found, place)
 
 
@@ -79,7 +79,9 @@ def _clean_value_possible(score: Score, found: Leak, place: str) -> Iterator[Bre
     lowest = max(0, score.correct - found.text_rows)
     whole = isclose(right, round(right), abs_tol=1e-6)
     if not whole or not lowest <= round(right) <= min(score.correct, found.clean_examples):
-        expected = f"a whole number of {found.clean_examples} rows, {lowest} or more of them right"
+        expected = (
+            f"a whole number of {found.clean_examples:,} rows, {lowest:,} or more of them right"
+        )
         yield f"{place}.clean_value", found.clean_value, expected
 
 

@@ -49,8 +49,8 @@ def shapes(submission: Submission) -> Iterator[Breach]:
         wrong = sorted(set(found.items()) ^ set(expected.items()))[:1]
         yield (
             "adapter.tensors",
-            f"{len(found)} tensors, one that differs: {wrong}",
-            f"{len(expected)} tensors of {spec.peft.name} on {model.name}",
+            f"{len(found):,} tensors, one that differs: {wrong}",
+            f"{len(expected):,} tensors of {spec.peft.name} on {model.name}",
         )
 
 
@@ -99,7 +99,7 @@ def weights(submission: Submission) -> Iterator[Breach]:
     if digest != adapter.sha256:
         yield "", f"a file with sha256 {digest}", adapter.sha256
     if size != adapter.file_bytes:
-        yield "", f"a file of {size} bytes", adapter.file_bytes
+        yield "", f"a file of {size:,} bytes", adapter.file_bytes
     if found.fault is not None:
         yield "", found.fault, "a safetensors file"
     elif found.dtypes - {"F32"}:

@@ -48,7 +48,7 @@ def data(submission: Submission) -> Iterator[Breach]:
 def _one(submission: Submission, item: DataRecord) -> Iterator[Breach]:
     challenge = submission.challenge
     if item.kind == "training" and not item.notes and item.rows != challenge.dataset.pin.rows:
-        yield "", f"{item.rows} rows, no note", challenge.dataset.pin.rows
+        yield "", f"{item.rows:,} rows, no note", challenge.dataset.pin.rows
     changed = submission.record.spec.open
     own = changed is not None and changed.dataset is not None
     if item.kind == "training" and own and not item.notes:

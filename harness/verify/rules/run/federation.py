@@ -124,12 +124,16 @@ def partitions(submission: Submission) -> Iterator[Breach]:
     if len(listed) != rules.num_supernodes:
         yield place, f"{len(listed)} partitions", f"{rules.num_supernodes} supernodes"
     elif min(listed) < 1 or sum(listed) > rows:
-        yield place, f"{sum(listed)} rows, {min(listed)} at least", f"at most {rows}, 1 at least"
+        yield (
+            place,
+            f"{sum(listed):,} rows, {min(listed):,} at least",
+            f"at most {rows:,}, 1 at least",
+        )
     elif isinstance(rules.partitioner, Partitioner):
         size, longer = divmod(rows, rules.num_supernodes)
         expected = [size + (index < longer) for index in range(len(listed))]
         if list(listed) != expected:
-            yield place, list(listed)[:10], f"contiguous shards of {rows} rows: {expected[:10]}"
+            yield place, list(listed)[:10], f"contiguous shards of {rows:,} rows: {expected[:10]}"
 
 
 def client_ranks(submission: Submission) -> Iterator[Breach]:
