@@ -51,9 +51,11 @@ ABOUT = {
 }
 """Setting -> what its sentence also says: not every rank is an adapter's."""
 OTHER_THAN_OURS = re.compile(
-    r"\b(?:ablation|after|alternative|baseline|board|checkpoint|compared?|comparison|default|each"
-    r"|every|example|first|future|instead|last|leaderboard|loss|original|plan|previous|than|tried"
-    r"|until|upstream|versus|vs|warm-?up|would)|\?",
+    r"\b(?:ablation|after|alternative|another|baseline|best|board|can\b|checkpoint|could|compared?"
+    r"|comparison|debug|default|different|each|e\.g|every|example|first|future|if\b|increas|instance"
+    r"|instead|larger|last|leaderboard|loss|may\b|might|more|needs|official|original|other|plan"
+    r"|previous|quick|requires|should|smaller|smoke|takes|template|test|than|tried|try|until|upstream"
+    r"|versus|vs|warm-?up|would)|\?",
     re.IGNORECASE,
 )
 """What a sentence says that is not, or not only, about the run's settings."""

@@ -211,6 +211,8 @@ def test_a_value_is_what_is_written_or_nothing(
         ("Checkpoints are saved every 5 rounds. After 3 rounds of training the loss is 2.", set()),
         ("Compared with a LoRA of rank 32 nothing is lost. Upstream trains for 200 rounds.", set()),
         ("Our adapter ranks 3 of 20. The model is of rank 1 on the leaderboard.", set()),
+        ("For a quick trial, run it with 3 rounds. Training for 200 rounds takes 4 h.", set()),
+        ("The template is trained for 200 rounds. A LoRA of rank 64 needs 24 GB.", set()),
         ("A warmup of 2 rounds was run. 2 of 50 supernodes are asked each round.", set()),
     ],
 )  # fmt: skip
