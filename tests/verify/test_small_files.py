@@ -182,3 +182,16 @@ CUT = "that is cut or has a wrong checksum"
 )
 def test_a_png_is_whole_and_nothing_else(data: bytes, fault: str | None) -> None:
     assert fault_of_png(data) == fault
+
+
+def test_a_ledger_of_millions_of_lines_is_refused_at_once() -> None:
+    found = kind_of("rounds.jsonl", RUN_FILES)
+    assert found is not None
+    kind, _ = found
+    assert kind.parse is not None
+    assert kind.parse(b'{"round": 1}\n{"round": 2}\n', "rounds.jsonl") == [
+        {"round": 1}, {"round": 2},
+    ]  # fmt: skip
+    assert kind.parse(b"", "rounds.jsonl") == []
+    with pytest.raises(HarnessError, match="more than 500000 values"):
+        kind.parse(b"1\n" * 2_000_000, "rounds.jsonl")
