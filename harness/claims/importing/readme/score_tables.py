@@ -22,7 +22,8 @@ VALUE = re.compile(
 HUB_ID = re.compile(r"\[([\w.-]{1,80}/[\w.-]{1,80})\]")
 AVERAGE = (
     "avg", "average", "mean", "overall", "durchschnitt", "moyenne", "media", "promedio",
-    "macroavg", "macroaverage", "averageaccuracy", "meanaccuracy", "overallaverage",
+    "macroavg", "macroaverage", "mmluaverage", "mmluavg", "averageaccuracy",
+    "meanaccuracy", "overallaverage",
 )  # fmt: skip
 AVERAGE_ELSEWHERE = ("平均", "평균", "среднее")
 OF_A_SCORE = re.compile(r"\b(?:accuracy|acc|scores?|pass@1)\b|%", re.IGNORECASE)

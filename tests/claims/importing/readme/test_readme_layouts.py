@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from plain_project import accuracies, project
+from plain_project import accuracies, config, project
 
 from harness.claims.findings import claim_findings
 from harness.claims.importing.claim import import_project
@@ -289,3 +289,25 @@ def test_fractions_with_one_wrong_figure_stay_fractions(
 ) -> None:
     claim = import_project(project(tmp_path, {"README.md": readme} | accuracies(**files)))
     assert contradicting(claim) == found
+
+
+@pytest.mark.parametrize(
+    ("board", "readme", "figures"),
+    [
+        ("code", "| Benchmark | pass@1 |\n|-|-|\n| MBPP | 25.6 |\n| HumanEval | 37.8 |\n"
+         "| JavaScript | 40.99 |\n| C++ | 32.92 |\n| Average | 34.33 |\n",
+         ["25.6", "37.8", "40.99", "32.92", "34.33"]),
+        ("general-nlp", "- MMLU STEM: 31.72%\n- MMLU Social Sciences: 32.50%\n"
+         "- MMLU Humanities: 31.88%\n- MMLU average: 32.03%\n",
+         ["31.72", "32.50", "31.88", "32.03"]),
+        ("finance", "| Set | % |\n|-|-|\n| Financial Phrase Bank | 68.23 |\n| Financial Question"
+         " Answering | 60.86 |\n| Twitter Financial News | 67.50 |\n| Macro avg. | 65.53 |\n",
+         ["68.23", "60.86", "67.50", "65.53"]),
+    ],
+)  # fmt: skip
+def test_sets_are_known_by_their_long_names(
+    board: str, readme: str, figures: list[str], tmp_path: Path
+) -> None:
+    files = {"pyproject.toml": config(board=board), "README.md": readme}
+    claim = import_project(project(tmp_path, files))
+    assert [*percents(claim), claim.average and claim.average.text] == figures
