@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def command(
     The app holds the resolved spec; its ServerApp and ClientApp are the harness's.
     """
     from harness.document import pretty_json
-    from harness.federation.superlink.app_directory import refused_folder, write_app
+    from harness.federation.superlink.app_directory import AS_INSTALLED, refused_folder, write_app
     from harness.planning.resolve import resolve
     from harness.planning.rules import refuse
     from harness.sources.hub_model import hub_model
@@ -42,8 +43,8 @@ def command(
         click.echo(f"note: {why}", err=True)
     nodes = resolved.challenge.num_supernodes
     flwr = (
-        f'flwr run {folder} --stream --federation-config "num-supernodes={nodes}'
-        ' client-resources-num-cpus=1"'
+        f"{AS_INSTALLED} flwr run {shlex.quote(str(folder))} --stream"
+        f' --federation-config "num-supernodes={nodes} client-resources-num-cpus=1"'
     )
     if as_json:
         click.echo(pretty_json({"folder": str(folder), "command": flwr}), nl=False)

@@ -41,6 +41,9 @@ APP_FILES = {
 }
 """Template -> file of the app."""
 
+AS_INSTALLED = "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION=1"
+"""Variable under which the SuperLink that `flwr run` starts installs nothing for an app."""
+
 Scalar = str | int | float | bool
 
 
@@ -66,6 +69,7 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
         "label": spec.label,
         "description": f"{spec.label} for {challenge.title}",
         "package": APP_PACKAGE,
+        "as_installed": AS_INSTALLED,
         "plugins": spec.plugins,
         "harness_version": __version__,
         "dependencies": dependencies(spec.plugins, __version__),

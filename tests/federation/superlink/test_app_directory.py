@@ -196,3 +196,17 @@ def test_export_refuses_a_folder_in_use(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     found = CliRunner().invoke(command, [str(tmp_path), "--plugin", "tiny/fedavg"])
     assert isinstance(found.exception, UsageError)
+
+
+def test_the_command_that_export_prints_runs_with_what_is_installed_and_can_be_pasted(
+    tmp_path: Path,
+) -> None:
+    from flwr.common.constant import FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION as VARIABLE
+
+    from harness.cli.execute.export import command
+
+    app = tmp_path / "my app"
+    found = CliRunner().invoke(command, [str(app), "--plugin", "tiny/fedavg"])
+    words = shlex.split(found.output.splitlines()[-1])
+    assert words[:4] == [f"{VARIABLE}=1", "flwr", "run", str(app)]
+    assert f"    export {VARIABLE}=1\n    flwr run ." in (app / "README.md").read_text()
