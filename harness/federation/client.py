@@ -39,6 +39,7 @@ from harness.federation.wire.tensors import to_tensors
 from harness.library_internals.ray import end_at_once_on_sigterm
 from harness.processes.carried_error import CarriedError
 from harness.processes.loading import loading
+from harness.processes.waiting_threads import let_threads_sleep
 
 if TYPE_CHECKING:
     from harness.federation.clientapp.worker import Worker
@@ -146,6 +147,8 @@ def _worker_of(job_text: str, job_digest: str, mirror: Path | None) -> Worker:
     if _worker is None or _worker.digest != job_digest:
         job = job_here(job_text, job_digest, mirror)
         _worker = None
+        # Flower, or Ray for it, has started this process where an app was called by `flwr run`.
+        let_threads_sleep()
         with loading():
             from harness.federation.clientapp.worker import Worker
 
