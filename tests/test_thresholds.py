@@ -420,6 +420,7 @@ FREE = {
     "federation AGAIN_PAUSE_S": WAITING, "federation AWAY_LIMIT_S": WAITING,
     "federation AWAY_PAUSE_S": WAITING, "federation BACK_LIMIT_S": WAITING,
     "federation COMMAND_LIMIT_S": WAITING, "federation END_LIMIT_S": WAITING,
+    "federation PLACE_S": WAITING,
     "federation LOOK_S": WAITING, "federation PART_PAUSE_S": WAITING,
     "federation POLL_S": WAITING, "federation REMOTE_POLL_S": WAITING,
     "federation START_LIMIT_S": WAITING, "federation ASKED_AT_ONCE": HOW_MANY,

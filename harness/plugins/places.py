@@ -60,6 +60,14 @@ def of_error(error: BaseException) -> str:
     return shown(path, line)
 
 
+def of_frame(frame: FrameType | None) -> str:
+    """Return the innermost line of the author's that is at work; "" where there is none."""
+    for step, line in traceback.walk_stack(frame):
+        if _top(step) not in LIBRARIES:
+            return shown(step.f_code.co_filename, line)
+    return ""
+
+
 def of_function(function: Any) -> str:
     """Return where a function or a class's method is written; "" where it has no source."""
     function = getattr(function, "func", function)  # functools.partial

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import prod
+from types import FrameType
 from typing import Any, NoReturn
 
 from harness.boards.challenge import Challenge
@@ -31,6 +32,7 @@ from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.planning.component_checks import adapter_shapes, strategy_context
 from harness.planning.smoke import smoke_model
 from harness.plugins import Components
+from harness.plugins.places import of_frame
 from harness.progress import say
 from harness.spec import RunSpec
 
@@ -38,6 +40,8 @@ LIMIT_S = 20.0
 """Longest time of a rehearsal. 200 rounds of five clients take 3 s; then the run goes on."""
 UNTOLD_S = 1.0
 """A rehearsal that takes longer is told."""
+PLACE_S = 1.0
+"""Longest wait for where it was stopped; code that is not Python's may not hear."""
 LAYERS = 2
 """Of the small model: each has the same tensors."""
 LARGEST_BYTES = 4 * GIB
@@ -91,7 +95,7 @@ def rehearse(run: OpenRun, quiet: bool = False, limit_s: float = LIMIT_S) -> Non
     elif not said.whole:
         say(
             f"rehearsal of strategy {name}: {said.why} after {said.rounds} of"
-            f" {run.context.rounds} rounds; the run goes on"
+            f" {run.context.rounds} rounds{said.place}; the run goes on"
         )
 
 
@@ -107,6 +111,8 @@ class _Said:
     whole: bool = False
     """Whether the rehearsal came to its end."""
     why: str = "its process ended"
+    place: str = ""
+    """Where the author's code was when it was stopped, as `, in file:line`."""
     unread: bytes = field(default=b"", repr=False)
 
     def read(self, data: bytes) -> None:
@@ -140,6 +146,11 @@ def _said_by_a_fork(run: OpenRun, name: str, quiet: bool, limit_s: float) -> _Sa
                     said.read(data)
             else:
                 said.why = f"stopped by its limit of {limit_s:.0f} s"
+                os.kill(child, signal.SIGTERM)
+                while select.select([answers], [], [], PLACE_S)[0] and (
+                    data := answers.read(2**16)
+                ):
+                    said.read(data)
     finally:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
@@ -153,9 +164,14 @@ def _rehearse_and_end(run: OpenRun, writer: int) -> NoReturn:
     def tell(**said: Any) -> None:
         os.write(writer, json.dumps(said).encode() + b"\n")
 
+    def stopped(number: int, frame: FrameType | None) -> None:
+        place = of_frame(frame)
+        tell(place=f", in {place}" if place else "")
+        os._exit(0)
+
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, stopped)
         logging.disable()
         _show_nothing()
         _play(run, tell)

@@ -120,7 +120,10 @@ def test_what_only_a_small_model_shows_is_told_and_stops_nothing(
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        (lambda round, arrays: time.sleep(60), "limit of 1 s after 0 of 9"),
+        (
+            lambda round, arrays: time.sleep(60),
+            "limit of 1 s after 0 of 9 rounds, in test_rehearse.py:",
+        ),
         (lambda round, arrays: os.kill(os.getpid(), 9), "its process ended after 0 of 9"),
     ],
 )
