@@ -70,7 +70,7 @@ def test_a_mirror_that_is_not_there(tmp_path: Path) -> None:
 def test_a_disk_or_a_memory_that_holds_no_such_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 * MIB))
     [found] = refused()
-    assert "3 MiB free" in found
+    assert "3.0 MiB free" in found
     monkeypatch.setattr(devices, "HOPELESS", 0)
     memory, disk = refused()
     assert "GiB of memory" in memory

@@ -29,11 +29,11 @@ def test_100_000_rows_are_read_and_one_more_is_not(tmp_path: Path) -> None:
     path.write_text(line * 100_000)
     assert len(parse_lines(path.read_text(), str(path))) == 100_000
     path.write_text(line * 100_001)
-    with pytest.raises(HarnessError, match="100000"):
+    with pytest.raises(HarnessError, match="100,000"):
         parse_lines(path.read_text(), str(path))
     item = {"prompt": "p", "gold": "a", "output": "a"}
     path.write_text(json.dumps([item] * 100_000))
     assert len(parse_array(path.read_text(), str(path))) == 100_000
     path.write_text(json.dumps([item] * 100_001))
-    with pytest.raises(HarnessError, match="100000"):
+    with pytest.raises(HarnessError, match="100,000"):
         parse_array(path.read_text(), str(path))
