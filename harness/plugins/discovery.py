@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 
@@ -75,7 +77,11 @@ def _distributions() -> list[Distribution]:
         PluginError: one folder holds two with one name: either could stand for the other.
     """
     first: dict[str, Distribution] = {}
-    for dist in distributions():
+    # A folder that the path names twice, or by two of its names, holds what it holds once.
+    folders: dict[str, str] = {}
+    for item in sys.path:
+        folders.setdefault(os.path.realpath(item), item)
+    for dist in distributions(path=list(folders.values())):
         if ENTRY_POINT_GROUP not in (dist.read_text("entry_points.txt") or ""):
             continue
         other = first.setdefault(canonicalize_name(dist.name), dist)

@@ -185,6 +185,17 @@ def test_a_distribution_that_takes_the_name_of_another_is_told(
     )
 
 
+def test_a_folder_that_the_path_names_twice_holds_one_distribution(
+    install_plugin: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_plugin("genuine", HEAD, distribution="dist-genuine")
+    site = tmp_path / "site1"
+    (tmp_path / "link").symlink_to(site)
+    for again in (site, f"{site}/.", tmp_path / "link"):
+        monkeypatch.syspath_prepend(str(again))
+    assert "genuine" in plugins.discover()
+
+
 def test_of_two_folders_with_one_distribution_the_first_counts_as_it_does_for_imports(
     install_plugin: Install,
 ) -> None:
