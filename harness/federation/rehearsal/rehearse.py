@@ -167,7 +167,7 @@ def _rehearse_and_end(run: OpenRun, writer: int) -> NoReturn:
     def stopped(number: int, frame: FrameType | None) -> None:
         place = of_frame(frame)
         tell(place=f", in {place}" if place else "")
-        os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)  # `os._exit` is refused in the author's code
 
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
