@@ -18,14 +18,18 @@ from harness.cli import GONE, cli, main
 HEAVY_MODULES = ("torch", "transformers", "flwr", "lm_eval", "peft", "datasets", "ray", "numpy")
 
 
-def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def python(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", *arguments],
+        [sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
         check=False,
     )
+
+
+def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return python("from harness.cli import main; main()", *arguments, cwd=cwd)
 
 
 def test_plan_prints_the_published_figures_as_json() -> None:
@@ -157,9 +161,7 @@ def test_running_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
         "versions.find_spec = lambda name: None if name in ('torch', 'flwr') else name\n"
         "from harness.cli import main\nmain(['run', '--plugin', 'smollm2-dora', '--smoke'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    done = python(code, cwd=tmp_path)
     assert done.returncode == 3
     assert "flwr, torch" in done.stderr
     assert "flowertune-harness[run]" in done.stderr
@@ -261,9 +263,7 @@ def test_a_pipe_that_breaks_inside_is_told(tmp_path: Path) -> None:
         "it.command.callback = broken\n"
         "main(['challenges'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", run], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    done = python(run, cwd=tmp_path)
     assert done.returncode == 1
     assert "BrokenPipeError" in done.stderr
     assert "a process of this command ended early" in done.stderr

@@ -28,6 +28,9 @@ from harness.training.rows.examples import Example
 Gradients = list[tuple[torch.nn.Parameter, torch.Tensor]]
 """Each trained parameter with its gradient, float32; these are parts of a few large tensors."""
 
+Computed = tuple[torch.Tensor, list[torch.Tensor], Gradients]
+"""Of one batch: its loss, a scalar; those large tensors; the gradients."""
+
 
 GRAPH_SHARE = 0.25
 """Share of the free memory that a graph's values may take: it holds them as long as it lives."""
@@ -103,9 +106,7 @@ class FusedSteps:
         factors = [p for f in self.model.factors for p in (f.a, f.b, f.magnitude)]
         return [p for p in factors if p is not None and p.requires_grad]
 
-    def _one(
-        self, tree: TokenTree, labels: int
-    ) -> tuple[torch.Tensor, list[torch.Tensor], Gradients]:
+    def _one(self, tree: TokenTree, labels: int) -> Computed:
         seeds = self.model.seeds()
         try:
             return self._with_seeds(tree, seeds, labels)
@@ -126,9 +127,7 @@ class FusedSteps:
         self._pool = None
         torch.cuda.empty_cache()
 
-    def _with_seeds(
-        self, tree: TokenTree, seeds: torch.Tensor, labels: int
-    ) -> tuple[torch.Tensor, list[torch.Tensor], Gradients]:
+    def _with_seeds(self, tree: TokenTree, seeds: torch.Tensor, labels: int) -> Computed:
         size = (tree.tokens, tree.targets, tuple(map(id, self._trained())))
         captured = self._captured.get(size)
         if captured is None:
@@ -155,7 +154,7 @@ class FusedSteps:
         seeds: torch.Tensor,
         labels: torch.Tensor,
         keep_all: bool,
-    ) -> tuple[torch.Tensor, list[torch.Tensor], Gradients]:
+    ) -> Computed:
         found: list[tuple[torch.nn.Parameter, torch.Tensor]] = []
         loss = self.model.gradients(
             tree, table, seeds, labels, self.use, lambda p, g: found.append((p, g)), keep_all
