@@ -389,6 +389,7 @@ FREE = {
     "record GENESIS": "every stored chain begins with it; tests/historic reads them",
     "evaluation CPU_BYTES": MEMORY, "evaluation GPU_SHARE": MEMORY,
     "training DEQUANTISED_SHARE": MEMORY, "training ACTIVATION_SHARE": MEMORY,
+    "training THREADS_LIMIT_S": WAITING,
     "machine SIDE": SPEED, "machine MEASURED_S": SPEED, "machine LIMIT_S": WAITING,
     "evaluation SPARE_STEP_TOKENS": SPEED, "evaluation MAX_SPARE_GUESSES": SPEED,
     "evaluation GRAMS": SPEED, "evaluation MAX_GUESSES": SPEED, "evaluation SURE_STREAK": SPEED,

@@ -121,7 +121,18 @@ def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str,
     plan = _written_plan(module, given, around, writer)
     # Some Pythons find their own library by it.
     libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    with open(reader, "rb", buffering=0) as answers, Guardian(around.folder, False) as guardian:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def stop() -> None:
+        for child in started:
+            child.terminate()
+
+    with (
+        open(reader, "rb", buffering=0) as answers,
+        Guardian(around.folder, False) as guardian,
+        # From before it starts: an interruption in between deletes the folder that it reads.
+        answering_signals(stop) as came,
+    ):
         process = subprocess.Popen(
             [*bare_python("harness.isolation.launcher"), str(plan)],
             stdin=subprocess.PIPE,
@@ -131,9 +142,12 @@ def _talk(module: str, given: str, around: Enclosure) -> tuple[Held | None, str,
             # Ctrl-C in a terminal reaches a whole process group; here this process passes it on.
             start_new_session=True,
         )
+        started.append(process)
         os.close(writer)
         guardian.guard(process.pid)
-        with answering_signals(process.terminate) as came, process:
+        with process:
+            if came:
+                stop()
             assert process.stdout is not None
             told = process.stdout.readline()
             where = "what the launcher says"

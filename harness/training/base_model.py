@@ -7,6 +7,7 @@ loaded so, and a model's own code neither.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -38,6 +39,9 @@ LARGEST_PARAMETERS = 500_000_000
 """Of a model that is loaded before a client is asked for: 1.5 s for each 100 million of them, and
 Ray waits no longer for its clients than `RAY_worker_register_timeout_seconds`. Larger ones are
 loaded by a client that has been asked, whose limit is another."""
+
+THREADS_LIMIT_S = 5.0
+"""Longest wait for the threads of a loading to end, which takes some milliseconds."""
 
 _shared: dict[tuple[str, str], Any] = {}
 """(digest of a run, folder of its model) -> its base model, until it is taken."""
@@ -199,9 +203,22 @@ def load_shared(spec: RunSpec, model_dir: str) -> None:
     if is_shared(spec.model):
         # OpenMP's threads wait for the one that called them, and end with it. A fork of a process
         # that has some waits for ever for those that it lacks.
+        be_deterministic(spec.compute.threads)  # torch has a thread from here on that does nothing
+        before = _threads()
         thread = Thread(target=load)
         thread.start()
         thread.join()
+        # Python's part of the thread has ended, not yet the machine's: of 42 forks at this moment
+        # one waited for ever, maybe for a lock that the thread held.
+        end = time.monotonic() + THREADS_LIMIT_S
+        while _threads() - before and time.monotonic() < end:
+            time.sleep(0.001)
+
+
+def _threads() -> set[str]:
+    """Return the threads of this process; none where the machine does not tell."""
+    tasks = Path("/proc/self/task")
+    return {item.name for item in tasks.iterdir()} if tasks.is_dir() else set()
 
 
 def base_of(spec: RunSpec, model_dir: str) -> Any:

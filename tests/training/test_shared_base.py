@@ -27,7 +27,10 @@ def multiply(*_):
 
 base_model._loaded, base_model.is_shared, base_model.digest_of = multiply, bool, str
 spec = SimpleNamespace(compute=SimpleNamespace(threads=2), model=True)
+torch.set_num_threads(2)
+before = os.listdir("/proc/self/task")
 base_model.load_shared(spec, "folder")
+assert os.listdir("/proc/self/task") == before  # what one of them holds, a fork never gets
 assert torch.get_num_threads() == 2
 child = os.fork()
 if child == 0:
