@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from harness.document import Document, parse_json
 from harness.errors import MissingExtraError, UsageError, how_to_install
 from harness.evaluation.evaluated_run import EvaluatedRun, official_sets
+from harness.processes.torch_threads import use_threads
 
 STEP_TOKENS = 8
 """New tokens between two looks at whether a row's label is settled."""
@@ -160,7 +161,7 @@ def merged_answers(run: EvaluatedRun, folder: Path, threads: int) -> Answers:
         from harness.evaluation.engine import Engine
         from harness.evaluation.model.base_model import Base
 
-        torch.set_num_threads(threads)
+        use_threads(threads)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         model.eval().requires_grad_(False)
         tokenizer: Any = AutoTokenizer.from_pretrained(folder)

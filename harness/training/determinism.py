@@ -11,6 +11,7 @@ import os
 
 import torch
 
+from harness.processes.torch_threads import use_threads
 from harness.spec import RunSpec
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
@@ -24,8 +25,7 @@ def be_deterministic(threads: int) -> None:
     """Set, for this process, what decides whether sums come out the same; other code may undo it.
 
     Args:
-        threads: threads of torch, from 1. Another number cuts a sum into other parts, and float32
-            sums of other parts differ in the last bits.
+        threads: threads of torch, from 1; see `use_threads`.
     """
     os.environ.setdefault(WORKSPACE, REPEATABLE_WORKSPACES[0])
     torch.use_deterministic_algorithms(True)
@@ -33,7 +33,7 @@ def be_deterministic(threads: int) -> None:
     # Nothing here reads memory that it has not written, and filling it takes 6 % of a step. Set by
     # name because torch's module has no type for it.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
-    torch.set_num_threads(threads)
+    use_threads(threads)
 
 
 def doubts(spec: RunSpec) -> list[str]:

@@ -17,6 +17,7 @@ from harness.machine.machine import this_machine
 from harness.planning.devices import refuse_absent_gpu
 from harness.processes.carried_error import CarriedError
 from harness.processes.loading import loading
+from harness.processes.torch_threads import use_threads
 
 
 def load_ahead() -> None:
@@ -69,10 +70,9 @@ def _settle(threads: int) -> None:
     warnings.filterwarnings("ignore", message="The PEFT config's `base_model_name_or_path`")
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft's
     with loading():
-        import torch
         import transformers
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 
