@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import torch
 
-from harness.processes.torch_threads import use_threads
+from harness.processes.numeric_threads import use_threads
 from harness.processes.waiting_threads import let_threads_sleep
 
 KINDS = {"torch_alone": torch.set_num_threads, "use_threads": use_threads}

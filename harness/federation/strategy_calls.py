@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from harness.federation.wire.tensors import to_tensors
 from harness.plugins.guard import calling_plugin
 from harness.plugins.long_calls import telling_while_long
 from harness.plugins.places import at
+from harness.processes.numeric_threads import one_thread
 
 Tensors = dict[str, NDArray[np.generic]]
 
@@ -43,7 +45,7 @@ def configured(
     """
     call = f"{name}: configure_train() of round {round}"
     function = type(strategy).configure_train
-    with telling_while_long(call, function), calling_plugin(call, function=function):
+    with _alone(call, function):
         found: Any = strategy.configure_train(round, arrays, config, grid)
         messages = list(found) if isinstance(found, Iterable) else found
     if not isinstance(messages, list) or not all(isinstance(item, Message) for item in messages):
@@ -69,7 +71,7 @@ def aggregated(
     """
     call = f"{name}: aggregate_train() of round {round}"
     function = type(strategy).aggregate_train
-    with telling_while_long(call, function), calling_plugin(call, function=function):
+    with _alone(call, function):
         answer: Any = strategy.aggregate_train(round, replies)
     pair = answer if isinstance(answer, tuple | list) else ()
     wanted = (ArrayRecord | None, MetricRecord | None)
@@ -85,6 +87,13 @@ def aggregated(
         return to_tensors(arrays), metrics
     except ValueError as error:
         raise PluginError(f"{call} returned {error}{at(function)}") from error
+
+
+@contextmanager
+def _alone(call: str, function: Any) -> Iterator[None]:
+    """Call a plugin's function by its name in messages, on one thread of numeric libraries."""
+    with telling_while_long(call, function), calling_plugin(call, function=function), one_thread():
+        yield
 
 
 def _kind(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from harness.document import Document, parse_json
 from harness.errors import MissingExtraError, UsageError, how_to_install
 from harness.evaluation.evaluated_run import EvaluatedRun, official_sets
-from harness.processes.torch_threads import use_threads
+from harness.processes.numeric_threads import use_threads
 
 STEP_TOKENS = 8
 """New tokens between two looks at whether a row's label is settled."""

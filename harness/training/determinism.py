@@ -11,7 +11,7 @@ import os
 
 import torch
 
-from harness.processes.torch_threads import use_threads
+from harness.processes.numeric_threads import use_threads
 from harness.spec import RunSpec
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"

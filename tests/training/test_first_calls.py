@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.processes.torch_threads import VECTOR_FUNCTIONS, use_threads
+from harness.processes.numeric_threads import VECTOR_FUNCTIONS, use_threads
 
 HARNESS = Path(__file__).resolve().parents[2] / "harness"
 
-MAY_SET_THREADS = {"processes/torch_threads.py", "evaluation/decoder/threads.py"}
+MAY_SET_THREADS = {"processes/numeric_threads.py", "evaluation/decoder/threads.py"}
 """The second is reached in a process that has used the first."""
 
 

@@ -17,7 +17,7 @@ from harness.machine.machine import this_machine
 from harness.planning.devices import refuse_absent_gpu
 from harness.processes.carried_error import CarriedError
 from harness.processes.loading import loading
-from harness.processes.torch_threads import use_threads
+from harness.processes.numeric_threads import use_threads
 
 
 def load_ahead() -> None:

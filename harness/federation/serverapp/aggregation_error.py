@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from harness.kernel.allowance import cores
+from harness.processes.numeric_threads import one_thread
 
 ROUNDING = 1e-6
 """An aggregation error below this is rounding of float64 products, and is reported as 0."""
@@ -45,7 +45,7 @@ def aggregation_error(
         return None
     # One thread a product: another number of threads would sum in another order. The layers are
     # shared out instead, and added up in their own order.
-    with threadpool_limits(1):
+    with one_thread():
         return _aggregation_error(updates, weights, layers)
 
 
