@@ -17,8 +17,7 @@ from harness.components import RoundPlan
 from harness.document import sha256_text
 from harness.errors import ClientFailedError, FederationError
 from harness.federation.clientapp import client_state, kept_in_messages
-from harness.federation.clientapp.long_calls import forget_call, long_call
-from harness.federation.clientapp.steps_taken import forget, steps_taken
+from harness.federation.clientapp.clients_seen import ClientsSeen
 from harness.federation.clientapp.watchdog import take_stack
 from harness.federation.open_run import OpenRun
 from harness.federation.options import Options
@@ -94,15 +93,7 @@ class ClientRequests:
         """Partition -> the round in which it trained last."""
         self.meanwhile: Callable[[], None] = lambda: None
         """Called when a round's messages are under way, before any reply is looked for."""
-        self.on_steps: Callable[[int, int], None] = lambda partition, steps: None
-        """Called with a partition and how many more steps it has taken, as far as is known; the
-        last ones are known with its good reply."""
-        self._told: dict[int, int] = {}
-        """Partition -> steps of this round that `on_steps` has been told of. A client that failed
-        and begins anew adds to them once it is further than before."""
-        self._telling = Lock()
-        self._waits: dict[int, str] = {}
-        """Partition -> what was said last of a call that it waits for."""
+        self.seen = ClientsSeen(self.logs, run.spec.train.max_steps)
 
     def train(self, number: int, coded: CodedMessages, plan: RoundPlan) -> list[Reply]:
         """Let clients train and return their replies in the order of the messages.
@@ -120,7 +111,7 @@ class ClientRequests:
         good: dict[int, Reply] = {}
         self.in_memory = 0
         faults: dict[int, Fault] = {}
-        self._forget_steps(wanted)
+        self.seen.forget(wanted)
         for attempt in range(1, self.options.retries + 2):
             missing = {key: content for key, content in wanted.items() if key not in good}
             for partition, answer in self._try(number, missing, plan, coded, attempt).items():
@@ -131,7 +122,7 @@ class ClientRequests:
             left = [partition for partition in wanted if partition not in good]
             if not left:
                 self.last_rounds.update(dict.fromkeys(wanted, number))
-                self._forget_steps(wanted)
+                self.seen.forget(wanted)
                 return [good[partition] for partition in wanted]
             final = [partition for partition in left if faults[partition].final is not None]
             if final or attempt > self.options.retries:
@@ -207,7 +198,7 @@ class ClientRequests:
                 return
             with counting:
                 answers[partition] = self._kept(answer)
-            self._tell(partition, self.run.spec.train.max_steps)
+            self.seen.tell(partition)
 
         asked = {
             self.roster[partition]: self._addressed(content, partition, number)
@@ -217,7 +208,7 @@ class ClientRequests:
         try:
             limit_s = self._silence_s(len(asked))
             replies = self.transport.exchange(
-                asked, TRAIN, limit_s, self.meanwhile, each_look=lambda: self._look(contents)
+                asked, TRAIN, limit_s, self.meanwhile, each_look=lambda: self.seen.look(contents)
             )
             with ThreadPoolExecutor(CHECKED_AT_ONCE) as pool:
                 for node, message in replies:
@@ -231,31 +222,6 @@ class ClientRequests:
         for done in checks:
             done.result()
         return answers
-
-    def _forget_steps(self, partitions: Iterable[int]) -> None:
-        """Forget what was told, and delete the files that clients kept it in."""
-        self._told = {}
-        self._waits = {}
-        for partition in partitions:
-            forget(self.logs, partition)
-            forget_call(self.logs, partition)
-
-    def _look(self, partitions: Iterable[int]) -> None:
-        """Tell how far clients are that work on this machine, and which plugin's code holds one."""
-        for partition in partitions:
-            self._tell(partition, steps_taken(self.logs, partition))
-            held = long_call(self.logs, partition)
-            if held is not None and held != self._waits.get(partition):
-                self._waits[partition] = held
-                say(f"client of partition {partition}: {held}")
-
-    def _tell(self, partition: int, steps: int) -> None:
-        with self._telling:
-            known = min(steps, self.run.spec.train.max_steps)
-            more = known - self._told.get(partition, 0)
-            if more > 0:
-                self._told[partition] = known
-                self.on_steps(partition, more)
 
     def _kept(self, reply: Reply) -> Reply:
         """Return a reply where it waits for the end of its round."""

@@ -74,7 +74,7 @@ class Coordinator:
         roster_sha256 = roster_digest(roster)
         writer = RoundWriter(run, self.run_dir, self.ledger, roster, self.options.keep_checkpoints)
         requests.meanwhile = writer.settle
-        requests.on_steps = self._on_steps
+        requests.seen.on_steps = self._on_steps
         position = find_position(self.run_dir, run.job, self.ledger)
         if position is None:
             position = self._initial(requests)
