@@ -127,6 +127,8 @@ HELD = {
     "boards LONGEST_PROMPT":
         "tests/boards/code/test_program_files.py::test_a_prompt_ends_within_8192_characters",
     "claims MAX_CLAIM_BYTES": f"{CLAIMS}test_a_claim_s_file_may_be_as_large_as_its_limit",
+    "claims AS_PERCENT":
+        f"{CLAIMS}test_an_accuracy_file_in_percent_is_the_recount_s_to_two_decimals",
     "claims MAX_CLAIM_FILES": f"{CLAIMS}test_ten_files_of_a_claim_are_listed_and_no_more",
     "claims MAX_README_CHARACTERS":
         f"{CLAIMS}test_the_first_200_000_characters_of_a_readme_tell_the_board",

@@ -16,6 +16,9 @@ from harness.claims.record import ClaimRecord
 from harness.claims.settings import command, evaluation_settings, fixed_values, settings
 from harness.claims.traffic import communication
 
+AS_PERCENT = 4
+"""Decimals of a fraction that a file states as percent with two: it is rounded."""
+
 Check = Callable[[ClaimRecord, Board], Iterator[ClaimFinding]]
 
 
@@ -61,7 +64,8 @@ def scores(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
             if fraction is not None and item.fraction is not None:
                 yield verdict(
                     f"{topic}: accuracy file",
-                    isclose(fraction, share, abs_tol=1e-9),
+                    isclose(fraction, share, abs_tol=1e-9)
+                    or (digits(item.fraction) >= AS_PERCENT and agrees(item.fraction, share)),
                     item.fraction.text[:12],
                     counted,
                 )

@@ -29,7 +29,8 @@ class Quote(Document):
     unit: str = Field("", max_length=20)
     file: str = Field(max_length=300)
     written: str = Field("", max_length=120)
-    """The figure as the file has it, where `text` was moved to another unit: 0.6823 for 68.23 %."""
+    """The figure as the file has it, where `text` is in another unit (68.23 % for 0.6823) or a sum.
+    """
 
 
 class Recount(Document):

@@ -91,7 +91,10 @@ def same_setting(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
     if name == "targets":
         return set(named_targets(claim, one)) == set(named_targets(claim, other))
     if name == "model":
-        return str(one).rsplit("/", 1)[-1].lower() == str(other).rsplit("/", 1)[-1].lower()
+        names = (str(name).rpartition("/")[2].lower() for name in (one, other))
+        short, long = sorted((re.sub(r"\W|_", "", name) for name in names), key=len)
+        # `SmolLM2` says less than `SmolLM2-135M`; without `-Instruct` it is another model.
+        return short == long or (long.startswith(short) and not re.search(r"[0-9][bm]", short))
     if name == "optimizer":
         # A README says more: "Paged AdamW 8-bit for efficiency".
         short, long = sorted((re.sub(r"\W|_", "", item).lower() for item in (one, other)), key=len)

@@ -149,6 +149,18 @@ def test_an_accuracy_file_is_the_recount_s_to_nine_digits(off: float, kind: str)
 
 
 @pytest.mark.parametrize(
+    ("digits", "off", "kind"), [(4, 0, HOLDS), (4, 2e-4, FAILS), (3, 0, FAILS)]
+)
+def test_an_accuracy_file_in_percent_is_the_recount_s_to_two_decimals(
+    digits: int, off: float, kind: str
+) -> None:
+    recount = CLAIM["sets"][0]["recount"]
+    share = recount["correct"] / recount["examples"]
+    found = verdicts(sets__0__fraction=quote(f"{share + off:.{digits}f}"))
+    assert found["fpb: accuracy file"] == kind
+
+
+@pytest.mark.parametrize(
     ("clock", "kind"), [("00:32:04", HOLDS), ("00:32:05", HOLDS), ("00:32:06", FAILS)]
 )
 def test_a_clock_is_within_a_second_of_its_seconds(clock: str, kind: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal, InvalidOperation
 
-STATED = re.compile(r"\s*Accuracy:\s*([0-9.eE+-]{1,40}?)\.?\s*")
-"""The scripts write `Accuracy: 0.5657894736842105. ` without a line break."""
+STATED = re.compile(r"\s*(?:Accuracy:\s*)?([0-9.eE+-]{1,40}?)(?:\s*(%)\.?|\.?)\s*")
+"""The scripts write `Accuracy: 0.5657894736842105. ` without a line break; people 68.23%."""
 
 
 class AccuracyFiles:
@@ -22,7 +23,12 @@ class AccuracyFiles:
     def stated_accuracy(self, task: str, text: str) -> str | None:
         """Return the fraction in the text of an accuracy file; None without one."""
         match = STATED.fullmatch(text)
-        return None if match is None else match.group(1)
+        if match is None or match[2] is None:
+            return None if match is None else match[1]
+        try:
+            return f"{Decimal(match[1]).scaleb(-2):f}"
+        except InvalidOperation:
+            return None
 
     def unofficial_settings(self, task: str, text: str) -> tuple[str, ...]:
         """Return nothing: an accuracy file of upstream's scripts states no settings."""

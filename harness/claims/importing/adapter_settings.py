@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeGuard
 
 from harness.claims.importing.project import Project
-from harness.claims.importing.readme.labels import printable, typed
+from harness.claims.importing.readme.template_values import printable, typed
 from harness.claims.record import ClaimedConfig, SettingsSource
 from harness.errors import RecordError
 

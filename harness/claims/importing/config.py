@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.boards.board import load_board
 from harness.claims.importing.project import Project
-from harness.claims.importing.readme.labels import flatten, from_keys, supernodes_in
+from harness.claims.importing.readme.template_values import flatten, from_keys, supernodes_in
 from harness.claims.record import ClaimedConfig
 from harness.document.toml_text import parse_toml
 from harness.errors import RecordError, UsageError

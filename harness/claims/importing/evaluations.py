@@ -9,6 +9,7 @@ from harness.boards.challenge import challenge_names, load_challenge
 from harness.boards.protocol import PublishedRow, Reader
 from harness.boards.registry import reader_of
 from harness.boards.rows import Row, check_rows
+from harness.claims.figures import NUMBER
 from harness.claims.importing.project import MAX_PUBLISHED_BYTES, Project, choose_run
 from harness.claims.record import ClaimedSet, Quote, Recount
 from harness.document.reading import decode
@@ -107,7 +108,7 @@ def _fraction(project: Project, board: Board, task: str, name: str) -> Quote | N
     except RecordError:
         return None
     unit = "" if board.metric == ACCURACY else board.metric
-    if value is None or float(value) > 1:
+    if value is None or not NUMBER.fullmatch(value) or not 0 <= float(value) <= 1:
         return None
     return Quote(text=value, unit=unit, file=name)
 

@@ -13,12 +13,12 @@ from harness.claims.importing.readme.chosen_row import Hints
 from harness.claims.importing.readme.markdown import MAX_README_CHARACTERS, plain_markdown
 from harness.claims.importing.readme.readme import (
     Readme,
-    part_of_run,
     read_readme,
     read_scores,
     unofficial_options,
 )
 from harness.claims.importing.readme.restructured import as_markdown
+from harness.claims.importing.readme.sections import part_of_board, part_of_run
 from harness.claims.importing.readme.stated_settings import code_blocks
 from harness.claims.record import Quote
 from harness.errors import RecordError
@@ -57,7 +57,7 @@ def read_readmes(
             unread.append(
                 f"{file}: what stands behind its first {MAX_README_CHARACTERS:,} characters"
             )
-        text, own = part_of_run(_plain(project, file), hints.run, runs)
+        text, own = part_of_run(part_of_board(_plain(project, file), board), hints.run, runs)
         item = read_readme(text, file, board, hints, unread)
         item.sources += tuple(read_code_blocks(code_blocks(text), file, unread))
         if own:

@@ -12,7 +12,7 @@ from plain_project import CODE, accuracies, config, project
 from harness.claims.findings import claim_findings
 from harness.claims.importing.claim import import_project
 from harness.claims.importing.config import MAX_MENDED_CHARACTERS
-from harness.claims.importing.readme.readme import part_of_run
+from harness.claims.importing.readme.sections import part_of_run
 from harness.claims.record import ClaimRecord
 from harness.errors import UsageError
 

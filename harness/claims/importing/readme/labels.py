@@ -1,13 +1,12 @@
-"""What people call a setting: labels of lists and tables, the template's keys, and their values."""
+"""What people call a setting, the labels of lists and tables, and the values behind them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from harness.boards.template_keys import TEMPLATE_KEYS
-from harness.claims.record import ClaimedConfig
+from harness.claims.importing.readme.template_values import without_folders
 
 NUMBER = (
     r"[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?(?![0-9,])|[0-9]{1,12},[0-9]{1,12}(?![0-9,])"
@@ -19,30 +18,48 @@ POWER = re.compile(
 )
 """What stands for `e-5` where powers are written out: `× 10⁻⁵`, `*10^-5`."""
 SUPERSCRIPT = str.maketrans("⁻−⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")
-OF_OTHERS = r"(?![ \t]*(?:[×·*^]|x[ \t]?[0-9]|/[ \t]*[A-Za-z]|(?:rank|r)\b(?![ \t]*[:=])))"
-"""Not before what makes a value of a number and another: `2 * rank`, `2 x 8`."""
+OF_OTHERS = (
+    r"(?![ \t]*(?:[×·*^]|x[ \t]?[0-9]|/[ \t]*[A-Za-z]|(?:rank|r)\b(?![ \t]*[:=])"
+    r"|of[ \t]+[0-9]|on[ \t]+the\b|\((?:eval|evaluation|server|test)\b"
+    r"|(?:h|hours?|min|minutes|s|seconds)\b))"
+)
+"""Not before what makes a value of a number and another, `2 * rank`, `2 x 8`, or one of something
+else: `2 of 20`, `2 h`, `32 (evaluation)`."""
+OTHER_LABEL = re.compile(
+    r"(?:board|effective|eval|evaluation|every|mini|per|warm-?up|[0-9])[ \t]+$", re.IGNORECASE
+)
+"""What stands before a label that is not the setting's: `Warm-up rounds`, `Leaderboard rank`."""
 ALTERNATIVE = rf"[ \t]*(?:,|/|or|and|to|–|-|→|->)[ \t]*(?:{NUMBER})(?=[ \t]*(?:[).;,|]|$|or|and))"
 LABELS: dict[str, str] = {
     "rank": (
         r"(?:(?:lo|do)ra[ _-]|peft[ _-])?rank(?: ?\(r\))?|(?:(?:lo|do)ra|peft[ _-]lora)[ _-]r|r"
+        r"|rango?(?: (?:de )?lora)?|(?:lo|do)ra ?(?:秩|ランク|랭크)|秩|ランク|랭크"
     ),
-    "alpha": r"(?:(?:lo|do)ra[ _-]|peft[ _-]lora[ _-])?alpha(?: ?\([aα]\))?|α",
+    "alpha": r"(?:(?:lo|do)ra[ _-]|peft[ _-]lora[ _-])?al(?:ph|f)a(?: ?\([aα]\))?|α",
     "batch_size": (
         r"(?:per[ _-]device[ _-])?(?:local |client )?(?:train(?:ing)?[ _-])?batch[ _-]size"
         r"(?: per (?:device|gpu|client))?"
+        r"|batch-?grö(?:ß|ss)e|tamaño de lote|tamanho d[oe] lote|taille d[eu] lots?"
+        r"|批(?:处理|次|量)?大小|バッチサイズ|배치 ?크기"
     ),
-    "max_steps": r"(?:max(?:imum)?\.?[ _-])(?:number of |local |training |train )?steps",
+    "max_steps": (
+        r"(?:max(?:imum)?\.?[ _-]|local )(?:number of |local |training |train )?steps"
+        r"(?: per (?:client|round))?"
+    ),
     "gradient_accumulation_steps": r"(?:gradient[ _-])?accumulation(?:[ _-]steps)?",
     "rounds": (
         r"(?:total |number of |num[ _-])*(?:server[ _-]|training |federated |fl |global"
         r" |communication |aggregation )*rounds"
+        r"|(?:anzahl (?:der )?)?runden|rundenzahl|(?:nombre de )?(?:tours|rounds)"
+        r"|(?:número de )?(?:rondas|rodadas)|(?:联邦|服务器|通信|训练)?(?:轮数|轮次)"
+        r"|ラウンド数?|라운드(?: ?수)?"
     ),
     "fraction": (
         r"(?:client |participation |sampling )?fraction(?:[ _-](?:fit|train)|"
         r" of (?:the )?clients)?(?: per round)?"
     ),
     "learning_rate_max": (
-        r"max(?:imum)?\.?[ _-](?:lr|learning[ _-]rate)|(?:lr|learning[ _-]rate)[ _-]max"
+        r"(?:max(?:imum)?\.?|peak)[ _-](?:lr|learning[ _-]rate)|(?:lr|learning[ _-]rate)[ _-]max"
     ),
     "learning_rate_min": (
         r"min(?:imum)?\.?[ _-](?:lr|learning[ _-]rate)|(?:lr|learning[ _-]rate)[ _-]min"
@@ -56,20 +73,34 @@ LABELS: dict[str, str] = {
 """Setting -> regular expression of its labels in lists and tables, any case."""
 
 WHOLE = LABELS.keys() - {"fraction", "learning_rate_max", "learning_rate_min", "dropout"}
-NOT_BEFORE = r"(?<![\w/.-])(?<!effective )(?<!evaluation )(?<!eval )(?<!every )(?<!mini)"
+NOT_OF_A_ROUND = r"(?![ \t]*(?:per|a|each|every)[ \t]+round)"
 PAIRS = {
     field: re.compile(
-        rf"{NOT_BEFORE}(?:{labels})(?![\w-])[ \t]*(?:[:=]|→)[ \t]*({NUMBER})"
-        rf"(?![\w.]*[a-zA-Z0-9_]){OF_OTHERS}[ \t]*(%?)((?:{ALTERNATIVE}){{0,5}})",
+        rf"(?<![\w/.-])(?:{labels})(?![\w-])[ \t]*(?:[:=]|→)[ \t]*({NUMBER})"
+        rf"(?![\w.]*[a-zA-Z0-9_]){OF_OTHERS}"
+        rf"{NOT_OF_A_ROUND if field == 'num_supernodes' else ''}"
+        rf"[ \t]*(%?)((?:{ALTERNATIVE}){{0,5}})",
         re.IGNORECASE,
     )
     for field, labels in LABELS.items()
 }
-MODEL = re.compile(
-    r"(?<![\w-])(?:base[ _-]?|foundation )?model(?:[ _.-]name)?[ \t]*[:=][ \t]*[\"']?\[?"
-    r"([\w.-]{1,80}(?:/[\w.-]{1,80})?)",
+LEARNING_RATE = re.compile(
+    r"(?:^[ \t]*(?:[-*+][ \t]+)?|[,;(][ \t]*)(?:client |local )?"
+    r"(?:learning[ _-]rate(?: ?\(lr\))?|lr|lernrate|taux d[’']apprentissage|tasa de aprendizaje"
+    r"|taxa de aprendizado|学习率|学習率|학습률)"
+    rf"[ \t]*[:=][ \t]*({NUMBER})(?![\w.]){OF_OTHERS}"
+    rf"(?:[ \t]*(?:,|/|to|–|-|→|[-=]>)[ \t]*({NUMBER})(?![\w.]))?",
     re.IGNORECASE,
 )
+"""A learning rate that is constant, or the two between which it moves, whichever comes first."""
+MODEL = re.compile(
+    r"(?<![\w-])(?:base[ _-]?|foundation )?model(?:[ _.-]name)?[ \t]*[:=][ \t]*[\"']?\[?"
+    r"([\w.-]{1,80}(?:/[\w.-]{1,80})?"
+    r"(?:[ \t](?:v?[0-9][0-9.]{0,5}[BM]?|base|chat|coder|instruct|mini)"
+    r"(?![\w%-]|[ \t]?[GMK]i?B\b)){0,4})",
+    re.IGNORECASE,
+)
+"""A hub id, or its words: `SmolLM2 135M Instruct`."""
 BITS = re.compile(
     r"(?<![\w-])quanti[sz]ation(?: level| bits)?[ \t]*[:=][ \t]*"
     r"(?:(4|8)[ -]?bits?|(4|8|0)(?![\w.-]))",
@@ -98,7 +129,10 @@ def pairs_in(line: str) -> Iterator[tuple[str, Any]]:
     """
     line = POWER.sub(lambda power: f"e{power[1].translate(SUPERSCRIPT)}", line)
     for field, expression in PAIRS.items():
-        for first, percent, others in expression.findall(line):
+        for match in expression.finditer(line):
+            if OTHER_LABEL.search(line[: match.start()]):
+                continue
+            first, percent, others = match.groups()
             if field == "fraction" and re.fullmatch(r"[ \t]*/[ \t]*[1-9][0-9]{0,11}", others):
                 yield field, float(first) / float(others.strip(" \t/"))
                 continue
@@ -108,9 +142,15 @@ def pairs_in(line: str) -> Iterator[tuple[str, Any]]:
                     yield field, value
                 elif value.is_integer():
                     yield field, int(value)
+    for match in LEARNING_RATE.finditer(line):
+        rates = [value_of(written, whole=False) for written in match.groups() if written]
+        yield "learning_rate_max", max(rates)
+        if len(rates) > 1:
+            yield "learning_rate_min", min(rates)
     for match in MODEL.finditer(line):
-        if "/" in match.group(1) or re.search(r"\d", match.group(1)):
-            yield "model", without_folders(match.group(1))
+        name = "-".join(match.group(1).rstrip(".").split())
+        if "/" in name or (re.search(r"\d", name) and not re.fullmatch(r"[\d.]+[BMbm]?", name)):
+            yield "model", without_folders(name)
     for match in BITS.finditer(line):
         yield "quantization", int(match.group(1) or match.group(2))
     for match in OPTIMIZER.finditer(line):
@@ -137,97 +177,3 @@ def value_of(written: str, whole: bool) -> float:
     if re.fullmatch(thousands, written):
         return float(re.sub("[,.]", "", written))
     return float(written.replace(",", "" if "." in written else "."))
-
-
-def without_folders(text: str) -> str:
-    """Return the last part of a path of somebody's machine; a hub id stays what it is.
-
-    A folder of the hub's cache is its model: `~/.cache/.../models--OWNER--NAME/snapshots/...`.
-    """
-    cached = re.search(r"(?:models|datasets)--([\w.-]{1,80}?)--([\w.-]{1,80})", text)
-    if cached is not None:
-        return f"{cached[1]}/{cached[2]}"
-    local = text.startswith(("/", "~", "./", "../", "\\", "file:")) or re.match(
-        r"[A-Za-z]:[\\/]", text
-    )
-    return re.split(r"[\\/]", text.rstrip("\\/"))[-1] if local else text
-
-
-ACCEPTED_TYPES: Mapping[str, tuple[type, ...]] = {
-    "model": (str,), "dataset": (str,), "optimizer": (str,), "dora": (bool,),
-    "targets": (list, str), "fraction": (int, float), "learning_rate_max": (int, float),
-    "learning_rate_min": (int, float), "dropout": (int, float), "strategy": (str,),
-}  # fmt: skip
-"""Field of a claim -> types of value that are taken; a field not listed is a whole number."""
-
-
-def typed(field: str, value: Any) -> Any:
-    """Return a parsed value as a claim holds it, or None where it can be no value of the field."""
-    if isinstance(value, bool) is not (field == "dora"):
-        return None
-    if not isinstance(value, ACCEPTED_TYPES.get(field, (int,))):
-        return None
-    if isinstance(value, int | float) and not abs(value) < 2**53:
-        return None  # NaN and the infinite included.
-    if isinstance(value, list) or field == "targets":
-        names: list[Any] = value if isinstance(value, list) else str(value).split(",")
-        return tuple(printable(str(item)).strip()[:80] for item in names[:50])
-    return without_folders(printable(value))[:200] if isinstance(value, str) else value
-
-
-def printable(text: str) -> str:
-    """Return text without what no document can hold: lone surrogates become U+FFFD."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:
-    """Return dotted key -> value of nested tables; `_` in a key is read as `-`."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        name = f"{prefix}{key}".replace("_", "-")
-        if isinstance(value, dict) and depth < 10:
-            flat |= flatten(value, f"{name}.", depth + 1)
-        else:
-            flat[name] = value
-    return flat
-
-
-def supernodes_in(federations: Mapping[str, Any]) -> int | None:
-    """Return the number of supernodes that federations state: all of them, or the default one.
-
-    Args:
-        federations: dotted key -> value: `local-simulation.options.num-supernodes` -> 20.
-    """
-    counts = {
-        key: value
-        for key, value in federations.items()
-        if key.endswith("options.num-supernodes") and type(value) is int and abs(value) < 2**53
-    }
-    chosen = counts.get(f"{federations.get('default')}.options.num-supernodes")
-    several = set(counts.values())
-    return several.pop() if len(several) == 1 else chosen
-
-
-def from_keys(flat: Mapping[str, Any], odd: Callable[[str, Any], None]) -> ClaimedConfig:
-    """Return the settings that stand under the template's keys.
-
-    Args:
-        flat: dotted key -> value.
-        odd: told the key and value of what can be no value of its setting.
-    """
-    values: dict[str, Any] = {}
-    for field in ClaimedConfig.model_fields:
-        for key in TEMPLATE_KEYS.get(field, ()):
-            if key in flat and field not in values:
-                value = typed(field, flat[key])
-                if value is None:
-                    odd(key, flat[key])
-                else:
-                    values[field] = value
-            elif key in flat and typed(field, flat[key]) != values[field]:
-                odd(key, flat[key])
-    if "strategy.fraction-train" in flat:
-        values["api"] = "message"
-    elif "strategy.fraction-fit" in flat:
-        values["api"] = "legacy"
-    return ClaimedConfig(**values)

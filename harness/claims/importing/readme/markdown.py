@@ -13,9 +13,9 @@ MAX_README_CHARACTERS = 200_000
 MARKS = re.compile(r"\*{1,3}|`|~~|(?<![A-Za-z0-9])__?|__?(?![A-Za-z0-9])")
 """Marks of bold type, italics and code in Markdown; an underscore inside a name is none."""
 SIGNS = str.maketrans({
-    "：": ":", "，": ",", "（": "(", "）": ")", "％": "%", "｜": "|", "−": "-",
-    "\xa0": " ", "\u202f": " ", "\u2009": " ", "\r": None, "．": ".",
-} | {chr(0xFF10 + digit): str(digit) for digit in range(10)})  # fmt: skip
+    "：": ":", "，": ",", "（": "(", "）": ")", "％": "%", "｜": "|", "−": "-", "／": "/",
+    "\xa0": " ", "\u202f": " ", "\u2009": " ", "\r": None, "．": ".", "٫": ".", "٬": ",", "٪": "%",
+})  # fmt: skip
 """Signs of other keyboards -> the ones that are looked for."""
 FOOTNOTE = re.compile(r"<su[pb]>[^<]{0,40}</su[pb]>", re.IGNORECASE)
 TAG = re.compile(
@@ -39,7 +39,7 @@ def plain_markdown(text: str) -> str:
     `label: value`. `MAX_README_CHARACTERS` are read.
     """
     read = text[:MAX_README_CHARACTERS].translate(SIGNS)
-    text = "".join(sign for sign in read if _is_read(sign))
+    text = "".join(_digit(sign) for sign in read if _is_read(sign))
     text = _outside(text, "<!--", "-->")
     text = BADGE.sub(_said_by_badge, STRUCK_OUT.sub("", text))
     text = TAG.sub(" ", FOOTNOTE.sub("", _with_pipes(text)))
@@ -56,6 +56,11 @@ def _said_by_badge(badge: re.Match[str]) -> str:
 
 def _is_read(sign: str) -> bool:
     return sign < "\x7f" or unicodedata.category(sign) not in ("Cf", "So", "Sk", "Mn")
+
+
+def _digit(sign: str) -> str:
+    """Return a digit of whatever script as one of 0 to 9, and any other sign as it is."""
+    return str(value) if sign > "\x7f" and (value := unicodedata.decimal(sign, -1)) >= 0 else sign
 
 
 def _outside(text: str, begin: str, end: str) -> str:
@@ -102,6 +107,36 @@ def _with_edges(text: str) -> str:
 
 def _edged(line: str) -> str:
     return line if line.lstrip().startswith("|") else f"| {line} |"
+
+
+TOGETHER = re.compile(
+    r"[ \t]*(?:[-*+][ \t]+)?([^\W\d_][^:=|\n]{0,120}?)[ \t]*[:=][ \t]*([^:=|\n]{1,120})"
+)
+BETWEEN = re.compile(r"[ \t]*(?:/|→|[-=]>|,[ \t]|\band\b)[ \t]*")
+
+
+def one_by_one(line: str) -> list[str]:
+    """Return a line that says several things together as one for each, any other as it is.
+
+    `rank / alpha: 8 / 16` is `rank: 8` and `alpha: 16`; `LR (max → min): 5e-5 → 1e-6` is `max LR:
+    5e-5` and `min LR: 1e-6`, and `max: 5e-5` as well: in `LoRA (r, alpha)` that is the label. There
+    are as many values as labels, and each is a number.
+
+    Args:
+        line: without Markdown's marks.
+    """
+    match = TOGETHER.fullmatch(line)
+    if match is None:
+        return [line]
+    before, in_brackets = match[1], re.fullmatch(r"(.*?)[ \t]*\((.*)\)", match[1])
+    labels = BETWEEN.split(in_brackets[2] if in_brackets else before)
+    values = BETWEEN.split(match[2].strip())
+    numbers = all(re.fullmatch(r"[0-9][0-9.,eE-]*[ \t]*%?", value) for value in values)
+    if len(labels) < 2 or len(labels) != len(values) or not numbers:
+        return [line]
+    pairs = list(zip(labels, values, strict=True))
+    whole = [f"{label} {in_brackets[1]}: {value}" for label, value in pairs if in_brackets]
+    return [f"{label}: {value}" for label, value in pairs] + whole
 
 
 def tables(text: str) -> Iterator[list[list[str]]]:

@@ -5,18 +5,20 @@ What is ambiguous (two tables that differ, rows of several models) is left out a
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from harness.boards.board import Board
 from harness.claims.importing.readme.chosen_row import Hints, choose_row, traffic_cells
+from harness.claims.importing.readme.costs import read_costs
+from harness.claims.importing.readme.labels import pairs_in
 from harness.claims.importing.readme.markdown import MARKS
 from harness.claims.importing.readme.score_lists import list_rows
 from harness.claims.importing.readme.score_tables import FIGURE, ScoreRow, model_of, table_rows
-from harness.claims.importing.readme.stated_settings import FENCE, read_costs, readme_sources
+from harness.claims.importing.readme.sections import without_other_work
+from harness.claims.importing.readme.stated_settings import readme_sources
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 
 UNIT = r"(bytes|[KMGT]i?B|Megabytes|Gigabytes)\b"
@@ -36,9 +38,18 @@ TRAFFIC = re.compile(
     re.IGNORECASE,
 )
 """A figure of communication; Markdown's marks are taken away before."""
-
-MOST_RUNS = 40
-"""Runs of one project that are told apart in a README; the most seen are four."""
+ONE_WAY = (
+    r"(?:[ \t]+(?:communication|costs?|payload|total|traffic|volume))*"
+    rf"[\s:|=~≈]{{1,12}}({GROUPED})[ \t]*{UNIT}(?![ \t]*(?:/|per\b|each\b|an?\b|every\b))"
+)
+EACH_WAY = tuple(
+    re.compile(rf"(?<![\w-])(?:{names}){ONE_WAY}", re.IGNORECASE)
+    for names in (
+        r"up-?(?:link|load(?:ed)?|stream)|clients?[ \t]*(?:→|->|to)[ \t]*(?:the )?server|上行",
+        r"down-?(?:link|load(?:ed)?|stream)|server[ \t]*(?:→|->|to)[ \t]*(?:the )?clients?|下行",
+    )
+)
+"""Communication as what was sent up and what was sent down; of a whole run, not of a round."""
 
 
 @dataclass
@@ -76,9 +87,27 @@ def read_readme(text: str, file: str, board: Board, hints: Hints, unread: list[s
     """
     found, row = read_scores(text, file, board, hints, unread)
     found.costs = read_costs(text, file)
-    found.sources = tuple(readme_sources(text, file, unread))
+    found.sources = tuple(readme_sources(without_other_work(text), file, unread))
+    found.sources += tuple(_beside(row, file, found.sources))
     found.traffic = _traffic(text, row, hints, file, unread)
     return found
+
+
+def _beside(
+    row: ScoreRow | None, file: str, sources: tuple[SettingsSource, ...]
+) -> Iterator[SettingsSource]:
+    """Yield the settings in the columns beside the scores that the lists do not state as well.
+
+    Args:
+        row: of scores, the chosen one of those of several models.
+        file: the README's name.
+        sources: what its lists and tables state.
+    """
+    pairs = [pair for said in (row.beside if row else ()) for pair in pairs_in(said)]
+    stated = [pair for source in sources for pair in source.values.model_dump().items()]
+    if values := dict(pair for pair in pairs if pair not in stated):
+        where = f"{file} (its row of scores)"
+        yield SettingsSource(where=where, values=ClaimedConfig.model_validate(values))
 
 
 def read_scores(
@@ -133,55 +162,6 @@ def unofficial_options(text: str, file: str, board: Board) -> Iterator[str]:
             yield f"{file}: --{option}={value}, officially {' or '.join(official)}"
 
 
-HEADING = re.compile(r"^(#{1,4})[ \t]", re.MULTILINE)
-
-
-def part_of_run(text: str, run: str | None, runs: Collection[str]) -> tuple[str, bool]:
-    """Return a README without the sections of other runs, and whether the run has its own.
-
-    A section is a run's where it names that run and no other, at the highest level of headings at
-    which this is so: below `### 10 rounds` and `### 100 rounds`, each with its settings and the
-    name of its evaluation, stand two runs of one project.
-
-    Args:
-        text: the whole README.
-        run: the name of its evaluation files, or None.
-        runs: the names of all.
-    """
-    if run is None or len(runs) < 2:
-        return text, False
-    # A comment in a code block is no heading.
-    prose = FENCE.sub(lambda block: " " * len(block[0]), text)
-    headings = [(len(match[1]), match.start()) for match in HEADING.finditer(prose)]
-    for level in range(1, 5):
-        starts = [start for depth, start in headings if depth <= level]
-        cuts = [0, *starts, len(text)]
-        sections = [text[a:b] for a, b in itertools.pairwise(cuts)]
-        named = [_runs_in(section, runs) for section in sections]
-        if {run} in named and any(found and run not in found for found in named):
-            kept = (
-                s for s, found in zip(sections, named, strict=True) if not found or run in found
-            )
-            return "".join(kept), True
-    return text, False
-
-
-def _runs_in(text: str, runs: Collection[str]) -> set[str]:
-    """Return the runs that a text names; `x_r10` stands in `x_r10_long` only where that is none."""
-    places: list[tuple[int, int, str]] = []
-    for run in sorted(runs)[:MOST_RUNS]:
-        words = re.findall(r"[A-Za-z0-9]+", run)
-        pattern = r"[\W_]{0,3}".join(words)
-        if words:
-            found = re.finditer(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", text)
-            places += [(*match.span(), run) for match in found]
-    return {
-        run
-        for begin, end, run in places
-        if not any(b <= begin and end <= e and (b, e) != (begin, end) for b, e, _ in places)
-    }
-
-
 def percent(value: str, row: ScoreRow, file: str) -> Quote:
     """Return a figure of a row in percent: 0.6823 of a row of fractions is 68.23.
 
@@ -206,7 +186,21 @@ def _traffic(
         return Quote(text=_ungrouped(value), unit=unit, file=file)
     if figures:
         unread.append(f"{file}: {len(figures)} communication figures; which one is not certain")
-    return None
+        return None
+    return _up_and_down(MARKS.sub("", text), file)
+
+
+def _up_and_down(text: str, file: str) -> Quote | None:
+    """Return the sum of what was sent up and what was sent down, where a text says both once."""
+    found = [{(m[1], m[2]) for m in way.finditer(text)} for way in EACH_WAY]
+    if any(len(figures) != 1 for figures in found):
+        return None
+    (up, unit), (down, other) = (figures.pop() for figures in found)
+    if unit.lower() != other.lower():
+        return None
+    total = Decimal(_ungrouped(up)) + Decimal(_ungrouped(down))
+    written = f"{up} {unit} up, {down} {other} down"[:120]
+    return Quote(text=f"{total:f}", unit=unit, file=file, written=written)
 
 
 def _figures(cells: list[str]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from harness.boards.board import Board
-from harness.claims.importing.readme.markdown import MARKS
+from harness.claims.importing.readme.markdown import MARKS, one_by_one
 from harness.claims.importing.readme.score_tables import (
     SCORE,
     ScoreRow,
@@ -19,7 +19,7 @@ from harness.claims.importing.readme.score_tables import (
 BULLET = r"[ \t]*(?:(?:[-*+]|[0-9]{1,2}\.)[ \t]+)?"
 LABELLED = re.compile(
     rf"^{BULLET}([^\W\d_][^:=|\n]{{0,60}}?)"
-    rf"(?:(?:[ \t]*(?:[:=–—≈~→]|[-=]>)|[ \t]-)[ \t]*[~≈]?[ \t]*({SCORE})[ \t]*%?"
+    rf"(?:(?:[ \t]*(?:[:=–—≈~→]|[-=]>)|[ \t]-|[ \t]{{2}}|\t)[ \t]*[~≈]?[ \t]*({SCORE})[ \t]*%?"
     rf"|[ \t]*\(({SCORE})[ \t]*%\))[ \t]*$"
 )
 """One score on a line of its own: `- FiQA: 56.58 %` or `1. FiQA (56.58 %)`, marks taken away."""
@@ -34,7 +34,10 @@ NAMED = re.compile(
 """A heading, a bullet or a key of YAML or JSON that may be the name of a set."""
 OTHER_METRIC = re.compile(r"^[ \t]*(?:-[ \t]+)?type[ \t]*:[ \t]*(?!acc)\w+[ \t]*$", re.IGNORECASE)
 """In the `model-index` of a model card: what follows is no accuracy."""
-IN_ONE_LINE = re.compile(rf"([A-Za-z][A-Za-z0-9 ()+./-]{{0,40}}?)[ \t]*[:=][ \t]*({SCORE})")
+IN_ONE_LINE = re.compile(
+    rf"([A-Za-z][A-Za-z0-9 ()+./-]{{0,40}}?)"
+    rf"(?:[ \t]*[:=–—][ \t]*|[ \t]+-[ \t]+|[ \t]{{2,}})({SCORE})"
+)
 SENTENCES = (
     re.compile(
         rf"(?P<value>{SCORE})[ \t]*%[ \t]+"
@@ -123,24 +126,28 @@ def _labelled(text: str, board: Board) -> Iterator[tuple[str, str]]:
     A score may stand below its set: `Accuracy: 68.23` below `### FPB`.
     """
     names: list[str] = []  # Above this line and below the last heading, perhaps of sets.
-    for raw in text.split("\n"):
-        if len(raw) > 2000 or raw.lstrip().startswith("|"):
-            continue
-        line = MARKS.sub("", raw).replace('"', "").rstrip(" \t,")
+    for line in _lines(text):
         own, labelled = ALONE.match(line), LABELLED.match(line)
         if own or (labelled and plain(labelled[1]) in ITS_OWN):
             above = next((name for name in reversed(names) if _is_scored(name, board)), None)
             value = own[1] if own else labelled and (labelled[2] or labelled[3])
             if above is not None and value:
                 yield above, value
+        elif several := list(_several(line, board)):
+            yield from several
         elif labelled:
             yield labelled[1], labelled[2] or labelled[3]
         else:
-            yield from _several(line, board)
             if line.lstrip().startswith("#") or OTHER_METRIC.match(line):
                 names = []
             if named := NAMED.match(line):
                 names = [*names[-9:], named[1]]
+
+
+def _lines(text: str) -> Iterator[str]:
+    for raw in text.split("\n"):
+        if len(raw) <= 2000 and not raw.lstrip().startswith("|"):
+            yield from one_by_one(MARKS.sub("", raw).replace('"', "").rstrip(" \t,"))
 
 
 def _is_scored(name: str, board: Board) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.boards.board import Board
 from harness.claims.importing.readme.markdown import MARKS, tables
@@ -15,10 +15,12 @@ FIGURE = r"[0-9]{1,12}(?:\.[0-9]{1,20})?"
 SCORE = rf"(?:{FIGURE}|[0-9]{{1,3}},[0-9]{{1,4}}(?![0-9]))"
 """A figure as a score is written; `68,23` has a decimal comma."""
 VALUE = re.compile(
-    rf"(?:[0-9]{{1,5}}[ \t]*/[ \t]*[0-9]{{1,5}}[ \t]*[(=][ \t]*)?({SCORE})[ \t]*%?[ \t]*\)?"
-    rf"(?:[ \t]*(?:±|\+/-)[ \t]*{SCORE}[ \t]*%?)?(?:[ \t]*\([^()]{{1,40}}\))?"
+    rf"(?:[0-9]{{1,5}}[ \t]*/[ \t]*[0-9]{{1,5}}[ \t]*[(=][ \t]*"
+    rf"|{SCORE}[ \t]*%?[ \t]*(?:→|[-=]>)[ \t]*)?({SCORE})[ \t]*%?[ \t]*\)?"
+    rf"(?:[ \t]*(?:±|\+/-|pm)[ \t]*{SCORE}[ \t]*%?)?(?:[ \t]*\([^()]{{1,40}}\))?"
 )
-"""A score, marks taken away: `68.23 ± 1.34`, `68.23 (+23.68)`, `827/1212 (68.23 %)`."""
+"""A score, marks taken away: `68.23 ± 1.34`, `68.23 (+23.68)`, `827/1212 (68.23 %)` and, of one
+before and one after, the second: `44.55 → 68.23`."""
 HUB_ID = re.compile(r"\[([\w.-]{1,80}/[\w.-]{1,80})\]")
 AVERAGE = (
     "avg", "average", "mean", "overall", "durchschnitt", "moyenne", "media", "promedio",
@@ -51,6 +53,8 @@ class ScoreRow:
     """What a figure is multiplied with to be percent: 100 where figures are fractions."""
     unread: tuple[tuple[str, str], ...] = ()
     """(evaluation set, its cell) where that is no figure."""
+    beside: tuple[str, ...] = field(default=(), compare=False)
+    """What its other columns say, `heading: cell`."""
 
 
 def plain(text: str) -> str:
@@ -114,6 +118,11 @@ def _rows_below(table: list[list[str]], board: Board) -> Iterator[ScoreRow]:
             average=_average(header, cells),
             traffic=_traffic_cell(header, cells),
             unread=tuple((task, cells[i]) for i, task in columns.items() if values[task] is None),
+            beside=tuple(
+                MARKS.sub("", f"{title}: {cell}")
+                for index, (title, cell) in enumerate(zip(header, cells, strict=True))
+                if index > 0 and index not in columns
+            ),
         )
 
 

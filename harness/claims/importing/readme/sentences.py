@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from harness.claims.importing.readme.labels import value_of, without_folders
+from harness.claims.importing.readme.labels import value_of
 from harness.claims.importing.readme.markdown import MARKS
+from harness.claims.importing.readme.template_values import without_folders
 
 SENTENCES = {
     "rounds": re.compile(r"for a total of \**`?([0-9]{1,6})`?\** rounds", re.IGNORECASE),
@@ -19,6 +20,7 @@ PRETRAINED = re.compile(
     r"pre-?trained[^\n.]{0,40}?\((?:https?://huggingface\.co/)?([\w.-]{1,80}/[\w.-]{1,80})\)",
     re.IGNORECASE,
 )
+HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t].*$", re.MULTILINE)
 COUNT = r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,6})(?![\w.,/%-]*[0-9%])"
 SAID = r"[ \t]+(?:(?:of|to|is|was|set|equal|at)[ \t]+){0,3}"
 PROSE = {
@@ -52,8 +54,8 @@ ABOUT = {
 """Setting -> what its sentence also says: not every rank is an adapter's."""
 OTHER_THAN_OURS = re.compile(
     r"\b(?:ablation|after|alternative|another|baseline|best|board|can\b|checkpoint|could|compared?"
-    r"|comparison|debug|default|different|each|e\.g|every|example|first|future|if\b|increas|instance"
-    r"|instead|larger|last|leaderboard|loss|may\b|might|more|needs|official|original|other|plan"
+    r"|comparison|debug|default|different|each(?! (?:client|node|supernode)\b)|e\.g|every|example"
+    r"|first|future|if\b|increas|instance|instead|larger|last|leaderboard|loss|may\b|might|more|needs|official|original|other|plan"
     r"|previous|quick|requires|should|smaller|smoke|takes|template|test|than|tried|try|until|upstream"
     r"|versus|vs|warm-?up|would)|\?",
     re.IGNORECASE,
@@ -74,10 +76,10 @@ def in_sentences(prose: str) -> Iterator[tuple[str, Any]]:
 
 def _in_prose(prose: str) -> Iterator[tuple[str, Any]]:
     """Yield what sentences say of the run; those that compare it with something are left out."""
-    paragraphs = re.split(r"\n[ \t]*(?:\n|(?=[-*+#|>]))", prose)
+    paragraphs = re.split(r"\n[ \t]*(?:\n|(?=[-*+|>]))", HEADING.sub("\n", prose))
     for paragraph in paragraphs:
         line = " ".join(MARKS.sub("", paragraph).split())
-        if paragraph.lstrip().startswith(("#", "|")) or len(line) > 5000:
+        if paragraph.lstrip().startswith("|") or len(line) > 5000:
             continue
         for sentence in re.split(r"(?<=[.!?;])[ ]+(?=[A-Z])", line):
             if not OTHER_THAN_OURS.search(sentence):

@@ -1,4 +1,4 @@
-"""Settings and costs that a README states: lists, tables, TOML and the template's sentences."""
+"""Settings that a README states: lists, tables, TOML and the template's sentences."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.claims.importing.readme.labels import (
-    flatten,
-    from_keys,
-    pairs_in,
-    supernodes_in,
-)
-from harness.claims.importing.readme.markdown import MARKS, tables
-from harness.claims.importing.readme.score_tables import FIGURE
+from harness.claims.importing.readme.labels import pairs_in
+from harness.claims.importing.readme.markdown import MARKS, one_by_one, tables
 from harness.claims.importing.readme.sentences import in_sentences
-from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
+from harness.claims.importing.readme.template_values import flatten, from_keys, supernodes_in
+from harness.claims.record import ClaimedConfig, SettingsSource
 from harness.document.toml_text import parse_toml
 from harness.errors import RecordError
-
-RUNTIME = re.compile(rf"({FIGURE})[ \t]*seconds[ \t]*\(([0-9]{{1,4}}:[0-9]{{2}}:[0-9]{{2}})\)")
-PRICE = re.compile(rf"^\|[^\n]{{0,400}}\|[ \t]*\$({FIGURE})/hr[ \t]*\|[ \t]*$", re.MULTILINE)
-PER_HOUR = re.compile(rf"\*\*\$({FIGURE})/hr\*\*")
-TOTAL = re.compile(rf"simulation cost[\s*|]{{0,12}}\$({FIGURE})", re.IGNORECASE)
 
 FENCE = re.compile(r"^[ \t]*```[ \t]*([\w-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 YAML = ("json", "yaml", "yml")
@@ -62,7 +52,11 @@ LISTED_DATASET = re.compile(
 FILE_SUFFIX = re.compile(r"\.(?:jsonl?|csv|tsv|txt|parquet|zip)$", re.IGNORECASE)
 OF_EVALUATION = re.compile(r"#{1,6}[ \t].*\b(?:eval|benchmark|result|test)", re.IGNORECASE)
 """A heading below which a data set may be one that is evaluated on."""
-BASELINE = ("baseline", "default", "original", "template", "upstream")
+NOT_OURS = (
+    "baseline", "comment", "default", "description", "meaning", "note", "original", "remark",
+    "source", "template", "upstream",
+)  # fmt: skip
+"""What the headings of columns say that hold no values of the run."""
 
 
 def readme_sources(text: str, file: str, unread: list[str]) -> Iterator[SettingsSource]:
@@ -108,7 +102,8 @@ def _listed(prose: str) -> Iterator[tuple[str, Any]]:
         prose = prose[front.end() :]
         yield from (pair for pair in pairs_in(front.group(1)) if pair[0] == "model")
     for line in _lines(INLINE_KEY.sub("", prose)):
-        yield from pairs_in(KEY_PREFIX.sub("", line))
+        for said in one_by_one(KEY_PREFIX.sub("", line)):
+            yield from pairs_in(said)
     for match in LISTED_TARGETS.finditer(prose):
         names = re.findall(r"[-*+][ \t]+`?([\w.-]+)`?", match.group(1))
         yield "targets", tuple(names)
@@ -163,7 +158,7 @@ def _value_column(header: list[str]) -> int | None:
     others = [
         index
         for index, cell in enumerate(header)
-        if index > 0 and not any(word in cell.lower() for word in BASELINE)
+        if index > 0 and not any(word in cell.lower() for word in NOT_OURS)
     ]
     return others[0] if len(others) == 1 and len(header) > 2 else None
 
@@ -228,22 +223,3 @@ def settings_of(flat: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [
         (field, value) for field, value in stated.items() if value is not None and field != "api"
     ]
-
-
-def read_costs(text: str, file: str) -> ClaimedCosts:
-    """Return runtime and prices, each where it stands once."""
-
-    def once(matches: list[str], unit: str) -> Quote | None:
-        return Quote(text=matches[0], unit=unit, file=file) if len(set(matches)) == 1 else None
-
-    runtimes = list(dict.fromkeys(RUNTIME.findall(text)))
-    per_hour = PER_HOUR.findall(text)
-    items = PRICE.findall(text)
-    single = len(runtimes) == 1
-    return ClaimedCosts(
-        seconds=Quote(text=runtimes[0][0], unit="s", file=file) if single else None,
-        clock=Quote(text=runtimes[0][1], unit="h:mm:ss", file=file) if single else None,
-        prices=tuple(Quote(text=value, unit="USD/h", file=file) for value in items[:20]),
-        per_hour=once(per_hour, "USD/h"),
-        total=once(TOTAL.findall(text), "USD"),
-    )
