@@ -11,7 +11,7 @@ from harness.boards.open_division import OPEN
 from harness.document import pretty_json, write_atomic
 from harness.document.units import how_many
 from harness.errors import RecordError
-from harness.leaderboard.columns import Ranked, why_not
+from harness.leaderboard.columns import Ranked, reasons_of
 from harness.leaderboard.compare import rank_groups
 from harness.leaderboard.data import board_text, board_value
 from harness.leaderboard.entries.entry import Entry
@@ -126,7 +126,7 @@ def _page_of(entry: Entry, details: str) -> str:
             | {"bits": f"{int('1' + score.bits, 2):x}" if score.bits else ""}
             for task, score in entry.scores.items()
         },
-        "reasons": [why_not(reason) for reason in entry.reasons],
+        "reasons": reasons_of(entry),
         "findings": [item.model_dump() for item in entry.findings],
         "created": entry.created,
         "submitted": entry.submitted,

@@ -28,9 +28,10 @@ class Ranked:
         return "eligible" if self.entry.eligible else "not eligible"
 
 
-def why_not(reason: str) -> str:
-    """Return a reason of an entry in words: a withdrawal says that it is one."""
-    return reason if reason.startswith("withdrawn on ") else f"not eligible: {reason}"
+def reasons_of(entry: Entry) -> list[str]:
+    """Return why an entry has no rank, in words: a withdrawal, which comes first, says it itself."""
+    own = 1 if entry.withdrawn else 0
+    return [*entry.reasons[:own], *(f"not eligible: {why}" for why in entry.reasons[own:])]
 
 
 def percent(value: float | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from harness.boards.board import Board
-from harness.leaderboard.columns import Ranked, cells, headings, is_open, why_not
+from harness.leaderboard.columns import Ranked, cells, headings, is_open, reasons_of
 from harness.leaderboard.entries.entry import Entry
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
@@ -83,10 +83,10 @@ def csv_cell(text: str) -> str:
 def markdown(items: Sequence[Ranked], board: Board, claims: Sequence[Ranked] = ()) -> str:
     """Return the Markdown page of one challenge: the ranked table, the claims, the findings."""
     notes = [
-        f"- **{markdown_cell(item.entry.name)}** is {markdown_cell(why_not(reason))}"
+        f"- **{markdown_cell(item.entry.name)}** is {markdown_cell(reason)}"
         for item in items[:MARKDOWN_ROWS]
         if item.entry.kind == "run"
-        for reason in item.entry.reasons
+        for reason in reasons_of(item.entry)
     ]
     notes += [
         f"- **{markdown_cell(item.entry.name)}**: {markdown_cell(finding.text)}"

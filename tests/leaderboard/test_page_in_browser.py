@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import random
+import re
 import shutil
 import threading
 import time
@@ -462,6 +463,9 @@ def test_columns_are_chosen(page: Page) -> None:
     heads = "return [...document.querySelectorAll('#board-table thead th')]"
     assert "author" in session.execute_script(f"{heads}.map((item) => item.dataset.key)")
     assert "author" in session.execute_script("return location.hash")
+    press(session, Keys.ESCAPE)
+    assert session.execute_script("return document.querySelector('.chooser').open") is False
+    assert session.execute_script("return document.activeElement.textContent") == "Columns"
 
 
 @pytest.mark.parametrize(
@@ -469,9 +473,10 @@ def test_columns_are_chosen(page: Page) -> None:
               f"{BOARD}#/compare/good/{LONG}"]
 )  # fmt: skip
 def test_nothing_is_cut_off_on_a_phone(page: Page, place: str) -> None:
-    session = show(page, place, width=360, height=740)
-    width = "return document.documentElement.scrollWidth - window.innerWidth"
-    assert session.execute_script(width) <= 0
+    session = show(page, place, width=320, height=740)
+    # A window on a phone grows with what is too wide for it.
+    width = "return Math.max(document.documentElement.scrollWidth, window.innerWidth)"
+    assert session.execute_script(width) == 320
     if place == BOARD:
         group = """
           const box = document.querySelector('#board-table td.group').getBoundingClientRect();
@@ -480,6 +485,11 @@ def test_nothing_is_cut_off_on_a_phone(page: Page, place: str) -> None:
           return document.elementFromPoint(x, y).className;
         """
         assert session.execute_script(group) == "badge-group"
+        click(session, ".chooser summary")
+        assert session.execute_script(width) == 320
+        columns = "return document.querySelector('#columns').getBoundingClientRect()"
+        box = session.execute_script(columns)
+        assert 0 <= box["left"] < box["right"] <= 320
     assert errors(session) == []
 
 
@@ -536,6 +546,10 @@ def test_a_link_to_a_file_of_an_entry_leads_to_it(page: Page, out: str, reached:
     given = ["--submissions", str(root / "submissions"), "--out", str(folder)]
     result = CliRunner().invoke(cli, ["leaderboard", *given])
     assert ("link to no files" not in result.stderr) is reached
+    without_script = (folder / BOARD).read_text()
+    name = re.search(r'href="([^"]*/good/README.md)"', without_script)
+    assert (name is not None and (folder / "finance" / name[1]).is_file()) is reached
+    assert 'href="#/entry/' not in without_script
     session = show((page[0], folder.as_uri()), f"{BOARD}#/entry/good")
     eventually(session, HEADING, "good")
     links = session.find_elements("css selector", "#entry .files a")

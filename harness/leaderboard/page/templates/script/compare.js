@@ -53,8 +53,8 @@ const LISTED = 400;
 
 function differing(item, first, second) {
   if (!item.only) return el("p", { class: "hint" }, `${item.set.title}: one of the two kept no rows, so the test is unpaired.`);
-  const half = (rows, name) => el("div", {}, el("h4", {}, `${rows.length} only ${name} has right`),
-    el("p", { class: "rows mono" }, rows.slice(0, LISTED).join(" ") + (rows.length > LISTED ? ` and ${rows.length - LISTED} more` : "") || "none"));
+  const half = (rows, name) => el("div", {}, el("h4", {}, `${grouped(rows.length)} only ${name} has right`),
+    el("p", { class: "rows mono" }, rows.slice(0, LISTED).join(" ") + (rows.length > LISTED ? ` and ${grouped(rows.length - LISTED)} more` : "") || "none"));
   return el("details", {}, el("summary", {}, `${item.set.title}: they differ on ${howMany(item.only[0].length + item.only[1].length, "row")}`),
     el("div", { class: "two" }, half(item.only[0], first.name), half(item.only[1], second.name)));
 }

@@ -95,7 +95,7 @@ function people(entry, found) {
     author.handle && author.name ? `@${author.handle}` : null, author.affiliation,
     entry.date ? `${found.submitted ? "filed" : entry.kind === "claim" ? "imported" : "run"} ${entry.date}` : null, entry.licence ? `licence ${entry.licence}` : null,
   ].filter(Boolean);
-  return parts.length ? el("p", { class: "people" }, parts.flatMap((part, i) => (i ? [" · ", part] : [part]))) : null;
+  return parts.length ? el("p", { class: "people" }, parts.flatMap((part, i) => [i ? " · " : "", el("bdi", {}, part)])) : null;
 }
 
 // Names are offered as they are typed: of thousands that hold the text, so many at once.
@@ -110,7 +110,7 @@ function comparePicker(entry) {
     const first = found.slice(0, OFFERED);
     names.replaceChildren(...first.map((other) => el("option", { value: other.name })));
     const more = first.length < found.length ? `, the first ${OFFERED} are offered` : "";
-    count.textContent = `${grouped(found.length)} of ${grouped(others.length)} ${others.length === 1 ? "entry" : "entries"}${more}`;
+    count.textContent = !found.length && input.value.trim() ? "no entry has such a name" : `${grouped(found.length)} of ${grouped(others.length)} ${others.length === 1 ? "entry" : "entries"}${more}`;
   };
   const go = () => {
     const other = byName.get(input.value.trim());

@@ -120,6 +120,7 @@ async function route() {
 
 function listen() {
   const tools = document.querySelector(".tools");
+  const chooser = document.querySelector(".chooser");
   tools.addEventListener("submit", (event) => event.preventDefault());
   byId("query").addEventListener("input", (event) => change({ q: event.target.value }));
   byId("facets").addEventListener("change", (event) => change({ [event.target.name]: event.target.value }));
@@ -157,6 +158,9 @@ function listen() {
       byId("query").focus();
     } else if (event.key === "Escape" && !article.hidden) {
       location.hash = lastList;
+    } else if (event.key === "Escape" && chooser.open) {
+      chooser.open = false;
+      chooser.querySelector("summary").focus();
     }
   });
 }
