@@ -29,7 +29,7 @@ class Ranked:
 
 
 def reasons_of(entry: Entry) -> list[str]:
-    """Return why an entry has no rank, in words: a withdrawal, which comes first, says it itself."""
+    """Return why an entry has no rank; a withdrawal, which comes first, says that it is one."""
     own = 1 if entry.withdrawn else 0
     return [*entry.reasons[:own], *(f"not eligible: {why}" for why in entry.reasons[own:])]
 

@@ -16,8 +16,9 @@ from harness.record.score import Score
 MAPPED = 20
 """Most lines of a data set's mapping that a card shows; the record has all."""
 
-FORMS = (2, 1)
-"""Forms of the card, newest first. The first form said nothing of the prompt and of loading."""
+FORMS = (3, 2, 1)
+"""Forms of the card, newest first. The second said `1 rounds` and `1000 rounds`; the first also
+said nothing of the prompt and of loading."""
 
 
 def card(
@@ -63,11 +64,14 @@ def _header(record: ResultRecord) -> str:
 
 def _intro(record: ResultRecord, challenge: Challenge, command: tuple[str, ...], form: int) -> str:
     spec, rounds = record.spec, record.federation.rounds
+    counts = ((len(rounds), "round"), (len(rounds[0].partitions), "client"))
+    trained = " of ".join(
+        how_many(*count) if form > 2 else f"{count[0]} {count[1]}s" for count in counts
+    )
     text = (
         f"A {spec.peft.name.rpartition('/')[2]} adapter for `{spec.model.hub_id}`, trained with"
         f" {spec.strategy.name.rpartition('/')[2]} over {challenge.num_supernodes} supernodes in"
-        f" {how_many(len(rounds), 'round')} of {how_many(len(rounds[0].partitions), 'client')}"
-        f" with Flower, measured by flowertune-harness from {_command(record, command)}."
+        f" {trained} with Flower, measured by flowertune-harness from {_command(record, command)}."
     )
     if record.eligible:
         return text + "\n\n**Eligible for the leaderboard.**"

@@ -66,7 +66,7 @@ def test_a_smoke_run_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_card_of_either_form_follows_from_the_record_and_no_other_does(form: int) -> None:
+def test_a_card_of_each_form_follows_from_the_record_and_no_other_does(form: int) -> None:
     class Filed:
         about = None
         record = record()
@@ -76,3 +76,10 @@ def test_a_card_of_either_form_follows_from_the_record_and_no_other_does(form: i
     assert list(derived_card(Filed)) == []  # type: ignore[arg-type]
     Filed.card += "more"
     assert list(derived_card(Filed)) != []  # type: ignore[arg-type]
+
+
+def test_a_card_of_one_round_that_was_filed_before_counts_were_words_is_known() -> None:
+    one = ResultRecord.model_validate(Submission(rounds=1).record)
+    today, before = card(one, FINANCE), card(one, FINANCE, form=2)
+    assert " in 1 round of " in today
+    assert before == today.replace(" in 1 round of ", " in 1 rounds of ")

@@ -135,6 +135,13 @@ def test_a_machine_s_name_is_one_line_in_any_script(place: str) -> None:
     assert breaches("identifiers", put("spec.train.prompt.system", "a\n\tb 漢")) == []
 
 
+@pytest.mark.parametrize("place", ["environment.platform", "environment.device.name"])
+def test_a_machine_s_name_has_at_most_200_characters(place: str) -> None:
+    assert breaches("identifiers", put(place, "N" * 200)) == []
+    assert breaches("identifiers", put(place, "漢" * 200)) == []
+    assert len(breaches("identifiers", put(place, "N" * 201))) == 1
+
+
 def test_a_date_has_digits_of_one_script() -> None:
     assert len(breaches("created", put("created", "٢٠٢٦-04-01T12:00:00+00:00"))) == 1
 

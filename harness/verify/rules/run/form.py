@@ -51,6 +51,9 @@ FREE_LINES = re.compile(
     r"environment\.(platform|device\.name|device\.note)|data\.notes|ineligible_because"
 )
 """Places of single lines in whatever script."""
+MACHINE = re.compile(r"environment\.(platform|device\.name)")
+LONGEST_MACHINE = 200
+"""Characters of a machine's name, which pages and cards write out; the longest seen has 61."""
 FREE_TEXTS = re.compile(r"spec\.train\.(prompt|data)\..*")
 """Places of texts that may have several lines."""
 
@@ -105,6 +108,8 @@ def _surely_plain(submission: Submission) -> bool:
     lines = [raw["environment"]["platform"], *raw["ineligible_because"], device.name, device.note]
     lines += [note for item in raw["data"] for note in item.get("notes", ())]
     known = {place: texts_at(raw, place.split(".")) for place in IDENTIFIERS}
+    if max(len(raw["environment"]["platform"]), len(device.name)) > LONGEST_MACHINE:
+        return False
     return all(line.isprintable() and line == line.strip() for line in lines) and all(
         IDENTIFIERS[place][0].fullmatch(text) for place, texts in known.items() for text in texts
     )
@@ -128,6 +133,8 @@ def _fault_of_text(place: str, text: str) -> str | None:
         return None if pattern.fullmatch(text) else expected
     if FREE_TEXTS.fullmatch(place):
         return None
+    if MACHINE.fullmatch(place) and len(text) > LONGEST_MACHINE:
+        return f"at most {LONGEST_MACHINE} characters"
     if FREE_LINES.fullmatch(place):
         plain = text.isprintable() and text == text.strip()
         return None if plain else "one printable line"
