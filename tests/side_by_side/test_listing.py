@@ -61,6 +61,13 @@ def test_the_command_prints_a_table_a_value_or_what_to_do(
     assert [item["rounds"] for item in value] == [1]
 
 
+def test_a_mean_has_two_decimals_whatever_they_are(tmp_path: Path) -> None:
+    unfinished(tmp_path / "one", 1)
+    record = Submission().record | {"average": 0.25}
+    (tmp_path / "one" / "result.json").write_text(pretty_json(record))
+    assert " 25.00 " in CliRunner().invoke(cli, ["runs", str(tmp_path)]).output
+
+
 def test_a_place_that_holds_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for name, reason in (("nope", "no such folder"), ("file", "a file")):

@@ -48,4 +48,6 @@ def command(folder: Path, as_json: bool) -> None:
         )
         for run in runs
     ]
-    click.echo(tabulate(rows, ("run", "recipe", "state", "mean %", "MiB", "time"), "simple"))
+    headings = ("run", "recipe", "state", "mean %", "MiB", "time")
+    align = ("left", "left", "left", "right", "right", "right")
+    click.echo(tabulate(rows, headings, "simple", disable_numparse=True, colalign=align))

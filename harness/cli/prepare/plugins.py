@@ -81,7 +81,8 @@ def _recipe(name: str) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     if not rows:
-        return "no plugins installed; try: pip install ./plugins/standard ./plugins/smollm2-dora"
+        install = "pip install ./plugins/standard ./plugins/smollm2-dora"
+        return f"no plugins installed; in a clone of the harness: {install}"
     lines = [f"{row['name']:<20} {row['distribution']} {row['version']}" for row in rows]
     lines += [f"{row['name']:<20} BROKEN: {row['problem']}" for row in rows if row["problem"]]
     return "\n".join(lines)
