@@ -111,7 +111,9 @@ def _objections(
         yield "a name with a line break, or with another character that is no plain ASCII"
     if path.startswith(GENERATED):
         yield "a generated file: pages and tables are made on the main branch, leave them out"
-    if not path.startswith(SUBMISSIONS):
+    if not path.startswith(SUBMISSIONS) and path.lower().startswith(SUBMISSIONS):
+        yield f"{SUBMISSIONS} is written in small letters; rename the folder: git mv"
+    elif not path.startswith(SUBMISSIONS):
         place = "a workflow" if path.startswith(".github/") else "a part of the harness"
         yield f"{place}: what judges a submission does not change with it, send it apart"
     entry = _entry(path)

@@ -268,7 +268,7 @@ BAD = {
     stray: "no file of a submission",
     other_board: "boards are code",
     deep: "a file that harness submit does not write",
-    upper_folder: "a part of the harness",
+    upper_folder: "is written in small letters",
     huge_weights: "weights lie on the hub",
     no_record: "it is no submission",
     unknown_file: "a file that harness submit does not write",
