@@ -20,6 +20,7 @@ from harness.verify.independent.known_models import KnownModel, known_model
 UNITS_MIB = {
     "mb": 1.0, "mib": 1.0, "megabytes": 1.0, "gb": 1024.0, "gib": 1024.0, "gigabytes": 1024.0,
     "bytes": 1 / MIB, "kb": 1 / 1024, "kib": 1 / 1024, "tb": 1024.0**2, "tib": 1024.0**2,
+    "ko": 1 / 1024, "mo": 1.0, "go": 1024.0, "to": 1024.0**2,
 }  # fmt: skip
 """Unit in a README, lower case -> MiB. Upstream writes MB and GB for 2^20 and 2^30 bytes."""
 

@@ -21,7 +21,9 @@ from harness.claims.importing.readme.sections import without_other_work
 from harness.claims.importing.readme.stated_settings import readme_sources
 from harness.claims.record import ClaimedConfig, ClaimedCosts, Quote, SettingsSource
 
-UNIT = r"(bytes|[KMGT]i?B|Megabytes|Gigabytes)\b"
+UNIT = r"(bytes|[KMGT]i?B|[KMGT]o|Megabytes|Gigabytes)\b"
+OF_A_PART = r"(?![ \t]*(?:/|per\b|each\b|an?\b|every\b))"
+"""Not of a whole run: `500 MB per round`."""
 GROUPED = (
     r"[0-9]{1,3}(?: [0-9]{3}){1,3}(?:[.,][0-9]{1,12})?"
     r"|[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,12})?|[0-9]{1,3}(?:\.[0-9]{3}){1,3},[0-9]{1,12}"
@@ -30,17 +32,18 @@ GROUPED = (
 """A figure with its thousands set apart, or a decimal comma: 11,005.66 and 11.005,66 and 0,75."""
 TRAFFIC = re.compile(
     r"(?:comm(?:unication|\.)?|kommunikation\w*|comunica(?:ción|ção)|communications?"
-    r"|data[ \t]+(?:exchanged|sent|transferred)|通信(?:量|成本|开销)|통신(?:량| 비용)?)"
+    r"|(?:network[ \t]+)?(?:bandwidth|traffic)|data[ \t]+(?:exchanged|sent|transferred)"
+    r"|通信(?:量|成本|开销)|통신(?:량| 비용)?)"
     r"[ \t]*(?:budget|costs?|overhead|volume)?(?:[ \t]*(?:used|total))?"
     rf"[\s:#|=~≈]{{0,12}}(?:used[ \t]+|(?<!budget )(?:is|was|were|of)[ \t]+"
     rf"|(?:the|our)[ \t]+total[ \t]+(?:is|was)[ \t]+)?"
-    rf"(?:(?:about|around|approx\.|approximately|ca\.)[ \t]+)?({GROUPED})[ \t]*{UNIT}",
+    rf"(?:(?:about|around|approx\.|approximately|ca\.)[ \t]+)?({GROUPED})[ \t]*{UNIT}{OF_A_PART}",
     re.IGNORECASE,
 )
 """A figure of communication; Markdown's marks are taken away before."""
 ONE_WAY = (
     r"(?:[ \t]+(?:communication|costs?|payload|total|traffic|volume))*"
-    rf"[\s:|=~≈]{{1,12}}({GROUPED})[ \t]*{UNIT}(?![ \t]*(?:/|per\b|each\b|an?\b|every\b))"
+    rf"[\s:|=~≈]{{1,12}}({GROUPED})[ \t]*{UNIT}{OF_A_PART}"
 )
 EACH_WAY = tuple(
     re.compile(rf"(?<![\w-])(?:{names}){ONE_WAY}", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -38,19 +39,20 @@ IN_ONE_LINE = re.compile(
     rf"([A-Za-z][A-Za-z0-9 ()+./-]{{0,40}}?)"
     rf"(?:[ \t]*[:=–—][ \t]*|[ \t]+-[ \t]+|[ \t]{{2,}})({SCORE})"
 )
+WORDS = r"(?P<name>[A-Za-z][\w-]{1,30}(?:[ \t]+[A-Za-z][\w-]{1,30}){0,2})"
 SENTENCES = (
     re.compile(
         rf"(?P<value>{SCORE})[ \t]*%[ \t]+"
-        r"(?:\(|(?:accuracy[ \t]+)?(?:on|for|in)[ \t]+(?:the[ \t]+)?)(?P<name>[A-Za-z][\w-]{1,30})"
+        rf"(?:\(|(?:accuracy[ \t]+)?(?:on|for|in)[ \t]+(?:the[ \t]+)?){WORDS}"
     ),
     re.compile(
-        r"(?P<name>[A-Za-z][\w-]{1,30})(?:[ \t]+(?:accuracy|score))?[ \t]*"
+        rf"{WORDS}(?:[ \t]+(?:accuracy|score))?[ \t]*"
         rf"(?:\(|is[ \t]|was[ \t]|of[ \t]|at[ \t])?[ \t]*(?P<value>{SCORE})[ \t]*%"
     ),
 )
 """`68.23 % on FPB` and `FPB accuracy is 68.23 %`; of the first that names two sets all are read."""
 AVERAGE_IN_A_SENTENCE = re.compile(
-    rf"\b(average|mean)(?:[ \t]+accuracy)?(?:[ \t]+(?:of|is|was))?[ \t]+({SCORE})[ \t]*%",
+    rf"\b(average|avg|mean)\b\.?(?:[ \t]+accuracy)?(?:[ \t]+(?:of|is|was))?[ \t]+({SCORE})[ \t]*%",
     re.IGNORECASE,
 )
 NEARLY = 0.8
@@ -162,11 +164,19 @@ def _several(line: str, board: Board) -> Iterator[tuple[str, str]]:
     if _sets(pairs, board) >= 2:
         yield from pairs
     for sentence in SENTENCES:
-        said = [(match["name"], match["value"]) for match in sentence.finditer(line)]
+        said = [(_set_in(m["name"], board), m["value"]) for m in sentence.finditer(line)]
         if _sets(said, board) >= 2:
             yield from said
             yield from AVERAGE_IN_A_SENTENCE.findall(line)
             return
+
+
+def _set_in(said: str, board: Board) -> str:
+    """Return the words that name a set, of up to three: `MMLU STEM` of `while MMLU STEM`."""
+    words = said.split()
+    spans = sorted(itertools.combinations(range(len(words) + 1), 2), key=lambda s: s[0] - s[1])
+    named = (" ".join(words[first:last]) for first, last in spans)
+    return next((name for name in named if task_of(name, board) is not None), said)
 
 
 def _sets(pairs: list[tuple[str, str]], board: Board) -> int:

@@ -30,14 +30,8 @@ AVERAGE = (
 AVERAGE_ELSEWHERE = ("平均", "평균", "среднее")
 OF_A_SCORE = re.compile(r"\b(?:accuracy|acc|scores?|pass@1)\b|%", re.IGNORECASE)
 """What a heading says beside its set: `FPB Acc (%)`."""
-TRAFFIC = (
-    "commcosts",
-    "commcost",
-    "comm",
-    "communication",
-    "communicationbudget",
-    "communicationcost",
-)
+TRAFFIC = re.compile(r"(?:total)?comm(?:unications?)?(?:budget|costs?|overhead|total|volume)*")
+"""What a column of communication is called, as `plain` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +143,7 @@ def _traffic_cell(header: list[str], cells: list[str]) -> str | None:
     """Return a row's cell of communication, with the unit that its heading says: `Comm. (MB)`."""
     for title, cell in zip(header, cells, strict=True):
         name, _, unit = title.partition("(")
-        if plain(name) in TRAFFIC:
+        if TRAFFIC.fullmatch(plain(name)):
             stated = MARKS.sub("", cell).strip()
             return f"{stated} {unit.strip(' )')}" if unit and stated[-1:].isdigit() else stated
     return None

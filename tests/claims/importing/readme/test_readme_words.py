@@ -163,6 +163,37 @@ def test_communication_up_and_down_is_added(readme: str, total: str | None, tmp_
     assert (stated and stated.text) == total
 
 
+@pytest.mark.parametrize(
+    ("line", "figure"),
+    [
+        ("Communication: 500 MB per round", None),
+        ("Communication: 500 MB/round, 5 GB in all", None),
+        ("Bandwidth used: 1234.56 MB", "1234.56 MB"),
+        ("Coût de communication : 1 234,56 Mo", "1234.56 Mo"),
+        ("| Model | Comm. budget (MB) | FPB | FiQA | TFNS |\n|-|-|-|-|-|\n"
+         "| ours | 1,207.42 | 68.23 | 60.86 | 67.50 |", "1207.42 MB"),
+    ],
+)  # fmt: skip
+def test_communication_of_a_whole_run_is_read(
+    line: str, figure: str | None, tmp_path: Path
+) -> None:
+    stated = read(tmp_path, f"# Ours\n\n{line}\n").traffic.stated
+    assert (stated and f"{stated.text} {stated.unit}") == figure
+
+
+def test_sets_of_two_words_are_found_in_sentences(tmp_path: Path) -> None:
+    said = "MMLU results: STEM 31.72%, Social Science 32.50%, Humanities 31.88% (avg. 32.03%)"
+    files = {"pyproject.toml": config(board="general-nlp"), "README.md": f"# Ours\n\n{said}\n"}
+    claim = import_project(project(tmp_path, files))
+    assert [item.percent and item.percent.text for item in claim.sets] == [
+        "31.72",
+        "32.50",
+        "31.88",
+    ]
+    assert claim.average is not None
+    assert claim.average.text == "32.03"
+
+
 @pytest.mark.parametrize("said", ["Accuracy: 68.23%", "68.23 %", "Accuracy: 0.6823"])
 def test_an_accuracy_file_may_say_percent(said: str, tmp_path: Path) -> None:
     readme = "- FPB: {}\n- FiQA: 60.86\n- TFNS: 67.50\n"
