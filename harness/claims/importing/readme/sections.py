@@ -19,10 +19,11 @@ OF_BOARDS = re.compile(
 )
 """What a heading says beside the name of its board: `2. FlowerTune LLM: Medical challenge`."""
 OTHER_WORK = re.compile(
-    r"#{2,6}[ \t].*\b(?:ablations?|baselines?|change ?log|future|next steps|related|to-?do)\b",
-    re.IGNORECASE,
+    r"#{2,6}[ \t]+(?:[0-9.]+[ \t]+)?(?:ablations?\b.*|baselines?(?: (?:results?|scores?))?"
+    r"|change ?log|future(?: work)?|next steps|related work|to-?do)[ \t:]*$",
+    re.IGNORECASE | re.MULTILINE,
 )
-"""The heading of a section whose settings are not the run's."""
+"""The heading of a section whose settings are not the run's; `Changes from baseline` are."""
 
 
 def part_of_run(text: str, run: str | None, runs: Collection[str]) -> tuple[str, bool]:

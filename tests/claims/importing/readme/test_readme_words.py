@@ -136,6 +136,11 @@ def test_sections_of_other_work_state_no_settings(heading: str, tmp_path: Path) 
     assert claim.stated.rank == 8
 
 
+def test_changes_from_a_baseline_are_the_run_s(tmp_path: Path) -> None:
+    claim = read(tmp_path, "# Ours\n\n## Changes from baseline\n\n- Rank: 32\n")
+    assert contradicting(claim) == {"setting rank"}
+
+
 def test_settings_in_the_row_of_the_run_s_model_are_compared(tmp_path: Path) -> None:
     table = (
         "| Model | Rank | Rounds | FPB | FiQA | TFNS |\n|-|-|-|-|-|-|\n"
