@@ -10,7 +10,12 @@ from harness.claims.exported_app import exported_spec, settings_of_spec
 from harness.claims.importing.adapter_settings import read_adapter_config, read_code
 from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.config import merged, read_config
-from harness.claims.importing.evaluations import Execute, published_runs, read_sets
+from harness.claims.importing.evaluations import (
+    Execute,
+    fractions_of_others,
+    published_runs,
+    read_sets,
+)
 from harness.claims.importing.project import open_project
 from harness.claims.importing.readme.chosen_row import Hints
 from harness.claims.importing.readmes import read_readmes, unofficial_commands
@@ -58,7 +63,8 @@ def import_project(
     evaluated = read_sets(project, board, run, unread, execute)
     fractions = tuple((s.task, s.fraction.text) for s in evaluated if s.fraction is not None)
     runs = published_runs(project, board).keys()
-    hints = Hints(config.model, run, fractions, tuple(board.rows.items()))
+    others = tuple(fractions_of_others(project, board, run))
+    hints = Hints(config.model, run, fractions, tuple(board.rows.items()), others)
     readme = read_readmes(project, app, board, hints, runs, unread)
     # What a README states of this run alone is nearer to it than a file that all runs share.
     settings = merged(*readme.own, config, *(item.values for item in readme.sources))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from harness.boards.board import Board
 from harness.boards.challenge import challenge_names, load_challenge
@@ -47,6 +47,27 @@ def read_sets(
     return tuple(
         _one_set(project, board, task, ours.get(task, {}), unread, execute) for task in board.rows
     )
+
+
+def fractions_of_others(
+    project: Project, board: Board, run: str | None
+) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Yield each other run with (evaluation set, fraction) as its accuracy files state them.
+
+    Args:
+        project: its files.
+        board: whose evaluation files to look for.
+        run: name of the run that is read, or None.
+    """
+    found = published_runs(project, board)
+    chosen = choose_run({name: set(tasks) for name, tasks in found.items()}, run, project.folder)
+    for name in sorted(found.keys() - {chosen}):
+        stated = (
+            (task, _fraction(project, board, task, files[ACCURACY]))
+            for task, files in found[name].items()
+            if ACCURACY in files
+        )
+        yield name, tuple((task, quote.text) for task, quote in stated if quote is not None)
 
 
 def published_runs(project: Project, board: Board) -> dict[str, dict[str, dict[str, str]]]:

@@ -22,6 +22,8 @@ class Hints:
     """(evaluation set, fraction) as the project's accuracy files state it."""
     rows: tuple[tuple[str, int], ...] = ()
     """(evaluation set, its rows) of the board."""
+    others: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    """(another run of the project, its fractions)."""
 
 
 def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str]) -> ScoreRow | None:
@@ -45,6 +47,10 @@ def choose_row(rows: list[ScoreRow], hints: Hints, file: str, unread: list[str])
     # well hold several runs of one model. A test that fits two rows decides nothing, but for a row
     # without all its figures, a baseline's of before a set was added: a whole one goes before it.
     distinct = _distinct([with_unit(row, hints) for row in rows])
+    owners = [_owner(row, hints) for row in distinct]
+    if distinct and all(owners):
+        unread.append(f"{file}: its scores are those of {', '.join(dict.fromkeys(owners))}")
+    distinct = [row for row, owner in zip(distinct, owners, strict=True) if not owner]
     if len(distinct) <= 1:
         return distinct[0] if distinct else None
     run, model = plain(hints.run or ""), plain((hints.model or "").rsplit("/", 1)[-1])
@@ -132,6 +138,14 @@ def _distinct(rows: list[ScoreRow]) -> list[ScoreRow]:
 
 def _percentages(row: ScoreRow) -> list[tuple[str, float]]:
     return [(task, round(float(value) * row.scale, 2)) for task, value in row.percents]
+
+
+def _owner(row: ScoreRow, hints: Hints) -> str:
+    """Return another run whose figures a row has; empty where they may be this run's."""
+    if len(row.percents) < 2 or _agrees(row, hints):
+        return ""
+    runs = (run for run, theirs in hints.others if _agrees(row, replace(hints, fractions=theirs)))
+    return next(runs, "")
 
 
 def _agrees(row: ScoreRow, hints: Hints, of_all: bool = True) -> bool:

@@ -212,3 +212,15 @@ def test_an_accuracy_file_may_say_percent(said: str, tmp_path: Path) -> None:
 def test_an_accuracy_file_that_states_no_number_is_named(said: str, tmp_path: Path) -> None:
     claim = read(tmp_path, "", {"flowertune-eval/benchmarks/acc_fpb_fl.txt": said})
     assert [item for item in claim.unread if "expected one accuracy between 0 and 1" in item]
+
+
+def test_scores_of_another_run_contradict_nothing(tmp_path: Path) -> None:
+    others = accuracies("second", fpb=0.5, fiqa=0.5, tfns=0.5)
+    readme = "| FPB | FiQA | TFNS |\n|-|-|-|\n| 68.23 | 60.86 | 67.50 |\n"
+    folder = project(tmp_path, {"README.md": readme} | COUNTED | others)
+    claim = import_project(folder, run="second")
+    assert contradicting(claim) == set()
+    assert "README.md: its scores are those of fl" in claim.unread
+    assert contradicting(import_project(folder, run="fl")) == set()
+    (folder / "README.md").write_text(readme.replace("60.86", "61.84"), encoding="utf-8")
+    assert "fiqa: README" in contradicting(import_project(folder, run="fl"))
