@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 
 from harness.boards.board import Board, board_names
@@ -136,9 +137,14 @@ def _near(project: Project, pattern: str, app: str, board: Board) -> list[str]:
         name
         for name in project.find(pattern)
         if name.count("/") <= 1 or name.rpartition("/")[0] == folder or _evaluates(name)
-        if not any(f"eval-{other}/" in name for other in board_names() if other != board.id)
+        if not any(_of_evaluation(name, other) for other in board_names() if other != board.id)
     ]
     return sorted(names, key=lambda name: (_evaluates(name), name.count("/"), name))
+
+
+def _of_evaluation(name: str, board: str) -> bool:
+    """Whether a file is of a board's evaluation: of `flowertune-eval-code/`, `evaluation/code/`."""
+    return _evaluates(name) and re.search(rf"(?:^|[/_-]){board}/", name) is not None
 
 
 def _evaluates(name: str) -> bool:

@@ -143,6 +143,7 @@ def test_a_readme_of_another_board_s_evaluation_is_not_this_one_s(tmp_path: Path
         "README.md": link,
         "pyproject.toml": "[project]\n",
         "flowertune-eval-general-nlp/README.md": "python eval.py --batch-size=16\n",
+        "evaluation/code/README.md": "python eval.py --batch-size=4 --quantization=8\n",
         "flowertune-eval-finance/README.md": "python eval.py --batch-size=8\n",
     }
     found = claim_findings(import_project(project(tmp_path, files), challenge="finance"))
