@@ -26,6 +26,7 @@ from harness.leaderboard.verifier.bundle import (
 from harness.leaderboard.verifier.in_browser import judge, lay_out
 from harness.submissions.check import verify
 
+ROOT = Path(__file__).resolve().parents[2]
 NAME = "submissions/finance/mine"
 CORE = "pydantic_core-2.50.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl"
 
@@ -79,6 +80,19 @@ def test_a_folder_s_files_without_the_folder_take_the_name_of_their_zip(entry: P
 def test_a_record_alone_is_checked_as_a_record(entry: Path) -> None:
     found = said({"result.json": (entry / "result.json").read_bytes()})
     assert (found["clean"], found["checked"]) == (True, ["result.json"])
+
+
+@pytest.mark.parametrize("name", ["claim.json", "claim (1).json"])
+def test_a_claim_alone_is_checked_as_a_claim(name: str) -> None:
+    claim = ROOT / "submissions/finance/ethicalabs-smollm2-1.7b/claim.json"
+    found = said({name: claim.read_bytes()})
+    assert found["clean"]
+    assert "submissions" not in found["lines"][0]
+
+
+def test_what_the_finder_adds_to_a_zip_file_is_left_out(entry: Path) -> None:
+    files = files_of(entry, "mine/") | {"__MACOSX/mine/._result.json": b"x"}
+    assert said({"mine.zip": zipped(files)})["clean"]
 
 
 def test_a_link_in_a_zip_file_stays_one(entry: Path) -> None:

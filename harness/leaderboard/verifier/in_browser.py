@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.boards.challenge import challenge_names
 from harness.boards.open_division import OPEN
+from harness.claims.record import CLAIM_SCHEMA
 from harness.document import canonical_json, parse_json
 from harness.document.reading import STRANGER
 from harness.document.units import MIB
@@ -33,6 +34,9 @@ MAX_DROPPED_BYTES = 256 * MIB
 
 MAX_LINK_BYTES = 4_000
 """Longest target of a link that is kept."""
+
+OF_MACOS = "__MACOSX/"
+"""What the Finder adds beside a folder that it compresses: attributes, nothing of the folder."""
 
 Dropped = Mapping[str, bytes]
 """Path with `/` -> content."""
@@ -85,9 +89,10 @@ def lay_out(dropped: Dropped, room: Path) -> Path:
     if packed:
         files = _unzipped(files[name].data)
     _refuse_too_much(len(files), sum(len(item.data) for item in files.values()))
-    if list(files) == [PurePosixPath(RESULT)]:
-        (room / RESULT).write_bytes(files[PurePosixPath(RESULT)].data)
-        return Path(RESULT)
+    if len(files) == 1 and (data := _record_alone(*files.items())) is not None:
+        place = Path(CLAIM if CLAIM_SCHEMA.encode() in data else RESULT)
+        (room / place).write_bytes(data)
+        return place
     root, below, checked = _where(files, name.stem if packed else "dropped")
     for path, item in files.items():
         if not path.is_relative_to(root):
@@ -99,6 +104,12 @@ def lay_out(dropped: Dropped, room: Path) -> Path:
         else:
             place.write_bytes(item.data)
     return checked
+
+
+def _record_alone(only: tuple[PurePosixPath, Item]) -> bytes | None:
+    """Return a record or claim that is no part of a folder, whatever a download called it."""
+    path, item = only
+    return item.data if len(path.parts) == 1 and path.suffix == ".json" else None
 
 
 def _where(
@@ -157,7 +168,11 @@ def _unzipped(data: bytes) -> dict[PurePosixPath, Item]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            items = [item for item in archive.infolist() if not item.is_dir()]
+            items = [
+                item
+                for item in archive.infolist()
+                if not item.is_dir() and not item.filename.startswith(OF_MACOS)
+            ]
             _refuse_too_much(len(items), sum(item.file_size for item in items))
             return {
                 _safe(item.filename): Item(

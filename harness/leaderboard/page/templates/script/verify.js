@@ -67,6 +67,11 @@ async function check(pairs) {
   }
 }
 
+function chosen(input, nameOf) {
+  check([...input.files].map((file) => [nameOf(file), file]));
+  input.value = ""; // So that the same files, mended, can be chosen again.
+}
+
 function listen() {
   const drop = byId("drop");
   for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
@@ -74,8 +79,8 @@ function listen() {
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
     check((await Promise.all(entries.map((entry) => filesIn(entry)))).flat());
   });
-  byId("folder").addEventListener("change", (event) => check([...event.target.files].map((file) => [file.webkitRelativePath, file])));
-  byId("file").addEventListener("change", (event) => check([...event.target.files].map((file) => [file.name, file])));
+  byId("folder").addEventListener("change", (event) => chosen(event.target, (file) => file.webkitRelativePath));
+  byId("file").addEventListener("change", (event) => chosen(event.target, (file) => file.name));
 }
 
 if (location.protocol === "file:") {
