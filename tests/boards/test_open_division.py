@@ -163,6 +163,9 @@ def test_an_open_run_has_a_folder_and_a_table_of_its_own(tmp_path: Path) -> None
     assert "| partitioner=dirichlet\\(alpha=0.3\\) |" in files["finance-open/README.md"]
     assert f'class="text">{RULES.described()}</td>' in files["finance-open/index.html"]
     assert RULES.described() in files["finance-open/entries.js"]
+    for of_ranks in ("one group", 'id="history"', 'data-key="group"'):
+        assert of_ranks in files["finance/index.html"]
+        assert of_ranks not in files["finance-open/index.html"]
     assert "Changes" not in files["finance/leaderboard.csv"]
     assert any(f"Changes {RULES.described()}" in line for line in table_lines(tree))
     assert "general-nlp-open/README.md" not in files

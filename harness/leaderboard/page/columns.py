@@ -46,12 +46,14 @@ def columns_of(board: Board) -> list[Column]:
     changes = Column(
         key="changes", label="Changes", form="text", about="What a run changes of the board's rules"
     )
+    group = Column(
+        key="group", label="Group", form="count", best="low",
+        about="Entries are compared with the best of a group by a paired test over the rows"
+        " that both answered (two-sided, 5 %). Those that cannot be told apart share the"
+        " group, and what may not rank has none",
+    )  # fmt: skip
     found = [
-        *([changes] if is_open(board) else []),
-        Column(key="group", label="Group", form="count", best="low",
-               about="Entries are compared with the best of a group by a paired test over the rows"
-               " that both answered (two-sided, 5 %). Those that cannot be told apart share the"
-               " group, and what may not rank has none"),
+        changes if is_open(board) else group,
         Column(key="average", label="Average %", form="percent", best="high", claims=True,
                about="The plain mean of the sets, by which runs rank, ± half of its 95 % interval"),
         *(

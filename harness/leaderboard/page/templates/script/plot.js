@@ -130,7 +130,8 @@ function rove(picture) {
 }
 
 function drawHistory(list) {
-  const box = byId("history");
+  const box = byId("history"); // A board of the open division, on which nothing ranks, has no such box.
+  if (!box) return;
   const dated = list.filter((entry) => entry.status === "eligible" && entry.average !== null && /^\d{4}-\d{2}-\d{2}$/.test(entry.date))
     .sort((a, b) => (a.date < b.date ? -1 : a.date > b.date ? 1 : b.average - a.average || a.place - b.place));
   let highest = -Infinity;
