@@ -114,10 +114,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a sentence fragment for an unknown `name`.
 
     Returns:
-        `'did you mean "x"?'` when something is close, else the list of what is known.
+        `'did you mean "x"?'` when something is close, or its last part is (`lora` to
+        `standard/lora`); else the list of what is known, `codec` standing for `codec.rank` as well.
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    meant = {item.rpartition("/")[2]: item for item in reversed(names)} | {n: n for n in names}
+    close = difflib.get_close_matches(name.lower(), meant, n=1, cutoff=0.5)
     if close:
-        return f'did you mean "{close[0]}"?'
-    return f"known: {', '.join(names) if names else 'none'}"
+        return f'did you mean "{meant[close[0]]}"?'
+    groups = {item for item in names if "." not in item}
+    listed = [item for item in names if item in groups or item.partition(".")[0] not in groups]
+    return f"known: {', '.join(listed) or 'none'}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, get_origin
@@ -112,23 +113,18 @@ def _find(
     loaded = load(plugin_name)
     items = table(loaded)
     if component not in items:
-        elsewhere = [] if "/" in name else _offers(component, table)
-        hint = f'did you mean "{elsewhere[0]}"?' if elsewhere else did_you_mean(component, items)
+        known = [*items] if "/" in name else [*items, *_of_others(own, table)]
+        hint = did_you_mean(component, known)
         raise PluginError(f"plugin {plugin_name!r} has no {kind} {component!r}; {hint}")
     return Component(f"{plugin_name}/{component}", items[component], loaded.ref)
 
 
-def _offers(component: str, table: Callable[[Loaded], Mapping[str, Any]]) -> list[str]:
-    """Return the qualified names of other plugins' components of this name."""
-    found = []
+def _of_others(own: str, table: Callable[[Loaded], Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the qualified names of the components of every plugin but `own`."""
     for plugin in discover():
-        try:
-            loaded = load(plugin)
-        except PluginError:  # a broken plugin has nothing to suggest
-            continue
-        if component in table(loaded):
-            found.append(f"{plugin}/{component}")
-    return found
+        if plugin != own:
+            with suppress(PluginError):  # a broken plugin has nothing to suggest
+                yield from (f"{plugin}/{component}" for component in table(load(plugin)))
 
 
 def validated_params(

@@ -150,6 +150,7 @@ def test_the_limit_is_strict_and_refuses_only_above_it() -> None:
     ("option", "message"),
     [
         ("ronuds=3", 'did you mean "rounds"'),
+        ("title=10", "known: batch_size, codec, data, data_order, exact_peft, fraction"),
         ("rounds", "expected KEY=VALUE"),
         ("rounds=many", "rounds"),
         ("rounds=3.5", "rounds"),
@@ -204,6 +205,8 @@ def test_settings_reach_the_spec() -> None:
         ("smollm2-dora/350m", (), 'did you mean "360m"'),
         ("standard", (), "no recipe, only"),
         ("smollm2-dora", ("strategy=fedprox",), 'did you mean "standard/fedprox"'),
+        ("smollm2-dora", ("strategy=fedporx",), 'did you mean "standard/fedprox"'),
+        ("smollm2-dora", ("peft=nosuch",), "known: standard/adalora, standard/dora"),
         ("smollm2-dora", ("peft.target_modules=['gate_porj']",), "its layers: down_proj"),
         ("smollm2-dora", ("model=smollm2-170m",), "has no model"),
     ],
