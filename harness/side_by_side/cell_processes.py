@@ -7,15 +7,17 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness.errors import UsageError
 from harness.machine.machine import Machine
 from harness.planning.client_processes import MEMORY_SHARE
 from harness.processes.lifetime import Guardian
+from harness.progress import Meter
 from harness.record.file_names import SPEC
 from harness.side_by_side.sweep_file import SEED, Cell
 
@@ -64,9 +66,7 @@ class CellProcesses:
                 _, said = process.communicate()
             finally:
                 self._running.discard(process)
-        lines = [line for line in said.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith("error: ")]
-        return process.returncode, (errors or lines or [""])[-1]
+        return process.returncode, _last_line(said)
 
     def stop(self) -> None:
         """Have every run stop as Ctrl-C would; each can be resumed."""
@@ -81,29 +81,55 @@ def harness_run(arguments: Sequence[str]) -> tuple[int, str]:
         return runs(arguments)
 
 
-def forecasts(cells: Iterable[Cell]) -> list[Mapping[str, Any]]:
-    """Return what `harness plan` forecasts of each cell, those that differ in their seed once.
+def planned(cells: Sequence[Cell], mirror: Path | None) -> list[Mapping[str, Any]]:
+    """Return what `harness plan --json` says of each cell, of those that differ in their seed once.
 
-    A cell that cannot be planned is left out: its run says why.
-    """
-    found: dict[tuple[str, ...], Mapping[str, Any]] = {}
-    for cell in cells:
-        key = tuple(f"{name}={value}" for name, value in cell.values.items() if name != SEED)
-        if key in found:
-            continue
-        with suppress(ValueError, KeyError, TypeError):
-            found[key] = _planned(cell)["estimate"]
-    return list(found.values())
-
-
-def _planned(cell: Cell, *more: str) -> Any:
-    """Return what `harness plan` says of a cell.
+    Args:
+        cells: that are to begin.
+        mirror: local copy of hub files.
 
     Raises:
-        ValueError: it cannot be planned.
+        UsageError: a run of one would be refused; the first such is named, with the reason.
     """
+    distinct = {
+        tuple(f"{name}={value}" for name, value in cell.values.items() if name != SEED): cell
+        for cell in reversed(cells)
+    }
+    meter = Meter("settings", len(distinct), "checked")
+    found = []
+    for cell in reversed(distinct.values()):
+        plan, said = _planned(cell, mirror)
+        refused = [*_refusals(plan)] if plan else [said]
+        if refused:
+            raise UsageError(f"no cell was started: {cell.name} cannot run: {refused[0]}")
+        found.append(plan)
+        meter.advance()
+    return found
+
+
+def _refusals(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why `harness run` would refuse what was planned."""
+    for item in plan["violations"]:
+        yield f"{item['rule']}: {item['found']}; expected: {item['expected']}"
+    yield from plan["refused_here"]
+
+
+def _planned(cell: Cell, mirror: Path | None) -> tuple[Mapping[str, Any], str]:
+    """Return what `harness plan` says of a cell; nothing and its last line if it cannot be."""
+    more = [] if mirror is None else ["--mirror", str(mirror)]
     command = [*COMMAND, "plan", *cell.arguments, *more, "--json"]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    try:
+        return json.loads(done.stdout), ""
+    except ValueError:
+        return {}, _last_line(done.stderr)
+
+
+def _last_line(said: str) -> str:
+    """Return the error of a command, or the last line that it said."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return (errors or lines or [""])[-1]
 
 
 def other_run(cell: Cell, folder: Path, mirror: Path | None) -> str | None:
@@ -115,7 +141,7 @@ def other_run(cell: Cell, folder: Path, mirror: Path | None) -> str | None:
         mirror: local copy of hub files.
     """
     try:
-        wanted = _planned(cell, *([] if mirror is None else ["--mirror", str(mirror)]))["spec"]
+        wanted = _planned(cell, mirror)[0]["spec"]
         found = json.loads((folder / SPEC).read_text("utf-8"))
         names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
@@ -135,7 +161,7 @@ def at_once(wanted: int, estimates: Sequence[Mapping[str, Any]], machine: Machin
 
     Args:
         wanted: as many as are asked for.
-        estimates: of `forecasts`; the largest counts.
+        estimates: of `planned`; the largest counts.
         machine: with its memory, and what of a GPU's is free.
     """
     fitting = wanted

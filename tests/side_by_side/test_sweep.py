@@ -76,7 +76,7 @@ def test_a_grid_is_every_combination_and_each_a_command(tmp_path: Path) -> None:
     )  # fmt: skip
     assert len({cell.name for cell in found}) == 6
     listed = CliRunner().invoke(cli, ["sweep", str(tmp_path / "sweep.toml"), "--dry-run"])
-    typed = [shlex.split(line.partition(": ")[2]) for line in listed.output.splitlines()]
+    typed = [shlex.split(line.partition(": ")[2]) for line in listed.stdout.splitlines()]
     assert typed == [["harness", "run", *cell.arguments] for cell in found]
 
 
@@ -178,10 +178,30 @@ def test_a_cell_that_cannot_start_is_its_last_line_and_the_exit_code(tmp_path: P
         code, line = runs(["run", "--plugin", "nothing"])
     assert code in (3, 4)
     assert line.startswith("error: ")
-    path = write(tmp_path, 'recipe = "nothing"\n[grid]\nseed = [1]\n')
-    done = CliRunner().invoke(cli, ["sweep", str(path), "--out", str(tmp_path / "out"), "--json"])
-    assert "1 of 1 cells without a result" in str(done.exception)
-    assert json.loads(done.stdout)[0]["missing"] == 1
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("settings", "cell", "reason"),
+    [
+        ('rounds = [2, "many"]', "rounds-many", "expected a whole number"),
+        ('strategy = ["standard/fedavg", "standard/nosuch"]', "nosuch", "has no strategy"),
+        ("rounds = [2, 100000]", "rounds-100000", "communication-limit"),
+    ],
+)
+def test_a_cell_that_cannot_run_is_told_before_the_first_run(
+    settings: str, cell: str, reason: str, dry: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Else it is found after hours, behind those that can."""
+    path = write(tmp_path, f'recipe = "smollm2-dora/135m"\n[grid]\n{settings}\nseed = [1, 2]\n')
+    out = tmp_path / "out"
+    done = CliRunner().invoke(cli, ["sweep", str(path), "--out", str(out), *dry])
+    said = str(done.exception)
+    assert isinstance(done.exception, UsageError)
+    assert "no cell was started" in said
+    assert cell in said
+    assert reason in said
+    assert not out.exists()
 
 
 class Interrupted:

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     help="Cells at once, at most; fewer where memory does not allow them.",
 )
 @mirror_option
-@click.option("--dry-run", is_flag=True, help="List the cells and start nothing.")
+@click.option("--dry-run", is_flag=True, help="List and check the cells, and start none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as one JSON value.")
 def command(
     file: Path, out: Path | None, jobs: int, mirror: Path | None, dry_run: bool, as_json: bool
 ) -> None:  # fmt: skip
     """Run every cell of the sweep in FILE.toml, and print mean and spread over the seeds.
+
+    Before the first run all are planned, and one that would be refused is named.
 
     A sweep that was stopped or killed goes on with the same command. Cells that fail are listed,
     and the exit code is 6.
@@ -44,11 +46,12 @@ def command(
     Example: harness sweep strategies.toml --jobs 2
     """
     from harness.machine.machine import this_machine
+    from harness.record.file_names import SPEC
     from harness.side_by_side.cell_processes import (
         CellProcesses,
         at_once,
-        forecasts,
         other_run,
+        planned,
     )
     from harness.side_by_side.sweep import groups_of, run_sweep
     from harness.side_by_side.sweep_file import cells_of, read_sweep
@@ -58,8 +61,11 @@ def command(
     if dry_run:
         for cell in cells:
             click.echo(f"{folder / cell.name}: harness run {shlex.join(cell.arguments)}")
+    plans = planned([cell for cell in cells if not (folder / cell.name / SPEC).is_file()], mirror)
+    if dry_run:
         return
-    if jobs > 1 and (fitting := at_once(jobs, forecasts(cells), this_machine())) < jobs:
+    estimates = [plan["estimate"] for plan in plans]
+    if (fitting := at_once(jobs, estimates, this_machine())) < jobs:
         say(f"{fitting} of {jobs} cells at once: more do not fit into memory by forecast")
         jobs = fitting
     with answering_signals(interrupt), CellProcesses() as runs:
