@@ -91,7 +91,8 @@ def check_adapter(job: Job, run_dir: Path, rounds: Sequence[RoundRecord]) -> Non
     config = read_json(run_dir / ADAPTER / ADAPTER_CONFIG)
     if not isinstance(config, dict):
         raise _wrong(ADAPTER_CONFIG, shown(config), "an object")
-    for setting, value, expected in at_odds(config, job.spec, growth(job.spec, job.challenge)):
+    grown = growth(job.spec, job.challenge)
+    for setting, value, expected in at_odds(config, job.spec.peft, job.spec.model.hub_id, grown):
         raise _wrong(f"{setting} of {ADAPTER_CONFIG}", shown(value), expected)
 
 

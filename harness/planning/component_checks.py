@@ -18,6 +18,7 @@ from harness.document import Document
 from harness.errors import PluginError
 from harness.plugins import Components
 from harness.plugins.guard import calling_plugin
+from harness.plugins.long_calls import telling_while_long
 from harness.plugins.places import at
 from harness.recipe import Choice, TrainSpec
 from harness.spec import RunSpec
@@ -41,7 +42,10 @@ def adapter_shapes(name: str, method: PeftMethod, model: ModelSpec, params: Docu
             are no shapes.
     """
     culprit = f"PEFT method {name}: shapes()"
-    with calling_plugin(culprit, function=method.shapes):
+    with (
+        telling_while_long(culprit, method.shapes),
+        calling_plugin(culprit, function=method.shapes),
+    ):
         shapes = method.shapes(model, params)
     _check_shapes(shapes, culprit, at(method.shapes))
     if not shapes:
@@ -94,7 +98,8 @@ def round_plan(
             afterwards; or clients are to return what nobody makes.
     """
     culprit = f"strategy {name}: round_plan() of round {round}"
-    with calling_plugin(culprit, function=strategy.round_plan):
+    plan_of = strategy.round_plan
+    with telling_while_long(culprit, plan_of), calling_plugin(culprit, function=plan_of):
         plan = strategy.plan_of(params, context, round)
     if not isinstance(plan, RoundPlan):
         raise PluginError(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from types import FrameType
 
 from harness.components import EXTENSION_KINDS
 from harness.document.units import how_many
@@ -13,7 +17,7 @@ from harness.errors import HarnessError, PluginError
 from harness.federation.simulation.flower_log import no_flower_log
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.planning.smoke import SMOKE_MODEL, smoke_model
-from harness.plugins import Loaded, discover, load
+from harness.plugins import Loaded, discover, load, long_calls
 from harness.plugins.places import HEAVY, of_import
 from harness.sources.hub_model import hub_model
 from harness.testing.problem import Problem
@@ -29,11 +33,38 @@ def check_plugin(name: str) -> None:
         PluginError: every problem found, one a line.
     """
     __tracebackhide__ = True  # pytest shows the line of the author's test
-    with no_flower_log():
+    with no_flower_log(), _ending_endless_calls():
         found = list(problems(name))
     if found:
         lines = "\n".join(f"  {item}" for item in found)
         raise PluginError(f"plugin {name!r} has {how_many(len(found), 'problem')}:\n{lines}")
+
+
+@contextmanager
+def _ending_endless_calls() -> Iterator[None]:
+    """Raise TimeoutError in a call of plugin code that is told of twice: arrays here are small.
+
+    pytest shows nothing of what is told until a test ends. Only the main thread can be reached.
+    """
+    if threading.current_thread() is not (main := threading.main_thread()):
+        yield
+        return
+    told: list[str] = []
+
+    def hear(text: str) -> None:
+        told.append(text)
+        if len(told) > 1:
+            signal.pthread_kill(main.ident or 0, signal.SIGALRM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"no end after {2 * long_calls.LONG_CALL_S:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        with long_calls.hearing_of_long_calls(hear):
+            yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def problems(name: str) -> Iterator[Problem]:

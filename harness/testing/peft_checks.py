@@ -11,14 +11,17 @@ from harness.components.model_config import config_of_spec
 from harness.errors import HarnessError
 from harness.federation.clientapp.start_in_base import refuse_start_in_base
 from harness.federation.rehearsal.rehearse import small_context
+from harness.federation.storage.adapter_file import refuse_other_settings
 from harness.planning.component_checks import adapter_shapes, round_plan, travelling_shapes
 from harness.planning.resolve import Resolved
 from harness.planning.smoke import smoke_model
 from harness.plugins import Loaded
 from harness.plugins.guard import calling_plugin
 from harness.plugins.places import at
+from harness.recipe import Choice
 from harness.testing.problem import Problem
 from harness.testing.samples import TINY, sample_params
+from harness.training.adapter import Adapter
 
 
 def check_peft_method(method: PeftMethod, plugin: Loaded) -> Iterator[Problem]:
@@ -44,7 +47,10 @@ def check_peft_method(method: PeftMethod, plugin: Loaded) -> Iterator[Problem]:
         if list(shapes.items()) != list(again.items()):
             yield Problem(subject, "shapes", "two forecasts of the same parameters differ")
         try:
-            yield from list(_against_peft(method, params, shapes, TINY))
+            peft = Choice(
+                name=f"{plugin.ref.name}/{method.name}", params=params.model_dump(mode="json")
+            )
+            yield from list(_against_peft(method, params, shapes, TINY, peft))
         except HarnessError as error:
             yield Problem(subject, "configure", str(error))
 
@@ -56,7 +62,7 @@ def check_on_own_family(plan: Resolved) -> Iterator[Problem]:
     subject = f"recipe {plan.spec.recipe}"
     try:
         shapes = adapter_shapes(method.name, method, small, params)
-        found = list(_against_peft(method, params, shapes, small))
+        found = list(_against_peft(method, params, shapes, small, plan.spec.peft))
     except HarnessError as error:
         yield Problem(subject, "model", f"on a small {small.architecture}: {error}")
         return
@@ -93,7 +99,7 @@ def check_start_of(plan: Resolved) -> Iterator[Problem]:
 
 
 def _against_peft(
-    method: PeftMethod, params: Any, shapes: Any, spec: ModelSpec
+    method: PeftMethod, params: Any, shapes: Any, spec: ModelSpec, peft: Choice
 ) -> Iterator[Problem]:
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
@@ -146,6 +152,12 @@ def _against_peft(
             f"peft does not train {still[0]}, {len(still)} such; leave inference_mode out of"
             f" configure(){at(method.configure)}, or name them in frozen()",
         )
+        return
+    try:
+        adapter = Adapter(random_model(spec), spec, method, params)
+        refuse_other_settings(adapter.configuration(), method, peft, spec.hub_id)
+    except HarnessError as error:
+        yield Problem(subject, "configure", str(error))
 
 
 def _first_difference(found: dict[str, tuple[int, ...]], shapes: Shapes) -> str:

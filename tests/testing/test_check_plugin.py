@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import PluginError
+from harness.plugins import long_calls
 from harness.testing.check import check_plugin, problems
 
 pytest.importorskip("torch")
@@ -277,6 +278,29 @@ def test_what_a_strategy_cannot_do_with_the_recipes_clients_is_found(install_plu
     assert "not with five clients" in found[0].found
 
 
+ENDLESS = {
+    "aggregate": (STRATEGY.format(build=custom("while True: pass"), extra=""), "aggregate_train()"),
+    "build": (STRATEGY.format(build="import time; time.sleep(600)", extra=""), "build()"),
+    "plan": (
+        STRATEGY.format(build=FEDAVG, extra=", round_plan=lambda *_: [0 for _ in iter(int, 1)]"),
+        "round_plan()",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_a_call_without_an_end_is_ended_and_told(case, install_plugin, monkeypatch):
+    """A check that hangs shows its author nothing, and holds a workflow for hours."""
+    monkeypatch.setattr(long_calls, "LONG_CALL_S", 0.5)
+    source, call = ENDLESS[case]
+    module = install_plugin(f"endless-{case}", source)
+    with pytest.raises(PluginError) as caught:
+        check_plugin(f"endless-{case}")
+    [told] = [line for line in str(caught.value).splitlines() if "no end after" in line]
+    assert call in told
+    assert f"({module}.py:" in told
+
+
 def test_flower_says_nothing_meanwhile(install_plugin, caplog):
     install_plugin("quiet", STRATEGY.format(build=custom("values.popitem()"), extra=""))
     with pytest.raises(PluginError, match="is missing"):
@@ -322,6 +346,7 @@ from harness.document import Document
 
 class Params(Document):
     r: int = 4
+    alpha: int = 8
 
 def configure(model, params):
     from peft import LoraConfig
@@ -346,6 +371,12 @@ RIGHT_B = "(layer.out_features, params.r)"
 @pytest.mark.parametrize(
     ("config", "b", "extra", "expected"),
     [
+        (
+            CONFIG.replace("r=params.r", "r=params.r, lora_alpha=2 * params.alpha"),
+            RIGHT_B,
+            "",
+            "sets lora_alpha to 16, where the recipe makes it 8",
+        ),
         (CONFIG, "(params.r, layer.out_features)", "", "is (32, 4), the forecast (4, 32)"),
         (
             CONFIG.replace("r=params.r", "r=params.r, inference_mode=True"),

@@ -21,17 +21,15 @@ from harness.federation.serverapp.round_record import Exchange, client_record
 from harness.federation.serverapp.round_writer import RoundWriter
 from harness.federation.serverapp.transport import Transport
 from harness.federation.storage import strategy_state
-from harness.federation.storage.adapter_file import config_of
+from harness.federation.storage.adapter_file import refuse_other_settings
 from harness.federation.storage.ledger import Ledger
 from harness.federation.storage.resume import Position, find_position
 from harness.federation.wire.names import ARRAYS_RECORD, HARNESS_RECORD, PEFT_CONFIG
 from harness.federation.wire.records import records_in
 from harness.federation.wire.tensors import difference, to_record, to_tensors
-from harness.plugins.places import at
 from harness.progress import Meter, say
 from harness.record.federation import ClientRecord
 from harness.record.machine import Device
-from harness.verify.rules.run.adapter_config import at_odds
 
 
 class Coordinator:
@@ -119,14 +117,8 @@ class Coordinator:
             )
         notes = records_in(content, ConfigRecord)[HARNESS_RECORD]
         peft_config = str(notes[PEFT_CONFIG])
-        for setting, found, expected in at_odds(config_of(peft_config), self.spec, grown=1):
-            method = self.open_run.components.method
-            raise PluginError(
-                f"PEFT method {self.spec.peft.name}: configure(){at(method.configure)} sets"
-                f" {setting} to {found!r:.80}, where the recipe makes it {expected!r:.80}, so that"
-                " no check would accept the adapter; take it from the parameters, or give the"
-                " parameter another name than peft's"
-            )
+        method = self.open_run.components.method
+        refuse_other_settings(peft_config, method, self.spec.peft, self.spec.model.hub_id)
         state, tensors = strategy_state.capture(self.open_run.strategy)
         return Position(0, arrays, state, tensors, read_device(notes), peft_config=peft_config)
 

@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.components import Shapes
+from harness.components import PeftMethod, Shapes
 from harness.document import parse_json, pretty_json, write_atomic
 from harness.errors import PluginError
+from harness.plugins.places import at
+from harness.recipe import Choice
 from harness.record.file_names import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.verify.rules.run.adapter_config import at_odds
 
 
 def write_adapter(
@@ -59,6 +62,27 @@ def config_of(peft_config: str, growth: int = 1) -> dict[str, Any]:
         # `save_pretrained(path_initial_model_for_weight_conversion=...)`.
         config["init_lora_weights"] = True
     return config
+
+
+def refuse_other_settings(peft_config: str, method: PeftMethod, peft: Choice, hub_id: str) -> None:
+    """Check that peft's configuration of an initial adapter is what the recipe makes it.
+
+    Args:
+        peft_config: that configuration, as JSON.
+        method: the PEFT method that gave it.
+        peft: the method's qualified name, with all its parameters.
+        hub_id: of the base model.
+
+    Raises:
+        PluginError: a setting is another, so that `harness verify` would refuse the adapter.
+    """
+    for setting, found, expected in at_odds(config_of(peft_config), peft, hub_id):
+        raise PluginError(
+            f"PEFT method {peft.name}: configure(){at(method.configure)} sets"
+            f" {setting} to {found!r:.80}, where the recipe makes it {expected!r:.80}, so that"
+            " no check would accept the adapter; take it from the parameters, or give the"
+            " parameter another name than peft's"
+        )
 
 
 def _growth(arrays: Mapping[str, np.ndarray], initial: Shapes) -> int:

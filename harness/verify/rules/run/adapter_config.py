@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.recipe import Choice
 from harness.record.file_names import ADAPTER_CONFIG_PATH
-from harness.spec import RunSpec
 from harness.verify.independent.round_messages import growth
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
@@ -68,20 +68,23 @@ def config(submission: Submission) -> Iterator[Breach]:
     version = submission.record.environment.packages.get("peft")
     if "peft_version" in found and version is not None and found["peft_version"] != version:
         yield "peft_version", found["peft_version"], version
-    yield from at_odds(found, spec, growth(spec, submission.challenge))
+    grown = growth(spec, submission.challenge)
+    yield from at_odds(found, spec.peft, spec.model.hub_id, grown)
 
 
-def at_odds(found: Mapping[str, Any], spec: RunSpec, grown: int) -> Iterator[Breach]:
-    """Yield each setting of peft's configuration that is not what a spec makes it.
+def at_odds(
+    found: Mapping[str, Any], peft: Choice, hub_id: str, grown: int = 1
+) -> Iterator[Breach]:
+    """Yield each setting of peft's configuration that is not what a recipe makes it.
 
     Args:
         found: peft's configuration of an adapter.
-        spec: of the run that made it.
+        peft: the PEFT method that made it, by its qualified name, with all its parameters.
+        hub_id: of the base model.
         grown: how many times the recipe's rank the adapter has.
     """
-    peft = spec.peft
     expected: dict[str, Any] = {
-        "base_model_name_or_path": spec.model.hub_id,
+        "base_model_name_or_path": hub_id,
         "task_type": "CAUSAL_LM",
     }
     kind = TYPES.get(peft.name)
