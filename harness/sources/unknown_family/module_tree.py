@@ -13,6 +13,8 @@ from harness.components.layout import Layout, Part
 EXPERTS = re.compile("expert|router", re.IGNORECASE)
 """What a mixture of experts has in its names."""
 
+NUMBER = re.compile(r"\.[0-9]+\.")
+"""A place in a list, in a path."""
 
 CONV1D = "Conv1D"
 """GPT-2's layers in transformers, whose weights lie the other way round than a linear layer's."""
@@ -29,7 +31,7 @@ class Block:
     linears: tuple[tuple[str, int, int, bool], ...]
     """(path inside the block, width in, width out, whether it has a bias), in module order."""
     others: tuple[tuple[str, int], ...]
-    """(path inside the block, width) of every other weight."""
+    """(path inside the block, width) of every other weight; those of one list are one, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +106,27 @@ def _block(module: Any) -> Block:
     from torch import nn
 
     linears = {name: item for name, item in module.named_modules() if isinstance(item, nn.Linear)}
-    others = []
+    others: dict[str, int] = {}
     for name, weight in module.named_parameters():
         owner = name.rpartition(".")[0]
         if owner in linears:
             continue
-        if weight.ndim != 1:
-            kind = type(module.get_submodule(owner)).__name__
+        kind = type(module.get_submodule(owner)).__name__
+        if weight.ndim != 1 and not (weight.ndim == 2 and kind.endswith("Norm")):
             experts = ", as in a mixture of experts" if EXPERTS.search(f"{name} {kind}") else ""
             raise NoPlainDecoderError(
                 f"{name} of a block, {list(weight.shape)}, is a weight of {kind} and not of a"
                 f" linear layer{experts}"
             )
-        others.append((name, len(weight)))
+        # A norm of each head, as one table (Cohere) or one by one (StableLM), has all heads' width.
+        whole = NUMBER.sub(".*.", name)
+        others[whole] = others.get(whole, 0) + weight.numel()
     return Block(
         tuple(
             (name, item.in_features, item.out_features, item.bias is not None)
             for name, item in linears.items()
         ),
-        tuple(others),
+        tuple(others.items()),
     )
 
 

@@ -80,7 +80,11 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
         small.tie_word_embeddings = config.tie_word_embeddings
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(small)
-        tree = tree_of(model, _sizes(small, default, intermediate))
+        try:
+            tree = tree_of(model, _sizes(small, default, intermediate))
+        except NoPlainDecoderError as error:  # the model itself has been found plain
+            why = "what makes it plain is no size, and a small model of its family is none"
+            raise NoPlainDecoderError(f"{why} ({error})") from None
         layout = layout_of(whole, tree, intermediate)
         _refuse_looking_ahead(model)
     head_dim = sizes["head"]

@@ -44,6 +44,8 @@ def spec_of(**values: Any) -> ModelSpec:
         ({"model_type": "phi", "tie_word_embeddings": False}, None, 6, {}),
         ({"model_type": "olmo"}, None, 7, {}),
         ({"model_type": "cohere"}, None, 7, {}),
+        ({"model_type": "cohere", "use_qk_norm": True}, None, 7, {"use_qk_norm": True}),
+        ({"model_type": "stablelm", "qk_layernorm": True}, None, 7, {"qk_layernorm": True}),
         ({"model_type": "apertus"}, None, 6, {}),
         ({"model_type": "falcon", "ffn_hidden_size": 48}, None, 4, {}),
         ({"model_type": "bloom"}, None, 4, {}),
@@ -80,6 +82,16 @@ def test_the_spec_has_the_weights_that_transformers_builds(
     ("values", "said"),
     [
         ({"model_type": "mixtral"}, "mlp.gate.weight of a block.* as in a mixture of experts"),
+        (
+            {
+                "model_type": "granitemoehybrid",
+                "layer_types": ["attention"] * 3,
+                "num_local_experts": 0,
+                "shared_intermediate_size": 48,
+                "mamba_n_heads": 2,
+            },
+            "what makes it plain is no size, and a small model of its family is none .*experts",
+        ),
         ({"model_type": "t5"}, "encoder with a decoder"),
         ({"model_type": "gpt2", "n_inner": 48}, "no list of 3 blocks with linear layers"),
         ({"model_type": "gpt2"}, "their layers are of kind Conv1D$"),
@@ -109,13 +121,22 @@ def test_what_is_no_plain_decoder_is_refused_by_name(values: dict[str, Any], sai
         modules.read({**SIZES, **values}, "tests")
 
 
-@pytest.mark.parametrize("kind", ["gemma", "glm", "bloom"])
-def test_a_smoke_runs_model_is_what_its_spec_says(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("gemma", {"head_dim": 8}),
+        ("glm", {"head_dim": 8}),
+        ("bloom", {}),
+        ("cohere", {"use_qk_norm": True}),
+        ("stablelm", {"qk_layernorm": True}),
+    ],
+)
+def test_a_smoke_runs_model_is_what_its_spec_says(kind: str, values: dict[str, Any]) -> None:
     """Gemma and GLM have a head_dim of their own even where heads of it make the hidden size."""
     from harness.planning.smoke import smoke_model
     from harness.testing.peft_checks import random_model
 
-    spec = smoke_model(spec_of(model_type=kind, **({} if kind == "bloom" else {"head_dim": 8})))
+    spec = smoke_model(spec_of(model_type=kind, **values))
     assert spec.parameters() == sum(item.numel() for item in random_model(spec).parameters())
 
 
