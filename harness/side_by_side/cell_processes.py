@@ -122,7 +122,7 @@ def _planned(cell: Cell, mirror: Path | None) -> tuple[Mapping[str, Any], str]:
     try:
         return json.loads(done.stdout), ""
     except ValueError:
-        return {}, _last_line(done.stderr)
+        return {}, _last_line(done.stderr).removeprefix("error: ")
 
 
 def _last_line(said: str) -> str:
