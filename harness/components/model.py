@@ -118,6 +118,13 @@ class ModelSpec(Document):
         return self.trust_remote_code or self.layout is not None
 
     @property
+    def slow_evaluation(self) -> str:
+        """What makes such a model slow where it answers, in words; nothing of any other."""
+        if not self.own_attention:
+            return ""
+        return "its attention is its own, so each row is computed whole for every token it writes"
+
+    @property
     def head_size(self) -> int:
         """Width of one attention head."""
         return self.head_dim or self.hidden // self.heads

@@ -220,7 +220,7 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
         ):
             outcome = federate(job, out, settings.federation)
         tasks = ", ".join(item.task for item in job.challenge.evaluation)
-        events.step(f"evaluate: {tasks}{_drawing(job, out)}")
+        events.step(f"evaluate: {tasks}{_slowly(job, out)}")
         title = f"{job.spec.label} on {job.challenge.id}"
         with measured(out, EVALUATE, device), ThreadPoolExecutor(1) as beside:
             drawn = beside.submit(plot_loss, title, outcome.rounds, out / LOSS_PLOT)
@@ -240,14 +240,16 @@ def _stages(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     return record
 
 
-def _drawing(job: Job, out: Path) -> str:
-    """Say how long programs may be drawn where they are and no GPU draws them: it can be days."""
+def _slowly(job: Job, out: Path) -> str:
+    """Say what makes an evaluation slow, and how long it may take: it can be days."""
     drawn = protocol_of(job.challenge).decoding.sampling is not None
-    if not drawn or job.spec.compute.device == "cuda" or (out / SCORES).is_file():
+    drawn = drawn and job.spec.compute.device != "cuda"
+    why = "programs are drawn on the CPU" if drawn else job.spec.model.slow_evaluation
+    if not why or (out / SCORES).is_file():
         return ""
     seconds = evaluation_s(job.spec, job.challenge, this_machine())
     most = "" if seconds is None else f", forecast to take at most {format_duration(seconds)}"
-    return f"; programs are drawn on the CPU{most}"
+    return f"; {why}{most}"
 
 
 def ready_for_the_end(evaluator: Evaluator, rounds: int, event: Event) -> None:

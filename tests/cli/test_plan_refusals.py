@@ -102,3 +102,13 @@ def test_a_model_that_was_found_and_is_none_says_nothing_of_plugins(
     for command in ("plan", "run") if find_spec("torch") else ("plan",):
         assert "nor is a plugin" not in said(command, "org/moe")
         assert "nor is a plugin 'smollm2' installed, did you mean" in said(command, "smollm2/x")
+
+
+def test_a_model_that_answers_slowly_is_said_to_and_why() -> None:
+    """Else an evaluation that takes ten times as long looks as if it hung."""
+    plain = CliRunner().invoke(cli, ["plan", "--plugin", "smollm2-dora"])
+    own = CliRunner().invoke(
+        cli, ["plan", "--plugin", "smollm2-dora", "--set", "model.trust_remote_code=true"]
+    )
+    assert "slow answers" not in plain.stdout
+    assert "slow answers   its attention is its own, so each row is computed whole" in own.stdout

@@ -207,6 +207,8 @@ def _rows(resolved: Resolved) -> list[tuple[str, str]]:
                   f" here, {cost.disk_bytes / 1e9:.2f} GB in the run's folder"),
         ("seed", f"{spec.seed}, spec {digest_of(spec)[:16]}"),
     ]  # fmt: skip
+    if slow := spec.model.slow_evaluation:
+        rows.insert(3, ("slow answers", slow))
     if spec.open is not None:
         rows.insert(2, ("division", f"open, changes {spec.open.described()}"))
     if train.codec is not None and traffic.plain_bytes:
