@@ -45,6 +45,9 @@ HELD = {
     "federation KEPT_IN_MEMORY":
         "tests/federation/serverapp/test_reply_memory.py"
         "::test_one_reply_stays_in_memory_and_the_others_wait_in_files",
+    "federation LEAST_ADDRESSES_BYTES":
+        "tests/federation/simulation/test_ray_session.py"
+        "::test_too_few_addresses_are_told_before_ray_would_wait_for_ever",
     "federation LARGEST_FILE_BYTES":
         "tests/federation/superlink/test_sent_lines.py"
         "::test_a_file_that_no_disk_holds_is_refused",

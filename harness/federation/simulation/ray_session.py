@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from harness.document.units import MIB
+from harness.document.units import GIB, MIB
 from harness.errors import FederationError
 from harness.federation.simulation.client_processes import children_with, kill
 from harness.library_internals.ray import (
@@ -28,6 +29,10 @@ RAY_START_LIMIT_S = 300.0
 
 START_ATTEMPTS = 2
 """A second one, with other processes, for a start that failed for another reason than time."""
+
+LEAST_ADDRESSES_BYTES = 5 * GIB
+"""What `ulimit -v` has to leave each process: with 3.8 GiB a client of the smallest model ended as
+it began, and Ray waited for it without end; with 5.2 GiB all went well."""
 
 OURS = (TypeError, AttributeError, NameError)
 """What a call raises that does not fit Ray, or whose preparation is wrong: trying it again, or more
@@ -55,9 +60,10 @@ def ray_session(
         worker: script that its node runs for a client; None: Ray's own.
 
     Raises:
-        FederationError: it does not start.
+        FederationError: it does not start, or would wait for ever.
         KeyboardInterrupt: `stop` was set, or SIGTERM came, while it started.
     """
+    _refuse_few_addresses()
     with loading():
         import ray  # noqa: F401
 
@@ -75,6 +81,16 @@ def ray_session(
     finally:
         # What it leaves, the launcher of this process ends.
         leave_ray()
+
+
+def _refuse_few_addresses() -> None:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES_BYTES:
+        raise FederationError(
+            f"ulimit -v leaves each process {limit / GIB:.1f} GiB of addresses, and a client maps"
+            f" {LEAST_ADDRESSES_BYTES / GIB:.0f} GiB before it holds anything; lift it (ulimit -v"
+            " unlimited) and resume the run"
+        )
 
 
 def _start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,3 +46,17 @@ def test_a_call_that_does_not_fit_ray_is_not_blamed_on_memory(
     starts += [kind("unexpected keyword argument")]
     with pytest.raises(kind, match="unexpected keyword argument"):
         start(tmp_path)
+
+
+def test_too_few_addresses_are_told_before_ray_would_wait_for_ever(
+    starts: list[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {resource.RLIMIT_AS: (5 * 2**30 - 1, resource.RLIM_INFINITY)}
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
+    with pytest.raises(FederationError, match=r"ulimit -v leaves each process 5\.0 GiB"):
+        start(tmp_path)
+    for enough in (5 * 2**30, resource.RLIM_INFINITY):
+        limits[resource.RLIMIT_AS] = (enough, enough)
+        starts += [TypeError("started")]
+        with pytest.raises(TypeError, match="started"):
+            start(tmp_path)
