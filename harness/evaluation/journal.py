@@ -8,6 +8,7 @@ else: it is set aside, and its rows are generated again.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -73,15 +74,17 @@ class Journal:
         data = (self.proof.sealed(self.partial.name, text) + "\n").encode()
         try:
             if self._handle is None:
-                self.partial.parent.mkdir(parents=True, exist_ok=True)
+                self.partial.parent.mkdir(exist_ok=True)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
                 self._handle = os.open(self.partial, flags, 0o644)
-            before = os.fstat(self._handle).st_size
+            there = os.fstat(self._handle)
+            if not there.st_nlink:  # deleted meanwhile: hours of answers would go nowhere
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             try:
                 self._write(self._handle, data)
             except OSError:
                 with suppress(OSError):  # a torn line is cut when the file is read again
-                    os.ftruncate(self._handle, before)
+                    os.ftruncate(self._handle, there.st_size)
                 raise
             if time.monotonic() - self._synced > SYNC_INTERVAL_S:
                 os.fsync(self._handle)

@@ -14,6 +14,7 @@ from harness.document import (
     digest_of,
     pretty_json,
     read_document,
+    read_json,
     sha256_text,
     write_atomic,
 )
@@ -273,10 +274,9 @@ def _training_examples(run: EvaluatedRun) -> list[Example]:
 
 def _add_elapsed(folder: Path, seconds: float) -> float:
     """Add this session's seconds to those of earlier ones and return the sum."""
-    from harness.document import read_json
-
     file = folder / ELAPSED
     total = float(read_json(file)["seconds"]) if file.is_file() else 0.0
     total = round(total + seconds, 3)
-    write_atomic(file, pretty_json({"seconds": total}))
+    if folder.is_dir():  # or the run was deleted meanwhile, and would come back as this one file
+        write_atomic(file, pretty_json({"seconds": total}))
     return total

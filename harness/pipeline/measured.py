@@ -42,6 +42,8 @@ def measured(out: Path, name: str, device: str, elsewhere: bool = False) -> Iter
     meter = EnergyMeter(counters(device))
 
     def keep() -> None:
+        if not out.is_dir():  # deleted or moved: it would come back with nothing else in it
+            return
         notes = [*meter.notes, *([ELSEWHERE] if elsewhere else [])]
         run_directory.keep_energy(out, energy, meter.drawn, notes)
         run_directory.keep_time(out, times, name, time.monotonic() - begin)

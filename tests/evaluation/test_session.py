@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,22 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(
     official = {key: n for key, n in appended.items() if "." not in key[0]}
     assert official == {key: 1 for key in final if key not in kept}
     assert not list((run_dir / "generations").glob("*.partial.jsonl"))
+
+
+def test_a_run_that_is_deleted_meanwhile_ends_with_the_next_row_and_stays_away(
+    run_dir: Path, appended: Counter[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Journal.append
+
+    def append(self: Journal, row: int, value: dict[str, object]) -> None:
+        real(self, row, value)
+        shutil.rmtree(run_dir, ignore_errors=True)
+
+    monkeypatch.setattr(Journal, "append", append)
+    with pytest.raises(RecordError, match="No such file"):
+        evaluate(subject(run_dir), EVALUATION_KEY, quiet=True)
+    assert appended.total() == 2
+    assert not run_dir.exists()
 
 
 def test_a_stop_among_the_log_likelihoods_changes_no_byte(

@@ -59,3 +59,11 @@ def test_a_stage_that_fails_keeps_its_time_too(tmp_path: Path) -> None:
     except KeyboardInterrupt:
         pass
     assert list(run_directory.read_timing(tmp_path)) == [FEDERATE]
+
+
+def test_a_run_directory_that_was_deleted_does_not_come_back(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with measured(run, EVALUATE, "cpu"):
+        run.rmdir()
+    assert not run.exists()
