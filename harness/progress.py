@@ -53,12 +53,18 @@ def paint(text: str, colour: str, stream: Any) -> str:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Write `text` to stderr for whoever watches, unless the command is to be quiet.
+    """Write `text` to stderr for whoever watches, unless the command is to be quiet."""
+    if not silent:
+        tell(text, end)
 
-    Where nobody can (the terminal was closed, the log's disk is full), the text is dropped: no
-    reason to lose a run of hours.
+
+def tell(text: str, end: str = "\n") -> None:
+    """Write `text` to stderr.
+
+    Where nobody can read it (the terminal was closed, the log's disk is full), it is dropped: no
+    reason to lose a run of hours, or to end with another code.
     """
-    if silent or sys.stderr is None:  # a process that was started without one
+    if sys.stderr is None:  # a process that was started without one
         return
     with suppress(OSError):
         print(text, end=end, file=sys.stderr, flush=True)

@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(_with_help(error, sys.argv[1:] if arguments is None else arguments))
         sys.exit(UsageError.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
+        progress.tell("interrupted")
         sys.exit(130)
     except MemoryError:
         _complain(NO_MEMORY)
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
             if told := _without_path(error):
                 _complain(told)
                 sys.exit(UsageError.exit_code)
-            if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            if error.errno not in (errno.ENOSPC, errno.EPIPE, errno.EIO):
                 raise
             # What is still in the buffer would fail again when Python ends, with a code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -216,7 +216,7 @@ def _with_help(error: click.ClickException, arguments: list[str]) -> str:
 
 
 def _complain(message: str) -> None:
-    print(f"{progress.paint('error:', 'red', sys.stderr)} {message}", file=sys.stderr)
+    progress.tell(f"{progress.paint('error:', 'red', sys.stderr)} {message}")
 
 
 def _open_closed_streams() -> None:

@@ -85,7 +85,7 @@ def ask(
     Raises:
         UsageError: the policy is `required`, and this machine cannot hold it.
         HarnessError: what the child raised.
-        KeyboardInterrupt: SIGINT or SIGTERM came; nothing of the child is left.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; nothing of the child is left.
     """
     held, text, came, code = _talk(module, given, around)
     if came:
@@ -109,7 +109,7 @@ def _ending(code: int) -> str:
     the signal below zero where it came to the launcher."""
     number = -code if code < 0 else code - 128
     if number == signal.SIGKILL:
-        return "it was killed, as where memory ran out"
+        return "it was killed, as where memory ran out or somebody ended it; free memory and go on"
     if number in set(signal.Signals):
         return f"{signal.Signals(number).name} ended it; what it said is above"
     return f"it ended itself with code {code}; what it said is above"

@@ -164,7 +164,7 @@ def main() -> None:
     """Watch until the pipe closes; arguments: process id or `told`, folder, ids of older ones."""
     root, folder, *older = sys.argv[1:]
     # This program is not the command: it answers no signal and ends when its pipe does.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     others = {os.getpid(), *(int(pid) for pid in older)}
     watched = Descendants(None if root == TOLD else int(root), others)

@@ -1,9 +1,10 @@
-"""SIGINT and SIGTERM have one owner: every answer to them is given through this module.
+"""SIGINT, SIGTERM and SIGHUP have one owner: every answer to them is given through this module.
 
 Answers nest, and the innermost one holds. A run, from outside to inside: the command answers with
-`interrupt` (SIGTERM unwinds as Ctrl-C does), the simulation with `stop.set` (clients end, files
-stay whole), Ray's start with `interrupt` again (nothing has begun, so it is left at once); a call
-of plugin code only watches, to tell a user's Ctrl-C from a KeyboardInterrupt of the plugin's own.
+`interrupt` (SIGTERM, and SIGHUP of a terminal that closes, unwind as Ctrl-C does), the simulation
+with `stop.set` (clients end, files stay whole), Ray's start with `interrupt` again (nothing has
+begun, so it is left at once); a call of plugin code only watches, to tell a user's Ctrl-C from a
+KeyboardInterrupt of the plugin's own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def interrupt() -> None:
@@ -29,10 +30,11 @@ def interrupt() -> None:
 
 @contextmanager
 def answering_signals(answer: Callable[[], object]) -> Iterator[list[int]]:
-    """Answer SIGINT and SIGTERM with a call of `answer`; yield the list of those that came.
+    """Answer `SIGNALS` with a call of `answer`; yield the list of those that came.
 
     The handlers of before are back afterwards, whatever the code inside has set: Ray sets one of
     its own while it starts. Only the main thread meets signals; in another one nothing changes.
+    SIGHUP stays ignored where it was, as `nohup` has it.
     """
     came: list[int] = []
 
@@ -42,7 +44,9 @@ def answering_signals(answer: Callable[[], object]) -> Iterator[list[int]]:
 
     before = {}
     if _meets_signals():
-        before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        answered = [number for number in SIGNALS if number != signal.SIGHUP or not nohup]
+        before = {number: signal.signal(number, on_signal) for number in answered}
     try:
         yield came
     finally:

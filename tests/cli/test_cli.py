@@ -14,6 +14,7 @@ import pytest
 from environment import environment_with
 
 from harness.cli import GONE, cli, main
+from harness.errors import PluginError
 
 HEAVY_MODULES = ("torch", "transformers", "flwr", "lm_eval", "peft", "datasets", "ray", "numpy")
 
@@ -252,6 +253,13 @@ def test_a_closed_or_full_stream_is_no_traceback(redirect: str, code: int, tmp_p
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert ("No space left" in done.stderr) == (code != 0)
+
+
+def test_where_nobody_can_read_what_is_wrong_the_exit_code_still_says_it(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        run = "from harness.cli import main; main(['plan', '--plugin', 'nowhere'])"
+        done = subprocess.run([sys.executable, "-c", run], stderr=full, cwd=tmp_path, check=False)
+    assert done.returncode == PluginError.exit_code
 
 
 def test_a_pipe_that_breaks_inside_is_told(tmp_path: Path) -> None:

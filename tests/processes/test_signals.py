@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM are answered by the innermost owner, and handed back as they were."""
+"""SIGINT, SIGTERM and SIGHUP are answered by the innermost owner, and handed back as they were."""
 
 from __future__ import annotations
 
@@ -55,3 +55,14 @@ def test_another_thread_changes_nothing() -> None:
     thread.start()
     thread.join()
     assert found == [before]
+
+
+def test_what_nohup_has_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with answering_signals(interrupt) as came, watching_signals():
+            signal.raise_signal(signal.SIGHUP)
+        assert came == []
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

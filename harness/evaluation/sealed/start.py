@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import sys
+from contextlib import suppress
 
 PR_SET_DUMPABLE = 4
 """Source: linux/prctl.h. Another process of the same user can then neither read this one's memory
@@ -40,5 +41,6 @@ def begin() -> int:
 if __name__ == "__main__":
     code = begin()
     sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # the terminal was closed, or the log's disk is full
+        sys.stderr.flush()
     os._exit(code)  # Python would free model and libraries one object at a time: 1.5 s

@@ -67,7 +67,7 @@ def federate_on_cluster(
         logs: folder for Flower's log.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; the clients are gone, the cluster is not.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; the clients are gone, the cluster is not.
         FederationError: the cluster cannot be joined, or a node cannot take part.
         HarnessError: whatever a node or the server raised.
     """

@@ -168,7 +168,7 @@ def simulate(
         origin: socket of the process that clients are forked from; None: each starts anew.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; the clients are gone.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; the clients are gone.
         FederationError: Ray does not start, or Flower ended without a result.
         HarnessError: whatever the server raised.
     """

@@ -122,7 +122,7 @@ def federate_remotely(job: Job, run_dir: Path, options: Options, folder: str) ->
         folder: for temporary files.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came; the run was stopped.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; the run was stopped.
         FederationError: the SuperLink does not answer, or ended the run.
         HarnessError: whatever the ServerApp raised.
         UsageError: the run is at work on another SuperLink.

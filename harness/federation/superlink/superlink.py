@@ -58,7 +58,7 @@ def federate_on_superlink(
         folder: for the files of a local SuperLink and of Ray.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM came.
+        KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came.
         FederationError: the SuperLink does not start, or `flwr run` ended without a result.
         HarnessError: whatever the ServerApp raised.
     """

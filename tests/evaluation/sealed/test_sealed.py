@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,29 @@ def test_what_was_there_from_the_start_is_recorded_and_still_not_run(
     assert any("json.dumps" in line for line in started)  # the question after the path ran it
     assert not any(str(module.START) in line for line in started)
     assert os.path.realpath(told["path"][-1]) != str(site_of(python))
+
+
+def test_a_log_that_nobody_can_read_costs_no_evaluation(tmp_path: Path) -> None:
+    """What was said stays in a buffer that cannot be written when the process ends either."""
+    speaks = (
+        "import sys\nload_ahead = None\n"
+        "def main(order):\n sys.stderr.write('half a line')\n return 7\n"
+    )
+    for name, text in {
+        "__init__": "",
+        "kernel/digesting": "begun_digest = None",
+        "document/file_digests": "begun = {}",
+        "evaluation/sealed/evaluating": speaks,
+    }.items():
+        file = tmp_path / "harness" / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    found = found_by(sys.executable)
+    path = [str(tmp_path), *found.path]
+    first = {"startup": {**found.model_dump(), "path": path}, "ahead": False, "files": []}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(module.START)],
+            input=json.dumps(first) + "\n\n", stderr=full, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 7
