@@ -230,20 +230,19 @@ def _estimate(
     layout = cards_of(spec, clients, adapter_parameters, machine)
     on_cards = GPU_FLOPS * len(layout.cards) if layout is not None else 0.0
     speed = on_cards or TRAINING_SHARE * machine.core_flops * cores
-    setup_s = SETUP_S[spec.compute.device]
-    if not cuda:
-        setup_s += LOADING_S * spec.model.parameters()
+    setup_s = SETUP_S[spec.compute.device] + (not cuda) * LOADING_S * spec.model.parameters()
     processes = client_processes(spec, clients, adapter_parameters, machine)
     name = machine.gpu_name or "a 16 GB GPU" if cuda else _cores(machine)
     if layout is not None and len(machine.cards) > 1:
         name = f"{name} (clients at once: {layout.text()})"
+    # All replies of a round but one wait in files, beside those of the round before.
+    adapters = KEPT_ADAPTERS + min(train.rounds, 2) * (clients - 1)
     return CostForecast(
         device=spec.compute.device,
         training_s=round(setup_s + work / speed, 1),
         evaluation_s=evaluation_s(spec, challenge, machine),
         download_bytes=MODEL_FILE_BYTES * spec.model.parameters(),
-        disk_bytes=KEPT_ADAPTERS * FLOAT_BYTES * adapter_parameters
-        + ROW_BYTES * _rows(spec, challenge),
+        disk_bytes=adapters * FLOAT_BYTES * adapter_parameters + ROW_BYTES * _rows(spec, challenge),
         memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
         basis=f"{name}, {tokens} tokens an example,"
         f" {how_many(processes, 'process', plural='processes')}",
