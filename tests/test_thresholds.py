@@ -167,6 +167,9 @@ HELD = {
         "::test_a_client_that_dies_while_it_is_asked_its_partition_is_asked_again",
     "reproduce SHOWN":
         "tests/reproduce/test_dispute.py::test_three_tensors_are_named_and_the_rest_counted",
+    "cli MEANT":
+        "tests/side_by_side/test_listing.py"
+        "::test_a_resume_without_its_run_names_those_that_stopped",
     "cli LONGEST_PATH": "tests/cli/test_cli.py::test_200_characters_of_a_path_are_shown",
     "components MOST_LAYERS":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",

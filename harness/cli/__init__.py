@@ -207,12 +207,16 @@ def _without_path(error: OSError) -> str | None:
 
 def _with_help(error: click.ClickException, arguments: list[str]) -> str:
     """Return what click found wrong, and the help that says what is expected."""
-    message = error.format_message()
+    message = error.format_message().rstrip(".")
     if message.endswith("?"):  # click guesses what was meant
         return message
+    if isinstance(error, click.BadOptionUsage) and error.option_name == "--resume":
+        from harness.cli.entries.runs import to_resume
+
+        message += to_resume()
     named = next((word for word in arguments if word in SUMMARIES), None)  # It forgets at times.
     typed = ["harness"] if named is None else ["harness", named]
-    return f"{message.rstrip('.')}; see: {' '.join(typed)} --help"
+    return f"{message}; see: {' '.join(typed)} --help"
 
 
 def _complain(message: str) -> None:

@@ -17,6 +17,7 @@ from harness.boards.registry import protocol_of
 from harness.document import digest_of, pretty_json, read_document, sha256_file, write_atomic
 from harness.document.units import how_many
 from harness.errors import (
+    OtherAnswersError,
     OtherRunError,
     PluginError,
     RecordError,
@@ -189,7 +190,7 @@ def _finish(out: Path, job: Job, settings: Settings, events: Events) -> ResultRe
     except PluginError:
         events.step("stopped; --resume takes the same plugin only: with a mended one, start anew")
         raise
-    except (OtherRunError, RuleViolationError, UsageError):
+    except (OtherAnswersError, OtherRunError, RuleViolationError, UsageError):
         raise  # it would stop there again
     except BaseException as error:
         if not (out / SPEC).is_file():

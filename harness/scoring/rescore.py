@@ -19,8 +19,9 @@ from harness.boards.rows import (
     pinned_digests,
     refuse,
 )
-from harness.document import read_text, sha256_file
+from harness.document import read_json, read_text, sha256_file
 from harness.errors import EvaluationError
+from harness.record.file_names import SPEC
 from harness.scoring.statistics import summarize
 
 
@@ -39,12 +40,13 @@ def rescore(task: str, path: Path) -> dict[str, Any]:
     Raises:
         UsageError: no board has such a task.
         RecordError: the file is not readable JSON.
-        EvaluationError: its rows are not the official ones, an answer does not follow from its
-            text, or answers of this board do not follow from texts.
+        EvaluationError: it is a smoke run's, its rows are not the official ones, an answer does not
+            follow from its text, or answers of this board do not follow from texts.
     """
     board = board_of_task(task)
     reader = reader_of(board.id)
     path = file_of(task, path)
+    _refuse_smoke(path.parent.parent)
     # A board whose texts are not read refuses before it is asked whether the file is there.
     text = read_text(path) if reader.rederivable else ""
     rows = reader.published(text, str(path))
@@ -63,6 +65,20 @@ def file_of(task: str, path: Path) -> Path:
         return path
     ours, programs = path / "generations" / f"{task}.jsonl", path / f"generations_{task}.json"
     return programs if programs.is_file() and not ours.is_file() else ours
+
+
+def _refuse_smoke(run_dir: Path) -> None:
+    """Check that a folder is none of a smoke run.
+
+    Raises:
+        EvaluationError: it is.
+    """
+    spec = read_json(run_dir / SPEC) if (run_dir / SPEC).is_file() else None
+    if isinstance(spec, dict) and spec.get("smoke") is True:
+        raise EvaluationError(
+            f"{run_dir}: a smoke run, whose rows are made in code and no board's; give a run"
+            " without --smoke"
+        )
 
 
 def _refuse_other_rows(board_id: str, task: str, rows: Sequence[PublishedRow], where: str) -> None:

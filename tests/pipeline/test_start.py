@@ -13,6 +13,7 @@ import pytest
 from harness.document.units import MIB
 from harness.errors import (
     FederationError,
+    OtherAnswersError,
     OtherRunError,
     PluginError,
     RecordError,
@@ -77,6 +78,7 @@ def test_a_full_disk_is_refused_before_the_sources_are_sought(
     ("error", "goes_on"),
     [
         (FederationError, True),
+        (OtherAnswersError, False),
         (OtherRunError, False),
         (RuleViolationError, False),
         (PluginError, False),

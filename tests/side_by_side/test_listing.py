@@ -10,7 +10,7 @@ import pytest
 from clean_submission import Submission
 from click.testing import CliRunner
 
-from harness.cli import cli
+from harness.cli import cli, main
 from harness.document import pretty_json
 from harness.errors import UsageError
 from harness.side_by_side.listing import list_runs
@@ -66,6 +66,23 @@ def test_a_mean_has_two_decimals_whatever_they_are(tmp_path: Path) -> None:
     record = Submission().record | {"average": 0.25}
     (tmp_path / "one" / "result.json").write_text(pretty_json(record))
     assert " 25.00 " in CliRunner().invoke(cli, ["runs", str(tmp_path)]).output
+
+
+def test_a_resume_without_its_run_names_those_that_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for stopped, named in (("", ""), ("one", ": runs/one"), ("a b", ": runs/one, 'runs/a b'")):
+        if stopped:
+            unfinished(tmp_path / "runs" / stopped, 1)
+        with pytest.raises(SystemExit):
+            main(["run", "--resume"])
+        assert f"requires an argument{named}; see: harness" in capsys.readouterr().err
+    unfinished(tmp_path / "runs" / "a", 1)
+    unfinished(tmp_path / "runs" / "b", 1)
+    with pytest.raises(SystemExit):
+        main(["run", "--resume"])
+    assert ", ...; see" in capsys.readouterr().err
 
 
 def test_a_place_that_holds_no_folder_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -13,6 +14,10 @@ from harness.progress import format_duration
 
 RUNS = Path("runs")
 """Where runs are without `--out`; a folder that is not there before the first."""
+
+
+MEANT = 3
+"""Runs that a `--resume` without one is answered with at most."""
 
 
 @click.command()
@@ -51,3 +56,12 @@ def command(folder: Path, as_json: bool) -> None:
     headings = ("run", "recipe", "state", "mean %", "MiB", "time")
     align = ("left", "left", "left", "right", "right", "right")
     click.echo(tabulate(rows, headings, "simple", disable_numparse=True, colalign=align))
+
+
+def to_resume() -> str:
+    """Say which runs a `--resume` that names none may mean; "" where none has stopped here."""
+    from harness.side_by_side.listing import list_runs
+
+    found = [run.path for run in list_runs(RUNS) if run.of_rounds and run.average is None]
+    more = ", ..." if len(found) > MEANT else ""
+    return f": {', '.join(map(shlex.quote, found[:MEANT]))}{more}" if found else ""

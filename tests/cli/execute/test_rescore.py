@@ -49,6 +49,16 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_smoke_run_s_answers_are_told_from_wrong_ones(tmp_path: Path) -> None:
+    (tmp_path / "generations").mkdir()
+    (tmp_path / "spec.json").write_text('{"smoke": true}')
+    (tmp_path / "generations" / "fpb.jsonl").write_text("")
+    for named in (tmp_path, tmp_path / "generations" / "fpb.jsonl"):
+        done = run("fpb", str(named))
+        assert done.returncode == 7
+        assert f"{tmp_path}: a smoke run" in done.stderr
+
+
 def test_a_file_of_another_task_is_called_by_its_name(golden: Path) -> None:
     done = run("fiqa", str(published(golden, "360M", "fpb")))
     assert done.returncode == 7
