@@ -57,7 +57,8 @@ def run_small(replication: Replication, arm: str, seed: int) -> dict[str, float]
         rounds=replication.rounds,
         seed=seed,
     )
-    return _Run(replication, method, params, context).measure()
+    with no_flower_log(), np.errstate(over="ignore", invalid="ignore"):
+        return _Run(replication, method, params, context).measure()
 
 
 def _strategy(settings: dict[str, Any], arm: str) -> tuple[StrategyMethod, Document]:
@@ -122,24 +123,24 @@ class _Run:
                     moved[b] = moved[b] - rate * up
                 if a in plan.train:
                     moved[a] = moved[a] - rate * down
-            if not (np.isfinite(moved[a]).all() and np.isfinite(moved[b]).all()):
-                raise UsageError(
-                    f"{self.method.name}: clients diverged in round {round}; lower the file's"
-                    f" learning_rate ({self.replication.learning_rate:g})"
-                )
             self.products[partition][a] = SCALE * moved[b] @ moved[a] + beside
-        return {name: values.astype(np.float32) for name, values in moved.items()}
+        returned = {name: values.astype(np.float32) for name, values in moved.items()}
+        if not all(np.isfinite(values).all() for values in returned.values()):
+            raise UsageError(
+                f"{self.method.name}: clients diverged in round {round}; lower the file's"
+                f" learning_rate ({rate:g})"
+            )
+        return returned
 
     def measure(self) -> dict[str, float]:
         """Run all rounds."""
         adapter, inexact, traffic = dict(self.federation.initial), 0.0, 0
-        with no_flower_log():
-            for number in range(1, self.context.rounds + 1):
-                plan = round_plan(self.method.name, self.method, self.params, self.context, number)
-                sizes = message_bytes(plan.down) + message_bytes(plan.up)
-                traffic += self.replication.clients * sizes
-                adapter = self.federation.play(adapter, number)
-                inexact = max(inexact, self._inexactness(adapter))
+        for number in range(1, self.context.rounds + 1):
+            plan = round_plan(self.method.name, self.method, self.params, self.context, number)
+            sizes = message_bytes(plan.down) + message_bytes(plan.up)
+            traffic += self.replication.clients * sizes
+            adapter = self.federation.play(adapter, number)
+            inexact = max(inexact, self._inexactness(adapter))
         return {"loss": self._loss(adapter), "bytes": float(traffic), "inexactness": inexact}
 
     def _inexactness(self, adapter: Arrays) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,14 @@ def test_a_small_run_repeats_itself_and_learns() -> None:
     assert run_small(long, "a", 1)["loss"] < 0.9 * first["loss"]
     with pytest.raises(UsageError, match="arm b: expected strategy"):
         run_small(short, "b", 1)
+
+
+@pytest.mark.parametrize(("rate", "ends"), [("0.05", "holds"), ("50.0", "clients diverged")])
+def test_a_replication_says_what_it_found_and_no_library_says_anything(
+    rate: str, ends: str, tmp_path: Path
+) -> None:
+    (tmp_path / "x.toml").write_text(FILE.replace("rounds = 2", f"learning_rate = {rate}"))
+    command = [sys.executable, "-m", "harness", "replicate", str(tmp_path / "x.toml")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert ends in done.stdout + done.stderr
+    assert [line for line in done.stderr.splitlines() if not line.startswith("error: ")] == []
