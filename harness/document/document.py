@@ -113,7 +113,9 @@ def problems(error: ValidationError) -> list[Problem]:
         if of_several and found and found[-1].loc == loc:
             said = f"{found.pop().said} or {said.removeprefix('expected ')}"
         found.append(Problem(loc, kind, said, item["input"]))
-    return found
+    # A list counts its wrong items as missing: what is said of them says why it is too short.
+    within = {item.loc[:depth] for item in found for depth in range(len(item.loc))}
+    return [item for item in found if item.kind != "too_short" or item.loc not in within]
 
 
 OUR_WORDS = {
@@ -140,11 +142,14 @@ def _plain(kind: str, message: str) -> str:
 
 
 def _in_one_line(problem: Problem) -> str:
-    if not problem.loc and problem.kind == "value_error":
-        return problem.said  # it is about several fields, and what is found is the whole document
+    of_several_fields = problem.kind == "value_error" and (
+        not problem.loc or isinstance(problem.found, dict | BaseModel)
+    )
+    if not problem.loc and of_several_fields:
+        return problem.said
     where = ".".join(str(part) for part in problem.loc) or "document"
-    found = "" if problem.kind == "missing" else f" (found {_excerpt(problem.found)})"
-    return f"{where}: {problem.said}{found}"
+    told = problem.kind == "missing" or of_several_fields
+    return f"{where}: {problem.said}" + ("" if told else f" (found {_excerpt(problem.found)})")
 
 
 def _excerpt(value: Any) -> str:

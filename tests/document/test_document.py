@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated, Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.document import (
     Document,
@@ -174,3 +175,28 @@ def test_a_list_or_a_text_of_a_wrong_length_is_told_in_words(
 ) -> None:
     with pytest.raises(RecordError, match=re.escape(said)):
         parse_document(Names, given, "here")
+
+
+class Span(Document):
+    """Two fields that belong together."""
+
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"{self.low} lies above {self.high}")
+        return self
+
+
+class Spans(Document):
+    """A list of them, which is not empty."""
+
+    spans: Annotated[tuple[Span, ...], Field(min_length=1)]
+
+
+def test_what_is_wrong_between_fields_is_said_once_and_without_all_that_was_found() -> None:
+    with pytest.raises(RecordError) as caught:
+        parse_document(Spans, {"spans": [{"low": 2, "high": 1}]}, "here")
+    assert str(caught.value) == "here: not a Spans: spans.0: 2 lies above 1"
