@@ -19,3 +19,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module("harness.interface"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name the interface too, which a notebook completes before any of it is loaded."""
+    return sorted({*globals(), *__all__})

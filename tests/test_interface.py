@@ -39,6 +39,12 @@ def test_the_import_loads_nothing_heavy_and_the_interface_on_demand() -> None:
     assert done.stdout.split() == ["[]", "False", "True"]
 
 
+def test_a_notebook_completes_every_name_of_the_interface() -> None:
+    code = "import harness; print(set(harness.__all__) - set(dir(harness)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["set()"]
+
+
 def test_a_plan_says_what_the_command_says() -> None:
     plan = harness.plan(
         "smollm2-dora/135m", rounds=3, device="cpu", settings={"peft.r": 4, "prompt.style": "chat"}
