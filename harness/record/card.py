@@ -6,6 +6,7 @@ import re
 
 from harness.boards.board import Board, load_board
 from harness.boards.challenge import Challenge
+from harness.codec.choice import described
 from harness.document.markdown_table import markdown_table
 from harness.document.units import MIB, how_many
 from harness.progress import format_duration
@@ -17,7 +18,8 @@ MAPPED = 20
 """Most lines of a data set's mapping that a card shows; the record has all."""
 
 FORMS = (3, 2, 1)
-"""Forms of the card, newest first. The second said `1 rounds` and `1000 rounds`; the first also
+"""Forms of the card, newest first. The second said nothing of a codec, counted each message of every
+run as a whole adapter by the older count, and said `1 rounds` and `1000 rounds`; the first also
 said nothing of the prompt and of loading."""
 
 
@@ -40,8 +42,8 @@ def card(
         "## Result\n\n" + _scores(record, challenge),
         "![Training loss](loss.png)",
         *later,
-        "## Method\n\n" + _method(record, challenge),
-        "## Communication\n\n" + _communication(record),
+        "## Method\n\n" + _method(record, challenge, form),
+        "## Communication\n\n" + _communication(record, form),
         "## Runtime and cost\n\n" + _runtime(record),
         "## Data and software\n\n" + _data(record),
     ]
@@ -164,7 +166,7 @@ def _measure(value: float | None, percent: bool) -> str:
     return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
 
 
-def _method(record: ResultRecord, challenge: Challenge) -> str:
+def _method(record: ResultRecord, challenge: Challenge, form: int) -> str:
     spec, train = record.spec, record.spec.train
     rows = [
         ("base model", f"{spec.model.hub_id}, {spec.model.quantization}, compute in"
@@ -180,6 +182,7 @@ def _method(record: ResultRecord, challenge: Challenge) -> str:
         ("trainable parameters", f"{record.adapter.parameters:,}"),
         *((f"{kind} of its own", component_text(item.name, item.params))
           for kind, item in spec.extensions.components.items()),
+        *([("codec", described(train.codec))] if train.codec is not None and form > 2 else []),
         *_warm_start(record),
         *([] if spec.open is None else [("open division", f"changes {spec.open.described()}")]),
         ("seed", str(spec.seed)),
@@ -202,15 +205,18 @@ def component_text(name: str, params: dict[str, object]) -> str:
     return f"{name}({values})"
 
 
-def _communication(record: ResultRecord) -> str:
+def _communication(record: ResultRecord, form: int) -> str:
     traffic = record.communication
     messages = sum(2 * len(item.partitions) for item in record.federation.rounds)
-    return (
+    text = (
         f"{traffic.bytes_total / MIB:,.2f} MiB in {messages} messages, of"
         f" {traffic.limit_bytes / MIB:,.0f} MiB allowed"
-        f" ({messages * traffic.message_bytes_legacy / MIB:,.2f} MiB by the count that published"
-        " entries before 2025-09-17 used)."
     )
+    whole_adapters = traffic.bytes_total == messages * traffic.message_bytes
+    if whole_adapters or form < 3:
+        older = messages * traffic.message_bytes_legacy / MIB
+        text += f" ({older:,.2f} MiB by the count that published entries before 2025-09-17 used)"
+    return f"{text}."
 
 
 def _runtime(record: ResultRecord) -> str:

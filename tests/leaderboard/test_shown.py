@@ -24,6 +24,7 @@ from harness.leaderboard.entries.entry import Entry, EntryScore
 from harness.leaderboard.entries.figures import mean_of
 from harness.leaderboard.entries.references import reference_entries
 from harness.leaderboard.entries.run_details import run_details
+from harness.leaderboard.entries.run_entry import run_entry
 from harness.leaderboard.page.columns import columns_of, page_data
 from harness.leaderboard.page.site import STATIC_ROWS, BoardView, board_page, overview_page
 from harness.leaderboard.tables import comma_separated, markdown
@@ -229,6 +230,18 @@ def test_a_box_names_the_folder_of_the_open_division(tmp_path: Path) -> None:
     spec = read.record.spec.model_copy(update={"open": OpenRules(num_supernodes=10)})
     opened = replace(read, record=read.record.model_copy(update={"spec": spec}))
     assert "harness verify submissions/finance-open/one" in commands_of(opened)
+
+
+def test_an_entry_says_that_its_messages_were_encoded(tmp_path: Path) -> None:
+    folder = Submission().write(tmp_path / "submissions/finance/one")
+    read, _ = read_submission(next(find_targets(folder)))
+    assert read is not None
+    train = read.record.spec.train.with_values(codec={"name": "top-k", "share": 0.2})
+    spec = read.record.spec.model_copy(update={"train": train})
+    coded = replace(read, record=read.record.model_copy(update={"spec": spec}))
+    assert run_details(coded).config["codec"] == "top-k, share 0.2, from clients only"
+    assert run_entry(coded, ()).method.endswith(", top-k")
+    assert "codec" not in run_details(read).config
 
 
 def test_a_box_says_where_plugins_of_others_are_installed_from(tmp_path: Path) -> None:

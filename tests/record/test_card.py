@@ -66,10 +66,13 @@ def test_a_smoke_run_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_card_of_each_form_follows_from_the_record_and_no_other_does(form: int) -> None:
+@pytest.mark.parametrize("codec", [None, {"name": "int8"}])
+def test_a_card_of_any_form_follows_from_the_record_and_no_other_does(
+    codec: dict[str, str] | None, form: int
+) -> None:
     class Filed:
         about = None
-        record = record()
+        record = record(codec=codec)
         challenge = FINANCE
         card = card(record, FINANCE, form=form)
 
@@ -83,3 +86,17 @@ def test_a_card_of_one_round_that_was_filed_before_counts_were_words_is_known() 
     today, before = card(one, FINANCE), card(one, FINANCE, form=2)
     assert " in 1 round of " in today
     assert before == today.replace(" in 1 round of ", " in 1 rounds of ")
+
+
+def coded() -> ResultRecord:
+    """A run whose messages were encoded, so that they are smaller than the adapter."""
+    value = record(codec={"name": "int8"}).model_dump()
+    value["communication"]["bytes_total"] //= 4
+    return ResultRecord.model_validate(value)
+
+
+def test_a_codec_is_named_and_no_other_count_of_its_messages_is_given() -> None:
+    text = card(coded(), FINANCE)
+    assert "| int8, block 256, both ways" in text
+    assert "2025-09-17" not in text
+    assert "2025-09-17" in card(record(), FINANCE)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.boards.open_division import filed_under
+from harness.codec.choice import described
 from harness.document.units import how_many
 from harness.leaderboard.entries.details import (
     EntryDetails,
@@ -29,8 +30,6 @@ CURVE_POINTS = 60
 SAMPLES = 3
 """Number of right answers, and of wrong ones, that are shown of each set."""
 OUTPUT_CHARACTERS = 160
-
-
 TEXT_CHARACTERS = 4_000
 """Longest text of a recipe that is shown, a prompt template for example."""
 
@@ -209,6 +208,8 @@ def _config(record: ResultRecord) -> dict[str, str]:
         "sequence": f"{train.seq_length} tokens",
         "seed": spec.seed,
     }
+    if train.codec is not None:
+        values["codec"] = described(train.codec)
     if record.energy is not None:
         values["energy"] = record.energy.summary
     return {key: shown(str(value), 300) for key, value in values.items()}

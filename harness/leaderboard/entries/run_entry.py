@@ -39,6 +39,7 @@ def run_entry(submission: Submission, findings: Iterable[Finding]) -> Entry:
         method=", ".join(
             [spec.peft.name, spec.strategy.name]
             + [item.name for item in spec.extensions.components.values()]
+            + ([spec.train.codec.name] if spec.train.codec is not None else [])
         ),
         eligible=record.eligible and not submission.withdrawal,
         withdrawn=bool(submission.withdrawal),
