@@ -9,8 +9,9 @@ import shlex
 from collections.abc import Iterator
 
 from harness.planning.eligibility import exercise_because
+from harness.record.about import typed
 from harness.record.ladder import LEVELS
-from harness.spec import RunSpec
+from harness.run_directory import read_command
 from harness.verify.independent.known_models import known_model
 from harness.verify.independent.known_recipes import known_recipe
 from harness.verify.report import Verdict, shown
@@ -33,7 +34,7 @@ def verdict_of(submission: Submission, target: Target, clean: bool) -> Verdict:
         eligible=record.eligible and clean and not submission.withdrawal,
         reasons=tuple(shown(reason) for reason in submission.ineligible_because),
         code=shown(record.code),
-        next=_next(record.spec, target, clean),
+        next=_next(submission, target, clean),
         stated=taken_as_stated(submission),
     )
 
@@ -89,11 +90,11 @@ def _as_the_spec_states(submission: Submission) -> Iterator[str]:
         yield f"the level {highest}: evidence/{highest}.json says so, and the command repeats it"
 
 
-def _next(spec: RunSpec, target: Target, clean: bool) -> str:
-    exercise = exercise_because(spec)
-    if exercise:
-        named = " ".join(shlex.quote(shown(word)) for word in spec.asked_by)
-        return f"this is an exercise and is not filed; run all of it: harness run {named}"
+def _next(submission: Submission, target: Target, clean: bool) -> str:
+    spec = submission.record.spec
+    if exercise_because(spec):
+        words = _without_exercise(_typed(submission, target)) or ("harness", "run", *spec.asked_by)
+        return f"this is an exercise and is not filed; run all of it: {typed(words)}"
     if not clean:
         return "mend what the findings name, or run again; with errors it is not filed"
     if target.kind == "run":
@@ -101,3 +102,20 @@ def _next(spec: RunSpec, target: Target, clean: bool) -> str:
     if target.kind == "submission":
         return "send the folder as a pull request; harness reproduce earns it a higher level"
     return "give the run directory, so that its answers are counted again"
+
+
+def _typed(submission: Submission, target: Target) -> tuple[str, ...]:
+    """Return what was typed to begin a run; empty where it was not kept."""
+    if target.kind == "run" and target.folder is not None:
+        return read_command(target.folder)
+    return () if submission.about is None else submission.about.command
+
+
+def _without_exercise(command: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a command without what made an exercise of it, and what a smoke run made of `auto`."""
+    pairs = zip(("", *command), command, strict=False)
+    left_out = ("--limit", "--device", "--threads")
+    return tuple(
+        word for before, word in pairs if before not in left_out
+        and word not in (*left_out, "--smoke")
+    )  # fmt: skip

@@ -109,6 +109,19 @@ def test_a_smoke_run_is_refused_with_average_one_sentence_and_next_step(
     )
 
 
+def test_the_next_step_after_an_exercise_keeps_what_was_set(tmp_path: Path) -> None:
+    run = smoke_run(tmp_path / "run")
+    command = [
+        "harness", "run", "mine.toml", "--set", "prompt.system=say it", "--set", "r=8",
+        "--smoke", "--seed", "7", "--device", "cpu", "--threads", "2", "--limit", "3",
+    ]  # fmt: skip
+    (run / "command.json").write_text(json.dumps(command))
+    [said] = verify([run]).verdicts
+    assert said.lines()[-1].endswith(
+        "run all of it: harness run mine.toml --set 'prompt.system=say it' --set r=8 --seed 7"
+    )
+
+
 @pytest.mark.parametrize("change", [{"smoke": True}, {"evaluation_rows": 16}])
 def test_an_exercise_that_is_filed_by_hand_is_on_no_board(
     change: dict[str, Any], tmp_path: Path
