@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,27 +114,44 @@ def gains(trained: Scores, untrained: Scores) -> str:
     return f"\n{table}\n\nNot training alone: they were answered with {', '.join(others)}."
 
 
-LEGEND = """\
-%: right answers by upstream's reading (log-lik.: where the right label is the
-likelier), beside its 95 % interval over the rows; MCC: 0 is chance, 1 is all.
-none: answers without a label; then what needs no model; leaked: rows that are,
-or whose text is, in the training data; clean %: without those."""
+LEGEND = {
+    "%": "%: right answers by upstream's reading, beside its 95 % interval over the rows",
+    "log-lik.": "log-lik.: where the right label is the likelier",
+    "MCC": "MCC: 0 is chance, 1 is all",
+    "none %": "none: answers without a label",
+    "best const.": "{references}: what needs no model",
+    "leaked": "leaked: rows that are, or whose text is, in the training data",
+    "clean %": "clean %: without those",
+}
+"""What a column or a line is called -> what is said of it below the tables."""
 
 
 def as_text(scores: Scores) -> str:
-    """Return the scores as two tables for people, at most 80 columns wide, and what they mean."""
-    from tabulate import tabulate
+    """Return the scores as two tables for people, at most 80 columns wide, and what they mean.
 
+    A column in which no set has a value is left out, and what would explain it.
+    """
     references = list(dict.fromkeys(name for item in scores.scores for name in item.references))
     first = ("measure", "set", "rows", "%", "95 % interval", "macro-F1", "MCC")
     headings = [REFERENCES.get(name, name.replace("_", " ")) for name in references]
     beside = ("set", "none %", *headings, "leaked", "clean %")
     official = [item for item in scores.scores if item.metric == "accuracy"]
     tables = [
-        tabulate(list(map(_line, scores.scores)), first, disable_numparse=True),
-        tabulate([_beside(item, references) for item in official], beside, disable_numparse=True),
+        _table(first, list(map(_line, scores.scores))),
+        _table(beside, [_beside(item, references) for item in official]),
     ]
-    return "\n\n".join([*tables, LEGEND])
+    shown = "\n\n".join(tables)
+    meant = "; ".join(said for name, said in LEGEND.items() if name in shown)
+    named = meant.format(references=", ".join(headings))
+    return f"{shown}\n\n{textwrap.fill(f'{named}.', 79)}"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    from tabulate import tabulate
+
+    kept = [place for place in range(len(headings)) if any(row[place] for row in rows)]
+    lines = [[row[place] for place in kept] for row in rows]
+    return tabulate(lines, [headings[place] for place in kept], disable_numparse=True)
 
 
 def _measure(item: Score) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from harness.boards.board import load_board
 from harness.cli.options import FOLDER, actors_option, mirror_option
 from harness.cli.request import request_of, request_options
 from harness.document import pretty_json
-from harness.document.units import MIB
+from harness.document.units import MIB, how_many
 from harness.errors import UsageError
 from harness.federation.options import Options
 from harness.machine.versions import require_run_extra
@@ -167,10 +168,11 @@ def summary(folder: Path, record: ResultRecord) -> str:
     """Return the last lines for people: scores, communication, eligibility, where it all is."""
     official = [score for score in record.scores if score.metric == "accuracy"]
     width = max(len("mean"), *(len(score.task) for score in official))
-    lines = [f"{'set':<{width}}  accuracy  +/- one standard error, over the rows evaluated"]
+    metric = load_board(record.challenge.id).metric
+    lines = [f"{'set':<{width}}  {metric:<8}  +/- one standard error, over the rows evaluated"]
     lines += [
         f"{score.task:<{width}}  {100 * score.value:6.2f} %  +/- {100 * score.stderr:.2f},"
-        f" {score.examples:,} rows"
+        f" {how_many(score.examples, 'row')}"
         for score in official
     ]
     lines.append(f"{'mean':<{width}}  {100 * record.average:6.2f} %")

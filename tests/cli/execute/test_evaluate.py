@@ -50,6 +50,25 @@ def test_every_number_stands_in_the_table_in_percent() -> None:
         assert heading in " ".join(text[9:]), f"{heading} is not explained"
 
 
+def test_programs_have_no_labels_and_nothing_is_said_of_any() -> None:
+    program = OFFICIAL.with_values(
+        macro_f1=None, mcc=None, invalid_rate=None, leak=None,
+        references={"empty_answer": 0.0, "best_constant": 0.0},
+    )  # fmt: skip
+    text = as_text(
+        Scores(
+            scores=(program,),
+            model_sha256="1" * 64,
+            adapter_sha256="2" * 64,
+            packages={},
+            duration_s=1.0,
+        )
+    )
+    for absent in ("macro-F1", "MCC", "label", "leaked", "clean %", "majority"):
+        assert absent not in text
+    assert "empty, best const.: what needs no model" in text
+
+
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     with pytest.raises(SystemExit) as caught:
         main(list(arguments))
