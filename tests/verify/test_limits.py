@@ -59,6 +59,10 @@ def limit(name: str, rule: str, change: Callable[[Submission, Any], None], insid
 # Texts and numbers of a stranger's document.
 
 
+def note(s: Submission, text: str) -> None:
+    s.record["environment"]["device"]["note"] = text
+
+
 def platform(s: Submission, text: str) -> None:
     s.record["environment"]["platform"] = text
 
@@ -75,7 +79,7 @@ def prompt(s: Submission, value: str) -> None:
     s.respec(lambda spec: spec["train"].update(prompt={"style": "chat", "system": value}))
 
 
-limit("length of a string", "readable", platform, "x" * 8192, "x" * 8193)
+limit("length of a string", "readable", note, "x" * 8192, "x" * 8193)
 limit("length of a key", "readable", lambda s, n: s.record["timing"].update({"k" * n: 1.0}),
       8192, 8193, alone=False)  # fmt: skip
 limit("a positive integer", "readable", total_bytes, 2**63 - 1, 2**63, alone=False)
