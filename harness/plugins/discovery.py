@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, EntryPoint, distributions
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -43,8 +43,7 @@ def discover() -> dict[str, PluginInfo]:
     """Return every installed plugin by entry point name, from metadata alone.
 
     Raises:
-        PluginError: one entry point name is offered twice, a distribution is installed twice, or
-            its entry points cannot be read.
+        PluginError: a distribution is installed twice, or its entry points cannot be read.
     """
     found: dict[str, PluginInfo] = {}
     for dist in _distributions():
@@ -59,13 +58,14 @@ def discover() -> dict[str, PluginInfo]:
             )
             other = found.get(point.name)
             if other is not None:
-                raise PluginError(
-                    f"plugin {point.name!r} is offered by two distributions,"
-                    f" {other.distribution} and {info.distribution}; uninstall one"
+                twice = (
+                    f"offered by two distributions, {other.distribution} and"
+                    f" {info.distribution}; uninstall one"
                     if other.distribution != info.distribution
-                    else f"plugin {point.name!r} is offered twice by {info.distribution}"
-                    f" {info.version}; mend its entry points"
+                    else f"offered twice by {info.distribution} {info.version}; mend its entry"
+                    " points"
                 )
+                info = replace(other, problem=twice)  # neither is loaded, and all others can be
             found[point.name] = info
     return dict(sorted(found.items()))
 

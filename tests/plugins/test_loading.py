@@ -204,11 +204,17 @@ def test_of_two_folders_with_one_distribution_the_first_counts_as_it_does_for_im
     assert plugins.discover()["genuine"].module == module
 
 
-def test_two_distributions_with_one_plugin_name_are_an_error(install_plugin: Install) -> None:
+def test_two_distributions_with_one_plugin_name_hide_that_plugin_alone(
+    install_plugin: Install,
+) -> None:
+    """Neither may stand for the other; whoever runs a third plugin has nothing to do with them."""
     install_plugin("twice", HEAD, distribution="dist-one")
     install_plugin("twice", HEAD, distribution="dist-two")
-    with pytest.raises(PluginError, match="two distributions, dist-"):
-        plugins.discover()
+    install_plugin("third", HEAD)
+    assert "two distributions, dist-" in (plugins.discover()["twice"].problem or "")
+    with pytest.raises(PluginError, match=r"'twice': offered by two distributions.*uninstall one"):
+        plugins.load("twice")
+    assert plugins.load("third").ref.name == "third"
 
 
 def test_the_digest_follows_the_content(install_plugin: Install) -> None:
