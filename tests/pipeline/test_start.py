@@ -21,7 +21,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.federation.job import Job
-from harness.pipeline.run import Settings, _drawing, start
+from harness.pipeline.run import Settings, _slowly, start
 from harness.planning.resolve import Request, resolve
 from harness.progress import format_duration
 from harness.run_directory import LOCK
@@ -101,13 +101,20 @@ def test_of_a_stop_that_no_resume_can_mend_none_is_suggested(
 
 
 @pytest.mark.parametrize(
-    ("challenge", "kept", "told"),
-    [("code", False, True), ("code", True, False), ("finance", False, False)],
+    ("challenge", "own", "kept", "told"),
+    [
+        ("code", "false", False, True),
+        ("code", "false", True, False),
+        ("finance", "false", False, False),
+        ("finance", "true", False, True),
+    ],
 )
-def test_how_long_programs_may_be_drawn_on_a_cpu_is_said_before(
-    challenge: str, kept: bool, told: bool, tmp_path: Path
+def test_how_long_a_slow_evaluation_may_take_is_said_before(
+    challenge: str, own: str, kept: bool, told: bool, tmp_path: Path
 ) -> None:
-    request = Request("smollm2-dora/135m", challenge=challenge, device="cpu", evaluation_rows=5)
+    """Programs are drawn on a CPU; or a model with code of its own answers row by whole row."""
+    own_code = (f"model.trust_remote_code={own}",)
+    request = Request("smollm2-dora/135m", None, challenge, own_code, False, None, "cpu", None, 5)
     plan = resolve(request)
     assets = Assets(model_dir="none", training_file=None, evaluation_files={}, data=())
     job = Job(spec=plan.spec, challenge=plan.challenge, assets=assets)
@@ -115,7 +122,7 @@ def test_how_long_programs_may_be_drawn_on_a_cpu_is_said_before(
         (tmp_path / "scores.json").write_text("{}")
     seconds = plan.forecast.estimate.evaluation_s
     assert seconds is not None
-    said = _drawing(job, tmp_path)
+    said = _slowly(job, tmp_path)
     assert (f"at most {format_duration(seconds)}" in said) is told
     assert bool(said) is told
 
