@@ -1,7 +1,8 @@
 """Encoding and decoding: named float32 tensors to bytes and back, the same everywhere.
 
 Every codec says the most that it may lose of a tensor (L2). What is encoded is decoded at once by
-the sender, and refused where more is lost or another shape comes back.
+the sender, and refused where more is lost or another shape comes back. Products and sums are made
+by one thread: another number of threads, as another process or machine has, sums in another order.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from harness.codec.arithmetic import CODINGS, Tensor, square
 from harness.codec.choice import Codec
@@ -56,18 +58,19 @@ def encode(
     decoded: dict[str, Tensor] = {}
     left_out: dict[str, Tensor] = {}
     lost = whole = 0.0
-    for name, values in tensors.items():
-        base = _base(reference, name, values.shape)
-        change = np.asarray(values, np.float32) - base
-        if carried and name in carried:
-            change = change + carried[name]
-        data = CODINGS[codec.name].encode(codec, change)
-        back = _decode(codec, data, values.shape, name)
-        left_out[name] = change - back
-        _refuse_more_lost(codec, name, change, left_out[name])
-        lost, whole = lost + square(left_out[name]), whole + square(change)
-        parts.append(data)
-        decoded[name] = base + back
+    with threadpool_limits(1, user_api="blas"):
+        for name, values in tensors.items():
+            base = _base(reference, name, values.shape)
+            change = np.asarray(values, np.float32) - base
+            if carried and name in carried:
+                change = change + carried[name]
+            data = CODINGS[codec.name].encode(codec, change)
+            back = _decode(codec, data, values.shape, name)
+            left_out[name] = change - back
+            _refuse_more_lost(codec, name, change, left_out[name])
+            lost, whole = lost + square(left_out[name]), whole + square(change)
+            parts.append(data)
+            decoded[name] = base + back
     loss = (lost / whole) ** 0.5 if whole > 0 else 0.0
     return Encoded(np.frombuffer(b"".join(parts), np.uint8), decoded, left_out, loss)
 
@@ -97,11 +100,12 @@ def decode(
         )
     whole, begin = data.tobytes(), 0
     tensors: dict[str, Tensor] = {}
-    for name, shape in shapes.items():
-        size = tensor_bytes(codec, tuple(shape))
-        back = _decode(codec, whole[begin : begin + size], tuple(shape), name)
-        tensors[name] = _base(reference, name, tuple(shape)) + back
-        begin += size
+    with threadpool_limits(1, user_api="blas"):
+        for name, shape in shapes.items():
+            size = tensor_bytes(codec, tuple(shape))
+            back = _decode(codec, whole[begin : begin + size], tuple(shape), name)
+            tensors[name] = _base(reference, name, tuple(shape)) + back
+            begin += size
     return tensors
 
 

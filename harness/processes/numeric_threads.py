@@ -34,11 +34,16 @@ loaded."""
 
 
 def use_threads(threads: int) -> None:
-    """Set how many threads torch computes with, before it has computed anything with more than one.
+    """Set how many threads torch and numpy compute with, before torch has used more than one.
 
     Args:
         threads: from 1.
     """
+    _torch_threads(threads)
+    threadpool_limits(threads, user_api="blas")  # for good: it is no context here
+
+
+def _torch_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
@@ -62,7 +67,7 @@ def one_thread() -> Iterator[None]:
     os.environ[OPENMP] = "1"
     try:
         if torch is not None:
-            use_threads(1)
+            _torch_threads(1)
         with threadpool_limits(1):
             yield
     finally:

@@ -9,6 +9,8 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
+from threadpoolctl import threadpool_limits  # noqa: E402
+
 from harness.codec.arithmetic import CODINGS  # noqa: E402
 from harness.codec.choice import Codec  # noqa: E402
 from harness.codec.coding import decode, encode  # noqa: E402
@@ -125,3 +127,15 @@ def test_places_outside_of_a_tensor_are_refused() -> None:
     data[:4] = 255
     with pytest.raises(FederationError, match="places that its tensor does not have"):
         decode(codec, data, {"v": (4,)})
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_no_number_depends_on_the_threads_of_the_process(codec: Codec) -> None:
+    tensors = {"large": np.random.default_rng(1).standard_normal((14_336, 64)).astype(np.float32)}
+    sent = []
+    for threads in (1, 4):
+        with threadpool_limits(threads, user_api="blas"):
+            made = encode(codec, tensors)
+            back = decode(codec, made.data, {"large": (14_336, 64)})["large"]
+            sent.append((made.loss, made.data.tobytes(), back.tobytes()))
+    assert sent[0] == sent[1]
