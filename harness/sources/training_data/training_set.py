@@ -83,7 +83,7 @@ def compare_with_pins(challenge: Challenge, path: Path, digest: str) -> tuple[in
     lack = [name for name in dataset.columns if name not in table.column_names]
     if lack:
         raise SourceError(
-            f"{path}: no column {', '.join(lack)}; found {', '.join(table.column_names)},"
+            f"{path}: no column {', '.join(lack)}; found {', '.join(table.column_names)};"
             f" expected {', '.join(dataset.columns)}"
         )
     columns = {name: table.column(name).to_pylist() for name in dataset.columns}
