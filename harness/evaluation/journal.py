@@ -77,14 +77,12 @@ class Journal:
                 self.partial.parent.mkdir(exist_ok=True)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
                 self._handle = os.open(self.partial, flags, 0o644)
-            there = os.fstat(self._handle)
-            if not there.st_nlink:  # deleted meanwhile: hours of answers would go nowhere
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            before = self._size(self._handle)
             try:
                 self._write(self._handle, data)
             except OSError:
                 with suppress(OSError):  # a torn line is cut when the file is read again
-                    os.ftruncate(self._handle, there.st_size)
+                    os.ftruncate(self._handle, before)
                 raise
             if time.monotonic() - self._synced > SYNC_INTERVAL_S:
                 os.fsync(self._handle)
@@ -96,6 +94,18 @@ class Journal:
                 " goes on from there"
             ) from None
         self.rows[row] = line
+
+    @staticmethod
+    def _size(handle: int) -> int:
+        """Return the bytes of an open file.
+
+        Raises:
+            FileNotFoundError: it was deleted meanwhile: hours of answers would go nowhere.
+        """
+        found = os.fstat(handle)
+        if not found.st_nlink:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return found.st_size
 
     @staticmethod
     def _write(handle: int, data: bytes) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -22,6 +22,31 @@ LONGEST_CAUSE = 300
 _end_process = os._exit
 _inside = threading.local()
 """`process`: the one in which this thread calls plugin code, if it does."""
+
+
+class _Heard:
+    """The stream that plugin code prints to: stderr, or nowhere where that cannot be written.
+
+    The terminal was closed, or the log's disk is full: no fault of the plugin's.
+    """
+
+    def write(self, text: str) -> int:
+        """Write to stderr, if anybody can read it."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush stderr, if anybody can read it."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else stderr has."""
+        return getattr(sys.stderr, name)
+
+
+_heard: Any = _Heard()
 
 
 @contextmanager
@@ -48,7 +73,7 @@ def calling_plugin(
         try:
             _inside.process = os.getpid()
             os._exit = _refused_exit
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(_heard):
                 yield
         except HarnessError:
             raise

@@ -166,8 +166,8 @@ def test_drawn_programs_are_forecast_as_if_none_ended() -> None:
 
 def test_files_are_forecast() -> None:
     """The hub's file of SmolLM2-135M-Instruct has 269,060,552 bytes; a run with an adapter of
-    6,577,736 bytes keeps three of them and 17 MB of 10,935 answers, and while it trains one reply of
-    the two in a round, and one of the round before."""
+    6,577,736 bytes keeps three of them and 17 MB of 10,935 answers, and while it trains one reply
+    of the two in a round, and one of the round before."""
     found = resolved("general-nlp-135m").forecast.estimate
     assert found.download_bytes == pytest.approx(269_060_552, rel=0.01)
     assert found.disk_bytes == pytest.approx(5 * 6_577_736 + 17_100 * 1024, rel=0.1)

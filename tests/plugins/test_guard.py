@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -88,3 +89,21 @@ def test_a_handler_that_the_code_sets_stays() -> None:
         assert signal.getsignal(signal.SIGINT) is mine
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_code_that_prints_is_not_blamed_for_a_log_that_nobody_can_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = open("/dev/full", "w")  # noqa: SIM115
+    monkeypatch.setattr("sys.stderr", full)
+    with calling_plugin("plugin 'x'"):
+        print("far along", flush=True)
+        assert sys.stdout.fileno() == full.fileno()
+    with suppress(OSError):
+        full.close()
+
+
+def test_what_code_prints_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with calling_plugin("plugin 'x'"):
+        print("far along")
+    assert capsys.readouterr() == ("", "far along\n")
