@@ -18,9 +18,9 @@ MAPPED = 20
 """Most lines of a data set's mapping that a card shows; the record has all."""
 
 FORMS = (3, 2, 1)
-"""Forms of the card, newest first. The second said nothing of a codec, counted each message of every
-run as a whole adapter by the older count, and said `1 rounds` and `1000 rounds`; the first also
-said nothing of the prompt and of loading."""
+"""Forms of the card, newest first. The second said nothing of a codec, counted each message of
+every run as a whole adapter by the older count, and said `1 rounds` and `1000 rounds`; the first
+also said nothing of the prompt and of loading."""
 
 
 def card(
