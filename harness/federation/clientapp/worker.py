@@ -23,7 +23,7 @@ from harness.federation.clientapp.steps_file import StepsFile
 from harness.federation.job import Job
 from harness.federation.open_run import OpenRun
 from harness.processes.import_paths import foreign_modules
-from harness.training.fused.compiled import compile_apart
+from harness.training.fused.compiled import compile_apart, leave_no_empty
 from harness.training.trainer import Trainer, Update
 
 MODEL_CODE = "transformers_modules"
@@ -73,6 +73,7 @@ class Worker:
             self.run.objective,
             self.run.components.extensions,
         )
+        leave_no_empty(self._compiled)
         refuse_start_in_base(
             self.run.spec, self.run.plan(1).down, self.trainer.adapter.config, self.trainer.initial
         )

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 
 FOLDERS = {"TORCHINDUCTOR_CACHE_DIR": "torch", "TRITON_CACHE_DIR": "triton"}
 """Variable that names a cache -> its folder here."""
@@ -19,9 +20,8 @@ FOLDERS = {"TORCHINDUCTOR_CACHE_DIR": "torch", "TRITON_CACHE_DIR": "triton"}
 def compile_apart() -> str:
     """Give this process a folder of its own for what is compiled; return its real path.
 
-    It lies among the run's temporary files where there is a run's. Nothing is made before something
-    is compiled, so that a process on a CPU, however it ends, leaves nothing; what was made is
-    deleted with the process.
+    It lies among the run's temporary files where there is a run's, and is deleted with the process;
+    see `leave_no_empty` for one that is killed.
     """
     folder = os.path.join(
         os.path.realpath(tempfile.gettempdir()), f"compiled-{secrets.token_hex(8)}"
@@ -29,3 +29,14 @@ def compile_apart() -> str:
     os.environ.update({name: os.path.join(folder, below) for name, below in FOLDERS.items()})
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def leave_no_empty(folder: str) -> None:
+    """Delete a folder of `compile_apart` in which nothing was compiled.
+
+    torch makes it when its compiler is imported, and again when it compiles something. Called when
+    everything is imported, it is not there when a process on a CPU is killed, as Flower's are.
+    """
+    for place in (*(os.path.join(folder, below) for below in FOLDERS.values()), folder):
+        with suppress(OSError):
+            os.rmdir(place)
