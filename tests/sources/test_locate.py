@@ -394,6 +394,19 @@ def test_a_training_row_without_text_is_named(tmp_path: Path, challenge: Challen
         locate_training_set(challenge, tmp_path, offline=True)
 
 
+@pytest.mark.parametrize(("rows", "said"), [(1, "1 row;"), (49, "49 rows;"), (50, None)])
+def test_a_training_file_with_fewer_rows_than_supernodes_is_refused(
+    rows: int, said: str | None, tmp_path: Path, challenge: Challenge
+) -> None:
+    folder = tmp_path / "datasets" / challenge.dataset.name
+    write_training(folder, [("a", "positive", "i")] * rows)
+    if said:
+        with pytest.raises(SourceError, match=f"{said} expected at least one for each of 50"):
+            locate_training_set(challenge, tmp_path, offline=True)
+    else:
+        assert locate_training_set(challenge, tmp_path, offline=True)[1].rows == rows
+
+
 def test_a_corrupt_wheel_is_refused_and_nothing_is_converted(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()

@@ -8,6 +8,7 @@ from harness.boards.challenge import Challenge
 from harness.boards.open_division import OpenRules
 from harness.boards.registry import protocol_of
 from harness.document import sha256_file
+from harness.document.units import how_many
 from harness.errors import MissingExtraError, SourceError, how_to_install
 from harness.record.data import DataRecord
 from harness.sources.lookup import find
@@ -28,13 +29,19 @@ def locate_training_set(
         changed: what an open run changes of them.
 
     Raises:
-        SourceError: it is nowhere, is no parquet file, or lacks a column.
+        SourceError: it is nowhere, is no parquet file, lacks a column, or has fewer rows than there
+            are supernodes.
     """
     dataset = challenge.dataset
     found = find("dataset", dataset.name, "main", ("*.parquet",), _missing, mirror, offline)
     (path,) = _parquet_files(found.folder)
     digest = sha256_file(path)
     rows, problems = compare_with_pins(challenge, path, digest)
+    if rows < challenge.num_supernodes:
+        raise SourceError(
+            f"{path}: {how_many(rows, 'row')}; expected at least one for each of"
+            f" {challenge.num_supernodes} supernodes; fetch {dataset.name} again"
+        )
     if changed is not None and changed.dataset is not None:
         problems = ["data of the run's own, in place of the challenge's"]
     record = DataRecord(
