@@ -165,8 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
                 sys.exit(UsageError.exit_code)
             if error.errno not in (errno.ENOSPC, errno.EPIPE, errno.EIO):
                 raise
-            # What is still in the buffer would fail again when Python ends, with a code of its own.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop(sys.stdout)
             if error.errno == errno.EPIPE:
                 # The reader went away (`harness plugins | head -1`); click exits alike.
                 sys.exit(1)
@@ -174,6 +173,19 @@ def main(arguments: list[str] | None = None) -> None:
         shown = str(error.filename)[:LONGEST_PATH]
         _complain(f"{shown}: {error.strerror}; check the path")
         sys.exit(UsageError.exit_code)
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:  # nobody can read it
+            _drop(sys.stderr)
+
+
+def _drop(stream: TextIO) -> None:
+    """Have a stream that cannot be written end in the null device.
+
+    What is still in its buffer would fail again when Python ends, with an exit code of its own.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_read(stream: TextIO) -> bool:

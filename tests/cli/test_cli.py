@@ -256,10 +256,14 @@ def test_a_closed_or_full_stream_is_no_traceback(redirect: str, code: int, tmp_p
 
 
 def test_where_nobody_can_read_what_is_wrong_the_exit_code_still_says_it(tmp_path: Path) -> None:
-    with open("/dev/full", "w") as full:
-        run = "from harness.cli import main; main(['plan', '--plugin', 'nowhere'])"
-        done = subprocess.run([sys.executable, "-c", run], stderr=full, cwd=tmp_path, check=False)
-    assert done.returncode == PluginError.exit_code
+    run = "from harness.cli import main; main(['plan', '--plugin', 'nowhere'])"
+    for unbuffered in ("", "1"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", run], stderr=full, cwd=tmp_path, check=False,
+                env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            )  # fmt: skip
+        assert done.returncode == PluginError.exit_code
 
 
 def test_a_pipe_that_breaks_inside_is_told(tmp_path: Path) -> None:
