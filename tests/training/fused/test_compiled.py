@@ -13,10 +13,10 @@ from harness.training.fused.compiled import compile_apart, leave_no_empty
 
 folder = compile_apart()
 import torch._dynamo
-print(os.path.isdir(folder))
+print(os.path.isdir(folder), flush=True)
 {more}
 leave_no_empty(folder)
-print(os.path.isdir(folder))
+print(os.path.isdir(folder), flush=True)
 os._exit(0)
 """
 
