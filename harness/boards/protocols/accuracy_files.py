@@ -23,8 +23,10 @@ class AccuracyFiles:
     def stated_accuracy(self, task: str, text: str) -> str | None:
         """Return the fraction in the text of an accuracy file; None without one."""
         match = STATED.fullmatch(text)
-        if match is None or match[2] is None:
-            return None if match is None else match[1]
+        if match is None:
+            return None
+        if match[2] is None:
+            return match[1]
         try:
             return f"{Decimal(match[1]).scaleb(-2):f}"
         except InvalidOperation:
