@@ -9,8 +9,8 @@ is reported and the next one begins.
 
 `--rehearse` does all of it on a CPU with a model of a few thousand weights, to see that it works.
 Rows and questions are those of the board where `--mirror` has them, else the smoke corpus. Needs
-torch, transformers, peft, accelerate, bitsandbytes, and the harness with its two plugins; neither
-Flower nor Ray nor lm-eval.
+torch, transformers, peft, accelerate, bitsandbytes, datasets, threadpoolctl, and the harness with
+its two plugins; neither Flower nor Ray nor lm-eval.
 """
 
 from __future__ import annotations
@@ -31,8 +31,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.insert(0, str(Path(__file__).resolve().parent / "gpu_parts"))
 sys.path.insert(0, str(Path(__file__).resolve().parent / "speed"))
 
-NEEDED = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "pydantic", "pluggy",
-          "harness", "harness_standard", "harness_smollm2_dora")  # fmt: skip
+NEEDED = {
+    **{name: name for name in ("torch", "transformers", "peft", "accelerate", "bitsandbytes",
+                               "datasets", "threadpoolctl", "pydantic", "pluggy")},
+    "harness": ".",
+    "harness_standard": "./plugins/standard",
+    "harness_smollm2_dora": "./plugins/smollm2-dora",
+}  # fmt: skip
+"""Module -> what pip installs it from, in a clone."""
 SECTIONS = ("card", "steps", "template", "losses", "repeat", "memory", "profile", "evaluation",
             "committed")  # fmt: skip
 
@@ -54,7 +60,8 @@ def main() -> None:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        sys.exit(f"not installed: {', '.join(missing)}")
+        wanted = " ".join(NEEDED[name] for name in missing)
+        sys.exit(f"not installed: {', '.join(missing)}; in the clone: pip install {wanted}")
     import sections
     from figures import table
     from subject import Subject
