@@ -126,7 +126,7 @@ def give_up_files(
     if facts["signals"] == "open":
         facts["missing"].append("neither a process namespace nor Landlock 6: signals can be sent")
     try:
-        call_filter.enter((*call_filter.NO_KEYS, call_filter.FAMILIES))
+        call_filter.enter(call_filter.HELD_BACK)
     except OSError as error:
         facts["missing"].append(
             f"no filter of calls ({error}): keys can be left in the kernel for another process"

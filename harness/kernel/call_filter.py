@@ -1,7 +1,7 @@
 """A filter of system calls (seccomp): what a process and its children may not ask the kernel for.
 
 It is for what neither Landlock nor a namespace takes away: keys that the kernel keeps when all
-processes are gone, sockets of families that belong to no network.
+processes are gone, sockets of families that belong to no network, rights that were given up.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ import struct
 
 from harness.kernel import calls
 
-Rule = tuple[str, int | None, frozenset[int]]
-"""Name of a call; the argument by which it is judged, None for a call that is always refused; the
-values of that argument with which it is allowed."""
+Instruction = tuple[int, int, int, int]
+"""Code, steps over where it holds and where not, value. Source: linux/filter.h."""
+Rule = tuple[str, tuple[Instruction, ...]]
+"""Name of a call, and what judges it; the last instruction decides."""
 
 _ARCHITECTURES = {
     "x86_64": (
         0xC000003E,
         {
-            "shmget": 29, "socket": 41, "kill": 62, "queue": 129, "mount": 165, "tkill": 200,
-            "tgkill": 234, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272,
-            "queue_to_thread": 297, "seccomp": 317, "memfd_create": 319,
+            "shmget": 29, "socket": 41, "clone": 56, "kill": 62, "queue": 129, "mount": 165,
+            "tkill": 200, "tgkill": 234, "add_key": 248, "request_key": 249, "keyctl": 250,
+            "unshare": 272, "queue_to_thread": 297, "perf_event_open": 298, "seccomp": 317,
+            "memfd_create": 319, "bpf": 321, "userfaultfd": 323,
         },
     ),
     "aarch64": (
@@ -30,25 +32,20 @@ _ARCHITECTURES = {
         {
             "mount": 40, "unshare": 97, "kill": 129, "tkill": 130, "tgkill": 131, "queue": 138,
             "shmget": 194, "socket": 198, "add_key": 217, "request_key": 218, "keyctl": 219,
-            "queue_to_thread": 240, "seccomp": 277, "memfd_create": 279,
+            "clone": 220, "queue_to_thread": 240, "perf_event_open": 241, "seccomp": 277,
+            "memfd_create": 279, "bpf": 280, "userfaultfd": 282,
         },
     ),
 }  # fmt: skip
 """The audit number and calls of an architecture. Source: linux/audit.h, the syscall tables."""
 _SAME_EVERYWHERE = {
-    "pidfd_send_signal": 424, "io_uring_setup": 425, "fsmount": 432, "memfd_secret": 447,
+    "pidfd_send_signal": 424, "io_uring_setup": 425, "fsmount": 432, "clone3": 435,
+    "memfd_secret": 447,
 }  # fmt: skip
 
-NEVER: frozenset[int] = frozenset()
-
-NO_KEYS: tuple[Rule, ...] = tuple(
-    (name, None, NEVER) for name in ("add_key", "request_key", "keyctl")
-)
-"""Keyrings outlive the processes that fill them, and those of a user are everybody's who is him."""
-
-LOAD, EQUAL, AT_LEAST, GIVE = 0x20, 0x15, 0x35, 0x06
-REFUSE = 0x0005_0000 | 1
-"""SECCOMP_RET_ERRNO, EPERM."""
+LOAD, EQUAL, AT_LEAST, ANY_OF, GIVE = 0x20, 0x15, 0x35, 0x45, 0x06
+REFUSE, UNKNOWN = 0x0005_0000 | 1, 0x0005_0000 | 38
+"""SECCOMP_RET_ERRNO with EPERM, and with ENOSYS."""
 KILL, ALLOW = 0x8000_0000, 0x7FFF_0000
 SET_FILTER, AS_FAST = 1, 4
 """SECCOMP_SET_MODE_FILTER; SECCOMP_FILTER_FLAG_SPEC_ALLOW, without which kernels before 5.16 slow
@@ -58,27 +55,56 @@ NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 Source: linux/seccomp.h."""
 
 
-NO_UNSEEN_MEMORY: tuple[Rule, ...] = tuple(
-    (name, None, NEVER)
-    for name in ("memfd_create", "memfd_secret", "shmget", "mount", "fsmount", "unshare")
-)
-"""Memory that is no process's resident memory, where a program's is watched: files without a name,
-shared memory by number, and file systems in memory, for which it would take a user namespace."""
-
-
 def is_known() -> bool:
     """Return whether the numbers of the calls are known for this processor."""
     return platform.machine() in _ARCHITECTURES
 
 
+def never(*calls: str) -> tuple[Rule, ...]:
+    """Return the rules that calls are refused."""
+    return tuple((call, ((GIVE, 0, 0, REFUSE),)) for call in calls)
+
+
 def only(call: str, argument: int, *values: int) -> Rule:
     """Return the rule that a call is refused but with some values of an argument."""
-    return call, argument, frozenset(values)
+    judged = [(LOAD, 0, 0, ARGUMENTS + 8 * argument)]
+    for value in sorted(values):
+        judged += [(EQUAL, 0, 1, value), (GIVE, 0, 0, ALLOW)]
+    return call, (*judged, (GIVE, 0, 0, REFUSE))
 
+
+def without(call: str, argument: int, flags: int) -> Rule:
+    """Return the rule that a call is refused with any of some flags in an argument."""
+    judged = ((LOAD, 0, 0, ARGUMENTS + 8 * argument), (ANY_OF, 0, 1, flags))
+    return call, (*judged, (GIVE, 0, 0, REFUSE), (GIVE, 0, 0, ALLOW))
+
+
+NO_KEYS = never("add_key", "request_key", "keyctl")
+"""Keyrings outlive the processes that fill them, and those of a user are everybody's who is him."""
 
 FAMILIES = only("socket", 0, 1, 2, 10, 16)
 """AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Of those that are left out, AF_VSOCK leads from a virtual
 machine to whoever runs it, out of any network namespace. Source: linux/socket.h, vsock(7)."""
+
+NAMESPACES = 0x7E02_0000
+"""Every CLONE_NEW... flag that clone(2) takes. Source: linux/sched.h."""
+
+NO_DETOURS: tuple[Rule, ...] = (
+    *never("io_uring_setup", "unshare", "bpf", "perf_event_open", "userfaultfd"),
+    without("clone", 0, NAMESPACES),
+    ("clone3", ((GIVE, 0, 0, UNKNOWN),)),
+)
+"""A ring does what no filter of calls sees, a socket of any family too; a user namespace gives
+every right in it, and leads with the others to most of what was ever wrong in the kernel.
+The flags of clone3 lie in memory, where no filter looks; libraries that it is unknown to use clone.
+Source: the calls that container runtimes refuse, moby's `profiles/seccomp`."""
+
+HELD_BACK = (*NO_KEYS, *NO_DETOURS, FAMILIES)
+"""What nobody's code needs that is held back."""
+
+NO_UNSEEN_MEMORY = never("memfd_create", "memfd_secret", "shmget", "mount", "fsmount")
+"""Memory that is no process's resident memory, where a program's is watched: files without a name,
+shared memory by number, and file systems in memory."""
 
 
 def enter(rules: tuple[Rule, ...]) -> None:
@@ -94,11 +120,7 @@ def enter(rules: tuple[Rule, ...]) -> None:
     program = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, audit), (GIVE, 0, 0, KILL)]
     # The x32 calls of x86_64 would go round the numbers below.
     program += [(LOAD, 0, 0, NUMBER), (AT_LEAST, 0, 1, 0x4000_0000), (GIVE, 0, 0, REFUSE)]
-    for name, argument, allowed in rules:
-        judged = [] if argument is None else [(LOAD, 0, 0, ARGUMENTS + 8 * argument)]
-        for value in sorted(allowed):
-            judged += [(EQUAL, 0, 1, value), (GIVE, 0, 0, ALLOW)]
-        judged.append((GIVE, 0, 0, REFUSE))
+    for name, judged in rules:
         program += [(EQUAL, 0, len(judged), numbers[name]), *judged]
     program.append((GIVE, 0, 0, ALLOW))
     code = b"".join(struct.pack("=HBBI", *one) for one in program)

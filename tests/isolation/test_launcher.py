@@ -221,6 +221,48 @@ except OSError as error:
     assert run(code, folder, policy).said == ("refused\n" if held else "made\n")
 
 
+DETOURS = {
+    "a ring that opens sockets of every family": "libc.syscall(425, 8, block)",
+    "a user namespace with every right in it": "libc.unshare(0x10000000)",
+    "the same, of a new process": "fork_with(0x10000000)",
+    "a network namespace of a new process": "fork_with(0x50000000)",
+}
+"""What leads round a filter of calls, or to rights that this process has given up -> how."""
+
+
+@POLICIES
+@pytest.mark.parametrize("way", DETOURS)
+def test_what_leads_round_the_filter_is_refused(
+    way: str, policy: str, held: bool, folder: Path
+) -> None:
+    code = f"""
+import ctypes, errno, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+block = ctypes.create_string_buffer(120)
+def fork_with(flags):
+    number = {{"x86_64": 56, "aarch64": 220}}[platform.machine()]
+    child = libc.syscall(number, ctypes.c_long(flags | 17), None, None, None, None)
+    if child == 0:
+        os._exit(0)
+    return child
+made = {DETOURS[way]}
+print("made" if made >= 0 else errno.errorcode[ctypes.get_errno()])
+"""
+    if not held and run(code, folder, policy).said != "made\n":
+        pytest.skip("this machine refuses it to everybody")
+    assert (run(code, folder, policy).said == "EPERM\n") is held
+
+
+def test_threads_and_programs_start_under_the_filter(folder: Path) -> None:
+    code = """
+import subprocess, sys, threading
+thread = threading.Thread(target=print, args=("thread",)); thread.start(); thread.join()
+sys.stdout.flush()
+subprocess.run([sys.executable, "-I", "-c", "print('program')"], stdout=2, check=True)
+"""
+    assert run(code, folder).said == "thread\nprogram\n"
+
+
 CHANGES = """
 import os, sys
 for change, value in (os.chmod, (0o777,)), (os.utime, ((1, 1),)), (os.chown, (1, 1)):

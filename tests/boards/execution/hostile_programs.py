@@ -108,6 +108,12 @@ PYTHON = [
         ("failed: PermissionError",),
     ),
     Hostile(
+        "asks for a ring, which opens sockets that no filter sees",
+        "import ctypes\n"
+        "assert ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(120)) < 0",
+        ("passed",),
+    ),
+    Hostile(
         "deletes its folder",
         "import posix\n"
         "open('a', 'w').close()\n"

@@ -73,9 +73,7 @@ def _with_namespaces(job: dict[str, Any]) -> None:
             _become_user(user, group)
         calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
         if call_filter.is_known():
-            call_filter.enter(
-                (*call_filter.NO_KEYS, *call_filter.NO_UNSEEN_MEMORY, call_filter.FAMILIES)
-            )
+            call_filter.enter((*call_filter.HELD_BACK, *call_filter.NO_UNSEEN_MEMORY))
 
     def end_all(_: int) -> None:
         while supervise.collect(wait=False):

@@ -32,13 +32,11 @@ def enter_seccomp(own: int) -> None:
 
     A program's abort() signals its own process, so that is allowed.
     """
-    never = (
-        "socket", "queue", "queue_to_thread", "tkill", "pidfd_send_signal", "io_uring_setup",
-    )  # fmt: skip
+    never = ("socket", "queue", "queue_to_thread", "tkill", "pidfd_send_signal")
     call_filter.enter(
         (
-            *((name, None, call_filter.NEVER) for name in never),
-            *call_filter.NO_KEYS,
+            *call_filter.never(*never),
+            *call_filter.HELD_BACK,
             *call_filter.NO_UNSEEN_MEMORY,
             call_filter.only("kill", 0, own),
             call_filter.only("tgkill", 0, own),
