@@ -10,7 +10,7 @@ def why_not_plain(value: Any, where: str = "") -> str | None:
     """Say what in `value` JSON could not carry as it is.
 
     A set has another order in every process, so a digest over it would differ; a NaN would come
-    back as null.
+    back as null; -0.0 would give a second digest to what is computed with 0.0.
 
     Returns:
         `where.key: what it is`, or None when all is None, bool, int, finite float, text, and lists,
@@ -21,6 +21,8 @@ def why_not_plain(value: Any, where: str = "") -> str | None:
         case None | bool() | int() | str():
             return None
         case float():
+            if not value and math.copysign(1, value) < 0:
+                return f"{here} is -0.0, which is written 0.0"
             return None if math.isfinite(value) else f"{here} is {value}, no finite number"
         case dict():
             for key, item in value.items():

@@ -93,7 +93,7 @@ class Federation(Document):
     num_supernodes: int
     roster_sha256: str
     """Digest of the partition ids that the supernodes answered, ascending."""
-    rounds: tuple[RoundRecord, ...] = Field(fail_fast=True)
+    rounds: tuple[RoundRecord, ...] = Field(min_length=1, fail_fast=True)
 
 
 DP_DELTA = 1e-5

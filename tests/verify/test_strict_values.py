@@ -22,7 +22,8 @@ from harness.claims.record import Quote
 from harness.document import parse_json
 from harness.document.exact import differences
 from harness.document.reading import STRANGER
-from harness.errors import RecordError
+from harness.errors import RecordError, UsageError
+from harness.planning.settings.overrides import parse_overrides
 from harness.recipe import Price
 from harness.record.ladder import Evidence
 from harness.record.result import ResultRecord
@@ -52,6 +53,13 @@ def test_a_value_of_another_type_gives_no_second_digest_to_a_spec(name: str) -> 
     place, value = PLACES[name]
     [(where, _, _)] = breaches("canonical", put(place, value))
     assert where == place.replace(".1.", "[1].")
+
+
+def test_a_negative_zero_gives_no_second_digest_to_a_spec() -> None:
+    [(where, found, _)] = breaches("canonical", put("spec.train.weight_decay", -0.0))
+    assert (where, "spec.train.weight_decay is -0.0" in found) == ("spec", True)
+    with pytest.raises(UsageError, match=r"is -0\.0"):
+        parse_overrides(["weight_decay=-0.0"])
 
 
 def test_what_is_left_out_of_a_spec_or_said_without_need_is_told() -> None:

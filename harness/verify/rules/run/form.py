@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.document import canonical_json
 from harness.document.exact import inexact, same_text
+from harness.document.plain_values import why_not_plain
 from harness.planning.settings.templates import (
     contamination_faults,
     data_faults,
@@ -61,6 +62,8 @@ FREE_TEXTS = re.compile(r"spec\.train\.(prompt|data)\..*")
 def canonical(submission: Submission) -> Iterator[Breach]:
     """The record is written as the harness writes it: no other types, nothing left out."""
     record = submission.record
+    if problem := why_not_plain(submission.raw["spec"], "spec"):
+        yield "spec", problem, "plain values, each in one form"
     forms = RECORD_FORMS.get(record.schema_version, ())
     # Equal texts are equal in every value and type; only where they are not is it asked where.
     if same_text(submission.canonical, record.to_json(), forms):
