@@ -17,7 +17,12 @@ from harness.boards.open_division import OPEN
 from harness.pull_request.git_objects import PLAIN_FILE, Change, Tree
 from harness.record.file_names import ABOUT, ADAPTER_WEIGHTS_PATH, CARD, CLAIM, LADDER, MANIFEST
 from harness.submissions.submit import MAX_WEIGHTS_BYTES
-from harness.verify.files.layout import SUBMISSION_FILES, SUBMISSION_NAME, kind_of
+from harness.verify.files.layout import (
+    SUBMISSION_FILES,
+    SUBMISSION_NAME,
+    SUBMISSION_NAME_IS,
+    kind_of,
+)
 
 KINDS = {"120000": "a symbolic link", "160000": "a submodule", "100755": "an executable file"}
 """Git's mode -> what it is."""
@@ -119,8 +124,8 @@ def _objections(
     entry = _entry(path)
     if entry is None:
         yield (
-            "no file of a submission: they lie in submissions/<board>/<name>/, the name of a-z,"
-            f" 0-9, dot, underscore and hyphen; boards are {', '.join(board_names())}"
+            "no file of a submission: they lie in submissions/<board>/<name>/, the name of"
+            f" {SUBMISSION_NAME_IS}; boards are {', '.join(board_names())}"
         )
     elif item.deleted:
         yield "a file of an entry that is there is deleted or renamed: entries stay"

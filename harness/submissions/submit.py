@@ -42,7 +42,7 @@ from harness.record.result import ResultRecord
 from harness.submissions.check import Checked, check, twins_of
 from harness.submissions.passed_on import record_of_texts, texts_without_prompts
 from harness.submissions.published import Published
-from harness.verify.files.layout import SUBMISSION_NAME
+from harness.verify.files.layout import SUBMISSION_NAME, SUBMISSION_NAME_IS
 from harness.verify.files.png import critical_png
 from harness.verify.read_submission import seal
 from harness.verify.report import Finding, Verdict
@@ -144,7 +144,7 @@ def _new_folder(submissions: Path, record: ResultRecord, name: str | None) -> Pa
     """
     chosen = name or _default_name(record)
     if not SUBMISSION_NAME.fullmatch(chosen):
-        raise UsageError(f"name {chosen!r:.80}: use a-z, 0-9, dot, underscore, hyphen")
+        raise UsageError(f"name {chosen!r:.80}: use {SUBMISSION_NAME_IS}")
     folder = submissions / filed_under(record.challenge.id, record.spec.open) / chosen
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another --name, or remove it first")

@@ -228,6 +228,10 @@ def deep(clone: Path) -> None:
     (clone / "submissions/finance/a/b/c/result.json").write_text("{}")
 
 
+def device_s_name(clone: Path) -> None:
+    file_claim(clone, "aux")
+
+
 def upper_folder(clone: Path) -> None:
     (clone / "Submissions").mkdir()
     (clone / "Submissions/claim.json").write_text("{}")
@@ -268,6 +272,7 @@ BAD = {
     stray: "no file of a submission",
     other_board: "boards are code",
     deep: "a file that harness submit does not write",
+    device_s_name: "not a device's",
     upper_folder: "is written in small letters",
     huge_weights: "weights lie on the hub",
     no_record: "it is no submission",

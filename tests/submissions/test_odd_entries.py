@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +46,25 @@ def test_an_author_s_name_of_100_letters_is_shown_whole(
     files, refused = build(tmp_path / "submissions")
     assert bool(refused) is bool(rules)
     assert ("N" * 100 in files.get("finance/entries/mine.js", "")) is not bool(rules)
+
+
+def test_a_checkout_that_ends_lines_as_windows_does_leaves_every_entry_as_it_is(
+    tmp_path: Path,
+) -> None:
+    """Git for Windows is installed so, and digests are of bytes."""
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    Submission().write(origin / TREE / "mine")
+    shutil.copy(ROOT / ".gitattributes", origin)
+    commands = (
+        ["init", "--quiet", str(origin)],
+        ["-C", str(origin), "add", "--all"],
+        ["-C", str(origin), "commit", "--quiet", "--message=one"],
+        ["-c", "core.autocrlf=true", "clone", "--quiet", str(origin), str(clone)],
+    )
+    identity = ["-c", "user.name=someone", "-c", "user.email=someone@example.org"]
+    for command in commands:
+        subprocess.run(["git", *identity, *command], check=True, capture_output=True)
+    assert broken(clone / TREE / "mine") == set()
 
 
 @pytest.mark.parametrize("filed_under", ["own", "named"])

@@ -222,8 +222,9 @@ def test_a_taken_or_unusable_name_is_refused(tmp_path: Path) -> None:
     submit(run, tmp_path / "submissions", "mine")
     with pytest.raises(UsageError, match="exists"):
         submit(run, tmp_path / "submissions", "mine")
-    with pytest.raises(UsageError, match="a-z"):
-        submit(run, tmp_path / "submissions", "../elsewhere")
+    for name in ("../elsewhere", "con", "mine."):
+        with pytest.raises(UsageError, match="a-z"):
+            submit(run, tmp_path / "submissions", name)
 
 
 @filing

@@ -16,6 +16,7 @@ from harness.document.file_digests import sha256_of_set
 from harness.record.federation import DP_DELTA, effective_multiplier
 from harness.record.ladder import Evidence, Rung
 from harness.verify.files.generations import Generations
+from harness.verify.files.layout import SUBMISSION_NAME_IS
 from harness.verify.independent.gaussian_privacy import epsilon_of
 
 TASKS = ["fpb", "fiqa", "tfns"]
@@ -1002,9 +1003,11 @@ def test_the_plot_s_fault_is_told() -> None:
 def test_the_place_is_the_challenge_s_folder_under_a_plain_name() -> None:
     folder = clean().folder
     assert folder is not None
-    what = "a folder name of a-z, 0-9, dot, underscore and hyphen"
-    for name in ("Mine", "a b", "-x", ".x"):
+    what = f"a folder name of {SUBMISSION_NAME_IS}"
+    for name in ("Mine", "a b", "-x", ".x", "x.", "con", "nul.v2", "lpt1", "a" * 65):
         assert breaches("place", folder=folder.parent / name) == [("", name, what)]
+    for name in ("con2", "nully", "my-aux", "com10", "x.y", "a", "a" * 64):
+        assert breaches("place", folder=folder.parent / name) == []
     other = ("medical", "mine")
     assert breaches("place", filed=other) == [("", "submissions/medical", "submissions/finance")]
     assert breaches("place", filed=other, is_submission=False) == []

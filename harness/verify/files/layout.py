@@ -37,8 +37,14 @@ MAX_FILES = 200
 MAX_RUN_ENTRIES = 100_000
 """Files of a run directory: it holds logs, checkpoints and what clients keep beside its results."""
 
-SUBMISSION_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-"""Name of a submission's folder."""
+SUBMISSION_NAME = re.compile(
+    r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:[./]|\Z))[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?"
+)
+"""Name of a submission's folder. Windows can check out no folder that is named as a device is or
+ends with a dot. Source: Microsoft, `Naming Files, Paths, and Namespaces`."""
+SUBMISSION_NAME_IS = (
+    "a-z, 0-9, dot, underscore and hyphen, with no dot at the end and not a device's (con, nul)"
+)
 
 MAX_BYTES = {
     "raw": 16 * MIB,

@@ -9,7 +9,7 @@ from harness.boards.open_division import filed_under
 from harness.document.exact import ABSENT, differences
 from harness.document.units import how_many
 from harness.record.file_names import ISOLATION, MANIFEST, ROUNDS, SPEC
-from harness.verify.files.layout import SUBMISSION_NAME
+from harness.verify.files.layout import SUBMISSION_NAME, SUBMISSION_NAME_IS
 from harness.verify.report import shown
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
@@ -36,7 +36,7 @@ def place(submission: Submission) -> Iterator[Breach]:
     if not submission.is_submission or folder is None:
         return
     if not SUBMISSION_NAME.fullmatch(folder.name):
-        yield "", folder.name, "a folder name of a-z, 0-9, dot, underscore and hyphen"
+        yield "", folder.name, f"a folder name of {SUBMISSION_NAME_IS}"
     spec = submission.record.spec
     challenge, filed = filed_under(submission.challenge.id, spec.open), submission.filed
     if filed is not None and len(filed) != FILED_DEPTH:
