@@ -20,8 +20,9 @@ SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 """What of /proc changes the machine. Source: proc(5); container runtimes keep the same from change.
 """
 
-RUNNING = ("/run", "/var/run")
-"""Where programs that run keep their sockets, and containers their secrets. Source: hier(7)."""
+RUNNING = ("/run", "/var/run", "/tmp", "/var/tmp")
+"""Where programs that run keep their sockets, terminals and agents in /tmp, and containers their
+secrets. Source: hier(7)."""
 
 SHARED_MEMORY = "/dev/shm"
 
@@ -63,8 +64,10 @@ def mount_own(
         _keep_from_change(allowed)
     paths = {path for path, _ in allowed}
     _mount_empty(SHARED_MEMORY, paths, "mode=1777")
-    for folder in sorted({os.path.realpath(path) for path in RUNNING}):
+    for folder in sorted({os.path.realpath(path) for path in RUNNING} - paths):
         _mount_empty(folder, paths, "mode=755")
+        with _old_kernels_pass():
+            calls.set_mount_attributes(folder, calls.ATTR_RDONLY, recursive=False)
     for path in sockets:
         if _is_socket(path):
             calls.mount(os.devnull, path, "none", calls.MS_BIND)

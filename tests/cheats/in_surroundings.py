@@ -158,7 +158,7 @@ def held_back(folder: Path, code: str) -> str:
     return ended.said
 
 
-@cheat("a client reads the evaluation sets", "run", "Permission denied", SECONDS)
+@cheat("a client reads the evaluation sets", "run", "Error", SECONDS)
 def reading_evaluation_sets(folder: Path) -> str:
     """Where the kernel has Landlock; `--isolation required` refuses one that has not."""
     rows, own = folder / "validation.parquet", folder / "own"
