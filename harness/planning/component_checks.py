@@ -197,22 +197,40 @@ def objection(
     Raises:
         PluginError: one of its answers raises, or returns neither text nor None.
     """
-    with calling_plugin(f"strategy {name}: supports()", function=strategy.supports):
-        method = strategy.supports(peft.name, peft.params)
-    culprit = f"strategy {name}: supports_training()"
-    with calling_plugin(culprit, function=strategy.supports_training):
-        training = strategy.supports_training(params, train)
-    culprit = f"strategy {name}: supports_clients()"
-    with calling_plugin(culprit, function=strategy.supports_clients):
-        so_many = strategy.supports_clients(params, clients)
-    answers = {"supports": method, "supports_training": training, "supports_clients": so_many}
-    for function, answer in answers.items():
-        if not (answer is None or isinstance(answer, str)):
-            raise PluginError(
-                f"strategy {name}: {function}() returned {answer!r:.60}; expected the reason"
-                f" against it as text, or None{at(getattr(strategy, function))}"
-            )
+    method = _reason(name, strategy, "supports", peft.name, peft.params)
+    training = _reason(name, strategy, "supports_training", params, train)
+    so_many = clients_objection(name, strategy, params, clients)
     return method, training or so_many
+
+
+def clients_objection(
+    name: str, strategy: StrategyMethod, params: Document, clients: int
+) -> str | None:
+    """Return why a strategy is not made for so many clients a round, or None.
+
+    Args:
+        name: qualified name of the strategy, for messages.
+        strategy: the strategy.
+        params: its parameters.
+        clients: of a round.
+
+    Raises:
+        PluginError: its answer raises, or is neither text nor None.
+    """
+    return _reason(name, strategy, "supports_clients", params, clients)
+
+
+def _reason(name: str, strategy: StrategyMethod, asked: str, *given: object) -> str | None:
+    """Ask one of a strategy's functions for the reason against what is given."""
+    function = getattr(strategy, asked)
+    with calling_plugin(f"strategy {name}: {asked}()", function=function):
+        answer = function(*given)
+    if not (answer is None or isinstance(answer, str)):
+        raise PluginError(
+            f"strategy {name}: {asked}() returned {answer!r:.60}; expected the reason"
+            f" against it as text, or None{at(function)}"
+        )
+    return answer
 
 
 def _check_shapes(shapes: object, culprit: str, place: str) -> None:

@@ -19,7 +19,7 @@ from harness.errors import UsageError
 from harness.federation.rehearsal.clients import Arrays
 from harness.federation.rehearsal.small_federation import SmallFederation
 from harness.federation.simulation.flower_log import no_flower_log
-from harness.planning.component_checks import round_plan
+from harness.planning.component_checks import clients_objection, round_plan
 from harness.planning.forecast import message_bytes
 from harness.plugins import find_strategy, load, validated_params
 from harness.recipe import FILE_PLUGIN, Choice
@@ -41,12 +41,15 @@ def run_small(replication: Replication, arm: str, seed: int) -> dict[str, float]
         seed: decides the clients' matrices, the first adapter and every draw.
 
     Raises:
-        UsageError: the arm sets something that a small run has not.
+        UsageError: the arm sets something that a small run has not, or its strategy is not made for
+            so many clients.
         PluginError: there is no such strategy, or it contradicts itself.
     """
     method, params = _strategy(replication.arms[arm], arm)
-    owner = replication.arms[arm]["strategy"].partition("/")[0]
-    context = sample_context(method, load(owner))
+    name = replication.arms[arm]["strategy"]
+    if problem := clients_objection(name, method, params, replication.clients):
+        raise UsageError(f"arm {arm}, clients = {replication.clients}: strategy {name}: {problem}")
+    context = sample_context(method, load(name.partition("/")[0]))
     if context is None:
         raise UsageError(f"arm {arm}: its strategy takes none of the kit's adapters")
     context = replace(

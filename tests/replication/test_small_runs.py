@@ -88,3 +88,18 @@ def test_a_replication_says_what_it_found_and_no_library_says_anything(
     done = subprocess.run(command, capture_output=True, text=True)
     assert ends in done.stdout + done.stderr
     assert [line for line in done.stderr.splitlines() if not line.startswith("error: ")] == []
+
+
+@pytest.mark.parametrize("strategy", ["krum", "fedtrimmedavg"])
+def test_a_strategy_of_more_clients_is_refused_as_by_plan(tmp_path: Path, strategy: str) -> None:
+    """Four clients are too few for either: a relation that "holds" would be of another method."""
+    (tmp_path / "x.toml").write_text(FILE.replace("standard/fedavg", f"standard/{strategy}"))
+    done = CliRunner().invoke(cli, ["replicate", str(tmp_path / "x.toml")])
+    assert isinstance(done.exception, UsageError)
+    said = str(done.exception)
+    assert said.startswith(f"arm fedavg, clients = 4: strategy standard/{strategy}: ")
+    enough = FILE.replace("standard/fedavg", f"standard/{strategy}").replace(
+        "rounds = 2", "rounds = 2\nclients = 6"
+    )
+    (tmp_path / "x.toml").write_text(enough)
+    assert CliRunner().invoke(cli, ["replicate", str(tmp_path / "x.toml")]).exit_code == 0
