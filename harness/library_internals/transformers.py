@@ -1,10 +1,11 @@
-"""transformers' internals: Llama's RMS norm, what has had several names over time, and what its
-import brings that no language model needs.
+"""transformers' internals: Llama's RMS norm, what has had several names over time, what its
+import brings that no language model needs, and the clock that its chat templates read.
 
 Source: transformers 5.24, `models/llama/modeling_llama.py`, `LlamaRMSNorm.forward`; 5.17 and 5.24,
 `modeling_utils.py`, `gradient_checkpointing_enable` and `activation_checkpointing_enable`, and
 `LlamaForCausalLM.forward`; 5.24, `loss/loss_for_object_detection.py`, which `modeling_utils` loads,
-and `utils/import_utils.py`, which finds out what each model's folder exports.
+`utils/import_utils.py`, which finds out what each model's folder exports, and
+`utils/chat_template_utils.py`, `strftime_now`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -110,3 +112,16 @@ def cache_argument(model: Any) -> str:
     """Return by which name a model's forward takes a cache: any other it would ignore."""
     known = inspect.signature(model.forward).parameters
     return "cache" if "cache" in known else "past_key_values"
+
+
+@contextmanager
+def chat_templates_on(day: datetime) -> Iterator[None]:
+    """While this lasts, chat templates that ask for the date are told this one."""
+    from transformers.utils import chat_template_utils
+
+    clock = chat_template_utils.datetime
+    chat_template_utils.datetime = SimpleNamespace(now=lambda: day)
+    try:
+        yield
+    finally:
+        chat_template_utils.datetime = clock

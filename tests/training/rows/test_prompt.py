@@ -130,6 +130,11 @@ def test_a_text_begins_with_one_bos_where_the_tokenizer_has_one(
         assert tokenizer.decode(example.ids[example.response_start :]) == "moderately positive"
 
 
+def test_a_template_that_writes_the_day_writes_the_same_on_every_day(tokenizer: Any) -> None:
+    tokenizer.chat_template = "Today: {{ strftime_now('%d %b %Y') }}. {{ messages[0].content }}"
+    assert render(Prompt(style="chat"), ROW, tokenizer).text.startswith("Today: 26 Jul 2024. ")
+
+
 def _add_bos(tokenizer: Any) -> None:
     from tokenizers.processors import TemplateProcessing
 
