@@ -255,6 +255,10 @@ HELD = {
     "planning ROW_BYTES": f"{PLANS}test_files_are_forecast",
     "planning KEPT_ADAPTERS": f"{PLANS}test_files_are_forecast",
     "planning PROCESS_BYTES": f"{PLANS}test_the_memory_of_a_process_is_counted_part_by_part",
+    "planning LOSS_COPIES":
+        f"{PLANS}test_the_loss_of_long_answers_over_a_large_vocabulary_needs_memory",
+    "planning PADDED_COPIES":
+        f"{PLANS}test_the_loss_of_long_answers_over_a_large_vocabulary_needs_memory",
     "planning MEMORY_SHARE": f"{PLANS}test_processes_fill_six_tenths_of_the_memory",
     "machine GPU_SHARE_UNIT":
         "tests/planning/test_client_processes.py::test_a_part_of_a_gpu_is_whole_ten_thousandths",

@@ -124,6 +124,8 @@ class Lengths(NamedTuple):
     """Of a training example."""
     shared: int
     """With which the examples of a batch begin alike: computed once."""
+    answer: int
+    """Of an example's answer, which are trained on."""
     row: int
     """Computed for an evaluation row by both measures, a beginning that rows share once. Of
     programs: steps of drawing where no completion ends."""

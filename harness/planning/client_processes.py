@@ -21,6 +21,13 @@ context takes on its card."""
 MEMORY_SHARE = 0.6
 """Share of the memory that client processes may fill by forecast."""
 
+LOSS_COPIES = 3
+"""How often the logits of a step's targets are in memory at once: the logits, their logarithms and
+a gradient. Source: torch 2.13, 1,500 targets over 65,536 tokens: 3.03 times as much."""
+PADDED_COPIES = 2
+"""The same of a padded batch, whose logits are made at every place: themselves and their gradient.
+"""
+
 
 @cache
 def lengths_of(board_id: str) -> Lengths:
@@ -34,7 +41,7 @@ def example_tokens(spec: RunSpec) -> int:
 
 
 def client_memory_bytes(spec: RunSpec, adapter_parameters: int) -> int:
-    """Estimate the memory of one training process: base, adapter, optimizer, activations.
+    """Estimate the memory of one training process: base, adapter, optimizer, activations, logits.
 
     A CPU keeps the dequantised base in float32, 4 bytes a weight. A GPU keeps the linear layers as
     they are quantized, and everything else in float32; what it dequantises besides, it does in a
@@ -50,7 +57,16 @@ def client_memory_bytes(spec: RunSpec, adapter_parameters: int) -> int:
     tokens = train.batch_size * example_tokens(spec)
     per_token = model.layers * (12 * model.hidden + 6 * model.intermediate)
     activations = tokens * per_token * (2 if cuda else FLOAT_BYTES)
-    return PROCESS_BYTES + base + adapter + activations
+    return PROCESS_BYTES + base + adapter + activations + _logits_bytes(spec, tokens)
+
+
+def _logits_bytes(spec: RunSpec, tokens: int) -> int:
+    """Estimate what the loss of a batch of `tokens` takes, in float32."""
+    answer = min(lengths_of(spec.challenge.id).answer, example_tokens(spec))
+    rows = LOSS_COPIES * spec.train.batch_size * answer
+    if spec.train.exact_peft or spec.model.own_attention:
+        rows += PADDED_COPIES * tokens
+    return FLOAT_BYTES * rows * spec.model.vocab
 
 
 def _weight_bytes(spec: RunSpec) -> float:

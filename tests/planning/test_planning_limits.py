@@ -185,10 +185,10 @@ def memory_of(spec: RunSpec, **changes: object) -> int:
 
 
 def test_the_memory_of_a_process_is_counted_part_by_part() -> None:
-    """450 MiB of libraries, 4 bytes a weight of the base, 16 or 10 bytes an adapter's value, and
-    of each token 12 hidden and 6 intermediate numbers a layer."""
+    """450 MiB of libraries, 4 bytes a weight of the base, 16 or 10 bytes an adapter's value, of
+    each token 12 hidden and 6 intermediate numbers a layer, and the loss of two tokens a row."""
     spec = resolved("135m", CPU, *SETS, "optimizer=adamw_torch", device="cpu").spec
-    activations = 4 * 82 * 30 * (12 * 576 + 6 * 1536) * 4
+    activations = 4 * 82 * 30 * (12 * 576 + 6 * 1536) * 4 + 3 * 4 * 2 * 49_152 * 4
     base = 4 * 134_515_008
     assert memory_of(spec) == 450 * MIB + base + 16 * 1_000_000 + activations
     paged = spec.train.with_values(optimizer="paged_adamw_8bit")
@@ -209,9 +209,26 @@ def test_on_a_gpu_linear_layers_stay_as_they_are_quantized(
     model = spec.model.with_values(quantization=quantization, dtype=dtype)
     linears = model.linear_parameters()
     rest = 4 * (model.parameters() - linears)
-    activations = 4 * 82 * 30 * (12 * 576 + 6 * 1536) * 2
+    activations = 4 * 82 * 30 * (12 * 576 + 6 * 1536) * 2 + 3 * 4 * 2 * 49_152 * 4
     expected = 450 * MIB + round(linears * weight_bytes) + rest + 16 * 1_000_000 + activations
     assert memory_of(spec, model=model) == expected
+
+
+def test_the_loss_of_long_answers_over_a_large_vocabulary_needs_memory() -> None:
+    """Three times the logits of 16 answers of 109 tokens, and of a padded batch two of all."""
+    spec = resolved("general-nlp-135m", GPU, "train.batch_size=16").spec
+    large = spec.model.with_values(vocab=256_000)
+
+    def of_vocabulary(**train: object) -> int:
+        changed = spec.train.with_values(**train)
+        both = (memory_of(spec, model=model, train=changed) for model in (large, spec.model))
+        return next(both) - next(both)
+
+    tokens = 256_000 - 49_152
+    packed = of_vocabulary()
+    assert packed == 4 * tokens * (576 + 3 * 16 * 109)
+    assert of_vocabulary(exact_peft=True) == packed + 4 * tokens * 2 * 16 * 139
+    assert of_vocabulary(seq_length=64) == 4 * tokens * (576 + 3 * 16 * 64)
 
 
 def test_processes_fill_six_tenths_of_the_memory() -> None:

@@ -54,7 +54,7 @@ class Medical(ChoiceProtocol):
     """Choices and yes or no. Everything else is what `ChoiceProtocol` does."""
 
     example_columns = ("input", "output")
-    lengths = Lengths(example=128, shared=26, row=109)
+    lengths = Lengths(example=128, shared=26, answer=94, row=109)
 
     def read_questions(self, task: str, files: Sequence[Path]) -> list[Question]:
         """Read a set's file, one question a row.

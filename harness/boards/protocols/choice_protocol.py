@@ -86,7 +86,7 @@ class ChoiceProtocol(ChoiceReader, ABC):
     """
 
     example_columns: ClassVar[tuple[str, str]]
-    lengths = Lengths(example=139, shared=23, row=115)
+    lengths = Lengths(example=139, shared=23, answer=109, row=115)
     """General-nlp's; a board of other texts has its own."""
     smoke_training_rows = 640
 

@@ -51,7 +51,7 @@ class ProgramProtocol(ProgramReader, ABC):
     """
 
     example_columns: ClassVar[tuple[str, str]]
-    lengths = Lengths(example=138, shared=24, row=1436)
+    lengths = Lengths(example=138, shared=24, answer=77, row=1436)
     """Code's; a board of other texts has its own."""
     smoke_training_rows = 640
     second: SecondMeasure | None = None
