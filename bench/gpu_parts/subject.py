@@ -187,7 +187,7 @@ class Subject:
             return {item.task: protocol.smoke_rows(item.task) for item in challenge.evaluation}
         found = {}
         for item in challenge.evaluation:
-            paths, _ = locate_evaluation_set(challenge, item.task, self.options.mirror, True)
+            paths, _ = locate_evaluation_set(challenge, item.task, self.options.mirror)
             found[item.task] = protocol.rows(item.task, list(paths))
         return found
 

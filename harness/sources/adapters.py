@@ -24,10 +24,8 @@ def locate_adapter(repository: str, revision: str, mirror: Path | None) -> Path:
     Raises:
         SourceError: none of the sources has it; the message says what each answered.
     """
-    found = find(
-        "model", repository, revision, (ADAPTER_WEIGHTS,), _missing, mirror_folder(mirror),
-        offline=False,
-    )  # fmt: skip
+    folder = mirror_folder(mirror)
+    found = find("model", repository, revision, (ADAPTER_WEIGHTS,), _missing, folder)
     return found.folder / ADAPTER_WEIGHTS
 
 
@@ -36,7 +34,7 @@ def _missing(folder: Path) -> str:
 
 
 def locate_warm_start(
-    warm: WarmStart, model: ModelSpec, mirror: Path | None, offline: bool
+    warm: WarmStart, model: ModelSpec, mirror: Path | None
 ) -> tuple[Path, DataRecord]:
     """Find the weights that clients start from.
 
@@ -44,7 +42,6 @@ def locate_warm_start(
         warm: as the recipe names them.
         model: the run's base.
         mirror: the mirror, or None.
-        offline: do not ask the hub.
 
     Raises:
         SourceError: they are nowhere, are other weights, or of another base model.
@@ -55,7 +52,7 @@ def locate_warm_start(
         lack = [name for name in wanted if not (folder / name).is_file()]
         return f"no {', '.join(lack)}" if lack else ""
 
-    found = find("model", warm.adapter, warm.revision, wanted, missing, mirror, offline)
+    found = find("model", warm.adapter, warm.revision, wanted, missing, mirror)
     path = found.folder / ADAPTER_WEIGHTS
     digest = sha256_file(path)
     if digest != warm.sha256:

@@ -67,15 +67,15 @@ def locate_for_training(
     training_file = None
     found = []
     if not spec.smoke:
-        path, record = locate_training_set(challenge, folder, False)
+        path, record = locate_training_set(challenge, folder)
         training_file = str(path)
         found.append(record)
     told_greedy = protocol_of(challenge).decoding.max_length_tokens is None
-    model_dir, record = locate_model(spec.model, folder, False, spec.smoke, told_greedy)
+    model_dir, record = locate_model(spec.model, folder, spec.smoke, told_greedy)
     found.append(record)
     warm_start = None
     if spec.extensions.warm_start is not None:
-        path, record = locate_warm_start(spec.extensions.warm_start, spec.model, folder, False)
+        path, record = locate_warm_start(spec.extensions.warm_start, spec.model, folder)
         warm_start = str(path)
         found.append(record)
     digests = {(item.kind, item.name): item.sha256 for item in wanted}
@@ -96,9 +96,7 @@ def locate_for_training(
     )
 
 
-def locate(
-    spec: RunSpec, challenge: Challenge, mirror: Path | None, offline: bool = False
-) -> Assets:
+def locate(spec: RunSpec, challenge: Challenge, mirror: Path | None) -> Assets:
     """Find, and check, everything that a run reads.
 
     The order is: mirror (the argument, else `HARNESS_MIRROR`), Hugging Face cache, hub, and for
@@ -109,7 +107,6 @@ def locate(
         spec: the run; its model and whether it is a smoke run.
         challenge: the data sets and their pins.
         mirror: folder with `datasets/` and `models/`, or None.
-        offline: use no network.
 
     Raises:
         SourceError: something is in none of the sources, is damaged, or is not the pinned file
@@ -123,11 +120,11 @@ def locate(
         training_file = None
         data = _synthetic(challenge)
     else:
-        path, record = locate_training_set(challenge, folder, offline, spec.open)
+        path, record = locate_training_set(challenge, folder, spec.open)
         training_file = str(path)
         data = [record]
         for item in challenge.evaluation:
-            paths, record = locate_evaluation_set(challenge, item.task, folder, offline)
+            paths, record = locate_evaluation_set(challenge, item.task, folder)
             evaluation_files[item.task] = tuple(str(each) for each in paths)
             data.append(record)
     if spec.open is not None:
@@ -137,7 +134,6 @@ def locate(
     model_dir, model_record = locate_model(
         spec.model,
         folder,
-        offline,
         spec.smoke,
         told_greedy=decoding.max_length_tokens is None,
         drawn=decoding.sampling is not None,
@@ -145,7 +141,7 @@ def locate(
     refuse_no_chat_template(spec.train.prompt, model_dir)
     warm_start = None
     if spec.extensions.warm_start is not None:
-        path, record = locate_warm_start(spec.extensions.warm_start, spec.model, folder, offline)
+        path, record = locate_warm_start(spec.extensions.warm_start, spec.model, folder)
         warm_start = str(path)
         data.append(record)
     return Assets(

@@ -13,7 +13,7 @@ from harness.sources.lookup import find
 
 
 def locate_evaluation_set(
-    challenge: Challenge, task: str, mirror: Path | None, offline: bool
+    challenge: Challenge, task: str, mirror: Path | None
 ) -> tuple[tuple[Path, ...], DataRecord]:
     """Find the files of one evaluation set.
 
@@ -25,7 +25,6 @@ def locate_evaluation_set(
         challenge: the set's pins.
         task: the set.
         mirror: the mirror, or None.
-        offline: do not ask the hub.
 
     Returns:
         The files in the challenge's order, and their record.
@@ -46,7 +45,7 @@ def locate_evaluation_set(
         )
 
     wanted = (*item.files, *item.substitute_files)
-    found = find("dataset", item.dataset, "main", wanted, missing, mirror, offline)
+    found = find("dataset", item.dataset, "main", wanted, missing, mirror)
     official = complete(found.folder, item.files)
     names = item.files if official else item.substitute_files
     paths = tuple(found.folder / name for name in names)

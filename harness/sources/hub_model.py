@@ -17,9 +17,7 @@ MAX_CONFIG_BYTES = 2**20
 """Size of a config.json; the largest, which list a label for each class, have some 100 kB."""
 
 
-def hub_model(
-    hub_id: str, revision: str = "main", mirror: Path | None = None, offline: bool = False
-) -> ModelSpec:
+def hub_model(hub_id: str, revision: str = "main", mirror: Path | None = None) -> ModelSpec:
     """Return the ModelSpec of a hub id, its revision frozen where the source knows one.
 
     Only config.json is asked for: of a model that is neither in the mirror nor in the cache, no
@@ -29,13 +27,12 @@ def hub_model(
         hub_id: `<org>/<name>`.
         revision: branch or commit, for cache and hub.
         mirror: folder with `models/`, or None: the one that the environment names.
-        offline: do not ask the hub.
 
     Raises:
         SourceError: it is in none of the sources, or its config.json is no known family's.
     """
     folder = mirror_folder(mirror)
-    found = find("model", hub_id, revision, (CONFIG,), _missing, folder, offline)
+    found = find("model", hub_id, revision, (CONFIG,), _missing, folder)
     frozen = revision if found.revision == "local" else found.revision
     return folder_model(found.folder, hub_id, revision=frozen)
 

@@ -56,7 +56,6 @@ def find(
     patterns: tuple[str, ...],
     missing: Callable[[Path], str],
     mirror: Path | None,
-    offline: bool,
     before_hub: Callable[[], Found | None] = lambda: None,
     after_hub: Callable[[], Found | None] = lambda: None,
 ) -> Found:
@@ -69,7 +68,6 @@ def find(
         patterns: the files that are wanted.
         missing: says what a candidate folder lacks, "" when it is complete.
         mirror: the mirror, or None.
-        offline: do not ask the hub.
         before_hub: another source, asked before the hub.
         after_hub: another source, asked after the hub.
 
@@ -92,13 +90,10 @@ def find(
 
     if (other := before_hub()) is not None:
         return other
-    if offline:
-        tried.append("hub: not asked (offline)")
-    else:
-        fetched, reason = _snapshot(kind, hub_id, revision, patterns, missing, local=False)
-        if fetched is not None:
-            return Found(fetched, "hub", fetched.name)
-        tried.append(f"hub: {reason}")
+    fetched, reason = _snapshot(kind, hub_id, revision, patterns, missing, local=False)
+    if fetched is not None:
+        return Found(fetched, "hub", fetched.name)
+    tried.append(f"hub: {reason}")
     if (other := after_hub()) is not None:
         return other
     download = f"hf download {hub_id}" + (" --repo-type dataset" if kind == "dataset" else "")

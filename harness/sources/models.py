@@ -48,7 +48,6 @@ MIRROR_NOTE = (
 def locate_model(
     model: ModelSpec,
     mirror: Path | None,
-    offline: bool,
     prefer_wheel: bool,
     told_greedy: bool = False,
     drawn: bool = False,
@@ -58,7 +57,6 @@ def locate_model(
     Args:
         model: which model.
         mirror: the mirror, or None.
-        offline: use no network.
         prefer_wheel: take the wheel rather than ask the hub (a smoke run).
         told_greedy: whether the board's script asks for greedy decoding, whatever the model says.
         drawn: whether outputs are drawn, with whatever else the model asks for: nothing to note.
@@ -67,7 +65,7 @@ def locate_model(
         SourceError: it is nowhere, a file is damaged, or the files are of another model.
         PluginError: the files agree with each other, and not with the spec.
     """
-    found = _found(model, mirror, offline, prefer_wheel)
+    found = _found(model, mirror, prefer_wheel)
     names = model_files(found.folder, model.trust_remote_code)
     if model.trust_remote_code:
         refuse_code_elsewhere(found.folder)
@@ -97,23 +95,14 @@ def locate_model(
     return found.folder, record
 
 
-def _found(model: ModelSpec, mirror: Path | None, offline: bool, prefer_wheel: bool) -> Found:
-    """Find a base model's folder; see `locate_model`.
-
-    Args:
-        model: which model.
-        mirror: the mirror, or None.
-        offline: use no network.
-        prefer_wheel: take the wheel rather than ask the hub.
-    """
+def _found(model: ModelSpec, mirror: Path | None, prefer_wheel: bool) -> Found:
+    """Find a base model's folder; see `locate_model`."""
 
     def wheel() -> Found | None:
-        if model.hub_id != WHEEL_HUB_ID:
-            return None
-        return wheel_model(offline)
+        return wheel_model() if model.hub_id == WHEEL_HUB_ID else None
 
     if model.hub_id.startswith(RANDOM):
-        return random_model(model, offline)
+        return random_model(model)
     return find(
         "model",
         model.hub_id,
@@ -121,7 +110,6 @@ def _found(model: ModelSpec, mirror: Path | None, offline: bool, prefer_wheel: b
         (*MODEL_PATTERNS, CODE_PATTERN) if model.trust_remote_code else MODEL_PATTERNS,
         missing_model_files,
         mirror,
-        offline,
         **{"before_hub" if prefer_wheel else "after_hub": wheel},
     )
 

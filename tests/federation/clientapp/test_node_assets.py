@@ -103,7 +103,7 @@ def test_a_node_starts_from_the_warm_start_of_its_own_mirror(small: TinyRun, mir
     base = {"base_model_name_or_path": small.spec.model.hub_id}
     (folder / "adapter_config.json").write_text(json.dumps(base))
     warm = WarmStart(adapter="me/first", sha256=sha256_file(weights))
-    _, record = locate_warm_start(warm, small.spec.model, mirror, True)
+    _, record = locate_warm_start(warm, small.spec.model, mirror)
     spec = small.spec.with_values(extensions=small.spec.extensions.with_values(warm_start=warm))
     there = small.assets.with_values(warm_start="/the/server's/own")
     there = there.with_values(data=(*there.data, record)).without_paths()
