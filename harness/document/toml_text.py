@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import tomli_w
+from pydantic import ValidationError
 
-from harness.errors import RecordError
+from harness.document.document import Document, explain
+from harness.document.plain_values import why_not_plain
+from harness.document.reading import read_text
+from harness.document.units import MIB
+from harness.errors import RecordError, UsageError
 
+MAX_TOML_BYTES = MIB
+"""Of a file that a user writes: a recipe, a sweep, a replication."""
 MAX_KEY_PARTS = 64
 """Longest dotted key: each part is a table within a table."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|[ \t]+|.", re.DOTALL)
+
+D = TypeVar("D", bound=Document)
+
+
+def read_users_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file of the user's holds.
+
+    Raises:
+        UsageError: no such file, too large, or no TOML.
+    """
+    try:
+        return parse_toml(read_text(path, MAX_TOML_BYTES), str(path))
+    except RecordError as error:
+        raise UsageError(str(error)) from None
+
+
+def read_toml_document(kind: type[D], path: Path) -> D:
+    """Return the document that a TOML file of the user's is, its tables in the file's order.
+
+    Raises:
+        UsageError: as `read_users_toml`, or a value that no such document has; the key is named.
+    """
+    table = read_users_toml(path)
+    if problem := why_not_plain(table):
+        raise UsageError(f"{path}: {problem}")
+    try:
+        return kind.model_validate_json(json.dumps(table), strict=True)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {explain(error)}") from None
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:

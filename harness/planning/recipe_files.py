@@ -10,13 +10,10 @@ from pydantic import ValidationError
 
 from harness.document import canonical_json, explain
 from harness.document.plain_values import why_not_plain
-from harness.document.reading import OWN, decode, read_bytes
-from harness.document.toml_text import parse_toml, write_toml
-from harness.document.units import MIB
-from harness.errors import RecordError, UsageError
+from harness.document.toml_text import read_users_toml
+from harness.errors import UsageError
 from harness.recipe import Recipe
 
-MAX_RECIPE_BYTES = MIB
 SECTION = "tool.harness"
 """Where a recipe stands in a pyproject.toml."""
 PROJECT = "pyproject.toml"
@@ -31,13 +28,7 @@ def read_recipe(path: Path) -> Recipe:
         UsageError: there is no such file, it is no TOML, it has no recipe, or a value of the recipe
             is of the wrong type or out of range; the file and the key are named.
     """
-    try:
-        text = decode(read_bytes(path, MAX_RECIPE_BYTES, OWN), str(path))
-        table = parse_toml(text, str(path))
-    except RecordError as error:
-        raise UsageError(str(error)) from None
-    where = str(path)
-    name = path.stem
+    table, where, name = read_users_toml(path), str(path), path.stem
     if path.name == PROJECT:
         tool = table.get("tool")
         section = tool.get("harness") if isinstance(tool, dict) else None
@@ -112,13 +103,3 @@ def recipe_tree(recipe: Recipe, plugin: str, model: Mapping[str, Any] | None) ->
         "price", "division", "open",
     )  # fmt: skip
     return {key: tree[key] for key in order if tree.get(key) is not None}
-
-
-def recipe_toml(tree: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> str:
-    """Return the text of a recipe file.
-
-    Args:
-        tree: as `recipe_tree` makes it.
-        comments: dotted path -> the comment above it.
-    """
-    return write_toml(tree, comments)

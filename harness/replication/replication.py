@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from harness.document import Document, explain
-from harness.document.plain_values import why_not_plain
-from harness.document.reading import OWN, decode, read_bytes
-from harness.document.toml_text import parse_toml
-from harness.document.units import MIB
-from harness.errors import RecordError, UsageError
+from harness.document import Document
 
-MAX_REPLICATION_BYTES = MIB
 MAX_RUNS = 1000
 """Arms times seeds; more is a mistake in the file, not a check that anybody waits for."""
 
@@ -98,23 +90,3 @@ class Replication(Document):
         if self.engine == "run" and self.recipe is None:
             raise ValueError("engine 'run' needs a recipe")
         return self
-
-
-def read_replication(path: Path) -> Replication:
-    """Return the replication of a TOML file.
-
-    Raises:
-        UsageError: no such file, no TOML, or a value that no replication has; the key is named.
-    """
-    try:
-        table = parse_toml(
-            decode(read_bytes(path, MAX_REPLICATION_BYTES, OWN), str(path)), str(path)
-        )
-    except RecordError as error:
-        raise UsageError(str(error)) from None
-    if problem := why_not_plain(table):
-        raise UsageError(f"{path}: {problem}")
-    try:
-        return Replication.model_validate_json(json.dumps(table), strict=True)
-    except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error)}") from None

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from harness.document import Document, canonical_json, explain, sha256_text
-from harness.document.plain_values import why_not_plain
-from harness.document.reading import OWN, decode, read_bytes
-from harness.document.toml_text import parse_toml, toml_value
-from harness.document.units import MIB
-from harness.errors import RecordError, UsageError
+from harness.document import Document, canonical_json, sha256_text
+from harness.document.toml_text import toml_value
+from harness.errors import UsageError
 from harness.planning.resolve import DEFAULT_SEED
 from harness.planning.settings.overrides import parse_overrides
 
-MAX_SWEEP_BYTES = MIB
 MAX_CELLS = 1000
 """More runs than this are a mistake in the grid, not a sweep that anybody waits for."""
 SEED = "seed"
@@ -56,24 +51,6 @@ class Cell:
     """What is set in it alone."""
     arguments: tuple[str, ...]
     """Of `harness run`, without `--out`."""
-
-
-def read_sweep(path: Path) -> Sweep:
-    """Return the sweep of a TOML file.
-
-    Raises:
-        UsageError: no such file, no TOML, or a value that no sweep has; the key is named.
-    """
-    try:
-        table = parse_toml(decode(read_bytes(path, MAX_SWEEP_BYTES, OWN), str(path)), str(path))
-    except RecordError as error:
-        raise UsageError(str(error)) from None
-    if problem := why_not_plain(table):
-        raise UsageError(f"{path}: {problem}")
-    try:
-        return Sweep.model_validate_json(json.dumps(table), strict=True)  # in the file's order
-    except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error)}") from None
 
 
 def cells_of(sweep: Sweep, folder: Path) -> list[Cell]:

@@ -15,8 +15,9 @@ from harness.claims.importing import packed_app
 from harness.claims.importing.claim import import_project
 from harness.claims.importing.packed_app import unpacked
 from harness.cli import cli
+from harness.document.toml_text import write_toml
 from harness.errors import RecordError
-from harness.planning.recipe_files import read_recipe, recipe_toml
+from harness.planning.recipe_files import read_recipe
 from harness.planning.resolve import Request, resolve
 
 MORE = """
@@ -73,7 +74,7 @@ def test_a_model_that_is_not_known_is_left_to_its_config(tmp_path: Path) -> None
     tree, comments = recipe_of_claim(claim)
     assert tree["model"] == "someone/new-model-3b"
     assert "config.json is asked" in comments["model"]
-    assert tomllib.loads(recipe_toml(tree, comments)) == tree
+    assert tomllib.loads(write_toml(tree, comments)) == tree
 
 
 def test_layers_that_the_model_lacks_are_left_out_and_named(tmp_path: Path) -> None:

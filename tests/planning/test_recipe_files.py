@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
+from harness.document.toml_text import MAX_TOML_BYTES
 from harness.errors import UsageError
-from harness.planning.recipe_files import MAX_RECIPE_BYTES, read_recipe
+from harness.planning.recipe_files import read_recipe
 from harness.planning.resolve import Request, resolve
 
 RECIPE = """
@@ -109,7 +110,7 @@ def test_a_pyproject_without_the_section_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("more", "refused"), [(0, False), (1, True)])
 def test_a_recipe_has_a_mib_at_most(more: int, refused: bool, tmp_path: Path) -> None:
     path = tmp_path / "large.toml"
-    path.write_text(RECIPE + "#" * (MAX_RECIPE_BYTES - len(RECIPE) + more))
+    path.write_text(RECIPE + "#" * (MAX_TOML_BYTES - len(RECIPE) + more))
     if refused:
         with pytest.raises(UsageError, match=r"large\.toml"):
             read_recipe(path)

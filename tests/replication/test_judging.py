@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from harness.document.toml_text import read_toml_document
 from harness.errors import UsageError
 from harness.replication.judging import judge
 from harness.replication.real_runs import sweep_of
-from harness.replication.replication import Relation, Replication, read_replication
+from harness.replication.replication import Relation, Replication
 from harness.side_by_side.sweep_file import cells_of
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "replications").glob("*.toml"))
@@ -97,16 +98,16 @@ def test_a_file_that_says_something_else_is_refused(
 ) -> None:
     path = tmp_path / "x.toml"
     path.write_text(GOOD)
-    assert read_replication(path).seeds == (1, 2)
+    assert read_toml_document(Replication, path).seeds == (1, 2)
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(UsageError, match=reason):
-        read_replication(path)
+        read_toml_document(Replication, path)
 
 
 def test_three_replications_are_shipped() -> None:
     assert len(FILES) >= 3
     for path in FILES:
-        found = read_replication(path)
+        found = read_toml_document(Replication, path)
         assert found.paper.startswith("https://arxiv.org/abs/")
         assert len(found.seeds) >= 3
 
@@ -114,7 +115,7 @@ def test_three_replications_are_shipped() -> None:
 def test_a_real_replication_is_a_sweep_of_its_arms_and_seeds(tmp_path: Path) -> None:
     text = GOOD.replace('paper = "p"', 'paper = "p"\nengine = "run"\nrecipe = "x/y"\nsmoke = true')
     (tmp_path / "x.toml").write_text(text)
-    found: Replication = read_replication(tmp_path / "x.toml")
+    found = read_toml_document(Replication, tmp_path / "x.toml")
     cells = cells_of(sweep_of(found), tmp_path)
     assert [cell.values["seed"] for cell in cells] == [1, 2]
     assert "--smoke" in cells[0].arguments

@@ -17,12 +17,13 @@ from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.document import pretty_json
+from harness.document.toml_text import read_toml_document
 from harness.document.units import GIB
 from harness.errors import UsageError
 from harness.machine.machine import Machine
 from harness.side_by_side.cell_processes import CellProcesses, at_once, other_run
 from harness.side_by_side.sweep import CellResult, groups_of, run_sweep
-from harness.side_by_side.sweep_file import MAX_CELLS, Cell, cells_of, read_sweep
+from harness.side_by_side.sweep_file import MAX_CELLS, Cell, Sweep, cells_of
 
 SWEEP = """
 recipe = "smollm2-dora/135m"
@@ -43,7 +44,7 @@ def write(folder: Path, text: str = SWEEP) -> Path:
 
 
 def cells(folder: Path, text: str = SWEEP) -> list[Cell]:
-    return cells_of(read_sweep(write(folder, text)), folder)
+    return cells_of(read_toml_document(Sweep, write(folder, text)), folder)
 
 
 class Starts:

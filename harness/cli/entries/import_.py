@@ -9,8 +9,8 @@ import click
 
 from harness.cli.options import mirror_option
 from harness.document import pretty_json, write_atomic
+from harness.document.toml_text import write_toml
 from harness.errors import UsageError
-from harness.planning.recipe_files import recipe_toml
 from harness.record.file_names import CLAIM
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def command(
         else:
             tree, said = recipe_of_spec(exported[1])
             comments = differing(claim) | said
-        write_atomic(recipe, recipe_toml(tree, comments))
+        write_atomic(recipe, write_toml(tree, comments))
     findings = claim_findings(claim)
     if out is not None:
         write_atomic(out / CLAIM, pretty_json(claim.to_json()))

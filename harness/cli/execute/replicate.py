@@ -29,10 +29,11 @@ def command(file: Path, out: Path | None, mirror: Path | None, check: bool, as_j
 
     Example: harness replicate replications/fedex-lora.toml
     """
+    from harness.document.toml_text import read_toml_document
     from harness.replication.judging import judge
-    from harness.replication.replication import read_replication
+    from harness.replication.replication import Replication
 
-    replication = read_replication(file)
+    replication = read_toml_document(Replication, file)
     if replication.engine == "run":
         from harness.replication.real_runs import run_real
 

@@ -45,6 +45,7 @@ def command(
 
     Example: harness sweep strategies.toml --jobs 2
     """
+    from harness.document.toml_text import read_toml_document
     from harness.machine.machine import this_machine
     from harness.record.file_names import SPEC
     from harness.side_by_side.cell_processes import (
@@ -54,9 +55,9 @@ def command(
         planned,
     )
     from harness.side_by_side.sweep import groups_of, run_sweep
-    from harness.side_by_side.sweep_file import cells_of, read_sweep
+    from harness.side_by_side.sweep_file import Sweep, cells_of
 
-    cells = cells_of(read_sweep(file), file.parent)
+    cells = cells_of(read_toml_document(Sweep, file), file.parent)
     folder = out or Path("runs") / file.stem
     if dry_run:
         for cell in cells:

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from harness.document import pretty_json
+from harness.document.toml_text import write_toml
 from harness.errors import PluginError, UsageError, did_you_mean
 from harness.planning.asked.recipe import pick_recipe
-from harness.planning.recipe_files import recipe_toml, recipe_tree
+from harness.planning.recipe_files import recipe_tree
 from harness.plugins import Loaded, PluginInfo, discover, find_model, load
 
 KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strategy",
@@ -76,7 +77,7 @@ def _recipe(name: str) -> str:
         if not slash or owner in discover():
             found = find_model(recipe.model, plugin_name).value
             model = found.model_dump(mode="json", exclude_defaults=True)
-    return recipe_toml(recipe_tree(recipe, plugin_name, model))
+    return write_toml(recipe_tree(recipe, plugin_name, model))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
