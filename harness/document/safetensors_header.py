@@ -68,8 +68,6 @@ class Header:
     tensors: dict[str, TensorInfo]
     """In the order in which the header lists them."""
     metadata: dict[str, str]
-    data_start: int
-    """Offset in the file of the first tensor's first byte."""
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -138,7 +136,7 @@ def header_of(file: Readable, size: int, where: str) -> Header:
         raise RecordError(f"{where}: not a safetensors file (metadata is no object of texts)")
     tensors = {name: _tensor(where, name, item) for name, item in header.items()}
     _check_cover(where, tensors, size - 8 - length)
-    return Header(tensors, metadata, 8 + length)
+    return Header(tensors, metadata)
 
 
 def _tensor(where: str, name: str, item: Any) -> TensorInfo:

@@ -81,14 +81,14 @@ def at(function: Any) -> str:
     return f" ({place})" if place else ""
 
 
-def of_import(module: str, heavy: tuple[str, ...] = HEAVY) -> str:
-    """Return the first line of a plugin's loaded files that imports one of `heavy` at its top."""
+def of_import(module: str) -> str:
+    """Return the first line of a plugin's loaded files that imports one of `HEAVY` at its top."""
     for path, tree in _sources(module):
         for node in tree.body:
             names = [item.name for item in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
-            if any(name.partition(".")[0] in heavy for name in names):
+            if any(name.partition(".")[0] in HEAVY for name in names):
                 return shown(path, node.lineno)
     return ""
 

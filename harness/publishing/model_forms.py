@@ -47,14 +47,7 @@ class ModelForms:
     checks: tuple[LabelCheck, ...]
 
 
-def model_forms(
-    run_dir: Path,
-    merged: bool,
-    kinds: Sequence[Kind],
-    rows: int,
-    threads: int | None = None,
-    quiet: bool = False,
-) -> ModelForms:
+def model_forms(run_dir: Path, merged: bool, kinds: Sequence[Kind], rows: int) -> ModelForms:
     """Write other forms of a run's model into its directory, and compare their labels.
 
     Args:
@@ -62,8 +55,6 @@ def model_forms(
         merged: whether the merged safetensors model is asked for.
         kinds: GGUF files that are asked for.
         rows: how many rows of the evaluation sets each form answers.
-        threads: processors to use; None: all.
-        quiet: print no progress.
 
     Raises:
         UsageError: generations are missing, or the model cannot be written as GGUF.
@@ -78,21 +69,18 @@ def model_forms(
     refuse_other_inputs(run.spec, run.challenge, run.assets, run.adapter_dir, record.adapter.sha256)
     folder = run_dir / MERGED
     write_merged(run, folder)
-    count = threads or cores()
+    count = cores()
     files: dict[str, Path | bytes] = {}
     checks = []
     if merged:
         files |= {f"{MERGED}/{path.name}": path for path in sorted(folder.iterdir())}
-        checks.append(
-            _checked(
-                run, "merged safetensors, float32", merged_answers(run, folder, count), rows, quiet
-            )
-        )
+        answers = merged_answers(run, folder, count)
+        checks.append(_checked(run, "merged safetensors, float32", answers, rows))
     for kind in kinds:
         file = run_dir / GGUF / f"{record.spec.model.name}-{record.spec_digest[:8]}-{kind}.gguf"
         write_gguf(folder, file, kind, record.spec.model.name)
         answers = gguf_answers(run, file, tokenizer_of(folder), count)
-        checks.append(_checked(run, f"GGUF {kind}, llama.cpp", answers, rows, quiet))
+        checks.append(_checked(run, f"GGUF {kind}, llama.cpp", answers, rows))
         files[f"{GGUF}/{file.name}"] = file
     found = LabelChecks(forms=tuple(checks))
     files[CHECKS] = pretty_json(found.model_dump(mode="json")).encode()
@@ -106,7 +94,7 @@ def tokenizer_of(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def _checked(run: EvaluatedRun, form: str, answers: Answers, rows: int, quiet: bool) -> LabelCheck:
+def _checked(run: EvaluatedRun, form: str, answers: Answers, rows: int) -> LabelCheck:
     asked = asked_rows(run, tokenizer_of(run.run_dir / MERGED), rows)
-    meter = Meter(form, len(asked), "rows", quiet=quiet)
+    meter = Meter(form, len(asked), "rows")
     return check_labels(run, asked, form, answers, meter.advance)

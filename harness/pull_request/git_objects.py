@@ -104,10 +104,9 @@ def changes(repository: Path, before: str, after: str) -> list[Change]:
     return found
 
 
-def files_of(repository: Path, commit: str, folder: str = "") -> Tree:
-    """Return the files of a commit, all or those below one folder."""
-    arguments = ["ls-tree", "-r", "-l", "-z", "--full-tree", commit]
-    text = _git(repository, *arguments, *(["--", folder] if folder else []))
+def files_of(repository: Path, commit: str) -> Tree:
+    """Return the files of a commit."""
+    text = _git(repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit)
     tree: Tree = {}
     for line in text.split("\0")[:-1]:
         info, _, path = line.partition("\t")

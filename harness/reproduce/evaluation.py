@@ -36,7 +36,6 @@ def reevaluate(
     work_dir: Path,
     adapter: Path | None = None,
     mirror: Path | None = None,
-    threads: int | None = None,
     quiet: bool = False,
     trust_remote_code: bool = False,
 ) -> Reproduction:
@@ -47,7 +46,6 @@ def reevaluate(
         work_dir: where the evaluation writes; new or empty.
         adapter: folder with the adapter's weights, where they do not lie beside the record.
         mirror: where models and data lie.
-        threads: torch threads; None: every processor.
         quiet: print no progress.
         trust_remote_code: whether code out of the model's folder may run, if the record's did.
 
@@ -76,7 +74,6 @@ def reevaluate(
     evaluated = evaluate_run(
         work_dir,
         original.spec.compute.device,
-        threads,
         quiet=quiet,
         adapter_sha256=record.adapter.sha256,
         fresh=True,

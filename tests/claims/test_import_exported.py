@@ -29,7 +29,7 @@ SETTINGS = (
 
 def exported(folder: Path, request: Request) -> Resolved:
     found = resolve(request)
-    write_app(folder, found.spec, found.challenge, run_dir="", mirror="")
+    write_app(folder, found.spec, found.challenge)
     return found
 
 
@@ -77,7 +77,7 @@ def test_a_recipe_s_file_comes_back_with_the_same_digest_packed_too(
     before = planned(file, **again)
     assert before.spec.peft.name == "standard/vera"
     assert before.spec.strategy.params["eta"] == 0.02
-    write_app(tmp_path / "second", before.spec, before.challenge, run_dir="", mirror="")
+    write_app(tmp_path / "second", before.spec, before.challenge)
     bundle = tmp_path / "packed.fab"
     with zipfile.ZipFile(bundle, "w") as packed:
         for path in sorted((tmp_path / "second").rglob("*.*")):

@@ -38,7 +38,7 @@ def command(
         raise UsageError(f"{folder} is not empty; choose another directory")
     resolved = resolve(request, hub_models=partial(hub_model, mirror=mirror))
     refuse(resolved.violations)
-    write_app(folder, resolved.spec, resolved.challenge, run_dir="", mirror="")
+    write_app(folder, resolved.spec, resolved.challenge)
     if (why := refused_folder(folder)) is not None:
         click.echo(f"note: {why}", err=True)
     nodes = resolved.challenge.num_supernodes

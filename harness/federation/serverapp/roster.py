@@ -24,9 +24,7 @@ ATTEMPTS = 4
 Ray starts in its place can be killed as well."""
 
 
-def ask_roster(
-    transport: Transport, count: int, job: Job | None = None, limit_s: float = CONNECT_LIMIT_S
-) -> dict[int, int]:
+def ask_roster(transport: Transport, count: int, job: Job | None) -> dict[int, int]:
     """Ask every node for its partition id.
 
     Args:
@@ -34,7 +32,6 @@ def ask_roster(
         count: number of supernodes of the challenge.
         job: what every node checks before it answers: that it has the same harness, plugins, model
             and data. None where all are processes of one machine.
-        limit_s: limit for connecting, and again for answering, in seconds.
 
     Returns:
         Partition id -> node id, ascending by partition: exactly 0..count-1.
@@ -47,7 +44,7 @@ def ask_roster(
     if job is not None:
         text = job.canonical_json()
         content[HARNESS_RECORD] = ConfigRecord({"job": text, "job-sha256": sha256_text(text)})
-    nodes = transport.wait_for_nodes(count, limit_s)
+    nodes = transport.wait_for_nodes(count, CONNECT_LIMIT_S)
     if len(nodes) != count:
         raise RosterError(
             f"connected: {how_many(len(nodes), 'supernode')}; the challenge has exactly {count};"
@@ -60,7 +57,7 @@ def ask_roster(
             for node, reply in transport.exchange(
                 dict.fromkeys(nodes, content),
                 QUERY_ROSTER,
-                limit_s,
+                CONNECT_LIMIT_S,
                 at_once=transport.asked_at_once,
             ):
                 if reply.has_error():
@@ -79,7 +76,7 @@ def ask_roster(
         except SilenceError as error:
             raise RosterError(
                 f"{len(error.nodes)} of {count} supernodes did not say their partition within"
-                f" {limit_s:.0f} s; check that their ClientApp starts"
+                f" {CONNECT_LIMIT_S:.0f} s; check that their ClientApp starts"
             ) from None
         if not silent:
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from flwr.app import Message, RecordDict
@@ -111,8 +111,9 @@ class Transport:
         end = time.monotonic() + limit_s
         meanwhile()
         while waiting:
-            for ids in batched(list(waiting), PULLED_AT_ONCE):
-                for reply in self.grid.pull_messages(ids):
+            ids = list(waiting)
+            for begin in range(0, len(ids), PULLED_AT_ONCE):
+                for reply in self.grid.pull_messages(ids[begin : begin + PULLED_AT_ONCE]):
                     node = waiting.pop(reply.metadata.reply_to_message_id, None)
                     if node is not None:
                         yield node, reply
@@ -144,9 +145,3 @@ class Transport:
         """
         if self.stop.wait(seconds):
             raise StoppedError
-
-
-def batched(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    """Yield `items` in lists of `size`, the last one shorter."""
-    for begin in range(0, len(items), size):
-        yield list(items[begin : begin + size])

@@ -47,7 +47,7 @@ AS_INSTALLED = "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION=1"
 Scalar = str | int | float | bool
 
 
-def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, mirror: str) -> None:
+def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str = "") -> None:
     """Write the app into `folder`; equal specs give equal files in equal environments.
 
     Args:
@@ -55,7 +55,6 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
         spec: the run.
         challenge: its challenge.
         run_dir: default of the config key `run-dir`; "" for one below the home directory.
-        mirror: default of the config key `mirror`; "" for none.
     """
     environment = Environment(
         undefined=StrictUndefined,
@@ -77,7 +76,6 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str, m
         "spec_digest": digest_of(spec),
         "supernodes": challenge.num_supernodes,
         "run_dir": run_dir,
-        "mirror": mirror,
         "config": template_config(spec, challenge),
     }
     root = resources.files("harness.federation.superlink").joinpath("template")

@@ -194,7 +194,7 @@ def _note(run_dir: Path, remote: RemoteRun) -> None:
 def _app(run_dir: Path, job: Job, options: Options, name: str) -> Path:
     app = run_dir / APP
     shutil.rmtree(app, ignore_errors=True)
-    write_app(app, job.spec, job.challenge, run_dir="", mirror="")
+    write_app(app, job.spec, job.challenge)
     order = RemoteOrder(name=name, options=options.with_values(quiet=True), data=job.assets.data)
     write_atomic(app / APP_PACKAGE / ORDER_FILE, pretty_json(order.model_dump(mode="json")))
     return app

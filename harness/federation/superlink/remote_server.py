@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from flwr.serverapp import Grid
@@ -121,7 +120,7 @@ def _send_rounds(run_dir: Path, spec: RunSpec, over: threading.Event) -> None:
             return
 
 
-def _send_folder(run_dir: Path, folder: str, send: Callable[[Path, str], None] = send_file) -> None:
+def _send_folder(run_dir: Path, folder: str) -> None:
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if (run_dir / folder / name).is_file():
-            send(run_dir, f"{folder}/{name}")
+            send_file(run_dir, f"{folder}/{name}")

@@ -71,7 +71,7 @@ def federate_on_superlink(
         (logs / name).unlink(missing_ok=True)
     app = run_dir / APP
     shutil.rmtree(app, ignore_errors=True)
-    write_app(app, job.spec, job.challenge, run_dir=str(run_dir), mirror="")
+    write_app(app, job.spec, job.challenge, run_dir=str(run_dir))
     handover = Handover(job=job, options=options.with_values(quiet=True), actors=actors)
     # In place: what runs this may write that file, and make no other beside it.
     (run_dir / HANDOVER_FILE).write_text(pretty_json(handover.model_dump(mode="json")), "utf-8")

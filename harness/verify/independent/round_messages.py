@@ -71,18 +71,13 @@ def travelling(submission: Submission) -> Shapes:
 def _travelling(submission: Submission) -> Shapes:
     shapes = {item.name: item.shape for item in submission.record.adapter.tensors}
     if submission.record.spec.peft.name == "standard/ffa-lora":
-        return without(shapes, A_SUFFIX)
+        return {name: shape for name, shape in shapes.items() if not name.endswith(A_SUFFIX)}
     return shapes
 
 
 def only(shapes: Shapes, suffix: str) -> Shapes:
     """Return the tensors whose name ends with `suffix`."""
     return {name: shape for name, shape in shapes.items() if name.endswith(suffix)}
-
-
-def without(shapes: Shapes, suffix: str) -> Shapes:
-    """Return the tensors whose name does not end with `suffix`."""
-    return {name: shape for name, shape in shapes.items() if not name.endswith(suffix)}
 
 
 def prefixed(shapes: Shapes, prefix: str) -> Shapes:

@@ -44,7 +44,7 @@ def test_an_app_that_flower_builds(small: TinyRun, tmp_path: Path) -> None:
     from flwr.cli.build import build_fab_from_disk
     from flwr.cli.config_utils import load_and_validate
 
-    write_app(tmp_path, small.spec, small.challenge, run_dir="", mirror="")
+    write_app(tmp_path, small.spec, small.challenge)
     config, warnings = load_and_validate(tmp_path / "pyproject.toml")
     assert not warnings
     assert build_fab_from_disk(tmp_path)
@@ -62,7 +62,7 @@ def test_a_model_of_every_family_is_exported_as_what_it_is(small: TinyRun, tmp_p
     for kind in KINDS:
         spec = small.spec.with_values(model=odd_spec(kind).model_dump())
         folder = tmp_path / kind
-        write_app(folder, spec, small.challenge, run_dir="", mirror="")
+        write_app(folder, spec, small.challenge)
         assert build_fab_from_disk(folder), kind
         read = read_document(RunSpec, folder / APP_PACKAGE / "spec.json")
         assert read == spec
@@ -88,7 +88,7 @@ def test_flower_takes_the_app_of_every_name(
     from flwr.cli.build import build_fab_from_disk
 
     spec = small.spec.with_values(plugin=plugin, recipe=recipe)
-    write_app(tmp_path, spec, small.challenge, run_dir="", mirror="")
+    write_app(tmp_path, spec, small.challenge)
     assert build_fab_from_disk(tmp_path)
 
 
@@ -106,7 +106,7 @@ def test_the_readme_runs_the_challenges_number_of_supernodes(
     supernodes: int, small: TinyRun, tmp_path: Path
 ) -> None:
     challenge = small.challenge.with_values(num_supernodes=supernodes)
-    write_app(tmp_path, small.spec, challenge, run_dir="", mirror="")
+    write_app(tmp_path, small.spec, challenge)
     text = (tmp_path / "README.md").read_text()
     [line] = re.findall(r"^    flwr run (.+)$", text, re.M)
     config = shlex.split(line)[-1].split()
@@ -115,16 +115,16 @@ def test_the_readme_runs_the_challenges_number_of_supernodes(
 
 @pytest.mark.parametrize("path", ['/a "b"', "C:\\runs", "/läufe/🌼", "/x\x7fy", "line\nbreak"])
 def test_whatever_a_path_holds_is_read_back(path: str, small: TinyRun, tmp_path: Path) -> None:
-    write_app(tmp_path, small.spec, small.challenge, run_dir=path, mirror=path)
+    write_app(tmp_path, small.spec, small.challenge, run_dir=path)
     config = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))
     found = config["tool"]["flwr"]["app"]["config"]
-    assert (found["run-dir"], found["mirror"]) == (path, path)
+    assert found["run-dir"] == path
 
 
 def test_an_imported_app_has_the_settings_that_were_exported(
     small: TinyRun, tmp_path: Path
 ) -> None:
-    write_app(tmp_path, small.spec, small.challenge, run_dir="", mirror="")
+    write_app(tmp_path, small.spec, small.challenge)
     unread: list[str] = []
     _, found = read_config(open_project(tmp_path), None, None, unread)
     assert not unread
@@ -150,7 +150,7 @@ def test_an_imported_app_has_the_settings_that_were_exported(
 
 
 def test_its_config_restates_the_spec_by_the_templates_keys(small: TinyRun, tmp_path: Path) -> None:
-    write_app(tmp_path, small.spec, small.challenge, run_dir="/r", mirror="")
+    write_app(tmp_path, small.spec, small.challenge, run_dir="/r")
     text = (tmp_path / "pyproject.toml").read_text()
     config = flat(tomllib.loads(text)["tool"]["flwr"]["app"]["config"])
     assert config.pop("run-dir") == "/r"
@@ -186,7 +186,7 @@ def test_an_order_of_another_spec_is_refused(small: TinyRun, tmp_path: Path) -> 
 def test_the_app_loads(small: TinyRun, tmp_path: Path) -> None:
     from flwr.serverapp import ServerApp
 
-    write_app(tmp_path, small.spec, small.challenge, run_dir="", mirror="")
+    write_app(tmp_path, small.spec, small.challenge)
     assert isinstance(make_app(tmp_path / APP_PACKAGE), ServerApp)
 
 

@@ -61,7 +61,7 @@ def test_flwr_run_of_an_exported_app_gives_the_same_bytes(
     expected = serve(small, tmp_path / "plain").digests
     shutil.copytree(tiny_model, tmp_path / "mirror" / "models" / "tests" / "tiny")
     app, out = tmp_path / "app", tmp_path / "run"
-    write_app(app, small.spec, small.challenge, run_dir="", mirror="")
+    write_app(app, small.spec, small.challenge)
     paths = [f'run-dir="{out}"', f'mirror="{tmp_path / "mirror"}"']
     printed = flwr_run(small, app, *paths)
     found = [item.digest for item in Ledger(out).rounds]
@@ -77,7 +77,7 @@ def test_a_value_changed_on_the_command_line_is_refused_in_a_sentence(
     small: TinyRun, tmp_path: Path
 ) -> None:
     app = tmp_path / "app"
-    write_app(app, small.spec, small.challenge, run_dir=str(tmp_path / "run"), mirror="")
+    write_app(app, small.spec, small.challenge, run_dir=str(tmp_path / "run"))
     change = 'static.dataset.name="another"'
     printed = flwr_run(small, app, change)
     assert "run config static.dataset.name is" in printed, printed[-3000:]

@@ -40,8 +40,7 @@ def plain_markdown(text: str) -> str:
     """
     read = text[:MAX_README_CHARACTERS].translate(SIGNS)
     text = "".join(_digit(sign) for sign in read if _is_read(sign))
-    text = _outside(text, "<!--", "-->")
-    text = BADGE.sub(_said_by_badge, STRUCK_OUT.sub("", text))
+    text = BADGE.sub(_said_by_badge, STRUCK_OUT.sub("", _without_comments(text)))
     text = TAG.sub(" ", FOOTNOTE.sub("", _with_pipes(text)))
     return _with_edges(re.sub(r"\n{3,}", "\n\n", QUOTED.sub("", text)))
 
@@ -63,10 +62,10 @@ def _digit(sign: str) -> str:
     return str(value) if sign > "\x7f" and (value := unicodedata.decimal(sign, -1)) >= 0 else sign
 
 
-def _outside(text: str, begin: str, end: str) -> str:
-    """Return text without what stands between two marks; one without its end goes to the end."""
-    first, *others = text.split(begin)
-    return first + "".join(other.partition(end)[2] for other in others)
+def _without_comments(text: str) -> str:
+    """Return text without HTML's comments; one without its end goes to the end."""
+    first, *others = text.split("<!--")
+    return first + "".join(other.partition("-->")[2] for other in others)
 
 
 def _with_pipes(text: str) -> str:
