@@ -22,8 +22,7 @@ from pydantic import Field, ValidationError
 
 from harness import progress as told
 from harness.boards.open_division import Division
-from harness.document import Document, explain, parse_document, read_document
-from harness.document.reading import read_json
+from harness.document import Document, explain, read_document
 from harness.document.toml_text import toml_value
 from harness.document.units import how_many
 from harness.errors import RecordError, UsageError
@@ -35,7 +34,7 @@ from harness.progress import format_duration
 from harness.recipe import Recipe
 from harness.record.federation import RoundRecord
 from harness.record.file_names import ADAPTER, RESULT, ROUNDS, SPEC
-from harness.record.result import ResultRecord, migrate
+from harness.record.result import ResultRecord, read_result
 from harness.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -123,9 +122,7 @@ class Run:
     def record(self) -> ResultRecord | None:
         """The record, or None while there is none."""
         path = self.path if self.path.is_file() else self.path / RESULT
-        if not path.is_file():
-            return None
-        return parse_document(ResultRecord, migrate(read_json(path), str(path)), str(path))
+        return read_result(path) if path.is_file() else None
 
     @cached_property
     def spec(self) -> RunSpec:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.document import Document, parse_document, pretty_json
-from harness.document.reading import read_json
+from harness.document import Document, pretty_json
 from harness.evaluation.evaluated_run import EvaluatedRun, read_run
 from harness.evaluation.inputs import refuse_other_inputs
 from harness.kernel.allowance import cores
@@ -25,7 +24,7 @@ from harness.publishing.same_labels import (
     merged_answers,
 )
 from harness.record.file_names import RESULT
-from harness.record.result import ResultRecord, migrate
+from harness.record.result import read_result
 
 MERGED, GGUF = "merged", "gguf"
 """Folders of a run directory, and of a repository."""
@@ -64,8 +63,7 @@ def model_forms(run_dir: Path, merged: bool, kinds: Sequence[Kind], rows: int) -
     if kinds:
         llama_cpp()
     run = read_run(run_dir, "cpu", untrained=False)
-    value = migrate(read_json(run_dir / RESULT), str(run_dir / RESULT))
-    record = parse_document(ResultRecord, value, str(run_dir / RESULT))
+    record = read_result(run_dir / RESULT)
     refuse_other_inputs(run.spec, run.challenge, run.assets, run.adapter_dir, record.adapter.sha256)
     folder = run_dir / MERGED
     write_merged(run, folder)

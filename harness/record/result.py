@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from harness.document import Document
+from harness.document import Document, parse_document, read_json
 from harness.errors import RecordError
 from harness.record.data import DataRecord
 from harness.record.federation import CommunicationRecord, Federation, PrivacyRecord
@@ -103,6 +104,11 @@ class ResultRecord(Document):
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value, with `schema` for `schema_name`."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def read_result(path: Path) -> ResultRecord:
+    """Read a record of our own. Raises RecordError as `migrate` and `read_document`."""
+    return parse_document(ResultRecord, migrate(read_json(path), str(path)), str(path))
 
 
 def migrate(value: Any, where: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
-from harness.document import digest_of, parse_document, read_document, read_json
+from harness.document import digest_of, read_document
 from harness.document.units import how_many
 from harness.errors import RecordError, UsageError
 from harness.federation.storage import checkpoint
@@ -15,7 +15,7 @@ from harness.federation.storage.ledger import Ledger
 from harness.machine.machine import this_machine
 from harness.record.federation import RoundRecord
 from harness.record.file_names import ADAPTER, ADAPTER_WEIGHTS, ASSETS, RESULT, SPEC
-from harness.record.result import ResultRecord, migrate
+from harness.record.result import ResultRecord, read_result
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 from harness.verify.targets import refuse_claim
@@ -130,8 +130,7 @@ def read_original(path: Path) -> Original:
     folder = path.parent if path.is_file() else path
     result = path if path.is_file() else path / RESULT
     if result.is_file():
-        value = migrate(read_json(result), str(result))
-        record = parse_document(ResultRecord, value, str(result))
+        record = read_result(result)
         return Original(folder, record.spec, record.federation.rounds, record, result)
     if (folder / SPEC).is_file():
         spec = read_document(RunSpec, folder / SPEC)

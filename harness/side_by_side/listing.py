@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.document import parse_document
-from harness.document.reading import read_json
+from harness.document import read_document
 from harness.errors import HarnessError
 from harness.record.file_names import RESULT, ROUNDS, SPEC
-from harness.record.result import ResultRecord, migrate
+from harness.record.result import read_result
 from harness.spec import RunSpec
 
 
@@ -65,7 +64,7 @@ def _run_directories(folder: Path) -> Iterator[Path]:
 
 def _listed(path: Path) -> ListedRun:
     try:
-        spec = parse_document(RunSpec, read_json(path / SPEC), str(path / SPEC))
+        spec = read_document(RunSpec, path / SPEC)
     except HarnessError as error:
         return ListedRun(str(path), "?", "?", 0, False, 0, 0, f"cannot be read: {error}"[:200])
     rounds = _ledger_lines(path / ROUNDS)
@@ -73,8 +72,7 @@ def _listed(path: Path) -> ListedRun:
     record = None
     if (path / RESULT).is_file():
         try:
-            value = migrate(read_json(path / RESULT), str(path / RESULT))
-            record = parse_document(ResultRecord, value, str(path / RESULT))
+            record = read_result(path / RESULT)
         except HarnessError as error:
             state = f"its {RESULT} cannot be read: {error}"[:200]
         else:

@@ -15,11 +15,10 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from harness.document import canonical_json, parse_document
-from harness.document.reading import read_json
+from harness.document import canonical_json
 from harness.errors import HarnessError
 from harness.record.file_names import RESULT, SPEC
-from harness.record.result import ResultRecord, migrate
+from harness.record.result import ResultRecord, read_result
 from harness.side_by_side.sweep_file import SEED, Cell
 
 
@@ -105,7 +104,7 @@ def _result(cell: Cell, folder: Path, code: int, line: str) -> CellResult:
     if not path.is_file():
         return CellResult(cell, None, f"exit {code}: {line}"[:200])
     try:
-        record = parse_document(ResultRecord, migrate(read_json(path), str(path)), str(path))
+        record = read_result(path)
     except HarnessError as error:
         return CellResult(cell, None, str(error)[:200])
     return CellResult(cell, record)

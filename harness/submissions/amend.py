@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.document import parse_document, pretty_json, read_json, write_atomic
+from harness.document import parse_document, pretty_json, read_document, write_atomic
 from harness.errors import RecordError, UsageError
 from harness.record.about import About
 from harness.record.file_names import ABOUT, MANIFEST
@@ -38,7 +38,7 @@ def amend(folder: Path, stated: Mapping[str, Any], withdraw: str | None = None) 
     """
     if not all((folder / name).is_file() for name in (ABOUT, MANIFEST)):
         raise UsageError(f"{folder}: no submission with {ABOUT}; give submissions/<board>/<name>")
-    about = parse_document(About, read_json(folder / ABOUT), str(folder / ABOUT))
+    about = read_document(About, folder / ABOUT)
     changed = {key: value for key, value in stated.items() if value is not None}
     if not changed and withdraw is None:
         raise UsageError("nothing to change; see: harness amend --help")
