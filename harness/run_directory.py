@@ -11,7 +11,15 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.document import digest_of, lock, pretty_json, read_document, read_json, write_atomic
+from harness.document import (
+    digest_of,
+    lock,
+    pretty_json,
+    read_document,
+    read_json,
+    write_atomic,
+    write_document,
+)
 from harness.document.units import MIB
 from harness.errors import RecordError, UsageError, how_to_finish
 from harness.record.file_names import ASSETS, COMMAND, ENERGY, RESULT, SPEC, TIMING
@@ -92,8 +100,8 @@ def create(path: Path, spec: RunSpec, assets: Assets) -> None:
     Raises:
         RecordError: the disk refused it.
     """
-    write_atomic(path / SPEC, pretty_json(spec.model_dump(mode="json")))
-    write_atomic(path / ASSETS, pretty_json(assets.model_dump(mode="json")))
+    write_document(path / SPEC, spec)
+    write_document(path / ASSETS, assets)
 
 
 def keep_command(path: Path, command: tuple[str, ...]) -> None:
@@ -256,4 +264,4 @@ def read_energy(path: Path) -> EnergyCount:
 
 
 def _put_energy(path: Path, count: EnergyCount) -> None:
-    write_atomic(path / ENERGY, pretty_json(count.model_dump(mode="json")))
+    write_document(path / ENERGY, count)

@@ -13,13 +13,8 @@ from harness.document.document import (
     sha256_text,
 )
 from harness.document.file_digests import sha256_file
-from harness.document.reading import (
-    parse_json,
-    read_document,
-    read_json,
-    read_text,
-)
-from harness.document.writing import replacing, write_atomic
+from harness.document.reading import parse_json, read_document, read_json, read_text
+from harness.document.writing import replacing, write_atomic, write_document
 
 __all__ = [
     "Document",
@@ -36,4 +31,5 @@ __all__ = [
     "sha256_file",
     "sha256_text",
     "write_atomic",
+    "write_document",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.document.document import Document, pretty_json
 from harness.errors import RecordError
 
 
@@ -19,6 +20,11 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def write_document(path: Path, document: Document) -> None:
+    """Write a document as indented JSON. Raises RecordError as `write_atomic`."""
+    write_atomic(path, pretty_json(document.model_dump(mode="json")))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.boards.challenge import Challenge
-from harness.document import Document, digest_of, lock, pretty_json, read_document, write_atomic
+from harness.document import Document, digest_of, lock, read_document, write_document
 from harness.document.units import how_many
 from harness.errors import OtherAnswersError
 from harness.machine.versions import installed_versions
@@ -127,7 +127,7 @@ def open_generations(run_dir: Path, key: ResultKey) -> Path:
     if (earlier / KEY).is_file() and read_document(ResultKey, earlier / KEY) == key:
         earlier.rename(folder)
         return folder
-    write_atomic(folder / KEY, pretty_json(key.model_dump(mode="json")))
+    write_document(folder / KEY, key)
     return folder
 
 

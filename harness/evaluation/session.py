@@ -17,17 +17,14 @@ from harness.document import (
     read_json,
     sha256_text,
     write_atomic,
+    write_document,
 )
 from harness.errors import RecordError
 from harness.evaluation.evaluated_run import EvaluatedRun, official_sets
 from harness.evaluation.inputs import refuse_other_inputs
 from harness.evaluation.journal import Journal
 from harness.evaluation.proof import Proof
-from harness.evaluation.result_key import (
-    ResultKey,
-    evaluation_lock,
-    open_generations,
-)
+from harness.evaluation.result_key import ResultKey, evaluation_lock, open_generations
 from harness.evaluation.scores import Measure, score
 from harness.processes.loading import loading
 from harness.record.file_names import SCORES
@@ -109,7 +106,7 @@ def evaluate(
             duration_s=elapsed,
             trust_remote_code=run.spec.model.trust_remote_code,
         )
-        write_atomic(run.run_dir / SCORES, pretty_json(scores.model_dump(mode="json")))
+        write_document(run.run_dir / SCORES, scores)
         return scores
 
 

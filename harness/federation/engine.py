@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.document import parse_document, parse_json, pretty_json, read_document, write_atomic
+from harness.document import parse_document, parse_json, read_document, write_document
 from harness.errors import FederationError, UsageError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
@@ -187,4 +187,4 @@ def _note(run_dir: Path, options: Options, held: Held, resumed: bool) -> None:
         now = now.with_session(read_document(Isolation, path))
     elif resumed:
         now = now.with_session(Isolation(policy="off", federation=UNKNOWN))
-    write_atomic(path, pretty_json(now.model_dump(mode="json")))
+    write_document(path, now)

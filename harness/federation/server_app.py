@@ -13,7 +13,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from harness import run_directory
 from harness.boards.challenge import Challenge
-from harness.document import digest_of, pretty_json, read_document, write_atomic
+from harness.document import digest_of, read_document, write_document
 from harness.errors import UsageError
 from harness.federation.job import Job
 from harness.federation.open_run import OpenRun
@@ -61,12 +61,12 @@ def make_app(folder: Path) -> ServerApp:
             done = _serve(grid, handover, run_dir)
         except BaseException as error:
             outcome = ServerOutcome(error=CarriedError.of(error))
-            write_atomic(logs / OUTCOME_FILE, pretty_json(outcome.model_dump(mode="json")))
+            write_document(logs / OUTCOME_FILE, outcome)
             raise
         outcome = ServerOutcome(
             roster_sha256=done.roster_sha256, device=done.device, duration_s=done.duration_s
         )
-        write_atomic(logs / OUTCOME_FILE, pretty_json(outcome.model_dump(mode="json")))
+        write_document(logs / OUTCOME_FILE, outcome)
 
     return app
 

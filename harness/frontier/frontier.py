@@ -8,18 +8,13 @@ from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 
-from harness.document import Document, digest_of, pretty_json, read_document, write_atomic
+from harness.document import Document, digest_of, read_document, write_atomic, write_document
 from harness.errors import RecordError, UsageError
 from harness.evaluation.evaluated_run import official_sets, read_run
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.sealed.launch import answer_rows
 from harness.frontier.held_out_rows import held_out_rows
-from harness.frontier.kept_rounds import (
-    ROUNDS_FOLDER,
-    kept_rounds,
-    recorded_rounds,
-    round_folder,
-)
+from harness.frontier.kept_rounds import ROUNDS_FOLDER, kept_rounds, recorded_rounds, round_folder
 from harness.leaderboard.compare import LEVEL
 from harness.progress import format_duration, say
 from harness.record.federation import RoundRecord
@@ -152,7 +147,7 @@ def frontier(
         folder, adapter = folders[number]
         answers = answer_rows(folder, held_out, device, threads, quiet, adapter)
         whole = KeptAnswers(rows_sha256=digest, answers=answers)
-        write_atomic(folder / ANSWERS, pretty_json(whole.model_dump(mode="json")))
+        write_document(folder / ANSWERS, whole)
         found[number] = answers
     right = {number: answers.right for number, answers in found.items() if answers is not None}
     points = [Point(0, 0, 0.0, None, right[0], _official(run_dir / "untrained"))]

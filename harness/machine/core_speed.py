@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from harness.document import Document, pretty_json, read_document, write_atomic
+from harness.document import Document, read_document, write_document
 from harness.errors import HarnessError
 from harness.kernel.bare import bare_python
 from harness.machine.cache_folder import cache_folder
@@ -70,7 +70,7 @@ class CoreSpeed:
         if flops is not None:
             found = Measured(machine=_machine(), cores=self._cores, at_s=time.time(), flops=flops)
             with suppress(HarnessError, OSError):
-                write_atomic(path, pretty_json(found.model_dump(mode="json")))
+                write_document(path, found)
         return flops
 
     def _measured(self) -> float | None:

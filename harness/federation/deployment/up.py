@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.document import pretty_json, read_document, write_atomic
+from harness.document import read_document, write_atomic, write_document
 from harness.errors import FederationError, UsageError
 from harness.federation.deployment.credentials import CA, node_key, write_credentials
 from harness.federation.deployment.kept_alive import NODE_PAUSE_S, Kept, end_all
@@ -53,7 +53,7 @@ def prepare(deployment: Deployment, folder: Path) -> Places:
         raise UsageError(f"{folder} is not empty; name a new --folder")
     write_credentials(places.keys, deployment.names(), deployment.supernodes)
     write_atomic(places.caller / "config.toml", deployment.connection(places.keys))
-    write_atomic(kept, pretty_json(deployment.model_dump(mode="json")))
+    write_document(kept, deployment)
     return places
 
 

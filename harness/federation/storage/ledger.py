@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.document import canonical_json, parse_document, parse_json
+from harness.document import parse_document, parse_json
 from harness.errors import RecordError
 from harness.record.federation import GENESIS, RoundRecord
 from harness.record.file_names import ROUNDS
@@ -62,7 +62,7 @@ class Ledger:
             RecordError: the disk refused it.
         """
         self.rounds = self.rounds[:count]
-        lines = [canonical_json(item.model_dump(mode="json")) + "\n" for item in self.rounds]
+        lines = [item.canonical_json() + "\n" for item in self.rounds]
         text = "".join(lines).encode()
         # In place: a process that is held back from its run directory may write this file, and make
         # no other beside it. What a crash tears is cut off when it is read, like any torn line.
@@ -87,7 +87,7 @@ class Ledger:
         if problem:
             raise RecordError(f"{self.path}: {problem}; this is a defect of the harness")
         with self._written(), self.path.open("ab") as file:
-            file.write((canonical_json(record.model_dump(mode="json")) + "\n").encode())
+            file.write((record.canonical_json() + "\n").encode())
             file.flush()
             os.fsync(file.fileno())
         self.rounds.append(record)

@@ -19,7 +19,7 @@ from jinja2 import Environment, StrictUndefined
 from harness import __version__
 from harness.boards.challenge import Challenge
 from harness.boards.template_keys import TEMPLATE_KEYS
-from harness.document import digest_of, pretty_json, write_atomic
+from harness.document import digest_of, write_atomic, write_document
 from harness.federation.superlink.app_dependencies import dependencies, locked_versions
 from harness.record.file_names import SPEC
 from harness.spec import RunSpec
@@ -82,10 +82,8 @@ def write_app(folder: Path, spec: RunSpec, challenge: Challenge, run_dir: str = 
     for template, target in APP_FILES.items():
         text = root.joinpath(template).read_text("utf-8")
         write_atomic(folder / target, environment.from_string(text).render(values))
-    write_atomic(folder / APP_PACKAGE / SPEC, pretty_json(spec.model_dump(mode="json")))
-    write_atomic(
-        folder / APP_PACKAGE / "challenge.json", pretty_json(challenge.model_dump(mode="json"))
-    )
+    write_document(folder / APP_PACKAGE / SPEC, spec)
+    write_document(folder / APP_PACKAGE / "challenge.json", challenge)
 
 
 def app_name(label: str) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.document import digest_of, pretty_json, read_document, write_atomic
+from harness.document import digest_of, read_document, write_document
 from harness.errors import FederationError, UsageError
 from harness.federation.job import Job
 from harness.federation.options import FederationOutcome, Options
@@ -188,7 +188,7 @@ def _remote(run_dir: Path, job: Job, connection: str) -> RemoteRun:
 
 
 def _note(run_dir: Path, remote: RemoteRun) -> None:
-    write_atomic(run_dir / REMOTE_FILE, pretty_json(remote.model_dump(mode="json")))
+    write_document(run_dir / REMOTE_FILE, remote)
 
 
 def _app(run_dir: Path, job: Job, options: Options, name: str) -> Path:
@@ -196,7 +196,7 @@ def _app(run_dir: Path, job: Job, options: Options, name: str) -> Path:
     shutil.rmtree(app, ignore_errors=True)
     write_app(app, job.spec, job.challenge)
     order = RemoteOrder(name=name, options=options.with_values(quiet=True), data=job.assets.data)
-    write_atomic(app / APP_PACKAGE / ORDER_FILE, pretty_json(order.model_dump(mode="json")))
+    write_document(app / APP_PACKAGE / ORDER_FILE, order)
     return app
 
 
