@@ -60,13 +60,9 @@ def make_app(folder: Path) -> ServerApp:
         try:
             done = _serve(grid, handover, run_dir)
         except BaseException as error:
-            outcome = ServerOutcome(error=CarriedError.of(error))
-            write_document(logs / OUTCOME_FILE, outcome)
+            write_document(logs / OUTCOME_FILE, ServerOutcome(error=CarriedError.of(error)))
             raise
-        outcome = ServerOutcome(
-            roster_sha256=done.roster_sha256, device=done.device, duration_s=done.duration_s
-        )
-        write_document(logs / OUTCOME_FILE, outcome)
+        write_document(logs / OUTCOME_FILE, ServerOutcome.of(done))
 
     return app
 

@@ -29,8 +29,8 @@ from harness.leaderboard.page.site import (
     safe_in_script,
     verify_page,
 )
-from harness.leaderboard.schema import result_schema
 from harness.leaderboard.tables import comma_separated, markdown
+from harness.record.result import result_schema
 from harness.verify.targets import Target, find_targets
 
 VERIFY_PAGE = "verify.html"

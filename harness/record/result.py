@@ -106,6 +106,12 @@ class ResultRecord(Document):
         return self.model_dump(mode="json", by_alias=True)
 
 
+def result_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of `result.json`."""
+    schema = ResultRecord.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
 def read_result(path: Path) -> ResultRecord:
     """Read a record of our own. Raises RecordError as `migrate` and `read_document`."""
     return parse_document(ResultRecord, migrate(read_json(path), str(path)), str(path))

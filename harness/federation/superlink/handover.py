@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from harness.document import Document
 from harness.errors import FederationError
@@ -36,6 +37,11 @@ class ServerOutcome(Document):
     duration_s: float = 0.0
     error: CarriedError | None = None
     """What ended it; None when all went well."""
+
+    @classmethod
+    def of(cls, done: FederationOutcome) -> Self:
+        """Return what is carried of a federation that went well."""
+        return cls(roster_sha256=done.roster_sha256, device=done.device, duration_s=done.duration_s)
 
     def of_rounds(self, rounds: Iterable[RoundRecord]) -> FederationOutcome:
         """Return what the federation gave.

@@ -76,10 +76,7 @@ def serve_remotely(grid: Grid, order: RemoteOrder, spec: RunSpec, challenge: Cha
     except BaseException as error:
         say(Sent(outcome=ServerOutcome(error=CarriedError.of(error))))
         raise
-    outcome = ServerOutcome(
-        roster_sha256=done.roster_sha256, device=done.device, duration_s=done.duration_s
-    )
-    say(Sent(outcome=outcome))
+    say(Sent(outcome=ServerOutcome.of(done)))
 
 
 def _serve(grid: Grid, job: Job, order: RemoteOrder, run_dir: Path) -> FederationOutcome:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from harness.boards.board import load_board
 from harness.claims.figures import number
 from harness.claims.record import ClaimedSet, ClaimRecord
+from harness.claims.settings import shown_setting
 from harness.claims.traffic import UNITS_MIB, derive_traffic
 from harness.document import pretty_json
 from harness.document.units import MIB
@@ -64,7 +65,7 @@ def claim_entry(claim: ClaimRecord, findings: Iterable[Finding]) -> Entry:
 def claim_details(claim: ClaimRecord) -> EntryDetails:
     """Return what the page of a claim shows beyond its line of the table."""
     config = {
-        key.replace("_", " "): ", ".join(value) if isinstance(value, tuple) else str(value)
+        key.replace("_", " "): shown_setting(value)
         for key, value in claim.config.model_dump().items()
         if value is not None
     }
