@@ -240,9 +240,6 @@ class BoardProtocol(Reader, typing.Protocol):
     def smoke_training(self) -> list[dict[str, str]]:
         """Return the `smoke_training_rows` rows, column -> text, that a smoke run trains on."""
 
-    def training_faults(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
-        """Return one sentence for each pin that the training set's columns miss."""
-
     def asked(self, prompt: str) -> str:
         """Return the text that the model is given for a prompt."""
 

@@ -18,6 +18,7 @@ from harness.boards.protocol import SMOKE_ROWS, BoardProtocol
 from harness.boards.protocols.programs import program_of, until_stop
 from harness.boards.registry import protocol_of, reader_of
 from harness.boards.rows import CONTEXT_CHARS, bind_target, pinned_digests
+from harness.boards.training_pin import training_faults
 from harness.document import sha256_file
 from harness.errors import EvaluationError
 from harness.scoring.rescore import rescore
@@ -258,13 +259,13 @@ def test_the_smoke_corpus_misses_the_pins_of_the_training_set(name: str) -> None
     assert all(set(row) == set(dataset.columns) for row in rows)
     assert set(protocol.example_columns) <= set(dataset.columns)
     columns = {column: [row[column] for row in rows] for column in dataset.columns}
-    assert protocol.training_faults(columns)
+    assert training_faults(dataset, columns)
 
 
 @every_board
 def test_the_training_set_meets_its_pins(name: str, mirror: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    protocol, dataset = PROTOCOLS[name], load_challenge(name).dataset
+    dataset = load_challenge(name).dataset
     files = list((mirror / "datasets" / dataset.name).rglob("*.parquet"))
     if not files:
         pytest.skip(f"no {dataset.name} in the mirror")
@@ -273,11 +274,11 @@ def test_the_training_set_meets_its_pins(name: str, mirror: Path) -> None:
     if not isinstance(dataset.pin, TrainingPin):
         # The hub's rows are not known, only their number; a look-alike has another.
         assert sha256_file(files[0]) in dataset.pin.lookalikes
-        assert len(protocol.training_faults(columns)) == 1
+        assert len(training_faults(dataset, columns)) == 1
         return
-    assert protocol.training_faults(columns) == []
+    assert training_faults(dataset, columns) == []
     short = {column: values[:-1] for column, values in columns.items()}
-    assert len(protocol.training_faults(short)) > 1
+    assert len(training_faults(dataset, short)) > 1
 
 
 @pytest.mark.parametrize("name", board_names())

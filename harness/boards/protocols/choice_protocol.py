@@ -22,16 +22,16 @@ What the model is given for a question, and what is kept of it in the generation
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from harness.boards.board import load_board
-from harness.boards.challenge import Challenge, ChoiceEvaluation, ChoiceSet, InstructionSet
+from harness.boards.challenge import Challenge, ChoiceEvaluation, ChoiceSet
 from harness.boards.protocol import Decoding, Lengths, SecondMeasure
 from harness.boards.protocols.choices import LETTERS, ChoiceReader, gold_of
+from harness.boards.protocols.whole_outputs import WholeOutputs
 from harness.boards.rows import OfficialSet, Row, check_rows
-from harness.boards.training_pin import training_faults
 from harness.document import sha256_file
 
 PROMPT = "{instruction}\n{question}\nThe answer is:\n"
@@ -78,7 +78,7 @@ def multiple_choice(
     return Question(text, LETTERS[right].upper(), question, options[right], subset)
 
 
-class ChoiceProtocol(ChoiceReader, ABC):
+class ChoiceProtocol(WholeOutputs, ChoiceReader, ABC):
     """All of a `BoardProtocol` whose answers are choices, but the rows and the smoke corpus.
 
     A board's class sets `example_columns` and adds `read_questions`, `smoke_questions` and
@@ -88,14 +88,12 @@ class ChoiceProtocol(ChoiceReader, ABC):
     example_columns: ClassVar[tuple[str, str]]
     lengths = Lengths(example=139, shared=23, answer=109, row=115)
     """General-nlp's; a board of other texts has its own."""
-    smoke_training_rows = 640
 
     def __init__(self, challenge: Challenge) -> None:
         """Take the facts of the challenge's rules."""
         super().__init__(load_board(challenge.id))
-        rules, dataset = challenge.protocol, challenge.dataset
+        rules = challenge.protocol
         assert isinstance(rules, ChoiceEvaluation)
-        assert isinstance(dataset, InstructionSet)
         self.challenge = challenge
         self.id = rules.id
         self.decoding = Decoding(
@@ -106,7 +104,7 @@ class ChoiceProtocol(ChoiceReader, ABC):
             space=False,
             version="1.0",
         )
-        self._rules, self._dataset = rules, dataset
+        self._rules = rules
 
     @abstractmethod
     def read_questions(self, task: str, files: Sequence[Path]) -> list[Question]:
@@ -145,10 +143,6 @@ class ChoiceProtocol(ChoiceReader, ABC):
         found = super().constants(task, targets)
         return found | {"majority": targets.count(self._set(task).majority) / len(targets)}
 
-    def training_faults(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
-        """Return what the training set's columns miss of the challenge's pins."""
-        return training_faults(self._dataset, columns)
-
     def asked(self, prompt: str) -> str:
         """Return the prompt between ChatML markers, for whatever the tokenizer takes them."""
         return self._rules.asked.format(prompt=prompt)
@@ -157,29 +151,9 @@ class ChoiceProtocol(ChoiceReader, ABC):
         """Return the right answer as upstream's files have it: letters in upper case."""
         return target.upper() if target in LETTERS else target
 
-    def output_of(self, prompt: str, text: str, new_text: str) -> str:
-        """Return the continuation, decoded by itself."""
-        return new_text
-
-    def settled(self, task: str, text: str) -> bool:
-        """Return False: an answer of one or two tokens is read when it is complete."""
-        return False
-
-    def hint(self, tail: str) -> bool:
-        """Return True, so that nothing rests on `settled`."""
-        return True
-
     def question(self, prompt: str) -> str:
         """Return what the model is given: the first token that it writes is the answer."""
         return self.asked(prompt)
-
-    def held_out(self, row: Mapping[str, str]) -> Row | None:
-        """Return None: the training rows of these boards are no questions with options."""
-        return None
-
-    def passages(self, prompt: str) -> tuple[str, ...]:
-        """Return nothing: the licences of the sets let them be passed on."""
-        return ()
 
     def _set(self, task: str) -> ChoiceSet:
         item = self.challenge.evaluation_set(task)

@@ -23,7 +23,6 @@ from harness.boards.protocols.accuracy_files import AccuracyFiles
 from harness.boards.protocols.class_measures import class_measures
 from harness.boards.published_files import parse_lines
 from harness.boards.rows import Row
-from harness.boards.training_pin import training_faults
 
 NO_ANSWER = "None"
 """What upstream puts in place of the answer of a text without the marker."""
@@ -169,10 +168,6 @@ class LabelProtocol(AccuracyFiles):
         for text, rows in self.trained_on.items():
             count[self.label_of(text)] += rows
         return max(count, key=lambda label: count[label])
-
-    def training_faults(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
-        """Return what the training set's columns miss of the challenge's pins."""
-        return training_faults(self.challenge.dataset, columns)
 
     def question(self, prompt: str) -> str:
         """Return the prompt without the marker's last space.

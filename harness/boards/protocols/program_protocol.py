@@ -19,15 +19,15 @@ Restated in our words; `docs/evaluation.md` lists what follows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from harness.boards.challenge import Challenge, InstructionSet, ProgramEvaluation, ProgramSet
+from harness.boards.challenge import Challenge, ProgramEvaluation, ProgramSet
 from harness.boards.protocol import Decoding, Lengths, ProgramForm, Sampling, SecondMeasure
 from harness.boards.protocols.programs import PASSED, ProgramReader
+from harness.boards.protocols.whole_outputs import WholeOutputs
 from harness.boards.rows import OfficialSet, Row, check_rows, fingerprint, row_digest
-from harness.boards.training_pin import training_faults
 from harness.errors import EvaluationError
 
 
@@ -43,7 +43,7 @@ class Problem(NamedTuple):
     """A solution, where the set has one."""
 
 
-class ProgramProtocol(ProgramReader, ABC):
+class ProgramProtocol(WholeOutputs, ProgramReader, ABC):
     """All of a `BoardProtocol` whose answers are programs, but the rows and the smoke corpus.
 
     A board's class sets `example_columns` and adds `read_problems`, `smoke_problems` and
@@ -53,17 +53,14 @@ class ProgramProtocol(ProgramReader, ABC):
     example_columns: ClassVar[tuple[str, str]]
     lengths = Lengths(example=138, shared=24, answer=77, row=1436)
     """Code's; a board of other texts has its own."""
-    smoke_training_rows = 640
     second: SecondMeasure | None = None
 
     def __init__(self, challenge: Challenge) -> None:
         """Take the facts of the challenge's rules."""
         super().__init__(challenge)
-        rules, dataset = challenge.protocol, challenge.dataset
+        rules = challenge.protocol
         assert isinstance(rules, ProgramEvaluation)
-        assert isinstance(dataset, InstructionSet)
         self.id = rules.id
-        self._dataset = dataset
         sets = [item for item in challenge.evaluation if isinstance(item, ProgramSet)]
         self.decoding = Decoding(
             batch_size=rules.samples,
@@ -118,10 +115,6 @@ class ProgramProtocol(ProgramReader, ABC):
         """Return the synthetic rows that stand for a set."""
         return self._official(task, self.smoke_problems(task))
 
-    def training_faults(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
-        """Return what the training set's columns miss of the challenge's pins."""
-        return training_faults(self._dataset, columns)
-
     def asked(self, prompt: str) -> str:
         """Return the prompt: the model is given nothing else."""
         return prompt
@@ -130,29 +123,9 @@ class ProgramProtocol(ProgramReader, ABC):
         """Return what upstream calls a program that passes; nothing is decoded by it."""
         return target
 
-    def output_of(self, prompt: str, text: str, new_text: str) -> str:
-        """Return the completion, which is cut already."""
-        return new_text
-
-    def settled(self, task: str, text: str) -> bool:
-        """Return False: drawing ends when every completion of a problem holds a stop word."""
-        return False
-
-    def hint(self, tail: str) -> bool:
-        """Return True, so that nothing rests on `settled`."""
-        return True
-
     def question(self, prompt: str) -> str:
         """Return the prompt: there is no second measure."""
         return prompt
-
-    def held_out(self, row: Mapping[str, str]) -> Row | None:
-        """Return None: a training row has no tests."""
-        return None
-
-    def passages(self, prompt: str) -> tuple[str, ...]:
-        """Return nothing: the licences of the sets let them be passed on."""
-        return ()
 
     def _official(self, task: str, problems: Sequence[Problem]) -> OfficialSet:
         examples = tuple((item.asked, item.solution) for item in problems)

@@ -216,10 +216,9 @@ def apply_to_rules(recipe: Recipe, overrides: Overrides) -> OpenRules:
         UsageError: a value of the wrong type or out of range; the key is named.
     """
     values, tree = overrides.rules, recipe.open.model_dump(mode="json")
-    given = {path: value for path, value in values.items() if path.startswith("partitioner.")}
-    if "partitioner.kind" in given:
+    if "partitioner.kind" in values:
         tree.pop("partitioner", None)
-    for path, value in {**values, **given}.items():
+    for path, value in values.items():
         _put(tree, path, value)
     return _strictly(OpenRules, tree, overrides.typed)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.boards.challenge import Challenge
 from harness.boards.open_division import OpenRules
-from harness.boards.registry import protocol_of
+from harness.boards.training_pin import training_faults
 from harness.document import sha256_file
 from harness.document.units import how_many
 from harness.errors import MissingExtraError, SourceError, how_to_install
@@ -101,7 +101,7 @@ def compare_with_pins(challenge: Challenge, path: Path, digest: str) -> tuple[in
     problems: list[str] = []
     if digest in dataset.pin.lookalikes:
         problems.append(f"this file is not the hub's but {dataset.pin.lookalikes[digest]}")
-    return table.num_rows, problems + protocol_of(challenge).training_faults(columns)
+    return table.num_rows, problems + training_faults(dataset, columns)
 
 
 def _parquet_files(folder: Path) -> list[Path]:
