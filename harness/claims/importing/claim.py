@@ -12,11 +12,11 @@ from harness.claims.importing.choose_board import choose_board
 from harness.claims.importing.config import merged, read_config
 from harness.claims.importing.evaluations import (
     Execute,
-    fractions_of_others,
     published_runs,
     read_sets,
+    stated_fractions,
 )
-from harness.claims.importing.project import open_project
+from harness.claims.importing.project import choose_run, open_project
 from harness.claims.importing.readme.chosen_row import Hints
 from harness.claims.importing.readmes import read_readmes, unofficial_commands
 from harness.claims.importing.traffic import read_traffic
@@ -60,12 +60,17 @@ def import_project(
     ]
     config = merged(*(item.values for item in sources), configured)
     board = choose_board(project, config.dataset, challenge)
-    evaluated = read_sets(project, board, run, unread, execute)
+    runs = published_runs(project, board)
+    chosen = choose_run(runs, run, project.folder)
+    evaluated = read_sets(project, board, runs.get(chosen or "", {}), unread, execute)
     fractions = tuple((s.task, s.fraction.text) for s in evaluated if s.fraction is not None)
-    runs = published_runs(project, board).keys()
-    others = tuple(fractions_of_others(project, board, run))
+    others = tuple(
+        (name, stated_fractions(project, board, files))
+        for name, files in sorted(runs.items())
+        if name != chosen
+    )
     hints = Hints(config.model, run, fractions, tuple(board.rows.items()), others)
-    readme = read_readmes(project, app, board, hints, runs, unread)
+    readme = read_readmes(project, app, board, hints, runs.keys(), unread)
     # What a README states of this run alone is nearer to it than a file that all runs share.
     settings = merged(*readme.own, config, *(item.values for item in readme.sources))
     sets = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from harness.boards.board import Board
 from harness.boards.challenge import challenge_names, load_challenge
@@ -10,70 +10,25 @@ from harness.boards.protocol import PublishedRow, Reader
 from harness.boards.registry import reader_of
 from harness.boards.rows import Row, check_rows
 from harness.claims.figures import NUMBER
-from harness.claims.importing.project import MAX_PUBLISHED_BYTES, Project, choose_run
+from harness.claims.importing.project import MAX_PUBLISHED_BYTES, Project
 from harness.claims.record import ClaimedSet, Quote, Recount
 from harness.document.reading import decode
 from harness.errors import HarnessError, RecordError
 
 ACCURACY, GENERATIONS = "accuracy", "generations"
 
+Files = dict[str, dict[str, str]]
+"""Evaluation set -> kind, one of the two -> file."""
+
 Execute = Callable[[str, str, str], tuple[str, str]]
 """(evaluation set, text of a file of programs, its name) -> `1` or `0` for each row, and what
 executed them. Raises HarnessError: they are not the programs of the official rows."""
 
 
-def read_sets(
-    project: Project,
-    board: Board,
-    run: str | None,
-    unread: list[str],
-    execute: Execute | None = None,
-) -> tuple[ClaimedSet, ...]:
-    """Read the accuracy and generation files of one run.
-
-    Args:
-        project: its files.
-        board: whose evaluation files to look for.
-        run: name of the run, as the user says, or None.
-        unread: collects what cannot be read.
-        execute: recounts files of programs; None: they are left alone.
-
-    Raises:
-        UsageError: several runs and no choice.
-    """
-    found = published_runs(project, board)
-    chosen = choose_run({name: set(tasks) for name, tasks in found.items()}, run, project.folder)
-    ours = found.get(chosen, {}) if chosen is not None else {}
-    return tuple(
-        _one_set(project, board, task, ours.get(task, {}), unread, execute) for task in board.rows
-    )
-
-
-def fractions_of_others(
-    project: Project, board: Board, run: str | None
-) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Yield each other run with (evaluation set, fraction) as its accuracy files state them.
-
-    Args:
-        project: its files.
-        board: whose evaluation files to look for.
-        run: name of the run that is read, or None.
-    """
-    found = published_runs(project, board)
-    chosen = choose_run({name: set(tasks) for name, tasks in found.items()}, run, project.folder)
-    for name in sorted(found.keys() - {chosen}):
-        stated = (
-            (task, _fraction(project, board, task, files[ACCURACY]))
-            for task, files in found[name].items()
-            if ACCURACY in files
-        )
-        yield name, tuple((task, quote.text) for task, quote in stated if quote is not None)
-
-
-def published_runs(project: Project, board: Board) -> dict[str, dict[str, dict[str, str]]]:
-    """Return run -> evaluation set -> kind -> file, of all evaluation files of a project."""
+def published_runs(project: Project, board: Board) -> dict[str, Files]:
+    """Return run -> its files, of all evaluation files of a project."""
     reader = reader_of(board.id)
-    found: dict[str, dict[str, dict[str, str]]] = {}
+    found: dict[str, Files] = {}
     for task in board.rows:
         for kind, pattern in file_patterns(reader, task).items():
             for match in project.matching(pattern):
@@ -87,6 +42,33 @@ def file_patterns(reader: Reader, task: str) -> dict[str, str]:
     generations = reader.generations_file(task)
     patterns = {ACCURACY: reader.accuracy_file(task)}
     return patterns if generations is None else patterns | {GENERATIONS: generations}
+
+
+def read_sets(
+    project: Project, board: Board, run: Files, unread: list[str], execute: Execute | None
+) -> tuple[ClaimedSet, ...]:
+    """Read the accuracy and generation files of one run.
+
+    Args:
+        project: its files.
+        board: whose sets they are of.
+        run: files of the run.
+        unread: collects what cannot be read.
+        execute: recounts files of programs; None: they are left alone.
+    """
+    return tuple(
+        _one_set(project, board, task, run.get(task, {}), unread, execute) for task in board.rows
+    )
+
+
+def stated_fractions(project: Project, board: Board, run: Files) -> tuple[tuple[str, str], ...]:
+    """Return (evaluation set, fraction) as the accuracy files of a run state them."""
+    stated = (
+        (task, _fraction(project, board, task, files[ACCURACY]))
+        for task, files in run.items()
+        if ACCURACY in files
+    )
+    return tuple((task, quote.text) for task, quote in stated if quote is not None)
 
 
 def _one_set(
@@ -115,12 +97,7 @@ def _one_set(
         except HarnessError as error:
             named = f"{files[GENERATIONS].rpartition('/')[2]}: "
             unread.append(f"{files[GENERATIONS]}: {str(error).removeprefix(named)[:160]}")
-    return ClaimedSet(
-        task=task,
-        fraction=fraction,
-        unofficial_settings=settings,
-        recount=recount,
-    )
+    return ClaimedSet(task=task, fraction=fraction, unofficial_settings=settings, recount=recount)
 
 
 def _fraction(project: Project, board: Board, task: str, name: str) -> Quote | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def open_project(folder: Path) -> Project:
     return Project(folder, tuple(sorted(names)))
 
 
-def choose_run(runs: dict[str, set[str]], wanted: str | None, folder: Path) -> str | None:
+def choose_run(runs: Mapping[str, Collection[str]], wanted: str | None, folder: Path) -> str | None:
     """Return the run whose evaluation files are read.
 
     Args:
