@@ -149,6 +149,8 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exception(error)
         _complain(str(error))
         sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:  # `harness` alone: its help, as asked for
+        click.echo(error.format_message())
     except click.ClickException as error:
         _complain(_with_help(error, sys.argv[1:] if arguments is None else arguments))
         sys.exit(UsageError.exit_code)

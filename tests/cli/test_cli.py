@@ -44,6 +44,12 @@ def test_plan_prints_the_published_figures_as_json() -> None:
     assert value["violations"] == []
 
 
+def test_the_bare_command_shows_its_help_and_finds_nothing_wrong() -> None:
+    bare, asked = harness(), harness("--help")
+    assert (bare.returncode, bare.stderr) == (0, "")
+    assert bare.stdout == asked.stdout
+
+
 def test_plan_lists_every_violation_and_exits_with_5() -> None:
     done = harness(
         "plan", "--plugin", "smollm2-dora", "--set", "num_supernodes=20",

@@ -40,7 +40,10 @@ def command(folder: Path, as_json: bool) -> None:
         click.echo(pretty_json([run.to_json() for run in runs]), nl=False)
         return
     if not runs:
-        click.echo(f"no runs in {folder}; start one: harness run --plugin smollm2-dora --smoke")
+        click.echo(
+            f"no runs in {folder}; look elsewhere: harness runs FOLDER, or start one:"
+            " harness run --plugin smollm2-dora --smoke"
+        )
         return
     rows = [
         (
