@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -30,23 +30,24 @@ class _Heard:
     The terminal was closed, or the log's disk is full: no fault of the plugin's.
     """
 
+    def __init__(self, stderr: Any) -> None:
+        """Take the stream that stderr is."""
+        self._stderr = stderr
+
     def write(self, text: str) -> int:
         """Write to stderr, if anybody can read it."""
         with suppress(OSError):
-            sys.stderr.write(text)
+            self._stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush stderr, if anybody can read it."""
         with suppress(OSError):
-            sys.stderr.flush()
+            self._stderr.flush()
 
     def __getattr__(self, name: str) -> Any:
         """Return what else stderr has."""
-        return getattr(sys.stderr, name)
-
-
-_heard: Any = _Heard()
+        return getattr(self._stderr, name)
 
 
 @contextmanager
@@ -73,7 +74,8 @@ def calling_plugin(
         try:
             _inside.process = os.getpid()
             os._exit = _refused_exit
-            with redirect_stdout(_heard):
+            heard: Any = sys.stderr if isinstance(sys.stderr, _Heard) else _Heard(sys.stderr)
+            with redirect_stdout(heard), redirect_stderr(heard):
                 yield
         except HarnessError:
             raise

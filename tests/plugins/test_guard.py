@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -98,7 +99,11 @@ def test_code_that_prints_is_not_blamed_for_a_log_that_nobody_can_read(
     monkeypatch.setattr("sys.stderr", full)
     with calling_plugin("plugin 'x'"):
         print("far along", flush=True)
+        print("nearly there", file=sys.stderr, flush=True)
+        with calling_plugin("inside"):
+            logging.StreamHandler().emit(logging.makeLogRecord({"msg": "there"}))
         assert sys.stdout.fileno() == full.fileno()
+    assert sys.stderr is full
     with suppress(OSError):
         full.close()
 
