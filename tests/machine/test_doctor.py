@@ -155,3 +155,19 @@ def test_a_kernel_that_cannot_be_asked_stops_no_doctor(
 
     monkeypatch.setattr(subprocess, "run", fail)
     assert verdict("isolation") == "absent"
+
+
+def test_a_plugin_that_does_not_load_is_named_and_the_others_can_be_used(
+    install_plugin: Callable[..., str],
+) -> None:
+    def asked() -> list[dict[str, Any]]:
+        done = CliRunner().invoke(cli, ["doctor", "--offline", "--json"])
+        return [look for look in json.loads(done.stdout) if look["name"] == "plugins"]
+
+    install_plugin("fine", "")
+    assert [look["verdict"] for look in asked()] == ["good"]
+    install_plugin("broken", "import nowhere_to_be_found\n")
+    [look] = asked()
+    assert look["verdict"] == "absent"
+    assert "'broken'" in look["found"]
+    assert "nowhere_to_be_found" in look["found"]
