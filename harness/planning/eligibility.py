@@ -19,7 +19,9 @@ def exercise_because(spec: RunSpec) -> tuple[str, ...]:
     if spec.smoke:
         reasons.append("a smoke run: synthetic text, a small model and 2 short rounds")
     if spec.evaluation_rows is not None and spec.division == "closed":
-        reasons.append(f"only the first {spec.evaluation_rows} rows of each set were evaluated")
+        one = spec.evaluation_rows == 1
+        first = "row of each set was" if one else f"{spec.evaluation_rows} rows of each set were"
+        reasons.append(f"only the first {first} evaluated")
     return tuple(reasons)
 
 

@@ -18,7 +18,7 @@ from harness.planning.devices import (
     refuse_hopeless_device,
     refuse_hopeless_memory,
 )
-from harness.planning.eligibility import ineligible_because
+from harness.planning.eligibility import exercise_because, ineligible_because
 from harness.planning.resolve import Request, Resolved, resolve
 from harness.recipe import Prompt
 from harness.record.machine import Device, Environment
@@ -351,6 +351,13 @@ def harness_recipes():
     assert ineligible_because(asked.spec, asked.challenge, (), here) == (
         "org/coded: code out of the model's folder was allowed to run",
     )
+
+
+@pytest.mark.parametrize(("rows", "said"), [(1, "first row of each set was"), (8, "8 rows of")])
+def test_a_run_over_some_of_the_rows_says_how_many(rows: int, said: str) -> None:
+    spec = resolve(Request(plugin="smollm2-dora/135m", evaluation_rows=rows)).spec
+    [reason] = exercise_because(spec)
+    assert said in reason
 
 
 def test_a_recipe_for_any_board_trains_on_the_board_s_text(
