@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import FrameType
 
+from harness import progress
 from harness.components import EXTENSION_KINDS
 from harness.document.units import how_many
 from harness.errors import HarnessError, PluginError
@@ -74,12 +75,12 @@ def problems(name: str) -> Iterator[Problem]:
         PluginError: the plugin is not installed, or does not load at all.
     """
     plugin = load(name)
-    yield from _light(name)
+    yield from _told("its import", _light(name))
     offers = (plugin.models, plugin.peft_methods, plugin.strategies, plugin.extensions)
     if not (any(offers) or plugin.recipes):
         yield Problem(f"plugin {name}", "empty", "it contributes nothing; implement a hook")
     plans: list[Resolved] = []
-    yield from _recipes(plugin, plans)
+    yield from _told("its recipes", _recipes(plugin, plans))
     if find_spec("torch") is None or find_spec("flwr") is None:
         yield Problem(
             f"plugin {name}", "extra", "flowertune-harness[run] is not installed; install it"
@@ -91,27 +92,34 @@ def problems(name: str) -> Iterator[Problem]:
 
     odd = [plan for plan in plans if smoke_model(plan.spec.model) != SMOKE_MODEL]
     for plan in odd:
-        yield from check_on_own_family(plan)
+        where = f"recipe {plan.spec.recipe}, in a small model of its family"
+        yield from _told(where, check_on_own_family(plan))
     tried = {plan.spec.peft.name for plan in odd}
     for method in plugin.peft_methods.values():
         # One that is made for fused layers, say, has nothing to adapt in a Llama.
         if f"{plugin.ref.name}/{method.name}" not in tried:
-            yield from check_peft_method(method, plugin)
+            yield from _told(f"PEFT method {method.name}", check_peft_method(method, plugin))
     for plan in plans:
         if not plan.violations:
-            yield from check_start_of(plan)
+            yield from _told(f"recipe {plan.spec.recipe}, its start", check_start_of(plan))
     faultless = set()
     for strategy in plugin.strategies.values():
-        found = list(check_strategy(strategy, plugin))
+        found = list(_told(f"strategy {strategy.name}", check_strategy(strategy, plugin)))
         yield from found
         if not found:
             faultless.add(f"{plugin.ref.name}/{strategy.name}")
     for plan in plans:
         if plan.spec.strategy.name in faultless and not plan.violations:
-            yield from check_rounds_of(plan)
+            yield from _told(f"recipe {plan.spec.recipe}, its rounds", check_rounds_of(plan))
     for item in plugin.extensions.values():
         kind = next(name for name, each in EXTENSION_KINDS.items() if type(item) is each)
-        yield from check_extension(kind, item, plugin)
+        yield from _told(f"{kind} {item.name}", check_extension(kind, item, plugin))
+
+
+def _told(what: str, found: Iterator[Problem]) -> Iterator[Problem]:
+    """Yield problems, and say first what is looked at: all of it may take minutes."""
+    progress.say(f"checking {what}")
+    yield from found
 
 
 def _light(name: str) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.cli import main
 from harness.errors import PluginError
 from harness.plugins import long_calls
 from harness.testing.check import check_plugin, problems
@@ -15,6 +16,19 @@ pytest.importorskip("torch")
 @pytest.mark.parametrize("name", ["standard", "smollm2-dora"])
 def test_our_own_plugins_pass(name, check_plugin):
     check_plugin(name)
+
+
+def test_the_command_checks_as_the_fixture_does(
+    install_plugin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_plugin("nothing", "")
+    with pytest.raises(SystemExit) as ended:
+        main(["plugins", "nothing", "--check"])
+    said = capsys.readouterr()
+    assert ended.value.code == 4
+    assert "contributes nothing" in said.err
+    assert "checking its import" in said.err
+    assert said.out == ""
 
 
 STRATEGY = """

@@ -20,12 +20,16 @@ KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strate
 @click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@click.option("--check", is_flag=True, help="Hold all that NAME contributes to what runs need.")
 @click.option("--toml", "as_toml", is_flag=True, help="Print the recipe NAME, P/R, as a file.")
-def command(name: str | None, as_json: bool, as_toml: bool) -> None:
+def command(name: str | None, as_json: bool, check: bool, as_toml: bool) -> None:
     """List installed plugins from their metadata, or load NAME and list what it contributes.
 
-    With --toml NAME is a recipe, P/R, or P for its default one.
+    With --toml NAME is a recipe, P/R, or P for its default one. --check tries components and
+    recipes on small arrays, as the plugin's own test does, and exits with 4 on any problem.
     """
+    if check and (name is None or as_json or as_toml):
+        raise UsageError("--check goes with one NAME alone: harness plugins NAME --check")
     if as_toml:
         if name is None or as_json:
             raise UsageError("--toml prints one recipe: harness plugins P/R --toml, without --json")
@@ -38,6 +42,12 @@ def command(name: str | None, as_json: bool, as_toml: bool) -> None:
         return
     if name not in known:
         raise PluginError(f"unknown plugin {name!r}; {did_you_mean(name, known)}")
+    if check:
+        from harness.testing.check import check_plugin
+
+        check_plugin(name)
+        click.echo(f"plugin {name}: no problems found")
+        return
     value = _info(known[name]) | _contents(load(name))
     click.echo(pretty_json(value) if as_json else _details(value), nl=not as_json)
 
