@@ -90,9 +90,16 @@ def test_a_claim_alone_is_checked_as_a_claim(name: str) -> None:
     assert "submissions" not in found["lines"][0]
 
 
-def test_what_the_finder_adds_to_a_zip_file_is_left_out(entry: Path) -> None:
-    files = files_of(entry, "mine/") | {"__MACOSX/mine/._result.json": b"x"}
+@pytest.mark.parametrize(
+    "added",
+    ["__MACOSX/mine/._result.json", "mine/.DS_Store", "mine/adapter/.DS_Store", "mine/._rows.json",
+     "mine/Thumbs.db", "mine/desktop.ini"],
+)  # fmt: skip
+def test_what_a_desktop_adds_to_a_folder_is_left_out(entry: Path, added: str) -> None:
+    files = files_of(entry, "mine/") | {added: b"x"}
     assert said({"mine.zip": zipped(files)})["clean"]
+    assert said(files)["clean"]
+    assert not said(files_of(entry, "mine/") | {"mine/DS_Store": b"x"})["clean"]
 
 
 def test_a_link_in_a_zip_file_stays_one(entry: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -35,8 +36,8 @@ MAX_DROPPED_BYTES = 256 * MIB
 MAX_LINK_BYTES = 4_000
 """Longest target of a link that is kept."""
 
-OF_MACOS = "__MACOSX/"
-"""What the Finder adds beside a folder that it compresses: attributes, nothing of the folder."""
+OF_DESKTOPS = re.compile(r"__MACOSX/.*|(?:.*/)?(?:\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)")
+"""What the Finder and the Explorer leave in a folder, or beside one that they compress."""
 
 Dropped = Mapping[str, bytes]
 """Path with `/` -> content."""
@@ -83,7 +84,7 @@ def lay_out(dropped: Dropped, room: Path) -> Path:
     Raises:
         RecordError: too many or too large files, a path that leads elsewhere, or nothing to check.
     """
-    files = {_safe(name): Item(data) for name, data in dropped.items()}
+    files = {_safe(name): Item(data) for name, data in dropped.items() if _is_own(name)}
     name = next(iter(files), PurePosixPath())
     packed = len(files) == 1 and name.suffix == ".zip"
     if packed:
@@ -151,6 +152,10 @@ def _board_of(data: bytes) -> str:
     return f"{board}{OPEN if is_open else ''}" if board in challenge_names() else "unknown"
 
 
+def _is_own(name: str) -> bool:
+    return OF_DESKTOPS.fullmatch(name) is None
+
+
 def _safe(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if not name or path.is_absolute() or {"..", "."} & set(name.split("/")) or "\0" in name:
@@ -171,7 +176,7 @@ def _unzipped(data: bytes) -> dict[PurePosixPath, Item]:
             items = [
                 item
                 for item in archive.infolist()
-                if not item.is_dir() and not item.filename.startswith(OF_MACOS)
+                if not item.is_dir() and _is_own(item.filename)
             ]
             _refuse_too_much(len(items), sum(item.file_size for item in items))
             return {
