@@ -83,7 +83,8 @@ function drawPlot(list, references) {
 }
 
 function dot(point, isFront) {
-  const title = `${point.name}: ${percent(point.average)} %, ${grouped(Math.round(point.mib))} MiB, ${point.status}`;
+  const mib = point.mib < 10 ? amount(point.mib) : grouped(Math.round(point.mib));
+  const title = `${point.name}: ${percent(point.average)} %, ${mib} MiB, ${point.status}`;
   return svg("a", { href: entryLink(point.name), tabindex: "-1", "aria-label": title, class: "point" },
     svg("circle", { class: `dot ${point.status.replace(" ", "-")}`, cx: point.x.toFixed(1), cy: point.y.toFixed(1), r: isFront ? 6.5 : 5 }),
     svg("title", {}, title));
