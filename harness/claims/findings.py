@@ -19,6 +19,8 @@ from harness.claims.traffic import communication
 AS_PERCENT = 4
 """Decimals of a fraction that a file states as percent with two: it is rounded."""
 
+ALL_OF_A_SCORE = "README figure, accuracy file and generations of the set"
+
 Check = Callable[[ClaimRecord, Board], Iterator[ClaimFinding]]
 
 
@@ -92,7 +94,7 @@ def scores(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:
             ) if value is None
         ]  # fmt: skip
         if absent:
-            yield ClaimFinding(topic, "missing", f"no {', no '.join(absent)}", "all three")
+            yield ClaimFinding(topic, "missing", f"no {', no '.join(absent)}", ALL_OF_A_SCORE)
 
 
 def rows(claim: ClaimRecord, board: Board) -> Iterator[ClaimFinding]:

@@ -164,7 +164,7 @@ def _whole_run(
     formula = f"2 x {traffic.clients} clients x {traffic.rounds} rounds x one message"
     note = _diagnosis(mib, slack, traffic) or _other_targets(mib, slack, traffic, claim)
     if not note and not traffic.certain:
-        why = f"target modules are not stated; with peft's default it is {expected:.2f} MiB"
+        why = f"{expected:.2f} MiB with peft's default, since target modules are not stated"
         return ClaimFinding(topic, "missing", text, why)
     return ClaimFinding(topic, "contradicts", text, f"{expected:.2f} MiB: {formula}{note}")
 

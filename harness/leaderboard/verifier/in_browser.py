@@ -174,9 +174,7 @@ def _unzipped(data: bytes) -> dict[PurePosixPath, Item]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             items = [
-                item
-                for item in archive.infolist()
-                if not item.is_dir() and _is_own(item.filename)
+                item for item in archive.infolist() if not item.is_dir() and _is_own(item.filename)
             ]
             _refuse_too_much(len(items), sum(item.file_size for item in items))
             return {

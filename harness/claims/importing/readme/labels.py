@@ -26,7 +26,8 @@ OF_OTHERS = (
 """Not before what makes a value of a number and another, `2 * rank`, `2 x 8`, or one of something
 else: `2 of 20`, `2 h`, `32 (evaluation)`."""
 OTHER_LABEL = re.compile(
-    r"(?:board|effective|eval|evaluation|every|mini|per|warm-?up|[0-9])[ \t]+$", re.IGNORECASE
+    r"(?:board|default|effective|eval|evaluation|every|mini|per|warm-?up|[0-9])[ \t]+$",
+    re.IGNORECASE,
 )
 """What stands before a label that is not the setting's: `Warm-up rounds`, `Leaderboard rank`."""
 ALTERNATIVE = rf"[ \t]*(?:,|/|or|and|to|–|-|→|->)[ \t]*(?:{NUMBER})(?=[ \t]*(?:[).;,|]|$|or|and))"

@@ -17,6 +17,8 @@ SIGNS = str.maketrans({
     "\xa0": " ", "\u202f": " ", "\u2009": " ", "\r": None, "．": ".", "٫": ".", "٬": ",", "٪": "%",
 })  # fmt: skip
 """Signs of other keyboards -> the ones that are looked for."""
+WITH_MEDAL = re.compile(r"^.*[🏅🏆🥇🥈🥉🎖].*$", re.MULTILINE)
+ANY_RANK = re.compile(r"(?<![do]ra )\brank\b", re.IGNORECASE)
 FOOTNOTE = re.compile(r"<su[pb]>[^<]{0,40}</su[pb]>", re.IGNORECASE)
 TAG = re.compile(
     r"</?(?:a|b|br|caption|center|code|div|em|font|h[1-6]|i|p|small|span|strong|u)\b[^<>]{0,400}>",
@@ -38,11 +40,16 @@ def plain_markdown(text: str) -> str:
     byte-order mark, marks of direction, emoji) as well; a quotation is its text, and a badge a line
     `label: value`. `MAX_README_CHARACTERS` are read.
     """
-    read = text[:MAX_README_CHARACTERS].translate(SIGNS)
+    read = WITH_MEDAL.sub(_of_the_board, text[:MAX_README_CHARACTERS].translate(SIGNS))
     text = "".join(_digit(sign) for sign in read if _is_read(sign))
     text = BADGE.sub(_said_by_badge, STRUCK_OUT.sub("", _without_comments(text)))
     text = TAG.sub(" ", FOOTNOTE.sub("", _with_pipes(text)))
     return _with_edges(re.sub(r"\n{3,}", "\n\n", QUOTED.sub("", text)))
+
+
+def _of_the_board(line: re.Match[str]) -> str:
+    """Return a line with a medal, whose rank is no adapter's: `🥇 Rank: 1`."""
+    return ANY_RANK.sub("board rank", line[0])
 
 
 def _said_by_badge(badge: re.Match[str]) -> str:

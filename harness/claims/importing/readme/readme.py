@@ -41,6 +41,14 @@ TRAFFIC = re.compile(
     re.IGNORECASE,
 )
 """A figure of communication; Markdown's marks are taken away before."""
+OF_LIMIT = re.compile(
+    r"(?:,|\()?[ \t]*\b(?:budget|limit|max(?:imum)?)(?:[ \t]*[:=]|[ \t]+is|[ \t]+of)?[ \t]*"
+    rf"200[,. ]?000[ \t]*{UNIT}[,;)]?"
+    r"|(?<=[0-9])(?P<unit>[ \t]*[KMGT]i?B)?[ \t]*(?:/|(?:out )?of)[ \t]*(?:the[ \t]+)?"
+    r"200[,. ]?000\b",
+    re.IGNORECASE,
+)
+"""What may be sent, beside what was: `limit 200,000 MB, used 312 MB`, `312 / 200,000 MB`."""
 ONE_WAY = (
     r"(?:[ \t]+(?:communication|costs?|payload|total|traffic|volume))*"
     rf"[\s:|=~≈]{{1,12}}({GROUPED})[ \t]*{UNIT}{OF_A_PART}"
@@ -179,7 +187,8 @@ def _traffic(
     text: str, row: ScoreRow | None, hints: Hints, file: str, unread: list[str]
 ) -> Quote | None:
     lines = (line for line in text.split("\n") if not line.lstrip().startswith("|"))
-    figures = {(m.group(1), m.group(2)) for m in TRAFFIC.finditer(MARKS.sub("", "\n".join(lines)))}
+    said = OF_LIMIT.sub(r"\g<unit>", MARKS.sub("", "\n".join(lines)))
+    figures = {(m.group(1), m.group(2)) for m in TRAFFIC.finditer(said)}
     if row is not None and row.traffic is not None:
         figures = set(_figures([row.traffic])) or figures
     elif not figures:

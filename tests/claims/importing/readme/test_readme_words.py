@@ -48,6 +48,7 @@ def read(folder: Path, readme: str, files: dict[str, str] | None = None) -> Clai
          {"rank", "rounds", "batch_size", "learning_rate_max"}),
         ("- LoRAランク: 32\n- ラウンド数: 30", {"rank", "rounds"}),
         ("# Setup\nWe trained a LoRA adapter of rank 32 for 30 rounds.", {"rank", "rounds"}),
+        ("- 🏆 LoRA rank: 32", {"rank"}),
         ("Each client trains a LoRA adapter of rank 32.", {"rank"}),
         ("- Model: Qwen2.5 7B Instruct", {"model"}),
     ],
@@ -62,7 +63,9 @@ def test_settings_are_compared_in_other_words(readme: str, found: set[str], tmp_
      "Time for 20 rounds: 2 h", "Batch size: 32 (evaluation)", "Server learning rate: 1.0",
      "Learning rate: 1.0 (server)", "Total clients: 5 per round", "Model: 1.2 GB", "Model: 7B",
      "Model: SmolLM2", "Model: SmolLM2 135M", "Rounds: 10 (evaluated every 5 rounds)",
-     "LoRA r/alpha: 8/16", "Learning rate: 5e-5 → 1e-6", "Max steps: 10 per round, 100 in all"],
+     "LoRA r/alpha: 8/16", "Learning rate: 5e-5 → 1e-6", "🥇 Rank: 1", "🏆 **Rank**: 1",
+     "Rank: 🥉 3", "Default rank: 32", "Default rounds: 200",
+     "Max steps: 10 per round, 100 in all"],
 )  # fmt: skip
 def test_what_is_no_setting_of_the_run_contradicts_nothing(line: str, tmp_path: Path) -> None:
     assert contradicting(read(tmp_path, f"# Ours\n\n- {line}\n")) == set()
@@ -174,6 +177,11 @@ def test_communication_up_and_down_is_added(readme: str, total: str | None, tmp_
         ("Communication: 500 MB per round", None),
         ("Communication: 500 MB/round, 5 GB in all", None),
         ("Bandwidth used: 1234.56 MB", "1234.56 MB"),
+        ("Communication budget: limit 200,000 MB, used 1234.5 MB", "1234.5 MB"),
+        ("Communication (limit: 200 000 MB): 1234.5 MB", "1234.5 MB"),
+        ("Communication cost: 1234.5 / 200000 MB", "1234.5 MB"),
+        ("Communication cost: 1234.5 MB / 200,000 MB", "1234.5 MB"),
+        ("Communication: 1234.5 MB of 200,000 MB", "1234.5 MB"),
         ("Coût de communication : 1 234,56 Mo", "1234.56 Mo"),
         ("| Model | Comm. budget (MB) | FPB | FiQA | TFNS |\n|-|-|-|-|-|\n"
          "| ours | 1,207.42 | 68.23 | 60.86 | 67.50 |", "1207.42 MB"),
