@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
+from contextlib import suppress
 from typing import Any
 
 from harness.isolation.own_mounts import mount_own
@@ -16,6 +18,14 @@ Source: linux/capability.h."""
 
 OWN_VIEW = calls.CLONE_NEWPID | calls.CLONE_NEWNS | calls.CLONE_NEWIPC
 """Processes of its own, mounts (`harness.isolation.own_mounts`), and shared memory by number."""
+
+
+ENDED_FIRST = 1000
+"""Of memory that nobody's process holds (files in memory) Linux knows no owner, and would end one
+process after another; by this, these before all others. Source: proc(5), oom_score_adj."""
+
+FEWEST_TASKS, TASKS_PER_CORE = 4096, 256
+"""A run on two cores has 150 processes and threads; Ray and BLAS start some for each core."""
 
 
 def open_to_all(why: str = "") -> dict[str, Any]:
@@ -132,6 +142,30 @@ def give_up_files(
             f"no filter of calls ({error}): keys can be left in the kernel for another process"
         )
     calls.keep_rights(KEPT_RIGHTS)
+
+
+def bound_what_is_taken(own_processes: bool) -> None:
+    """Let others have memory, disk and processes, whatever this process and its children take.
+
+    They are ended first where memory runs out, leave no dump of theirs, and are bounded in number
+    where the kernel counts these alone: in a process namespace from Linux 6.14 on, before that in a
+    user namespace.
+
+    Args:
+        own_processes: this process is the first of a process namespace.
+    """
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(str(ENDED_FIRST))
+    # By 0 a program that collects dumps would still be given one. Source: core(5).
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    most = FEWEST_TASKS + TASKS_PER_CORE * (os.cpu_count() or 1)
+    if own_processes and calls.linux() >= (6, 14):
+        with suppress(OSError), open("/proc/sys/kernel/pid_max", "w") as file:
+            file.write(str(most))
+    elif own_processes and os.geteuid():
+        hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
 def _settings_open() -> bool:

@@ -65,7 +65,10 @@ def _first(plan: dict[str, Any], facts: dict[str, Any], held: bool, sockets: lis
         signal.set_wakeup_fd(-1)
         if confine.LINUX:
             calls.prctl(calls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if facts["processes"] != "own process namespace":
+        own = facts["processes"] == "own process namespace"
+        if held:
+            confine.bound_what_is_taken(own)
+        if not own:
             _become(plan, facts, held)
         own_mounts.mount_own(plan["allowed"], sockets, plan["driver"])
         inner = os.fork()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.isolation import confine, grants, own_mounts
-from harness.kernel import landlock
+from harness.kernel import calls, landlock
 
 sys.path.insert(0, str(Path(__file__).parent))
 from launch import ended, run, start
@@ -273,6 +273,40 @@ sys.stdout.flush()
 subprocess.run([sys.executable, "-I", "-c", "print('program')"], stdout=2, check=True)
 """
     assert run(code, folder).said == "thread\nprogram\n"
+
+
+@POLICIES
+def test_memory_that_runs_out_is_taken_from_it_first_and_it_leaves_no_dump(
+    policy: str, held: bool, folder: Path
+) -> None:
+    """Files in memory are no process's: Linux would end one after another, and these last."""
+    code = """
+import resource
+print(open("/proc/self/oom_score_adj").read().strip() == "1000")
+try:
+    open("/proc/self/oom_score_adj", "w").write("0"); print("taken back")
+except OSError:
+    print("kept")
+print(resource.getrlimit(resource.RLIMIT_CORE)[1] == 1)
+"""
+    taken_first = ["True", "kept", "True"]
+    as_others = ["False", "taken back", "False"]
+    assert run(code, folder, policy).said.split("\n")[:-1] == (taken_first if held else as_others)
+
+
+def test_it_starts_a_bounded_number_of_processes(folder: Path) -> None:
+    code = """
+import os, resource
+print(open("/proc/sys/kernel/pid_max").read(), resource.getrlimit(resource.RLIMIT_NPROC)[0])
+"""
+    before = Path("/proc/sys/kernel/pid_max").read_text()
+    done = run(code, folder)
+    own = done.held["processes"] == "own process namespace"
+    if not own or not (os.geteuid() or calls.linux() >= (6, 14)):
+        pytest.skip("this machine cannot count them alone")
+    most = confine.FEWEST_TASKS + confine.TASKS_PER_CORE * (os.cpu_count() or 1)
+    assert any(0 < int(bound) <= most for bound in done.said.split())
+    assert Path("/proc/sys/kernel/pid_max").read_text() == before, "the machine's own"
 
 
 CHANGES = """

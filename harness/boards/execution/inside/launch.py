@@ -56,7 +56,7 @@ def main() -> None:
 def _with_namespaces(job: dict[str, Any]) -> None:
     root = os.geteuid() == 0
     user, group = (OWN_USERS + os.getpid(),) * 2 if root else (os.geteuid(), os.getegid())
-    if not root and _linux() < (5, 14):
+    if not root and calls.linux() < (5, 14):
         # Before, the limit of processes counted all that a user has, outside of a namespace too.
         _allow_for_others(job)
     namespaces.enter(root)
@@ -195,10 +195,6 @@ def _available(user: int) -> int:
             os._exit(1)
         os._exit(0)
     return user if os.waitpid(child, 0)[1] == 0 else NOBODY
-
-
-def _linux() -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
 
 
 def _allow_for_others(job: dict[str, Any]) -> None:
