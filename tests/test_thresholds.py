@@ -454,6 +454,7 @@ FREE = {
     "federation SUPERLINK_START_LIMIT_S": WAITING,
     "isolation END_LIMIT_S": WAITING, "isolation ENDED_LIMIT_S": WAITING,
     "isolation STOP_LIMIT_S": WAITING,
+    "record MOST_MARKS": "more than any script has, and few enough to stay in a line",
     "isolation KEPT_RIGHTS": LINUX, "isolation ENDED_FIRST": LINUX,
     "isolation FEWEST_TASKS": HOW_MANY, "isolation TASKS_PER_CORE": HOW_MANY,
     "isolation LONGEST_ANSWER_BYTES": "a thousand times the longest answer of a real run",

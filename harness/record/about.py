@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
+from itertools import groupby
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -18,14 +20,28 @@ MAX_ARGUMENTS = 200
 """Most arguments of a command: 95 options of `--set` and what names the run."""
 
 
+MOST_MARKS = 4
+"""On one letter: more of them run over the lines of others. Vietnamese, Thai and Tibetan have 3."""
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters that show nothing, by which a name is none: fillers of Hangul, the empty Braille cell."""
+
+
 def single_line(text: str) -> str:
     """Return a text that is one line, printable throughout, with nothing around it.
+
+    It can be seen, and stays in its line.
 
     Raises:
         ValueError: it is not.
     """
     if text != text.strip() or not text.isprintable():
         raise ValueError("one printable line, with no space around it")
+    kinds = map(unicodedata.category, unicodedata.normalize("NFD", text))
+    stacks = groupby(kind in ("Mn", "Me") for kind in kinds)
+    if any(marks and len([*run]) > MOST_MARKS for marks, run in stacks):
+        raise ValueError(f"one printable line, with at most {MOST_MARKS} marks on a letter")
+    if set(text) & set(BLANK):
+        raise ValueError("one printable line, without letters that show nothing")
     return text
 
 

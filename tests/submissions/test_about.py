@@ -43,6 +43,9 @@ def parsed(**values: Any) -> About:
         {"author": {"handle": "someone", "name": "x" * 121}},
         {"author": {"handle": "someone", "name": "two\nlines"}},
         {"author": {"handle": "someone", "affiliation": " padded"}},
+        {"author": {"handle": "someone", "name": "a" + "\u0301" * 5}},
+        {"author": {"handle": "someone", "name": "\u3164"}},
+        {"withdrawn": {"date": "2026-05-01T12:00:00Z", "reason": "a\u2800b"}},
         {"licence": "do what you want"},
         {"licence": "apache-2.0"},
         {"code": "http://example.org/code"},
@@ -67,6 +70,15 @@ def parsed(**values: Any) -> About:
 def test_what_is_no_statement_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(RecordError, match=r"about\.json"):
         parsed(**values)
+
+
+@pytest.mark.parametrize(
+    "name", ["Nguyễn Thị Ái Quyên", "ཀརྨ་བསྒྲུབས", "กิ่งแก้ว ซื่อสัตย์", "מֹשֶׁה", "कृष्ण ❤️", "김철수", "ကျွန်ုပ်"]
+)
+def test_a_name_of_any_script_is_one(name: str) -> None:
+    found = parsed(author={"handle": "someone", "name": name}).author
+    assert found is not None
+    assert found.name == name
 
 
 def test_what_is_one_is_read() -> None:
