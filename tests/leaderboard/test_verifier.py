@@ -102,6 +102,23 @@ def test_what_a_desktop_adds_to_a_folder_is_left_out(entry: Path, added: str) ->
     assert not said(files_of(entry, "mine/") | {"mine/DS_Store": b"x"})["clean"]
 
 
+def test_a_zip_file_that_windows_made_is_read(entry: Path) -> None:
+    """Its PowerShell parts paths with a backslash; zipfile of Windows itself would turn it."""
+    files = {"more\\": b""} | {
+        name.replace("/", "\\"): data for name, data in files_of(entry, "mine/").items()
+    }
+    found = said({"MINE.ZIP": zipped(files)})
+    assert (found["clean"], found["checked"]) == (True, [NAME])
+
+
+@pytest.mark.parametrize("above", ["desktop/mine/", "a/b/c/mine/"])
+def test_a_folder_in_folders_of_no_board_is_checked_where_it_belongs(
+    above: str, entry: Path
+) -> None:
+    found = said({"mine.zip": zipped(files_of(entry, above))})
+    assert (found["clean"], found["checked"]) == (True, [NAME])
+
+
 def test_a_link_in_a_zip_file_stays_one(entry: Path) -> None:
     files = files_of(entry, "mine/")
     buffer = io.BytesIO(zipped(files))
@@ -122,7 +139,7 @@ def test_a_link_in_a_zip_file_stays_one(entry: Path) -> None:
         ({"/result.json": b"{}"}, "no path inside a folder"),
         ({"x.zip": zipped({"../../x/result.json": b"{}"})}, "no path inside a folder"),
         ({"x.zip": b"PK"}, "not a readable zip file"),
-        ({"a/b/c/result.json": b"{}", "other": b""}, "outside of a;"),
+        ({"a/b/c/result.json": b"{}", "other": b""}, "outside of a/b/c;"),
     ],
 )
 def test_what_cannot_be_checked_is_told_in_a_line(dropped: dict[str, bytes], expected: str) -> None:

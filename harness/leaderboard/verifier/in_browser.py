@@ -86,7 +86,7 @@ def lay_out(dropped: Dropped, room: Path) -> Path:
     """
     files = {_safe(name): Item(data) for name, data in dropped.items() if _is_own(name)}
     name = next(iter(files), PurePosixPath())
-    packed = len(files) == 1 and name.suffix == ".zip"
+    packed = len(files) == 1 and name.suffix.lower() == ".zip"
     if packed:
         files = _unzipped(files[name].data)
     _refuse_too_much(len(files), sum(len(item.data) for item in files.values()))
@@ -134,7 +134,7 @@ def _where(
         raise RecordError(f"no {RESULT} or {CLAIM} in it; drop the folder of a submission")
     record = min(records, key=lambda path: (len(path.parts), path))
     folder = record.parent
-    if len(folder.parts) > 1:
+    if len(folder.parts) > 1 and folder.parent.name.removesuffix(OPEN) in challenge_names():
         return folder.parents[1], PurePosixPath(TREE), Path(TREE)
     place = PurePosixPath(TREE, _board_of(files[record].data), folder.name or name)
     return folder, place, Path(place)
@@ -173,15 +173,15 @@ def _unzipped(data: bytes) -> dict[PurePosixPath, Item]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # Windows' own PowerShell writes `mine\result.json`.
+            named = [(item.filename.replace("\\", "/"), item) for item in archive.infolist()]
             items = [
-                item for item in archive.infolist() if not item.is_dir() and _is_own(item.filename)
+                (name, item) for name, item in named if not name.endswith("/") and _is_own(name)
             ]
-            _refuse_too_much(len(items), sum(item.file_size for item in items))
+            _refuse_too_much(len(items), sum(item.file_size for _, item in items))
             return {
-                _safe(item.filename): Item(
-                    archive.read(item), stat.S_ISLNK(item.external_attr >> 16)
-                )
-                for item in items
+                _safe(name): Item(archive.read(item), stat.S_ISLNK(item.external_attr >> 16))
+                for name, item in items
             }
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         raise RecordError(f"not a readable zip file ({error}); drop the folder itself") from None
