@@ -125,6 +125,24 @@ def test_an_accuracy_is_a_count_over_the_rows() -> None:
     assert breaches("score-statistics", score("fpb", **whole)) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "least"), [("macro_f1", 0), ("mcc", -1), ("invalid_rate", 0), ("majority", 0)]
+)
+def test_a_measure_has_no_value_beyond_its_ends(name: str, least: int) -> None:
+    """Of a record alone nothing else tells: there are no answers to count."""
+
+    def stated(value: float) -> Change:
+        return score(
+            "fpb", **({"references": {name: value}} if name == "majority" else {name: value})
+        )
+
+    for value in (least, 1.0):
+        assert breaches("score-possible", stated(value)) == []
+    for value in (least - 1e-9, 1 + 1e-9):
+        [(place, found, expected)] = breaches("score-possible", stated(value))
+        assert (place.endswith(name), found, expected) == (True, value, f"{least} to 1")
+
+
 def test_standard_error_and_both_ends_of_the_interval_follow_from_the_count() -> None:
     low, high = value("fpb", "interval")
     for wrong in ([low, low], [high, high], [high, low]):

@@ -65,10 +65,14 @@ def set_rows(submission: Submission, item: EvaluationSet) -> int:
 
 
 def possible(submission: Submission) -> Iterator[Breach]:
-    """An accuracy is a whole number of rows over their number."""
+    """An accuracy is a whole number of rows over all, and no measure is beyond its ends."""
     for score in submission.record.scores:
         if score.correct > score.examples or score.value != score.correct / score.examples:
             yield place_of(score, "value"), score.value, f"{score.correct}/{score.examples}"
+        for name, value in (score.measures | score.references).items():
+            least = -1 if name == "mcc" else 0
+            if value is not None and not least <= value <= 1:
+                yield place_of(score, name), value, f"{least} to 1"
 
 
 def statistics_agree(submission: Submission) -> Iterator[Breach]:
