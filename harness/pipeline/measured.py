@@ -17,6 +17,9 @@ from harness.record.result import FEDERATE
 KEEP_S = 5.0
 """Seconds between two times that it is kept: what a session that is killed loses of it at most."""
 
+REFUSED = (OSError, RecordError)
+"""What the disk's refusal is raised as."""
+
 ELSEWHERE = "clients ran on other machines too, whose energy is not counted"
 
 
@@ -31,7 +34,8 @@ def measured(out: Path, name: str, device: str, elsewhere: bool = False) -> Iter
         elsewhere: whether a part of it runs on machines that are not this one.
 
     Raises:
-        RecordError: the disk refused them, or what lies there is unreadable.
+        RecordError: the disk refused them, or what lies there is unreadable. Of a stage that fails
+            its own error is the one that is raised.
     """
     times, energy = run_directory.read_timing(out), run_directory.read_energy(out)
     if name == FEDERATE:
@@ -50,15 +54,20 @@ def measured(out: Path, name: str, device: str, elsewhere: bool = False) -> Iter
 
     def keep_often() -> None:
         while not ended.wait(KEEP_S):
-            with suppress(OSError, RecordError):  # the last time says so
+            with suppress(*REFUSED):  # the last time says so
                 keep()
 
     keeper = threading.Thread(target=keep_often, name="measured", daemon=True)
+    unsaid: tuple[type[Exception], ...] = ()
     try:
         with meter:
             keeper.start()
             yield
+    except BaseException:
+        unsaid = REFUSED  # a full disk stops the stage first, and there it is said what for
+        raise
     finally:
         ended.set()
         keeper.join()
-        keep()
+        with suppress(*unsaid):
+            keep()

@@ -8,8 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from harness import run_directory
 from harness.document import canonical_json, read_document
+from harness.errors import FederationError, RecordError
 from harness.pipeline.measured import measured
 from harness.record.result import EVALUATE, FEDERATE, ResultRecord
 
@@ -59,6 +62,27 @@ def test_a_stage_that_fails_keeps_its_time_too(tmp_path: Path) -> None:
     except KeyboardInterrupt:
         pass
     assert list(run_directory.read_timing(tmp_path)) == [FEDERATE]
+
+
+def test_a_full_disk_is_said_by_the_stage_that_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last that is measured meets the full disk too, and would be told in the stage's place."""
+
+    def refuse(path: Path, text: object) -> None:
+        raise RecordError(f"{path}: the disk is full")
+
+    monkeypatch.setattr(run_directory, "write_atomic", refuse)
+    with (
+        pytest.raises(FederationError, match="round 2 could not be kept"),
+        measured(tmp_path, FEDERATE, "cpu"),
+    ):
+        raise FederationError("round 2 could not be kept: the disk is full")
+    with (
+        pytest.raises(RecordError, match=r"energy\.json: the disk is full"),
+        measured(tmp_path, FEDERATE, "cpu"),
+    ):
+        pass  # nothing else tells it
 
 
 def test_a_run_directory_that_was_deleted_does_not_come_back(tmp_path: Path) -> None:
