@@ -36,6 +36,11 @@ class _Rows(Document):
     rows: tuple[HeldOutRow, ...]
 
 
+def called(number: int) -> str:
+    """Return what a round is called in sentences; round 0 is the untrained base."""
+    return f"round {number}" if number else "the untrained base"
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One round of a frontier; round 0 is the untrained base."""
@@ -49,6 +54,11 @@ class Point:
     right: tuple[bool, ...]
     official: float | None
     """Plain mean of the official accuracies, where they were measured for this round."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences."""
+        return called(self.round)
 
     @property
     def value(self) -> float:
@@ -174,11 +184,10 @@ class _Progress:
     def begin(self, number: int) -> None:
         """Say which model is asked now."""
         done, count = self.missing.index(number), len(self.missing)
-        name = f"round {number}" if number else "the untrained base"
         left_s = (time.monotonic() - self.start) * (count - done) / done if done else None
         left = "" if left_s is None else f", about {format_duration(left_s)} left"
         if not self.quiet:
-            say(f"frontier: {name}, {done + 1} of {count}{left}")
+            say(f"frontier: {called(number)}, {done + 1} of {count}{left}")
 
 
 def _point(

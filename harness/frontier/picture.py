@@ -48,7 +48,7 @@ def plot_frontier(found: Frontier, path: Path) -> None:
             )
         place = found.points.index(best)
         axes.annotate(
-            f"best: round {best.round}", (cost[place], values[place]), xytext=(0, 9),
+            f"best: {best.name}", (cost[place], values[place]), xytext=(0, 9),
             textcoords="offset points", ha="right" if place else "left",
         )  # fmt: skip
         axes.set_xlabel(title)

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from harness.boards.challenge import load_challenge
 from harness.boards.registry import protocol_of
 from harness.cli import cli
+from harness.cli.execute.frontier import as_text
 from harness.document import canonical_json, digest_of, pretty_json
 from harness.errors import EvaluationError, UsageError
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
@@ -182,6 +183,15 @@ def test_as_good_is_what_chance_would_give_once_in_twenty(differing: int, as_goo
     right = [(False,) * differing, (True,) * differing]
     points = tuple(Point(n, n, n, None, answers, None) for n, answers in enumerate(right))
     assert (Frontier(Path(), "x", points, "").cheapest.round == 0) == as_good
+
+
+def test_the_base_has_one_name_in_all_that_is_printed() -> None:
+    base, first = (Point(n, n, n, None, (False,) * 8, 0.4) for n in (0, 1))
+    better = Point(2, 2, 2.0, None, (True,) * 5 + (False,) * 3, None)
+    text = as_text(Frontier(Path(), "x", (base, first, better), ""))
+    assert "best: round 2\nnot told apart from it, and cheaper: the untrained base\n" in text
+    assert text.endswith("looked at for the untrained base, round 1")
+    assert "best: the untrained base" in as_text(Frontier(Path(), "x", (base, first), ""))
 
 
 def test_what_is_to_be_answered_is_said_before_and_the_time_left_from_the_second_model_on(

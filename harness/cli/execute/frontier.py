@@ -89,16 +89,16 @@ def as_text(found: Frontier) -> str:
     headings = ("round", "MiB", "time", "loss", "held out %", "95 %", "p", "official %")
     table = tabulate(rows, headings, "simple", disable_numparse=True)
     best, cheapest = found.best, found.cheapest
-    seen = [str(point.round) for point in found.points if point.official is not None]
+    seen = [point.name for point in found.points if point.official is not None]
     lines = [
         f"* no earlier round is as good; p: of being as good as the best, over"
         f" {how_many(len(best.right), 'training row')} that no client had",
-        f"best: round {best.round}",
+        f"best: {best.name}",
     ]
     if cheapest.round != best.round:
-        lines.append(f"not told apart from it, and cheaper: round {cheapest.round}")
+        lines.append(f"not told apart from it, and cheaper: {cheapest.name}")
     if seen:
-        lines.append(f"official rows have been looked at for round {', '.join(seen)}")
+        lines.append(f"official rows have been looked at for {', '.join(seen)}")
     return "\n".join([table, "", *lines])
 
 
