@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,19 +31,20 @@ def write_document(path: Path, document: Document) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give an empty file beside `path` to write; it takes the place of `path` when all is well.
 
+    Who may read it is what the umask says, as of any file that a program opens.
+
     Raises:
         RecordError: the disk refused it (full, read-only); what was there stays.
     """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        os.close(handle)
+        beside = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+        beside.touch(exist_ok=False)
+        temporary = beside
         yield temporary
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)

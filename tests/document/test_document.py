@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -92,6 +94,18 @@ def test_a_document_is_frozen_and_refuses_unknown_fields_and_nan() -> None:
 def test_with_values_validates_again() -> None:
     with pytest.raises(ValueError):
         Point(x=1).with_values(x="many")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_who_may_read_what_is_written_is_as_the_umask_says(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomic(tmp_path / "result.json", "{}")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "result.json").stat().st_mode) == mode
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(
