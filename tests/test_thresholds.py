@@ -463,6 +463,7 @@ FREE = {
     "sources MOST_DATA_BYTES": "several times what building the largest models takes",
     "sources SMALL": "any sizes that differ from each other",
     "sources SMALL_INTERMEDIATE": "any width that no other size of the small model has",
+    "sources SMALL_KV_HEADS": "any number by which the small model's heads can be divided",
     "sources TOKENS": "a row of any length shows whether a token sees those after it",
     "federation START_ATTEMPTS": "how often a start that failed is tried again",
     "pull_request MAX_COMMENT": "less than what GitHub takes",

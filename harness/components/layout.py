@@ -7,17 +7,33 @@ the spec needs neither transformers nor the config.json to count from them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated
+
 from pydantic import Field
 
-from harness.components.families import Family, Projection, Size
+from harness.components.families import KEYS, Family, Projection, Size
 from harness.document import Document
 
 PATH = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$"
 """Where a module is in a model: `model.layers`, `self_attn.q_proj`."""
 KEY = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
+Kind = Annotated[str, Field(pattern=KEY, max_length=40)]
+"""Of a block, where a family's blocks can be of several: `attention`."""
+
 MOST_PARTS = 64
 """Linear layers of a block, and its other weights; the families of the table have seven and six."""
+
+
+def in_every_block(
+    switches: Mapping[str, bool | int | str], layers: int
+) -> dict[str, bool | int | list[str]]:
+    """Return a layout's switches as config.json has them: a word as a list, one for each block."""
+    return {
+        key: [value] * layers if isinstance(value, str) else value
+        for key, value in switches.items()
+    }
 
 
 class Part(Document):
@@ -46,9 +62,16 @@ class Layout(Document):
     head: str = Field("lm_head", pattern=PATH, max_length=100)
     intermediate: str = Field("intermediate_size", pattern=KEY, max_length=100)
     """Key of config.json that gives the intermediate size."""
-    switches: dict[str, bool] = Field(default_factory=dict, max_length=MOST_PARTS)
+    kv_heads: str = Field(
+        KEYS["kv_heads"],
+        pattern=KEY,
+        max_length=100,
+        exclude_if=lambda key: key == KEYS["kv_heads"],
+    )
+    """Key that says how many heads of keys and values there are."""
+    switches: dict[str, bool | int | Kind] = Field(default_factory=dict, max_length=MOST_PARTS)
     """Key -> value of config.json where it is not the family's default; a small model of the family
-    is made with them."""
+    is made with them. A word stands for a list of it."""
 
     def family(self) -> Family:
         """Return these facts as a row of the table."""
@@ -58,7 +81,7 @@ class Layout(Document):
                 for part in self.parts
             ),
             norms=self.others,
-            keys={"intermediate": self.intermediate},
+            keys={"intermediate": self.intermediate, "kv_heads": self.kv_heads},
             outside=self.outside,
             blocks=self.blocks,
             embedding=self.embedding,

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.components.families import FAMILIES, KEYS
+from harness.components.layout import in_every_block
 from harness.components.model import ModelSpec
 from harness.document import explain
 from harness.errors import SourceError
@@ -94,7 +95,7 @@ def config_of_spec(model: ModelSpec) -> dict[str, Any]:
     }
     if model.head_dim is None and "queries" not in named:
         del values["head_dim"]  # a family may count heads without having the key
-    return values | model.layout.switches
+    return values | in_every_block(model.layout.switches, model.layers)
 
 
 def model_name(hub_id: str) -> str:

@@ -32,7 +32,7 @@ from harness.machine.cache_folder import cache_folder
 from harness.machine.versions import harness_code
 from harness.processes.isolated_python import run_python
 
-VERSION = "v2"
+VERSION = "v3"
 """Of how modules are read; another way gets another number."""
 
 LIMIT_S = 180

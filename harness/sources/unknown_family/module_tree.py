@@ -13,6 +13,9 @@ from harness.components.layout import Layout, Part
 EXPERTS = re.compile("expert|router", re.IGNORECASE)
 """What a mixture of experts has in its names."""
 
+POSITIONS = re.compile("position|wpe")
+"""What learned positions have."""
+
 NUMBER = re.compile(r"\.[0-9]+\.")
 """A place in a list, in a path."""
 
@@ -81,8 +84,9 @@ def tree_of(model: Any, sizes: Mapping[Size, int]) -> Tree:
         if name.startswith(f"{blocks}.") or weight is embedding.weight or weight is head.weight:
             continue
         if weight.ndim != 1:
+            positions = ", as learned positions do" if POSITIONS.search(name) else ""
             raise NoPlainDecoderError(
-                f"{name} lies beside its blocks, {list(weight.shape)}, as learned positions do"
+                f"{name} lies beside its blocks, {list(weight.shape)}{positions}"
             )
         outside.append((name, len(weight)))
     expected = (sizes["vocab"], sizes["hidden"])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.components.families import Size
+from harness.components.layout import in_every_block
 from harness.components.model_config import LARGEST_SIZE, MOST_LAYERS
 from harness.document import pretty_json
 from harness.kernel import calls
@@ -30,13 +31,23 @@ from harness.sources.unknown_family.module_tree import NoPlainDecoderError, layo
 MOST_DATA_BYTES = 6 * 2**30
 """Memory of this process: building a model of 70 billion parameters takes below 1 GiB."""
 
-INTERMEDIATE = ("intermediate_size", "ffn_dim", "ffn_hidden_size", "n_inner")
-"""Names that families have for the width of their MLP."""
+INTERMEDIATE = (
+    "shared_intermediate_size",
+    "intermediate_size",
+    "ffn_dim",
+    "ffn_hidden_size",
+    "n_inner",
+)
+"""Names that families have for the width of their MLP; Granite 4 has two, and uses the first."""
+
+KV_HEADS = ("num_key_value_heads", "num_kv_heads")
+"""Names that they have for the number of heads of keys and values."""
 
 SMALL = {
-    "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "head_dim": 24, "vocab_size": 320,
+    "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "head_dim": 24,
+    "vocab_size": 320,
 }  # fmt: skip
+SMALL_KV_HEADS = 2
 SMALL_INTERMEDIATE = 144
 
 TOKENS = 6
@@ -69,14 +80,16 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
     if config.is_encoder_decoder:
         raise NoPlainDecoderError("it is an encoder with a decoder")
     default = own()
-    intermediate = next((key for key in INTERMEDIATE if _has(default, key)), INTERMEDIATE[0])
-    sizes = _sizes(config, default, intermediate)
+    with _refused_as("its blocks are not all alike"):
+        intermediate = next((key for key in INTERMEDIATE if _has(default, key)), INTERMEDIATE[1])
+        sizes = _sizes(config, default, intermediate)
     switches = _switches(values, default)
+    of_small = in_every_block(switches, SMALL["num_hidden_layers"])
     with _refused_as(f"{library} makes no model of its config.json"), torch.device("meta"):
         whole = tree_of(AutoModelForCausalLM.from_config(config), sizes)
     layout_of(whole, whole, intermediate)  # a width of no size is said before a small one is made
     with _refused_as("a small model of its family does not follow from sizes alone"):
-        small = own(**_small_values(config, default, intermediate) | switches)
+        small = own(**_small_values(config, default, intermediate), **of_small)
         small.tie_word_embeddings = config.tie_word_embeddings
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(small)
@@ -97,7 +110,11 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
         "vocab": sizes["vocab"],
         "head_dim": None if sizes["queries"] == sizes["hidden"] else head_dim,
         "tied_embeddings": whole.tied,
-        "layout": layout.with_values(library=library, switches=switches).model_dump(mode="json"),
+        "layout": layout.with_values(
+            library=library,
+            kv_heads=_kv_key(config, default) or KV_HEADS[0],
+            switches=switches,
+        ).model_dump(mode="json"),
     }
 
 
@@ -149,10 +166,9 @@ def _sizes(config: Any, default: Any, intermediate: str) -> Mapping[Size, int]:
     heads, hidden = size("num_attention_heads"), size("hidden_size")
     mlp = size(intermediate, 4 * hidden)  # as GPT-2, BLOOM and MPT have it where nothing is said
     head = size("head_dim", hidden // heads)
-    # Falcon-7B says by a switch that all heads share one of keys and of values.
-    shared = getattr(config, "multi_query", False)
-    shared = shared and not getattr(config, "new_decoder_architecture", False)
-    queries, keys = heads * head, size("num_key_value_heads", 1 if shared else heads) * head
+    shared = _kv_key(config, default)
+    one = shared is None and getattr(config, "multi_query", False)
+    queries, keys = heads * head, (1 if one else size(shared or "", heads)) * head
     return {
         "hidden": hidden,
         "intermediate": mlp,
@@ -166,25 +182,47 @@ def _sizes(config: Any, default: Any, intermediate: str) -> Mapping[Size, int]:
     }
 
 
-def _switches(values: Mapping[str, Any], default: Any) -> dict[str, bool]:
-    """Return what a config.json turns on or off, of the keys that its family has."""
+def _kv_key(config: Any, default: Any) -> str | None:
+    """Return the key of how many heads of keys and values there are; None where none says it."""
+    if not getattr(config, "new_decoder_architecture", True):
+        return None  # Falcon-7B says by a switch that all heads share one of keys and of values
+    return next((key for key in KV_HEADS if _has(default, key)), None)
+
+
+def _switches(values: Mapping[str, Any], default: Any) -> dict[str, bool | int | str]:
+    """Return what a config.json turns on or off, of the keys that its family has.
+
+    That is also a count of none or of one, as of experts, and what every block is, where blocks of
+    the family can be of several kinds.
+    """
     from transformers import PretrainedConfig
 
     every = PretrainedConfig()
+    sizes = {*SMALL, *INTERMEDIATE, *KV_HEADS, "use_cache", "tie_word_embeddings"}
     return {
         key: value
-        for key, value in sorted(values.items())
-        if isinstance(value, bool)
-        and _has(default, key)
+        for key, given in sorted(values.items())
+        if _has(default, key)
         and not hasattr(every, key)
-        and key not in ("use_cache", "tie_word_embeddings")
-        and getattr(default, key) != value
+        and key not in sizes
+        and not key.endswith("_token_id")
+        and (value := _switch(given)) is not None
+        and value != _switch(getattr(default, key))
     }
+
+
+def _switch(value: Any) -> bool | int | str | None:
+    """Return a value that is no size, the word that a list has in every place; None of others."""
+    if isinstance(value, list) and value and set(map(str, value)) == {value[0]}:
+        return str(value[0])
+    return value if isinstance(value, bool | int) and value in (0, 1) else None
 
 
 def _small_values(config: Any, default: Any, intermediate: str) -> dict[str, Any]:
     """Return what makes the small model: sizes that a family has, none of them equal."""
     names = {**SMALL, intermediate: SMALL_INTERMEDIATE}
+    if (shared := _kv_key(config, default)) is not None:
+        names[shared] = SMALL_KV_HEADS
     ids: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
     has = {key: value for key, value in names.items() if _has(default, key)}
     if getattr(config, "head_dim", None) is None:

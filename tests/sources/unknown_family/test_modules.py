@@ -26,6 +26,16 @@ SIZES = {
     "pad_token_id": None,
 }  # fmt: skip
 
+FALCON_11B = {
+    "model_type": "falcon", "new_decoder_architecture": True, "num_kv_heads": 2,
+    "num_ln_in_parallel_attn": 1, "ffn_hidden_size": 48,
+}  # fmt: skip
+GRANITE_4 = {
+    "model_type": "granitemoehybrid", "layer_types": ["attention"] * 3, "num_local_experts": 0,
+    "shared_intermediate_size": 80, "mamba_n_heads": 2,
+}  # fmt: skip
+"""A hybrid whose blocks are all of one kind, without experts."""
+
 
 def spec_of(**values: Any) -> ModelSpec:
     found = modules.read({**SIZES, **values}, "tests")
@@ -51,6 +61,8 @@ def spec_of(**values: Any) -> ModelSpec:
         ({"model_type": "bloom"}, None, 4, {}),
         ({"model_type": "mpt", "no_bias": True}, None, 4, {}),
         ({"model_type": "falcon", "multi_query": False}, None, 4, {"multi_query": False}),
+        (FALCON_11B, None, 4, {"new_decoder_architecture": True, "num_ln_in_parallel_attn": 1}),
+        (GRANITE_4, None, 6, {"layer_types": "attention", "num_local_experts": 0}),
     ],
     ids=lambda value: value.get("model_type") if isinstance(value, dict) else None,
 )
@@ -83,13 +95,7 @@ def test_the_spec_has_the_weights_that_transformers_builds(
     [
         ({"model_type": "mixtral"}, "mlp.gate.weight of a block.* as in a mixture of experts"),
         (
-            {
-                "model_type": "granitemoehybrid",
-                "layer_types": ["attention"] * 3,
-                "num_local_experts": 0,
-                "shared_intermediate_size": 48,
-                "mamba_n_heads": 2,
-            },
+            {"model_type": "qwen3_moe", "mlp_only_layers": [0, 1, 2]},
             "what makes it plain is no size, and a small model of its family is none .*experts",
         ),
         ({"model_type": "t5"}, "encoder with a decoder"),
@@ -107,10 +113,8 @@ def test_the_spec_has_the_weights_that_transformers_builds(
         ({"model_type": "llava", "vision": {"model_type": "clip"}}, "vision is one of them"),
         ({"model_type": "starcoder2", "num_hidden_layers": 10**9}, "num_hidden_layers is 1000000"),
         ({"model_type": "starcoder2", "vocab_size": -1}, "vocab_size is -1, which is no size"),
-        (
-            {"model_type": "falcon", "new_decoder_architecture": True, "num_kv_heads": 2},
-            "width 64, which follows from none of",
-        ),
+        ({"model_type": "gemma4_text"}, "its blocks are not all alike .*head_dim"),
+        ({"model_type": "roberta"}, "token_type_embeddings.weight lies beside its blocks, .*]$"),
         ({"model_type": "opt"}, "embed_positions.weight lies .*, as learned positions do$"),
         ({"model_type": "qwen3_5_text"}, "conv1d.weight .* of Conv1d and not of a linear layer$"),
     ],
@@ -122,21 +126,24 @@ def test_what_is_no_plain_decoder_is_refused_by_name(values: dict[str, Any], sai
 
 
 @pytest.mark.parametrize(
-    ("kind", "values"),
+    "values",
     [
-        ("gemma", {"head_dim": 8}),
-        ("glm", {"head_dim": 8}),
-        ("bloom", {}),
-        ("cohere", {"use_qk_norm": True}),
-        ("stablelm", {"qk_layernorm": True}),
+        {"model_type": "gemma", "head_dim": 8},
+        {"model_type": "glm", "head_dim": 8},
+        {"model_type": "bloom"},
+        {"model_type": "cohere", "use_qk_norm": True},
+        {"model_type": "stablelm", "qk_layernorm": True},
+        FALCON_11B,
+        GRANITE_4,
     ],
+    ids=lambda values: values["model_type"],
 )
-def test_a_smoke_runs_model_is_what_its_spec_says(kind: str, values: dict[str, Any]) -> None:
+def test_a_smoke_runs_model_is_what_its_spec_says(values: dict[str, Any]) -> None:
     """Gemma and GLM have a head_dim of their own even where heads of it make the hidden size."""
     from harness.planning.smoke import smoke_model
     from harness.testing.peft_checks import random_model
 
-    spec = smoke_model(spec_of(model_type=kind, **values))
+    spec = smoke_model(spec_of(**values))
     assert spec.parameters() == sum(item.numel() for item in random_model(spec).parameters())
 
 
