@@ -8,6 +8,7 @@ tokens, with the pads of its official batch where they stand and masked.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,11 @@ class OwnAttention(WorkingSet):
         self.device = next(model.parameters()).device
         self.step_tokens = STEP_TOKENS[self.device.type]
         self.tokens = RowTokens(lines)
+        # Code of a model's folder may take a number alone, where transformers takes places too.
+        self._keeps = (
+            type(model).__module__.startswith("transformers.models.")
+            and "logits_to_keep" in inspect.signature(model.forward).parameters
+        )
         self._start(lines, self.tokens)
 
     @torch.inference_mode()
@@ -72,12 +78,13 @@ class OwnAttention(WorkingSet):
         if span.pad_query:
             ids[-1] = row[-1]
         positions = (mask.cumsum(-1) - 1).masked_fill(mask == 0, PAD_POSITION)
+        last = torch.arange(len(row) - span.wanted, len(row))
+        places = (last + span.pads * (last >= span.prompt)).clamp(max=len(ids) - 1).to(self.device)
         logits: Tensor = self.model(
             input_ids=torch.tensor([ids]).to(self.device),
             attention_mask=mask.to(self.device),
             position_ids=positions.to(self.device),
             use_cache=False,
+            **({"logits_to_keep": places} if self._keeps else {}),
         ).logits[0]
-        last = torch.arange(len(row) - span.wanted, len(row))
-        places = (last + span.pads * (last >= span.prompt)).clamp(max=len(ids) - 1)
-        return logits[places.to(self.device)].float()
+        return (logits if self._keeps else logits[places]).float()

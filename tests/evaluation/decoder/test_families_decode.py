@@ -19,6 +19,7 @@ from odd_models import (
 from harness.evaluation.decoder.decode import Decoder
 from harness.evaluation.decoder.loglikelihood import Labels, weigh
 from harness.evaluation.decoder.own_attention import OwnAttention
+from harness.evaluation.decoder.packed_step import Span
 from harness.evaluation.decoder.prompts import plan_rows
 from harness.evaluation.decoder.row_state import Rules
 from harness.evaluation.decoder.working_set import WorkingSet
@@ -103,3 +104,16 @@ def _weight(model: Any, prompt: tuple[int, ...], choice: tuple[int, ...]) -> flo
         logits = model(input_ids=torch.tensor([[*prompt, *choice]])).logits[0].log_softmax(-1)
     places = range(len(prompt) - 1, len(prompt) + len(choice) - 1)
     return sum(float(logits[place, token]) for place, token in zip(places, choice, strict=True))
+
+
+def test_a_model_that_attends_by_itself_makes_only_the_logits_that_are_asked_for(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    model = load_base(make_odd_model("glm", model_dir, tmp_path), "cpu", seed=1).model
+    made: list[int] = []
+    model.get_output_embeddings().register_forward_hook(
+        lambda head, given, found: made.append(found.shape[-2])
+    )
+    line = OwnAttention(model, 1)
+    assert line.feed([Span(0, 0, [5, 6, 7, 8, 9], 2)])[0].shape == (2, 512)
+    assert made == [2]
