@@ -250,6 +250,8 @@ HELD = {
         f"{PLANS}test_an_evaluation_on_a_card_is_forecast_by_its_launches_and_operations",
     "planning CORE_LAYER_S":
         "tests/planning/test_forecast.py::test_answers_of_a_small_model_take_minutes_as_well",
+    "planning ALONE":
+        "tests/planning/test_forecast.py::test_answers_of_a_small_model_take_minutes_as_well",
     "planning DRAWN_BYTES_PER_S": f"{PLANS}test_drawn_programs_are_forecast_as_if_none_ended",
     "planning MODEL_FILE_BYTES": f"{PLANS}test_files_are_forecast",
     "planning ROW_BYTES": f"{PLANS}test_files_are_forecast",

@@ -57,6 +57,9 @@ CORE_LAYER_S = 6e-5
 rest of a pass: what a small model costs beside its operations. Source: 192 rows of finance by
 random models of 0.4 million weights, 8 s with 3 layers and 22 s with 8, and 3,904 rows by one of 6
 million in 300 s, on two cores; untrained ones, which write twice as much as a trained one."""
+ALONE = 10
+"""How many times as long that is where each row is computed alone, not many in a pass. Source: 3.3
+ms of a core for a token by a StableLM of 2 layers."""
 DRAWN_BYTES_PER_S = 5e9
 """How fast a CPU reads float32 weights that draw four completions at a time, by one thread. Source:
 SmolLM2-135M, 2,010 steps in 230 s."""
@@ -232,7 +235,9 @@ def _estimate(
     speed = on_cards or TRAINING_SHARE * machine.core_flops * cores
     setup_s = SETUP_S[spec.compute.device] + (not cuda) * LOADING_S * spec.model.parameters()
     processes = client_processes(spec, clients, adapter_parameters, machine)
-    name = machine.gpu_name or "a 16 GB GPU" if cuda else _cores(machine)
+    measured = machine.measured_core_flops
+    each = "" if measured is None else f" of {measured / 1e9:.0f} GFLOP/s each"
+    name = machine.gpu_name or "a 16 GB GPU" if cuda else f"{machine.cores} CPU cores{each}"
     if layout is not None and len(machine.cards) > 1:
         name = f"{name} (clients at once: {layout.text()})"
     # All replies of a round but one wait in files, beside those of the round before.
@@ -247,12 +252,6 @@ def _estimate(
         basis=f"{name}, {tokens} tokens an example,"
         f" {how_many(processes, 'process', plural='processes')}",
     )
-
-
-def _cores(machine: Machine) -> str:
-    measured = machine.measured_core_flops
-    speed = "" if measured is None else f" of {measured / 1e9:.0f} GFLOP/s each"
-    return f"{machine.cores} CPU cores{speed}"
 
 
 def _rows(spec: RunSpec, challenge: Challenge) -> int:
@@ -271,10 +270,10 @@ def evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> float
     protocol = protocol_of(challenge)
     lengths = protocol.lengths
     written = 0 if spec.train.prompt.append_eos else lengths.written
-    # A model that attends by itself computes the whole row again for each token that it writes.
-    again = lengths.row + written // 2 if model.own_attention else 1
+    # A model that attends by itself computes its row again, but for logits, for each written token.
+    again = (lengths.row + written // 2) * model.linear_parameters() / model.parameters()
     rows = _rows(spec, challenge)
-    work, least_s = (lengths.row + written * again) * rows, 0.0
+    work, least_s = (lengths.row + written * (1 + again * model.own_attention)) * rows, 0.0
     programs = protocol.decoding.sampling is not None
     if programs and cuda:
         return None
@@ -284,5 +283,6 @@ def evaluation_s(spec: RunSpec, challenge: Challenge, machine: Machine) -> float
         each = 2.0 * model.parameters() / GPU_EVALUATION_FLOPS + model.layers * GPU_LAYER_S
     else:
         each = 2.0 * model.parameters() / (EVALUATION_SHARE * machine.core_flops * machine.cores)
-        least_s = rows * written * CORE_LAYER_S * (model.layers + 3) / machine.cores
+        layer_s = CORE_LAYER_S * (ALONE if model.own_attention else 1)
+        least_s = rows * written * layer_s * (model.layers + 3) / machine.cores
     return round(max(work * each, least_s) + (0.0 if cuda else LOADING_S * model.parameters()), 1)

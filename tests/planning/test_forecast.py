@@ -108,6 +108,8 @@ def test_answers_of_a_small_model_take_minutes_as_well() -> None:
     seconds = evaluation_s(small, plan.challenge, LAPTOP)
     assert seconds is not None
     assert 60 < seconds < (plan.forecast.estimate.evaluation_s or 0.0)
+    alone = small.with_values(model=small.model.with_values(trust_remote_code=True))
+    assert evaluation_s(alone, plan.challenge, LAPTOP) == pytest.approx(10 * seconds, rel=0.01)
 
 
 def test_memory_is_of_all_processes_together() -> None:
