@@ -9,46 +9,33 @@ name. Run by `harness.sources.unknown_family.layouts`, in a process of its own.
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.components.families import Size
+from harness.components.families import KEYS
 from harness.components.layout import in_every_block
-from harness.components.model_config import LARGEST_SIZE, MOST_LAYERS
 from harness.document import pretty_json
 from harness.kernel import calls
 from harness.kernel.namespaces import own_namespaces
 from harness.machine.versions import harness_code
 from harness.sources.unknown_family.layouts import REFUSED, REFUSED_BY
 from harness.sources.unknown_family.module_tree import NoPlainDecoderError, layout_of, tree_of
+from harness.sources.unknown_family.sizes import (
+    SMALL,
+    intermediate_key,
+    kv_key,
+    sizes_of,
+    small_values,
+    switches_of,
+)
 
 MOST_DATA_BYTES = 6 * 2**30
 """Memory of this process: building a model of 70 billion parameters takes below 1 GiB."""
-
-INTERMEDIATE = (
-    "shared_intermediate_size",
-    "intermediate_size",
-    "ffn_dim",
-    "ffn_hidden_size",
-    "n_inner",
-)
-"""Names that families have for the width of their MLP; Granite 4 has two, and uses the first."""
-
-KV_HEADS = ("num_key_value_heads", "num_kv_heads")
-"""Names that they have for the number of heads of keys and values."""
-
-SMALL = {
-    "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "head_dim": 24,
-    "vocab_size": 320,
-}  # fmt: skip
-SMALL_KV_HEADS = 2
-SMALL_INTERMEDIATE = 144
 
 TOKENS = 6
 """Length of the row by which the small model shows that it does not look ahead."""
@@ -81,20 +68,20 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
         raise NoPlainDecoderError("it is an encoder with a decoder")
     default = own()
     with _refused_as("its blocks are not all alike"):
-        intermediate = next((key for key in INTERMEDIATE if _has(default, key)), INTERMEDIATE[1])
-        sizes = _sizes(config, default, intermediate)
-    switches = _switches(values, default)
+        intermediate = intermediate_key(default)
+        sizes = sizes_of(config, default, intermediate)
+    switches = switches_of(values, default)
     of_small = in_every_block(switches, SMALL["num_hidden_layers"])
     with _refused_as(f"{library} makes no model of its config.json"), torch.device("meta"):
         whole = tree_of(AutoModelForCausalLM.from_config(config), sizes)
     layout_of(whole, whole, intermediate)  # a width of no size is said before a small one is made
     with _refused_as("a small model of its family does not follow from sizes alone"):
-        small = own(**_small_values(config, default, intermediate), **of_small)
+        small = own(**small_values(config, default, intermediate), **of_small)
         small.tie_word_embeddings = config.tie_word_embeddings
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(small)
         try:
-            tree = tree_of(model, _sizes(small, default, intermediate))
+            tree = tree_of(model, sizes_of(small, default, intermediate))
         except NoPlainDecoderError as error:  # the model itself has been found plain
             why = "what makes it plain is no size, and a small model of its family is none"
             raise NoPlainDecoderError(f"{why} ({error})") from None
@@ -112,7 +99,7 @@ def read(values: dict[str, Any], library: str) -> dict[str, Any]:
         "tied_embeddings": whole.tied,
         "layout": layout.with_values(
             library=library,
-            kv_heads=_kv_key(config, default) or KV_HEADS[0],
+            kv_heads=kv_key(config, default) or KEYS["kv_heads"],
             switches=switches,
         ).model_dump(mode="json"),
     }
@@ -138,96 +125,6 @@ def _refused_as(what: str) -> Iterator[None]:
 
 def _is_config(value: Any) -> bool:
     return isinstance(value, dict) and bool(value.get("model_type"))  # MPT's attention has ""
-
-
-def _has(config: Any, key: str) -> bool:
-    """Whether a configuration takes a key: some compute it, which cannot be set."""
-    return hasattr(config, key) and not isinstance(getattr(type(config), key, None), property)
-
-
-def _sizes(config: Any, default: Any, intermediate: str) -> Mapping[Size, int]:
-    """Return the widths of a configuration, by the keys that its family has.
-
-    Raises:
-        NoPlainDecoderError: one is missing, or no size.
-    """
-
-    def size(key: str, otherwise: int | None = None) -> int:
-        value = getattr(config, key, None) if hasattr(default, key) else None
-        value = otherwise if value is None else value
-        if value is None:
-            raise NoPlainDecoderError(f"it has no {key}, as a decoder with attention has")
-        most = MOST_LAYERS if key == "num_hidden_layers" else LARGEST_SIZE
-        if type(value) is not int or not 0 < value <= most:
-            raise NoPlainDecoderError(f"{key} is {value!s:.40}, which is no size")
-        return value
-
-    size("num_hidden_layers")
-    heads, hidden = size("num_attention_heads"), size("hidden_size")
-    mlp = size(intermediate, 4 * hidden)  # as GPT-2, BLOOM and MPT have it where nothing is said
-    head = size("head_dim", hidden // heads)
-    shared = _kv_key(config, default)
-    one = shared is None and getattr(config, "multi_query", False)
-    queries, keys = heads * head, (1 if one else size(shared or "", heads)) * head
-    return {
-        "hidden": hidden,
-        "intermediate": mlp,
-        "queries": queries,
-        "keys": keys,
-        "head": head,
-        "qkv": queries + 2 * keys,
-        "gate_up": 2 * mlp,
-        "vocab": size("vocab_size"),
-        "one": 1,
-    }
-
-
-def _kv_key(config: Any, default: Any) -> str | None:
-    """Return the key of how many heads of keys and values there are; None where none says it."""
-    if not getattr(config, "new_decoder_architecture", True):
-        return None  # Falcon-7B says by a switch that all heads share one of keys and of values
-    return next((key for key in KV_HEADS if _has(default, key)), None)
-
-
-def _switches(values: Mapping[str, Any], default: Any) -> dict[str, bool | int | str]:
-    """Return what a config.json turns on or off, of the keys that its family has.
-
-    That is also a count of none or of one, as of experts, and what every block is, where blocks of
-    the family can be of several kinds.
-    """
-    from transformers import PretrainedConfig
-
-    every = PretrainedConfig()
-    sizes = {*SMALL, *INTERMEDIATE, *KV_HEADS, "use_cache", "tie_word_embeddings"}
-    return {
-        key: value
-        for key, given in sorted(values.items())
-        if _has(default, key)
-        and not hasattr(every, key)
-        and key not in sizes
-        and not key.endswith("_token_id")
-        and (value := _switch(given)) is not None
-        and value != _switch(getattr(default, key))
-    }
-
-
-def _switch(value: Any) -> bool | int | str | None:
-    """Return a value that is no size, the word that a list has in every place; None of others."""
-    if isinstance(value, list) and value and set(map(str, value)) == {value[0]}:
-        return str(value[0])
-    return value if isinstance(value, bool | int) and value in (0, 1) else None
-
-
-def _small_values(config: Any, default: Any, intermediate: str) -> dict[str, Any]:
-    """Return what makes the small model: sizes that a family has, none of them equal."""
-    names = {**SMALL, intermediate: SMALL_INTERMEDIATE}
-    if (shared := _kv_key(config, default)) is not None:
-        names[shared] = SMALL_KV_HEADS
-    ids: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
-    has = {key: value for key, value in names.items() if _has(default, key)}
-    if getattr(config, "head_dim", None) is None:
-        has.pop("head_dim", None)  # a family that may have it, and a model that has not
-    return has | ids
 
 
 def _refuse_looking_ahead(model: Any) -> None:
@@ -260,8 +157,10 @@ def main() -> None:
     _hold_back()
     import transformers
 
-    values = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     transformers.logging.set_verbosity_error()
+    folder = Path(sys.argv[1]).parent
+    # Read by the library itself, which writes infinity as {"__float__": "Infinity"}.
+    values, _ = transformers.PretrainedConfig.get_config_dict(folder, local_files_only=True)
     try:
         found = read(values, f"transformers {transformers.__version__}")
     except NoPlainDecoderError as error:

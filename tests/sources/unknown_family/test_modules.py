@@ -178,6 +178,21 @@ def test_the_command_reads_them_apart_and_keeps_them(
     assert json.loads(kept.read_text())["layers"] == 3
 
 
+def test_a_config_json_is_read_as_transformers_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hybrid it has an infinite limit, which JSON has no number for."""
+    from transformers import CONFIG_MAPPING
+
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    values = {key: value for key, value in GRANITE_4.items() if key != "model_type"}
+    CONFIG_MAPPING["granitemoehybrid"](**SIZES, **values).save_pretrained(tmp_path)
+    assert "Infinity" in (tmp_path / "config.json").read_text()
+    layout = folder_model(tmp_path, "o/m").layout
+    assert layout is not None
+    assert layout.parts == spec_of(**GRANITE_4).layout.parts
+
+
 def test_why_a_model_is_no_plain_decoder_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
