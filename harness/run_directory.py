@@ -104,6 +104,17 @@ def create(path: Path, spec: RunSpec, assets: Assets) -> None:
     write_document(path / ASSETS, assets)
 
 
+def as_asked(path: Path, folder: Path) -> Path:
+    """Have `folder` ask for the same evaluation as the run in `path`, and return it.
+
+    Raises:
+        RecordError: the disk refused it.
+    """
+    for name in (SPEC, ASSETS):
+        write_atomic(folder / name, (path / name).read_bytes())
+    return folder
+
+
 def keep_command(path: Path, command: tuple[str, ...]) -> None:
     """Write what was typed to begin the run; a submission carries it on.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 
-from harness.document import Document, digest_of, read_document, write_atomic, write_document
+from harness.document import Document, digest_of, read_document, write_document
 from harness.errors import RecordError, UsageError
 from harness.evaluation.evaluated_run import official_sets, read_run
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
@@ -20,6 +20,7 @@ from harness.progress import format_duration, say
 from harness.record.federation import RoundRecord
 from harness.record.file_names import ASSETS, SCORES, SPEC
 from harness.record.score import Scores, average
+from harness.run_directory import as_asked
 from harness.scoring.statistics import bootstrap_interval
 
 ANSWERS = "held_out.json"
@@ -144,7 +145,9 @@ def frontier(
     )
     digest = digest_of(_Rows(rows=held_out))
 
-    folders: dict[int, tuple[Path, str | None]] = {0: (_base_folder(run_dir), None)}
+    folders: dict[int, tuple[Path, str | None]] = {
+        0: (as_asked(run_dir, _folder(run_dir, 0)), None)
+    }
     folders |= {number: round_folder(run_dir, number) for number in kept}
     found = {
         number: _kept_answers(folder, digest, adapter)
@@ -207,13 +210,6 @@ def _point(
 
 def _folder(run_dir: Path, number: int) -> Path:
     return run_dir / ROUNDS_FOLDER / str(number)
-
-
-def _base_folder(run_dir: Path) -> Path:
-    folder = _folder(run_dir, 0)
-    for name in (SPEC, ASSETS):
-        write_atomic(folder / name, (run_dir / name).read_bytes())
-    return folder
 
 
 def _official(folder: Path) -> float | None:

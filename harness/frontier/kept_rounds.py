@@ -15,14 +15,8 @@ from harness.federation.storage.adapter_file import write_adapter
 from harness.federation.storage.ledger import Ledger
 from harness.federation.wire.tensors import digest_arrays
 from harness.record.federation import RoundRecord
-from harness.record.file_names import (
-    ADAPTER,
-    ADAPTER_CONFIG,
-    ADAPTER_WEIGHTS,
-    ASSETS,
-    SPEC,
-)
-from harness.run_directory import read_spec
+from harness.record.file_names import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from harness.run_directory import as_asked, read_spec
 from harness.spec import RunSpec
 
 ROUNDS_FOLDER = "rounds"
@@ -82,9 +76,7 @@ def round_folder(run_dir: Path, number: int) -> tuple[Path, str]:
             f"{run_dir}: no adapter of round {number}; kept are {listed}. A run keeps every round"
             " with --set save_every_rounds=1"
         )
-    folder = run_dir / ROUNDS_FOLDER / str(number)
-    for name in (SPEC, ASSETS):
-        write_atomic(folder / name, (run_dir / name).read_bytes())
+    folder = as_asked(run_dir, run_dir / ROUNDS_FOLDER / str(number))
     adapter = folder / ADAPTER
     record = next(item for item in rounds if item.round == number)
     if kept[number].is_dir():

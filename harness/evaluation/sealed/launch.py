@@ -13,7 +13,7 @@ from typing import Any
 from harness.boards.challenge import Challenge
 from harness.boards.execution import EXECUTABLES
 from harness.boards.registry import protocol_of
-from harness.document import parse_document, parse_json, read_document, read_json, write_atomic
+from harness.document import parse_document, parse_json, read_document, read_json
 from harness.errors import EvaluationError, HarnessError, RecordError
 from harness.evaluation.held_out_row import HeldOutAnswers, HeldOutRow
 from harness.evaluation.proof import kept_key, new_key
@@ -25,6 +25,7 @@ from harness.processes import startup
 from harness.processes.carried_error import CarriedError
 from harness.record.file_names import ASSETS, RESULT, SPEC
 from harness.record.score import Scores
+from harness.run_directory import as_asked
 from harness.sources.assets import Assets
 from harness.spec import RunSpec
 
@@ -79,7 +80,7 @@ def evaluate_run(
     found = startup.here()
     found.refuse_changes()
     _refuse_no_run(run_dir)
-    folder = _untrained_folder(run_dir) if untrained else run_dir
+    folder = as_asked(run_dir, run_dir / UNTRAINED) if untrained else run_dir
     order = Order(
         run_dir=str(folder.absolute()),
         spec=read_document(RunSpec, folder / SPEC),
@@ -190,14 +191,6 @@ def _refuse_no_run(run_dir: Path) -> None:
             raise RecordError(
                 f"{run_dir}: no {name}; give the directory of a run, as harness run left it"
             )
-
-
-def _untrained_folder(run_dir: Path) -> Path:
-    """Return a folder in the run directory that asks for the same evaluation as the run."""
-    folder = run_dir / UNTRAINED
-    for name in (SPEC, ASSETS):
-        write_atomic(folder / name, (run_dir / name).read_bytes())
-    return folder
 
 
 def _error(code: int, output: str, run_dir: Path) -> HarnessError:
