@@ -1,8 +1,8 @@
 """A family that the table has not: what transformers makes of a config.json, frozen into the spec.
 
 The same facts as a row of `harness.components.families`, as data that travels with a ModelSpec.
-They are read from the modules that transformers builds (`harness.sources.modules`); whoever has
-the spec needs neither transformers nor the config.json to count from them.
+They are read in `harness.sources.unknown_family` from the modules that transformers builds; whoever
+has the spec needs neither transformers nor the config.json to count from them.
 """
 
 from __future__ import annotations

@@ -45,7 +45,6 @@ def write_form(form: str, deployment: Deployment, folder: Path) -> list[Path]:
     environment.filters["yaml"] = json.dumps  # JSON is YAML
     environment.filters["shell"] = shlex.join
     root = resources.files("harness.federation.deployment").joinpath("template")
-    ports = [deployment.first_runtime_port + number for number in range(deployment.supernodes)]
     values = {
         "deployment": deployment,
         "version": __version__,
@@ -53,7 +52,6 @@ def write_form(form: str, deployment: Deployment, folder: Path) -> list[Path]:
         "database": DATABASE,
         "credentials": credentials,
         "partitions": range(deployment.supernodes),
-        "ports": ports,
     }
     written = []
     for name in FORMS[form]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.document import Document
+from harness.record.ladder import Rung
 
 
 class Sample(Document):
@@ -17,15 +18,6 @@ class Sample(Document):
     """As the official script reads the output."""
     output: str
     """The beginning of the raw text."""
-
-
-class EntryRung(Document):
-    """One earned level of the ladder."""
-
-    level: str
-    date: str
-    command: str
-    digest: str
 
 
 class EntryLink(Document):
@@ -52,7 +44,7 @@ class Repetition(Document):
 class EntryDetails(Document):
     """What an entry's own page shows beyond its line of the table."""
 
-    rungs: tuple[EntryRung, ...] = ()
+    rungs: tuple[Rung, ...] = ()
     losses: tuple[tuple[int, float], ...] = ()
     """(round, mean training loss), thinned."""
     config: dict[str, str] = {}

@@ -9,13 +9,7 @@ from typing import Any
 from harness.boards.open_division import filed_under
 from harness.codec.choice import described
 from harness.document.units import how_many
-from harness.leaderboard.entries.details import (
-    EntryDetails,
-    EntryLink,
-    EntryRung,
-    Repetition,
-    Sample,
-)
+from harness.leaderboard.entries.details import EntryDetails, EntryLink, Repetition, Sample
 from harness.record.about import About, typed
 from harness.record.card import component_text
 from harness.record.file_names import RESULT
@@ -43,7 +37,7 @@ def run_details(submission: Submission) -> EntryDetails:
     folder = filed_under(record.challenge.id, record.spec.open)
     rounds = record.federation.rounds
     return EntryDetails(
-        rungs=tuple(EntryRung(**rung.model_dump()) for rung in submission.ladder),
+        rungs=submission.ladder,
         losses=_thinned([(r.round, r.train_loss) for r in rounds]),
         config=_config(record),
         texts=_texts(record),
