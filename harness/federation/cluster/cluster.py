@@ -15,8 +15,9 @@ from pathlib import Path
 
 from harness.document import sha256_text
 from harness.errors import FederationError
-from harness.federation.cluster.backend import ClusterBackend, RayClients
+from harness.federation.cluster.backend import ClusterBackend
 from harness.federation.cluster.nodes import alive_nodes, ask_nodes, places
+from harness.federation.cluster.ray_clients import RayClients
 from harness.federation.open_run import OpenRun
 from harness.federation.options import FederationOutcome, Options
 from harness.federation.simulation.environment import QUIET, WITHOUT_HUB, environment
