@@ -16,11 +16,15 @@ from harness.errors import SourceError
 from harness.record.data import DataRecord
 from harness.sources.adapters import locate_warm_start
 from harness.sources.evaluation_sets import locate_evaluation_set
-from harness.sources.lookup import mirror_folder
-from harness.sources.models import locate_model
-from harness.sources.tokenizer_files import refuse_no_chat_template
+from harness.sources.lookup import mirror_folder, mirrored
+from harness.sources.models import locate_model, missing_model_files
+from harness.sources.tokenizer_files import refuse_no_chat_template, refuse_other_tokenizer
 from harness.sources.training_data.partitioning import partition_rows
-from harness.sources.training_data.training_set import locate_training_set
+from harness.sources.training_data.training_set import (
+    locate_training_set,
+    mirrored_training_file,
+    refuse_unusable,
+)
 from harness.spec import RunSpec
 
 
@@ -47,6 +51,28 @@ class Assets(Document):
         return self.with_values(
             model_dir="", training_file=None, evaluation_files={}, warm_start=None
         )
+
+
+def refuse_unusable_mirror(spec: RunSpec, challenge: Challenge, mirror: Path | None) -> None:
+    """Refuse what the mirror holds for a run that cannot be used, as far as a glance tells.
+
+    Args:
+        spec: the run.
+        challenge: the training set.
+        mirror: folder with `datasets/` and `models/`, or None: the one that the environment names.
+
+    Raises:
+        SourceError: the mirror is no folder, its copy of the model or of the training set is
+            incomplete, or the training file is none of this challenge's.
+    """
+    folder = mirror_folder(mirror)
+    if folder is None:
+        return
+    if model := mirrored("model", spec.model.hub_id, missing_model_files, folder):
+        refuse_other_tokenizer(spec.model, model)
+        refuse_no_chat_template(spec.train.prompt, model)
+    if not spec.smoke and (path := mirrored_training_file(challenge, folder)):
+        refuse_unusable(challenge, path)
 
 
 def locate_for_training(

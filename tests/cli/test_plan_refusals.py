@@ -62,6 +62,33 @@ def test_a_chat_template_that_is_not_there(tmp_path: Path) -> None:
     assert "has no chat template" in found
 
 
+@pytest.mark.skipif(find_spec("pyarrow") is None, reason="no pyarrow to read it with")
+@pytest.mark.parametrize(
+    ("columns", "rows", "said"),
+    [
+        (("instruction", "input", "output"), 49, "49 rows; expected at least one for each of 50"),
+        (("instruction", "output"), 60, "no column input"),
+        (None, 0, "cannot be read as parquet"),
+        (("instruction", "input", "output"), 60, ""),
+    ],
+)
+def test_a_mirror_s_training_file_that_no_run_could_use(
+    columns: tuple[str, ...] | None, rows: int, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mirror/datasets/flwrlabs/fingpt-sentiment-train/train.parquet"
+    file.parent.mkdir(parents=True)
+    if columns is None:
+        file.write_text("no table")
+    else:
+        from pyarrow import parquet, table
+
+        parquet.write_table(table({name: ["x"] * rows for name in columns}), file)
+    plan = ["plan", "--plugin", "smollm2-dora/135m", "--mirror", str(tmp_path / "mirror")]
+    told = [line for line in CliRunner().invoke(cli, plan).stdout.splitlines() if str(file) in line]
+    assert len(told) == bool(said)
+    assert all(line.startswith("REFUSED") and said in line for line in told)
+
+
 def test_a_mirror_that_is_not_there(tmp_path: Path) -> None:
     [found] = refused("--mirror", str(tmp_path / "nope"))
     assert "no such folder" in found

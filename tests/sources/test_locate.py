@@ -389,7 +389,8 @@ def test_a_damaged_training_file_is_refused(tmp_path: Path, challenge: Challenge
 
 def test_a_training_row_without_text_is_named(tmp_path: Path, challenge: Challenge) -> None:
     folder = tmp_path / "datasets" / challenge.dataset.name
-    write_training(folder, [("a", "positive", "i"), (None, "neutral", "i")])  # type: ignore[list-item]
+    rows = [("a", "positive", "i"), *[(None, "neutral", "i")] * 49]
+    write_training(folder, rows)  # type: ignore[arg-type]
     with pytest.raises(SourceError, match="row 1: input is None"):
         locate_training_set(challenge, tmp_path)
 

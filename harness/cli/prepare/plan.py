@@ -112,26 +112,14 @@ def refused_here(
         mirror: folder with `models/`, or None: the one that the environment names.
     """
     from harness import run_directory
-    from harness.sources.lookup import mirror_folder, mirrored
-    from harness.sources.models import missing_model_files
-    from harness.sources.tokenizer_files import refuse_no_chat_template, refuse_other_tokenizer
+    from harness.sources.assets import refuse_unusable_mirror
 
     spec, expected = resolved.spec, resolved.forecast
-
-    def model_files() -> None:
-        folder = mirror_folder(mirror)
-        if folder is None:
-            return
-        found = mirrored("model", spec.model.hub_id, missing_model_files, folder)
-        if found is not None:
-            refuse_other_tokenizer(spec.model, found)
-            refuse_no_chat_template(spec.train.prompt, found)
-
     checks: tuple[Callable[[], object], ...] = (
         lambda: refuse_hopeless_device(device, spec, expected),
         lambda: refuse_hopeless_memory(expected, spec.compute.device, machine),
         lambda: run_directory.refuse_full_disk(Path("runs"), expected.estimate.disk_bytes),
-        model_files,
+        lambda: refuse_unusable_mirror(spec, resolved.challenge, mirror),
     )
     for check in checks:
         try:

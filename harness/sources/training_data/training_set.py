@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from harness.boards.challenge import Challenge
 from harness.boards.open_division import OpenRules
@@ -11,7 +14,7 @@ from harness.document import sha256_file
 from harness.document.units import how_many
 from harness.errors import MissingExtraError, SourceError, how_to_install
 from harness.record.data import DataRecord
-from harness.sources.lookup import find
+from harness.sources.lookup import find, mirrored
 
 
 def locate_training_set(
@@ -34,13 +37,9 @@ def locate_training_set(
     dataset = challenge.dataset
     found = find("dataset", dataset.name, "main", ("*.parquet",), _missing, mirror)
     (path,) = _parquet_files(found.folder)
+    refuse_unusable(challenge, path)
     digest = sha256_file(path)
     rows, problems = compare_with_pins(challenge, path, digest)
-    if rows < challenge.num_supernodes:
-        raise SourceError(
-            f"{path}: {how_many(rows, 'row')}; expected at least one for each of"
-            f" {challenge.num_supernodes} supernodes; fetch {dataset.name} again"
-        )
     if changed is not None and changed.dataset is not None:
         problems = ["data of the run's own, in place of the challenge's"]
     record = DataRecord(
@@ -56,21 +55,47 @@ def locate_training_set(
     return path, record
 
 
-def compare_with_pins(challenge: Challenge, path: Path, digest: str) -> tuple[int, list[str]]:
-    """Compare a training file with the challenge's pins.
-
-    Args:
-        challenge: the pins.
-        path: a parquet file.
-        digest: its sha256.
-
-    Returns:
-        Number of rows, and one sentence per pin that does not hold; none when all hold.
+def mirrored_training_file(challenge: Challenge, mirror: Path) -> Path | None:
+    """Return the mirror's training file of a challenge, or None where it has none.
 
     Raises:
-        SourceError: not a parquet file, or a column is missing or holds no text.
+        SourceError: its copy is incomplete.
+    """
+    folder = mirrored("dataset", challenge.dataset.name, _missing, mirror)
+    return None if folder is None else _parquet_files(folder)[0]
+
+
+def refuse_unusable(challenge: Challenge, path: Path) -> None:
+    """Refuse a training file by what its end says of it, without reading its rows.
+
+    Args:
+        challenge: the rules of the run.
+        path: of the file.
+
+    Raises:
+        SourceError: it is no parquet file, lacks a column, or has fewer rows than there are
+            supernodes.
         MissingExtraError: pyarrow is not installed.
     """
+    dataset = challenge.dataset
+    with _reading_parquet(path, dataset.name) as parquet, parquet.ParquetFile(path) as file:
+        names, rows = file.schema_arrow.names, file.metadata.num_rows
+    lack = [name for name in dataset.columns if name not in names]
+    if lack:
+        raise SourceError(
+            f"{path}: no column {', '.join(lack)}; found {', '.join(names)};"
+            f" expected {', '.join(dataset.columns)}"
+        )
+    if rows < challenge.num_supernodes:
+        raise SourceError(
+            f"{path}: {how_many(rows, 'row')}; expected at least one for each of"
+            f" {challenge.num_supernodes} supernodes; fetch {dataset.name} again"
+        )
+
+
+@contextmanager
+def _reading_parquet(path: Path, name: str) -> Iterator[ModuleType]:
+    """Yield pyarrow's module, and say what file is none of its kind."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -78,20 +103,33 @@ def compare_with_pins(challenge: Challenge, path: Path, digest: str) -> tuple[in
         raise MissingExtraError(
             f"reading the training set needs pyarrow; {how_to_install('run')}"
         ) from None
-    dataset = challenge.dataset
     try:
-        table = pyarrow.parquet.read_table(path)
+        yield pyarrow.parquet
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise SourceError(
-            f"{path}: cannot be read as parquet ({reason}); fetch {dataset.name} again"
+            f"{path}: cannot be read as parquet ({reason}); fetch {name} again"
         ) from None
-    lack = [name for name in dataset.columns if name not in table.column_names]
-    if lack:
-        raise SourceError(
-            f"{path}: no column {', '.join(lack)}; found {', '.join(table.column_names)};"
-            f" expected {', '.join(dataset.columns)}"
-        )
+
+
+def compare_with_pins(challenge: Challenge, path: Path, digest: str) -> tuple[int, list[str]]:
+    """Compare a training file with the challenge's pins.
+
+    Args:
+        challenge: the pins.
+        path: a file that `refuse_unusable` lets through.
+        digest: its sha256.
+
+    Returns:
+        Number of rows, and one sentence per pin that does not hold; none when all hold.
+
+    Raises:
+        SourceError: the file cannot be read, or a column holds no text.
+        MissingExtraError: pyarrow is not installed.
+    """
+    dataset = challenge.dataset
+    with _reading_parquet(path, dataset.name) as parquet:
+        table = parquet.read_table(path)
     columns = {name: table.column(name).to_pylist() for name in dataset.columns}
     for name, values in columns.items():
         row = next((i for i, value in enumerate(values) if not isinstance(value, str)), None)
