@@ -13,6 +13,8 @@ from harness.errors import UsageError
 from harness.planning.recipe_files import PROJECT, read_recipe
 from harness.planning.resolve import DEFAULT_SEED, Request
 from harness.planning.settings.keys import meant_by
+from harness.plugins import discover
+from harness.plugins.discovery import refuse_unknown
 from harness.record.file_names import SPEC
 
 RECIPE_SUFFIX = ".toml"
@@ -54,6 +56,7 @@ def request_of(plugin: str | None, file: Path | None, **options: Any) -> Request
 
     Raises:
         UsageError: neither is named, or both; or what `read_recipe` raises.
+        PluginError: the plugin is not installed.
     """
     for option in options.get("overrides", ()):
         key = option.partition("=")[0].strip()
@@ -62,6 +65,7 @@ def request_of(plugin: str | None, file: Path | None, **options: Any) -> Request
     if file is None:
         if plugin is None:
             raise UsageError("missing --plugin P[/R], or a recipe's file; see: harness plugins")
+        refuse_unknown(plugin.partition("/")[0], discover())
         return Request(plugin, **options)
     if plugin is not None:
         raise UsageError(f"--plugin {plugin} and the file {file} exclude each other; name one")

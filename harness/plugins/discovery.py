@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
+import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 import harness
 from harness.document.file_digests import version_of_code
-from harness.errors import PluginError
+from harness.errors import PluginError, did_you_mean
 from harness.plugins.content import content_digest, is_editable
 from harness.recipe import FILE_PLUGIN, NAME
 from harness.spec import PluginRef
@@ -68,6 +72,34 @@ def discover() -> dict[str, PluginInfo]:
                 info = replace(other, problem=twice)  # neither is loaded, and all others can be
             found[point.name] = info
     return dict(sorted(found.items()))
+
+
+def refuse_unknown(name: str, known: Iterable[str]) -> None:
+    """Check that a plugin is installed, and say where one lies that has only been written.
+
+    Args:
+        name: entry point name.
+        known: names of those that are installed.
+
+    Raises:
+        PluginError: it is not.
+    """
+    if name in known:
+        return
+    place = next((path for path in (Path(name), Path()) if _offers(path, name)), None)
+    if place is None:
+        raise PluginError(f"unknown plugin {name!r}; {did_you_mean(name, known)}")
+    folder = shlex.quote(f"{place}/" if place.name else ".")
+    raise PluginError(f"unknown plugin {name!r}; it lies here: pip install -e {folder}")
+
+
+def _offers(folder: Path, name: str) -> bool:
+    """Return whether the project in a folder, if there is one, offers a plugin of this name."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+        return name in project["project"]["entry-points"][ENTRY_POINT_GROUP]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _distributions() -> list[Distribution]:

@@ -14,7 +14,7 @@ from harness.errors import PluginError, did_you_mean
 from harness.plugins import hookspecs, places
 from harness.plugins.answers import gather, gather_extensions
 from harness.plugins.content import refuse_other_byte_code
-from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference
+from harness.plugins.discovery import ENTRY_POINT_GROUP, discover, reference, refuse_unknown
 from harness.plugins.guard import calling_plugin
 from harness.plugins.long_calls import telling_while_long
 from harness.recipe import Recipe
@@ -48,8 +48,7 @@ def load(name: str) -> Loaded:
             unmarked hook, wrong type or invalid document returned, or a name given twice.
     """
     known = discover()
-    if name not in known:
-        raise PluginError(f"unknown plugin {name!r}; {did_you_mean(name, known)}")
+    refuse_unknown(name, known)
     info = known[name]
     if info.problem:
         raise PluginError(f"plugin {name!r}: {info.problem}")

@@ -15,7 +15,7 @@ from harness.document import Document, canonical_json, explain
 from harness.document.document import problems
 from harness.document.plain_values import why_not_plain
 from harness.errors import PluginError, UsageError, did_you_mean
-from harness.plugins.discovery import discover, reference
+from harness.plugins.discovery import discover, reference, refuse_unknown
 from harness.plugins.guard import calling_plugin
 from harness.plugins.loading import Loaded, load
 from harness.recipe import Choice, Extensions
@@ -203,8 +203,7 @@ def refuse_other_plugins(refs: Iterable[PluginRef]) -> None:
     """
     known = discover()
     for ref in refs:
-        if ref.name not in known:
-            raise PluginError(f"unknown plugin {ref.name!r}; {did_you_mean(ref.name, known)}")
+        refuse_unknown(ref.name, known)
         here = reference(known[ref.name])
         if here.digest != ref.digest or here.version != ref.version:
             raise PluginError(

@@ -10,6 +10,7 @@ import pytest
 
 from harness import plugins
 from harness.errors import PluginError
+from harness.new_plugin import write_plugin
 
 Install = Callable[..., str]
 
@@ -47,6 +48,17 @@ def test_an_unknown_plugin_is_answered_with_the_nearest(install_plugin: Install)
     install_plugin("smollm2-dara", HEAD)
     with pytest.raises(PluginError, match="did you mean"):
         plugins.load("smollm2-dore")
+
+
+@pytest.mark.parametrize("here", [".", "mine"])
+def test_a_plugin_that_was_written_and_not_installed_is_found_where_it_lies(
+    here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plugin("mine", tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine" if here == "." else tmp_path)
+    fails("mine", f"pip install -e {here}")
+    with pytest.raises(PluginError, match=r"did you mean|known:"):
+        plugins.load("minee")
 
 
 def test_a_plugin_that_fails_to_import_is_listed_and_named(install_plugin: Install) -> None:

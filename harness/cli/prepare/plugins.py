@@ -8,10 +8,11 @@ import click
 
 from harness.document import pretty_json
 from harness.document.toml_text import write_toml
-from harness.errors import PluginError, UsageError, did_you_mean
+from harness.errors import UsageError
 from harness.planning.asked.recipe import pick_recipe
 from harness.planning.recipe_files import recipe_tree
 from harness.plugins import Loaded, PluginInfo, discover, find_model, load
+from harness.plugins.discovery import refuse_unknown
 
 KINDS = {"models": "model", "peft_methods": "PEFT method", "strategies": "strategy",
          "extensions": "extension"}  # fmt: skip
@@ -40,8 +41,7 @@ def command(name: str | None, as_json: bool, check: bool, as_toml: bool) -> None
         rows = [_info(item) for item in known.values()]
         click.echo(pretty_json(rows) if as_json else _table(rows), nl=not as_json)
         return
-    if name not in known:
-        raise PluginError(f"unknown plugin {name!r}; {did_you_mean(name, known)}")
+    refuse_unknown(name, known)
     if check:
         from harness.testing.check import check_plugin
 
