@@ -148,6 +148,17 @@ def test_a_changed_submission_is_checked_again_and_refused(tmp_path: Path) -> No
     assert "one" not in names
 
 
+def test_a_submission_that_is_refused_is_named_with_what_says_why(tmp_path: Path) -> None:
+    root = board(tmp_path, ("good", Submission(1)), ("bad", Submission(2)))
+    arguments = ["--submissions", str(root), "--out", str(tmp_path / "out")]
+    assert "harness verify" not in CliRunner().invoke(command, arguments).stderr
+    (root / "finance/bad/README.md").write_text("# Mine\n")
+    told = CliRunner().invoke(command, arguments)
+    assert told.exit_code == 1
+    assert f"refused {root}/finance/bad: " in told.stderr
+    assert f"harness verify {root}\n" in told.stderr
+
+
 def test_entries_that_cannot_be_told_apart_share_a_group(tmp_path: Path) -> None:
     """Two models of one skill differ by chance; one of another skill does not."""
     root = board(

@@ -46,6 +46,8 @@ def command(
         )
     for text in refused:
         click.echo(f"refused {text}", err=True)
+    if refused:
+        click.echo(f"why: harness verify {shlex.quote(str(submissions))}", err=True)
     old = stale(files, out) if check else []
     if as_json:
         if not check:
