@@ -434,6 +434,14 @@ def test_the_plot_follows_the_filter_and_is_one_tab_stop(page: Page) -> None:
     assert errors(session) == []
 
 
+def test_the_two_plots_have_letters_of_one_size_below_each_other(page: Page) -> None:
+    session = show(page, width=800)
+    eventually(session, "return document.querySelectorAll('#history .point').length > 0", True)
+    height = "return document.querySelector(`${arguments[0]} text`).getBoundingClientRect().height"
+    first, second = (session.execute_script(height, place) for place in ("#plot", "#history"))
+    assert second == pytest.approx(first, rel=0.5)
+
+
 def test_head_and_first_column_stay_while_the_table_scrolls(page: Page) -> None:
     session = show(page, f"{BOARD}#/?cols={','.join(ALL_COLUMNS)}", height=500)
     where = """
