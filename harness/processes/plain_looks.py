@@ -7,15 +7,14 @@ is on the record. A child sees its own arguments and variables, and those of eve
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import os
 import re
-import stat
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from harness.processes.passed_on import pass_on
 
 PLAIN = re.compile(
     "PATH|HOME|USER|LOGNAME|SHELL|TERM|TZ|LANG|LANGUAGE|LC_.*|TMPDIR|XDG_.*|PIP_.*"
@@ -32,9 +31,6 @@ NEEDED = ("PATH", "HOME")
 ARGUMENTS_FIELD = 48
 """Place in /proc/self/stat of where the arguments begin; their end, and begin and end of the
 variables follow. Source: proc_pid_stat(5), counted from 1."""
-
-OUTPUT_LIMIT_S = 5.0
-"""Longest wait for the last lines of output to be written when the process ends."""
 
 PR_SET_DUMPABLE = 4
 """Source: linux/prctl.h. Others of the same user can then read neither the variables that a process
@@ -54,7 +50,9 @@ def take_plain_looks(command: Sequence[str], folder: Path, hidden: Sequence[str]
     """Make this process, and the children that it will start, look like a run in `folder`.
 
     Variables are dropped, the current folder becomes `folder`, and on Linux the command line that
-    others see becomes `command`, and what the process was started with cannot be read any more.
+    others see becomes `command`, and what the process was started with cannot be read any more. A
+    file's name would be seen in a child's list of open files, and a terminal's modes be changed, so
+    what is said goes to either by a thread.
 
     Args:
         command: arguments of a plain run.
@@ -68,35 +66,10 @@ def take_plain_looks(command: Sequence[str], folder: Path, hidden: Sequence[str]
     os.chdir(folder)
     sys.argv[1:] = command[1:]
     sys.orig_argv[:] = [sys.executable, *command]
-    for number in (1, 2):
-        if stat.S_ISREG(os.fstat(number).st_mode):
-            _through_a_pipe(number)
+    pass_on()
     if sys.platform == "linux":
         _overwrite([sys.executable, *command])
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-def _through_a_pipe(number: int) -> None:
-    """Let what this process and its children write to a file go there through a pipe: the file's
-    name, which may be that of the original, would be seen in a child's list of open files."""
-    file = os.dup(number)
-    reader, writer = os.pipe()
-    os.dup2(writer, number)
-    os.close(writer)
-
-    def copy() -> None:
-        while data := os.read(reader, 65_536):
-            os.write(file, data)
-
-    thread = threading.Thread(target=copy, name="output", daemon=True)
-    thread.start()
-
-    def end() -> None:
-        (sys.stdout if number == 1 else sys.stderr).flush()
-        os.dup2(file, number)  # the last writer's end of the pipe is closed by this
-        thread.join(OUTPUT_LIMIT_S)
-
-    atexit.register(end)
 
 
 def _overwrite(command: Sequence[str]) -> None:
