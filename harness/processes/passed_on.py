@@ -45,6 +45,7 @@ class Steered:
     """What is left of output when a terminal is to be steered by nobody else."""
 
     def __init__(self) -> None:
+        """Begin with nothing read."""
         self._begun = b""
 
     def __call__(self, data: bytes) -> bytes:

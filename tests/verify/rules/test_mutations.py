@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from clean_submission import Submission
 from pydantic import ValidationError
-from test_breaches import BY_ID, of
 
 from harness.document import canonical_json, sha256_text
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from test_breaches import BY_ID, of
 
 Way = tuple[str | int, ...]
 
