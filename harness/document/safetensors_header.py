@@ -35,6 +35,9 @@ DTYPE_BITS = {
 PICKLE_SIGNS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """First bytes of `torch.save` files: a zip archive or a bare pickle."""
 
+LFS_SIGN = b"version "
+"""First bytes of what `git clone` leaves where git-lfs is not installed."""
+
 
 class Readable(Protocol):
     """An open file, or what digests one as it is read."""
@@ -122,8 +125,12 @@ def header_of(file: Readable, size: int, where: str) -> Header:
         raise RecordError(
             f"{where}: a pickle, which can run code when it is read; save it as safetensors"
         )
+    if start == LFS_SIGN:
+        raise RecordError(f"{where}: Git LFS's pointer to a file; `git lfs pull` fetches the file")
     if not fits:
-        raise RecordError(f"{where}: not a safetensors file (header of {length} bytes)")
+        raise RecordError(
+            f"{where}: not a safetensors file (a header of {length} bytes in a file of {size})"
+        )
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -17,7 +17,7 @@ from harness.record.data import DataRecord
 from harness.sources.adapters import locate_warm_start
 from harness.sources.evaluation_sets import locate_evaluation_set
 from harness.sources.lookup import mirror_folder, mirrored
-from harness.sources.models import locate_model, missing_model_files
+from harness.sources.models import locate_model, missing_model_files, refuse_other_weights
 from harness.sources.tokenizer_files import refuse_no_chat_template, refuse_other_tokenizer
 from harness.sources.training_data.partitioning import partition_rows
 from harness.sources.training_data.training_set import (
@@ -63,12 +63,13 @@ def refuse_unusable_mirror(spec: RunSpec, challenge: Challenge, mirror: Path | N
 
     Raises:
         SourceError: the mirror is no folder, its copy of the model or of the training set is
-            incomplete, or the training file is none of this challenge's.
+            incomplete or another, or the training file is none of this challenge's.
     """
     folder = mirror_folder(mirror)
     if folder is None:
         return
     if model := mirrored("model", spec.model.hub_id, missing_model_files, folder):
+        refuse_other_weights(spec.model, model)
         refuse_other_tokenizer(spec.model, model)
         refuse_no_chat_template(spec.train.prompt, model)
     if not spec.smoke and (path := mirrored_training_file(challenge, folder)):

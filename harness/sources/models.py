@@ -69,11 +69,7 @@ def locate_model(
     names = model_files(found.folder, model.trust_remote_code)
     if model.trust_remote_code:
         refuse_code_elsewhere(found.folder)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name in names:
-        if name.endswith(".safetensors"):
-            shapes |= check_safetensors(found.folder / name)
-    refuse_other_files(model, found.folder, shapes)
+    refuse_other_weights(model, found.folder)
     if found.source not in NOTES:  # what was made here has the tokenizer that it was made with
         refuse_other_tokenizer(model, found.folder)
     files = {name: found.digests.get(name) or sha256_file(found.folder / name) for name in names}
@@ -129,6 +125,20 @@ def model_files(folder: Path, with_code: bool) -> list[str]:
     if with_code:
         names += [path.relative_to(folder).as_posix() for path in folder.rglob(CODE_PATTERN)]
     return sorted(names)
+
+
+def refuse_other_weights(model: ModelSpec, folder: Path) -> None:
+    """Check that a folder's weights are whole, by their headers, and of the model of the spec.
+
+    Raises:
+        SourceError: a file is damaged, or the files are of another model.
+        PluginError: the files agree with each other, and not with the spec.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name in model_files(folder, with_code=False):
+        if name.endswith(".safetensors"):
+            shapes |= check_safetensors(folder / name)
+    refuse_other_files(model, folder, shapes)
 
 
 def refuse_code_elsewhere(folder: Path) -> None:

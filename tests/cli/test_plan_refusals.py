@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
+from harness.components.model_config import config_of_spec
 from harness.document.units import MIB
 from harness.errors import SourceError
 from harness.planning import devices
+from harness.planning.smoke import SMOKE_MODEL
 
 SMOKE = ("plan", "--plugin", "smollm2-dora", "--smoke")
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -51,11 +55,28 @@ def test_a_mirror_s_model_that_is_incomplete(tmp_path: Path) -> None:
     assert "tokenizer.json" in found
 
 
-def test_a_chat_template_that_is_not_there(tmp_path: Path) -> None:
-    folder = tmp_path / "mirror" / "models" / HUB_ID
+def whole_model(folder: Path) -> Path:
+    """Write the smoke run's model, its weights zeros that take no room; return their file."""
     folder.mkdir(parents=True)
-    for name in ("config.json", "tokenizer_config.json", "model.safetensors", "vocab.txt"):
+    for name in ("tokenizer_config.json", "vocab.txt"):
         (folder / name).write_text("{}")
+    (folder / "config.json").write_text(json.dumps(config_of_spec(SMOKE_MODEL)))
+    shapes = {"model.embed_tokens": [SMOKE_MODEL.vocab, SMOKE_MODEL.hidden]}
+    shapes |= {item.name: [item.out_features, item.in_features] for item in SMOKE_MODEL.linears()}
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 2 * prod(shape)
+        header[f"{name}.weight"] = {"dtype": "BF16", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    weights = folder / "model.safetensors"
+    with weights.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    return weights
+
+
+def test_a_chat_template_that_is_not_there(tmp_path: Path) -> None:
+    whole_model(tmp_path / "mirror" / "models" / HUB_ID)
     mirror = ("--mirror", str(tmp_path / "mirror"))
     assert refused(*mirror) == []
     [found] = refused(*mirror, "--set", "prompt.style=chat")
@@ -87,6 +108,21 @@ def test_a_mirror_s_training_file_that_no_run_could_use(
     told = [line for line in CliRunner().invoke(cli, plan).stdout.splitlines() if str(file) in line]
     assert len(told) == bool(said)
     assert all(line.startswith("REFUSED") and said in line for line in told)
+
+
+def test_a_mirror_s_model_whose_weights_are_cut_or_another_s(tmp_path: Path) -> None:
+    weights = whole_model(tmp_path / "mirror" / "models" / HUB_ID)
+    mirror = ("--mirror", str(tmp_path / "mirror"))
+    config = weights.with_name("config.json")
+    config.write_text(json.dumps(config_of_spec(SMOKE_MODEL) | {"num_hidden_layers": 31}))
+    [found] = refused(*mirror)
+    assert "has layers 31, the ModelSpec says 30" in found
+    os.truncate(weights, weights.stat().st_size - 1)
+    [found] = refused(*mirror)
+    assert "bytes of data, its header describes" in found
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    [found] = refused(*mirror)
+    assert "`git lfs pull` fetches the file" in found
 
 
 def test_a_mirror_that_is_not_there(tmp_path: Path) -> None:
