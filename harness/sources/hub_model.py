@@ -76,4 +76,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _missing(folder: Path) -> str:
-    return "" if (folder / CONFIG).is_file() else f"no {CONFIG}"
+    if (folder / CONFIG).is_file():
+        return ""
+    if (folder / "adapter_config.json").is_file():
+        return f"no {CONFIG}, but an adapter; name the model that it was trained on"
+    gguf = ", but GGUF files, which are not read; name the model that they were made of"
+    return f"no {CONFIG}" + (gguf if any(folder.glob("*.gguf")) else "")

@@ -93,6 +93,21 @@ def test_a_config_that_is_none_is_refused_in_a_sentence(
         folder_model(tmp_path, "o/m")
 
 
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("adapter_config.json", "but an adapter; name the model that it was trained on"),
+        ("Qwen3-0.6B-Q4_K_M.gguf", "but GGUF files, which are not read; name the model that they"),
+    ],
+)
+def test_what_is_no_model_is_said_to_be_what_it_is(
+    qwen_mirror: Path, there: str, said: str
+) -> None:
+    (qwen_mirror / "models" / NAME / "config.json").rename(qwen_mirror / "models" / NAME / there)
+    with pytest.raises(SourceError, match=said):
+        hub_model(NAME, mirror=qwen_mirror, offline=True)
+
+
 def test_a_config_of_a_mebibyte_is_read_and_one_byte_more_is_not(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(QWEN).ljust(MAX_CONFIG_BYTES))
