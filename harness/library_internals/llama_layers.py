@@ -54,8 +54,8 @@ class LlamaParts:
 def llama_parts(model: Any) -> LlamaParts | None:
     """Return what a causal model is made of, or None where it is no plain Llama.
 
-    None is returned for other classes and subclasses, other activations, biases, 8-bit layers, and
-    adapters that are neither LoRA nor DoRA.
+    None is returned for other classes and subclasses, other activations, dropout of attention's
+    weights, biases, 8-bit layers, and adapters that are neither LoRA nor DoRA.
     """
     from transformers.models.llama.modeling_llama import (
         LlamaAttention,
@@ -66,6 +66,8 @@ def llama_parts(model: Any) -> LlamaParts | None:
     )
 
     if type(model) is not LlamaForCausalLM or model.config.hidden_act != "silu":
+        return None
+    if model.config.attention_dropout:
         return None
     if type(model.lm_head) is not torch.nn.Linear or type(model.model.norm) is not LlamaRMSNorm:
         return None

@@ -28,6 +28,9 @@ from harness.training.fused.steps import FusedSteps, fused_steps, why_not
 from harness.training.padded_batch import padded_logits, padded_loss, padded_tokens
 from harness.training.rows.examples import Example
 
+OWN_DROPOUTS = ("attention_dropout", "resid_pdrop", "embd_pdrop")
+"""Keys of config.json by which models of known families drop values as they train."""
+
 
 @dataclass(slots=True)
 class ClientRound:
@@ -132,7 +135,10 @@ class Gradients:
             code = self.spec.model.trust_remote_code
             why = "code of its own may run" if code else "its family is not in the table"
             notes.append(f"the model's own attention on padded batches: {why}")
-        elif self.device == "cuda" and (reason := why_not(self.model)):
+        elif drawn := [name for name in OWN_DROPOUTS if getattr(self.model.config, name, 0)]:
+            names = " and ".join(drawn)
+            notes.append(f"the model's {names}: drawn once for what examples of a batch share")
+        if self._packed and self.device == "cuda" and (reason := why_not(self.model)):
             notes.append(f"trained module by module: {reason}")
         if self.fused is not None and self.fused.saves_memory:
             notes.append("the card's memory ran out: slower steps without graphs, of the same bits")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from odd_models import KINDS, UNKNOWN, WINDOW, make_odd_model, odd_spec
+from odd_models import KINDS, ODD, UNKNOWN, WINDOW, make_odd_model, odd_spec
 
 from harness.plugins import find_peft_method
 from harness.recipe import Choice
@@ -129,3 +129,16 @@ def test_without_it_a_record_of_dora_with_dropout_says_whose_the_dropout_is(trai
     assert trainer.describe().note == (
         "DoRA's dropout is on the low-rank path alone; train.exact_peft gives peft's"
     )
+
+
+def test_a_record_says_of_a_model_s_own_dropout_how_it_is_drawn(
+    train_odd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ODD, "granite", ODD["granite"] | {"attention_dropout": 0.3})
+    trainer, ours, theirs = train_odd("granite", max_steps=1)
+    assert ours != theirs
+    assert trainer.describe().note == (
+        "the model's attention_dropout: drawn once for what examples of a batch share"
+    )
+    _, ours, theirs = train_odd("granite", max_steps=1, exact_peft=True)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)

@@ -247,3 +247,12 @@ def test_the_kernels_attend_as_torch_does() -> None:
     script = Path(__file__).with_name("interpreted_kernels.py")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_that_drops_weights_of_its_attention_has_no_fused_step() -> None:
+    from harness.library_internals.llama_layers import llama_parts
+
+    model = model_of(torch.float32, dora=False, targets=MLP, kv=2, dropout=0.0)
+    assert llama_parts(model) is not None
+    model.config.attention_dropout = 0.1
+    assert llama_parts(model) is None
