@@ -109,7 +109,7 @@ class Trainer:
         # Before anything is computed: dequantising and the first adapter are sums too.
         be_deterministic(spec.compute.threads)
         self.tokenizer = load_tokenizer(spec.model, assets.model_dir)
-        check_tokenizer(spec.train.prompt, self.tokenizer)
+        check_tokenizer(spec.train.prompt, self.tokenizer, spec.model.vocab)
         own = self._extensions
         self.rows = TrainingRows(
             spec, challenge, assets.training_file, self.tokenizer, own.get("rows")

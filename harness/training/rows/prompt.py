@@ -65,14 +65,27 @@ def render(prompt: Prompt, row: Mapping[str, str], tokenizer: Any = None) -> Ren
     return Rendered(before + tail.format(**row), len(before), len(before) + len(between))
 
 
-def check_tokenizer(prompt: Prompt, tokenizer: Any) -> None:
+def check_tokenizer(prompt: Prompt, tokenizer: Any, rows: int) -> None:
     """Check that a prompt can be made with a tokenizer, before the first row is.
+
+    Args:
+        prompt: the recipe's prompt, checked.
+        tokenizer: the model's.
+        rows: how many tokens the model has a row for.
 
     Raises:
         PluginError: the style is chat, and there is no chat template, it refuses the messages, or
-            it does not read an argument that the recipe gives it.
+            it does not read an argument that the recipe gives it; or the prompt has a token that
+            the model has no row for.
     """
-    render(prompt, {"instruction": "x", "input": "y", "output": "z"}, tokenizer)
+    made = render(prompt, {"instruction": "x", "input": "y", "output": "z"}, tokenizer)
+    eos = tokenizer.eos_token_id if prompt.append_eos else None
+    if (last := max(*tokenizer(made.text)["input_ids"], eos or 0)) >= rows:
+        raise PluginError(
+            f"the prompt has {tokenizer.convert_ids_to_tokens(last)!r}, token {last}, and the model"
+            f" has rows for {rows}: that token was added without training; use prompt.style text"
+            " and prompt.append_eos false, or a model that has it"
+        )
     for name in prompt.template_arguments:
         if not re.search(rf"\b{re.escape(name)}\b", str(tokenizer.chat_template)):
             raise PluginError(

@@ -130,6 +130,17 @@ def test_a_text_begins_with_one_bos_where_the_tokenizer_has_one(
         assert tokenizer.decode(example.ids[example.response_start :]) == "moderately positive"
 
 
+def test_a_token_that_the_model_has_no_row_for_is_told_before_it_trains(tokenizer: Any) -> None:
+    rows = len(tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    tokenizer.chat_template = "<|im_start|>{{ messages[0].content }}"
+    check_tokenizer(Prompt(), tokenizer, rows)
+    chat = Prompt(style="chat")
+    check_tokenizer(chat, tokenizer, rows + 1)
+    with pytest.raises(PluginError, match=rf"'<\|im_start\|>', token {rows}, .*rows for {rows}"):
+        check_tokenizer(chat, tokenizer, rows)
+
+
 def test_a_template_that_writes_the_day_writes_the_same_on_every_day(tokenizer: Any) -> None:
     tokenizer.chat_template = "Today: {{ strftime_now('%d %b %Y') }}. {{ messages[0].content }}"
     assert render(Prompt(style="chat"), ROW, tokenizer).text.startswith("Today: 26 Jul 2024. ")
@@ -156,12 +167,12 @@ def test_arguments_of_a_chat_template_reach_it(tokenizer: Any) -> None:
         "{{ messages[0].content }}{% if enable_thinking is false %}<think></think>{% endif %}"
     )
     prompt = Prompt(style="chat", template_arguments={"enable_thinking": False})
-    check_tokenizer(prompt, tokenizer)
+    check_tokenizer(prompt, tokenizer, len(tokenizer))
     assert render(prompt, ROW, tokenizer).text.endswith("<think></think>moderately positive")
     assert "think" not in render(Prompt(style="chat"), ROW, tokenizer).text
     tokenizer.chat_template = "{{ messages[0].content }}"
     with pytest.raises(PluginError, match=r"'enable_thinking', which the .* does not read"):
-        check_tokenizer(prompt, tokenizer)
+        check_tokenizer(prompt, tokenizer, len(tokenizer))
     text = Prompt(template_arguments={"enable_thinking": False})
     with pytest.raises(PluginError, match=r"template_arguments with prompt\.style text"):
         check_prompt(text, "p/r")
@@ -174,9 +185,9 @@ def test_a_template_that_refuses_a_system_message_is_refused_in_words(tokenizer:
         "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
         "{% endif %}{{ messages[0].content }}"
     )
-    check_tokenizer(Prompt(style="chat"), tokenizer)
+    check_tokenizer(Prompt(style="chat"), tokenizer, len(tokenizer))
     with pytest.raises(PluginError, match=r"System role not supported; leave prompt\.system empty"):
-        check_tokenizer(Prompt(style="chat", system="Be brief."), tokenizer)
+        check_tokenizer(Prompt(style="chat", system="Be brief."), tokenizer, len(tokenizer))
 
 
 def test_an_empty_response_is_refused(tokenizer: object) -> None:
