@@ -37,7 +37,7 @@ from harness.pipeline.events import Event, Events, Observer, told
 from harness.pipeline.loss_plot import plot_loss
 from harness.pipeline.measured import measured
 from harness.planning.apart.asking import Plan, plan_apart
-from harness.planning.devices import refuse_hopeless_device, refuse_hopeless_memory
+from harness.planning.devices import memory_doubt, refuse_hopeless_device, refuse_hopeless_memory
 from harness.planning.forecast import evaluation_s
 from harness.planning.resolve import Request
 from harness.planning.rules import refuse
@@ -98,7 +98,8 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
     doubt = None
     if not _elsewhere(settings.federation):
         device = resolved.spec.compute.device
-        doubt = refuse_hopeless_memory(resolved.forecast, device, this_machine())
+        refuse_hopeless_memory(resolved.forecast, device, this_machine())
+        doubt = memory_doubt(resolved.forecast, device, this_machine())
     refuse_missing_languages(resolved.challenge)
     out = settings.out or run_directory.default_run_dir(resolved.spec)
     run_directory.refuse_existing(out)

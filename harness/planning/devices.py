@@ -89,7 +89,22 @@ def refuse_hopeless_device(asked: str, spec: RunSpec, expected: Forecast) -> Non
         )
 
 
-def refuse_hopeless_memory(expected: Forecast, device: str, machine: Machine) -> str | None:
+def memory_doubt(expected: Forecast, device: str, machine: Machine) -> str | None:
+    """Return what to say of a training that may be too large; None of one that fits.
+
+    Args:
+        expected: the forecast.
+        device: cpu or cuda.
+        machine: where the training will be; of its cards one alone holds a client.
+    """
+    who, needed, there = _memory(expected, device, machine)
+    said = (
+        f"{who} is forecast to take {needed / GIB:,.1f} GiB of memory, {there / GIB:,.1f} GiB are"
+    )
+    return f"{said} there" if needed > there else None
+
+
+def refuse_hopeless_memory(expected: Forecast, device: str, machine: Machine) -> None:
     """Stop a training that cannot fit in a machine's memory, before anything is fetched.
 
     Args:
@@ -97,18 +112,19 @@ def refuse_hopeless_memory(expected: Forecast, device: str, machine: Machine) ->
         device: cpu or cuda.
         machine: where the training will be.
 
-    Returns:
-        What to say of a training that may be too large; None of one that fits.
-
     Raises:
         UsageError: it is forecast to take more than `HOPELESS` times the memory that is there.
     """
-    there = sum(machine.cards) if device == "cuda" else machine.memory_bytes
-    needed = expected.estimate.memory_bytes
-    said = (
-        f"the training is forecast to take {needed / GIB:,.0f} GiB of memory,"
-        f" {there / GIB:,.0f} GiB are there"
-    )
+    said, needed, there = _memory(expected, device, machine)
     if needed > HOPELESS * there:
         raise UsageError(f"{said}: set a smaller batch_size, seq_length, rank or model")
-    return said if needed > there else None
+
+
+def _memory(expected: Forecast, device: str, machine: Machine) -> tuple[str, int, int]:
+    """Return what is said of a memory, the bytes that are to fit into it, and those it has."""
+    cost = expected.estimate
+    who, needed, there = "the training", cost.memory_bytes, machine.memory_bytes
+    if device == "cuda":
+        who, needed, there = "a client", cost.client_memory_bytes, max(machine.cards, default=0)
+    said = f"{who} is forecast to take {needed / GIB:,.1f} GiB of memory"
+    return f"{said}, {there / GIB:,.1f} GiB are there", needed, there

@@ -113,6 +113,8 @@ class CostForecast(Document):
     """Of the run's folder."""
     memory_bytes: int
     """Of all training processes together."""
+    client_memory_bytes: int
+    """Of one of them."""
     basis: str
 
 
@@ -235,6 +237,7 @@ def _estimate(
     speed = on_cards or TRAINING_SHARE * machine.core_flops * cores
     setup_s = SETUP_S[spec.compute.device] + (not cuda) * LOADING_S * spec.model.parameters()
     processes = client_processes(spec, clients, adapter_parameters, machine)
+    client_bytes = client_memory_bytes(spec, adapter_parameters)
     measured = machine.measured_core_flops
     each = "" if measured is None else f" of {measured / 1e9:.0f} GFLOP/s each"
     name = machine.gpu_name or "a 16 GB GPU" if cuda else f"{machine.cores} CPU cores{each}"
@@ -248,7 +251,8 @@ def _estimate(
         evaluation_s=evaluation_s(spec, challenge, machine),
         download_bytes=MODEL_FILE_BYTES * spec.model.parameters(),
         disk_bytes=adapters * FLOAT_BYTES * adapter_parameters + ROW_BYTES * _rows(spec, challenge),
-        memory_bytes=processes * client_memory_bytes(spec, adapter_parameters),
+        memory_bytes=processes * client_bytes,
+        client_memory_bytes=client_bytes,
         basis=f"{name}, {tokens} tokens an example,"
         f" {how_many(processes, 'process', plural='processes')}",
     )

@@ -41,6 +41,17 @@ def test_a_larger_card_carries_more_clients_at_once(monkeypatch: pytest.MonkeyPa
     assert "a card of 80 GiB" in str(large["basis"])
 
 
+@pytest.mark.parametrize(("cards", "fits"), [("8GiB", False), ("24GiB", True)])
+def test_a_client_that_no_card_holds_is_told_however_many_cards_there_are(
+    cards: str, fits: bool
+) -> None:
+    large = [*CUDA, "--set", "batch_size=64", "--gpu-memory", cards, "--gpus", "4"]
+    told = CliRunner().invoke(cli, large).stdout
+    value = json.loads(CliRunner().invoke(cli, [*large, "--json"]).stdout)
+    assert ("MAY NOT FIT    a client is forecast to take" in told) is not fits
+    assert (value["memory_doubt"] is None) is fits
+
+
 @pytest.mark.parametrize("size", ["16", "sixteen", "0GiB", "-1GiB", "16TiB"])
 def test_what_is_no_size_is_refused(size: str) -> None:
     done = CliRunner().invoke(cli, [*CUDA, "--gpu-memory", size])

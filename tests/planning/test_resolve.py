@@ -14,6 +14,7 @@ from harness.document import digest_of
 from harness.errors import HarnessError, PluginError, UsageError
 from harness.machine.machine import Machine
 from harness.planning.devices import (
+    memory_doubt,
     refuse_absent_gpu,
     refuse_hopeless_device,
     refuse_hopeless_memory,
@@ -241,13 +242,15 @@ def test_a_training_that_no_memory_here_can_hold_is_refused_and_a_doubtful_one_i
     device: str,
 ) -> None:
     forecast = resolved("smollm2-dora/135m").forecast
-    needed = forecast.estimate.memory_bytes
+    estimate = forecast.estimate
+    needed = estimate.memory_bytes if device == "cpu" else estimate.client_memory_bytes
 
     def said(there: int) -> str | None:
         machine = replace(
-            LAPTOP, memory_bytes=there, gpu_name="a card", gpu_free_bytes=there
-        )  # fmt: skip
-        return refuse_hopeless_memory(forecast, device, machine)
+            LAPTOP, memory_bytes=there, gpu_name="cards", gpus_free_bytes=(there, there)
+        )
+        refuse_hopeless_memory(forecast, device, machine)
+        return memory_doubt(forecast, device, machine)
 
     assert said(needed) is None
     assert "is forecast to take" in str(said(needed - 1))

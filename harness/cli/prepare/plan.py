@@ -19,7 +19,7 @@ from harness.document import digest_of, pretty_json
 from harness.document.units import GIB, MIB, how_many
 from harness.errors import HarnessError, RuleViolationError
 from harness.machine.machine import Machine, measured_machine, this_machine, with_described_gpu
-from harness.planning.devices import refuse_hopeless_device, refuse_hopeless_memory
+from harness.planning.devices import memory_doubt, refuse_hopeless_device, refuse_hopeless_memory
 from harness.planning.resolve import Resolved, resolve
 from harness.plugins import discover
 from harness.plugins.places import HEAVY, of_import
@@ -91,10 +91,15 @@ def command(
             err=True,
         )
     refused = tuple(refused_here(request.device, resolved, machine, mirror))
+    doubt = memory_doubt(resolved.forecast, resolved.spec.compute.device, machine)
     if as_json:
-        click.echo(pretty_json(as_value(resolved) | {"refused_here": refused}), nl=False)
+        found = as_value(resolved) | {"memory_doubt": doubt, "refused_here": refused}
+        click.echo(pretty_json(found), nl=False)
     else:
-        click.echo("\n".join([as_text(resolved), *map(_refusal, refused)]))
+        lines = [as_text(resolved), *map(_refusal, refused)]
+        if doubt is not None and not any(doubt in reason for reason in refused):
+            lines.append(click.style("MAY NOT FIT    ", "yellow") + doubt)
+        click.echo("\n".join(lines))
     if resolved.violations:
         count = how_many(len(resolved.violations), "rule violation")
         raise RuleViolationError(f"{count}, listed above")
