@@ -66,9 +66,13 @@ def board_of_task(task: str) -> Board:
     Raises:
         UsageError: no board has it.
     """
+    boards = evaluation_sets()
+    if task not in boards:
+        raise UsageError(f"no task {task!r}; {did_you_mean(task, boards)}")
+    return boards[task]
+
+
+def evaluation_sets() -> dict[str, Board]:
+    """Return every evaluation set there is, and the board that has it."""
     boards = [load_board(name) for name in board_names()]
-    for board in boards:
-        if task in (*board.rows, *board.unranked):
-            return board
-    known = [name for board in boards for name in (*board.rows, *board.unranked)]
-    raise UsageError(f"no task {task!r}; {did_you_mean(task, known)}")
+    return {task: board for board in boards for task in (*board.rows, *board.unranked)}

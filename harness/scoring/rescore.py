@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.boards.challenge import challenge_names, load_challenge
 from harness.boards.protocol import PublishedRow, Reader, Reading
-from harness.boards.registry import board_of_task, reader_of
+from harness.boards.registry import board_of_task, evaluation_sets, reader_of
 from harness.boards.rows import (
     CONTEXT_CHARS,
     Row,
@@ -60,11 +60,22 @@ def file_of(task: str, path: Path) -> Path:
     """Return a task's generations in a folder; another path as it is.
 
     The folder is that of a run or a submission, or one where upstream's programs lie.
+
+    Raises:
+        EvaluationError: its answers are of other sets alone.
     """
     if not path.is_dir():
         return path
     ours, programs = path / "generations" / f"{task}.jsonl", path / f"generations_{task}.json"
-    return programs if programs.is_file() and not ours.is_file() else ours
+    if programs.is_file() and not ours.is_file():
+        return programs
+    others = [name for name in evaluation_sets() if (ours.parent / f"{name}.jsonl").is_file()]
+    if others and task not in others:
+        raise EvaluationError(
+            f"{path}: no answers of {task}; there are those of {', '.join(others)}, of the board"
+            f" {board_of_task(others[0]).id}: name these"
+        )
+    return ours
 
 
 def _refuse_smoke(run_dir: Path) -> None:

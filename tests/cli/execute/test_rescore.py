@@ -12,6 +12,7 @@ from clean_submission import Submission
 from click.testing import CliRunner
 
 from harness.cli.execute.rescore import command
+from harness.errors import EvaluationError
 
 PUBLISHED = {
     ("1.7B", "fpb"): 0.7136963696369637,
@@ -155,3 +156,13 @@ def test_an_edited_row_of_a_submission_is_named(
     assert done.returncode == 7
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_run_of_another_board_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "generations").mkdir()
+    for name in ("mbpp", "mbpp.loglikelihood", "humaneval"):
+        (tmp_path / "generations" / f"{name}.jsonl").write_text("")
+    for task in ("finance", "fiqa", "medical"):
+        done = CliRunner().invoke(command, [task, str(tmp_path)])
+        assert isinstance(done.exception, EvaluationError)
+        assert "there are those of mbpp, humaneval, of the board code" in str(done.exception)
