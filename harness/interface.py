@@ -35,7 +35,7 @@ from harness.recipe import Recipe
 from harness.record.federation import RoundRecord
 from harness.record.file_names import ADAPTER, RESULT, ROUNDS, SPEC
 from harness.record.result import ResultRecord, read_result
-from harness.spec import RunSpec
+from harness.spec import SEEDS, RunSpec
 
 if TYPE_CHECKING:
     from harness.pipeline.events import Event
@@ -98,7 +98,7 @@ class _Asked(Document):
 
     challenge: str | None
     smoke: bool
-    seed: int | None = Field(ge=0, le=2**31 - 1)
+    seed: int | None = Field(ge=SEEDS[0], le=SEEDS[-1])
     device: Literal["auto", "cpu", "cuda"]
     threads: int | None = Field(ge=1)
     limit: int | None = Field(ge=1)

@@ -26,6 +26,8 @@ from harness.recipe import (
 )
 
 SPEC_VERSION = 1
+SEEDS = range(2**31)
+"""What a run's seed may be."""
 
 
 class ChallengeRef(Document):
@@ -104,7 +106,7 @@ class RunSpec(Document):
     )
     """Rank of each partition, as `extensions.ranks` gives it; None: the adapter's for all."""
     price: Price | None = None
-    seed: int = Field(ge=0, lt=2**31)
+    seed: int = Field(ge=SEEDS.start, lt=SEEDS.stop)
     compute: Compute
     evaluation_rows: int | None = Field(None, ge=1)
     """How many rows of each evaluation set, from the first on; None: all, the only eligible

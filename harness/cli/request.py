@@ -16,6 +16,7 @@ from harness.planning.settings.keys import meant_by
 from harness.plugins import discover
 from harness.plugins.discovery import refuse_unknown
 from harness.record.file_names import SPEC
+from harness.spec import SEEDS
 
 RECIPE_SUFFIX = ".toml"
 
@@ -30,7 +31,7 @@ def request_options(function: F) -> F:
                      help="Change a free value: rounds=3, peft.r=16, model.dtype=float32 ..."),
         click.option("--smoke", is_flag=True,
                      help="Small model, synthetic text, 2 rounds; never ranks."),
-        click.option("--seed", type=click.IntRange(0, 2**31 - 1),
+        click.option("--seed", type=click.IntRange(SEEDS[0], SEEDS[-1]),
                      help=f"Seed of every random choice; default: {DEFAULT_SEED}."),
         click.option("--device", default="auto", metavar="auto|cpu|cuda", show_default=True,
                      help="Where clients train; auto: a GPU that nvidia-smi lists, else the CPU."),

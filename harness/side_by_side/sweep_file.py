@@ -15,6 +15,7 @@ from harness.document.toml_text import toml_value
 from harness.errors import UsageError
 from harness.planning.resolve import DEFAULT_SEED
 from harness.planning.settings.overrides import parse_overrides
+from harness.spec import SEEDS
 
 MAX_CELLS = 1000
 """More runs than this are a mistake in the grid, not a sweep that anybody waits for."""
@@ -108,10 +109,16 @@ def _meaning(sweep: Sweep, row: Mapping[str, Any], number: int) -> str:
     """Return what a cell sets, by the settings' own names: `lr=1` is `learning_rate_max=1.0`.
 
     Raises:
-        UsageError: there is no such setting, or one is given twice; the cell is named.
+        UsageError: there is no such setting, one is given twice, or what is called a seed is none;
+            the cell is named.
     """
     values = {**sweep.settings, **row}
     seed = values.pop(SEED, DEFAULT_SEED)
+    if type(seed) is not int or seed not in SEEDS:
+        raise UsageError(
+            f"cell {number + 1} ({_shown(row)}): a seed is a whole number from {SEEDS[0]} to"
+            f" {SEEDS[-1]} (found {seed!r:.60})"
+        )
     try:
         found = parse_overrides(f"{key}={toml_value(value)}" for key, value in values.items())
     except UsageError as error:
