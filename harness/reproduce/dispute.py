@@ -23,6 +23,7 @@ from harness.federation.storage.ledger import Ledger
 from harness.machine.versions import require_run_extra
 from harness.plugins import load_components
 from harness.record.steps import first_difference, read_steps
+from harness.reproduce.answers import other_answers
 from harness.reproduce.original import Original, read_original
 from harness.reproduce.parting import (
     Place,
@@ -161,21 +162,11 @@ def _broken(name: str, original: Original) -> list[str]:
 
 
 def _results(first: Original, second: Original) -> list[str]:
-    """Say what differs behind the rounds: the adapter and the scores."""
+    """Say what differs behind the rounds: the adapter and the answers."""
     if first.record is None or second.record is None:
         return []
-    lines = []
-    if first.record.adapter.sha256 != second.record.adapter.sha256:
-        lines.append("the adapters differ")
-    mine = {(item.task, item.metric): item for item in first.record.scores}
-    for item in second.record.scores:
-        other = mine.get((item.task, item.metric))
-        if other is None or other.generations_sha256 != item.generations_sha256:
-            lines.append(
-                f"{item.task}, {item.metric}: other answers"
-                " (harness reproduce --evaluation repeats them)"
-            )
-    return lines
+    same = first.record.adapter.sha256 == second.record.adapter.sha256
+    return [*([] if same else ["the adapters differ"]), *other_answers(first, second)]
 
 
 def _judged(
