@@ -14,6 +14,7 @@ from harness.planning.eligibility import exercise_because
 from harness.publishing.eval_results import eval_results
 from harness.publishing.every_eval_ever import evaluation_record, record_path
 from harness.publishing.hub import page_of, upload
+from harness.record.card import card_in_repository
 from harness.record.file_names import (
     ADAPTER_CONFIG_PATH,
     ADAPTER_WEIGHTS_PATH,
@@ -113,6 +114,9 @@ def publication(
     files: dict[str, Path | bytes] = {
         name.removeprefix("adapter/"): run_dir / name for name in present
     }
+    if CARD in files:
+        text = (run_dir / CARD).read_text("utf-8")
+        files[CARD] = card_in_repository(text, repository).encode()
     exercise = exercise_because(record.spec)
     if not exercise:
         challenge = record.spec.rules()

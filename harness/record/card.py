@@ -14,6 +14,8 @@ from harness.record.about import typed
 from harness.record.result import ResultRecord
 from harness.record.score import Score
 
+ADAPTER_HERE = '"adapter")  # this folder, or the hub repository'
+"""Where the card of a run or a submission has the adapter from."""
 MAPPED = 20
 """Most lines of a data set's mapping that a card shows; the record has all."""
 
@@ -122,6 +124,11 @@ def _prompt(record: ResultRecord) -> str:
     return "\n\n".join([how, _block(text), said, *([_block("\n".join(mapped))] if mapped else [])])
 
 
+def card_in_repository(text: str, repository: str) -> str:
+    """Return a run's card as it stands in a repository, which has no folder of the adapter."""
+    return text.replace(ADAPTER_HERE, f'"{repository}")')
+
+
 def _use(record: ResultRecord) -> str:
     model = record.spec.model
     which = f'"{model.hub_id}", revision="{model.revision}"'
@@ -130,7 +137,7 @@ def _use(record: ResultRecord) -> str:
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
         f"base = AutoModelForCausalLM.from_pretrained({which})",
-        'model = PeftModel.from_pretrained(base, "adapter")  # this folder, or the hub repository',
+        f"model = PeftModel.from_pretrained(base, {ADAPTER_HERE}",
         f"tokenizer = AutoTokenizer.from_pretrained({which})",
     ]
     return _block("\n".join(lines), "python")

@@ -73,8 +73,12 @@ def test_a_run_lies_on_the_hub_byte_for_byte_and_the_submission_says_where(
     value = json.loads(done.stdout)
     held = hub.repositories[NAME]
     assert value["files"] == sorted(set(held) - {".gitattributes"})
-    for name in ("README.md", "result.json"):
-        assert held[name] == (run / name).read_bytes()
+    assert held["result.json"] == (run / "result.json").read_bytes()
+    cards = held["README.md"].decode().splitlines(), (run / "README.md").read_text().splitlines()
+    # A repository has the adapter at its top, and no folder of it.
+    assert [ours for ours, runs in zip(*cards, strict=True) if ours != runs] == [
+        f'model = PeftModel.from_pretrained(base, "{NAME}")'
+    ]
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         assert held[name] == (run / "adapter" / name).read_bytes()
     assert not hub.private[NAME]
