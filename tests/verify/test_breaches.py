@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from clean_submission import Submission as Files
 
+from harness.codec.choice import Codec
 from harness.document import canonical_json, sha256_text
+from harness.planning.forecast import sent_bytes
 from harness.record.result import ResultRecord
 from harness.verify.all_rules import RECORD_RULES
 from harness.verify.files.adapter_weights import AdapterWeights
@@ -464,6 +466,24 @@ def test_the_first_size_that_nobody_can_check_is_told() -> None:
         (place, "None down and 400 up in round 3", known)
     ]
     assert breaches("stated-bytes", down, up) == []
+
+
+def test_the_whole_adapter_in_the_run_s_codec_is_of_a_known_size_whatever_the_strategy() -> None:
+    other = strategy("other/mine")
+    for direction, ways in (("both", ("down", "up")), ("up", ("up",))):
+        codec = Codec(name="int8", block=256, direction=direction)
+        tensors = {item.name: item.shape for item in clean().record.adapter.tensors}
+        sizes = {way: sent_bytes(tensors, codec, way) for way in ways}
+        coded = put("spec.train.codec", codec.model_dump(mode="json", exclude_none=True))
+        stated = [
+            put(f"federation.rounds.{number}.message_bytes_{way}", size)
+            for number in (1, 2)
+            for way, size in sizes.items()
+        ]
+        assert breaches("stated-bytes", other, coded, *stated) == []
+        less = put("federation.rounds.1.message_bytes_up", sizes["up"] - 1)
+        found = breaches("stated-bytes", other, coded, *stated, less)
+        assert f"and {sizes['up'] - 1} up in round 2" in found[0][1]
 
 
 def test_the_smallest_message_is_asked_of_what_comes_up_only() -> None:

@@ -60,6 +60,18 @@ def moved_bytes(submission: Submission, number: int) -> tuple[int, int] | None:
     return sizes
 
 
+def whole_coded_bytes(submission: Submission) -> tuple[int, int] | None:
+    """Return the bytes of the whole adapter down and up, in the run's codec.
+
+    None as `moves`, but for any strategy: it needs no knowledge of one that sends all there is.
+    """
+    spec = submission.record.spec
+    if spec.train.codec is None or not spec.peft.name.startswith("standard/"):
+        return None
+    shapes, codec = travelling(submission), spec.train.codec
+    return sent_bytes(shapes, codec, "down"), sent_bytes(shapes, codec, "up")
+
+
 def travelling(submission: Submission) -> Shapes:
     """Return the adapter's tensors without those that its PEFT method freezes."""
     if "travelling" not in submission.memo:

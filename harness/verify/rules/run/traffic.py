@@ -8,7 +8,7 @@ from math import prod
 from harness.document.safetensors_header import file_bytes
 from harness.planning.forecast import message_bytes, message_bytes_legacy
 from harness.record.federation import RoundRecord
-from harness.verify.independent.round_messages import moved_bytes, moves
+from harness.verify.independent.round_messages import moved_bytes, moves, whole_coded_bytes
 from harness.verify.rule import Breach, Rule
 from harness.verify.submission import Submission
 
@@ -73,9 +73,12 @@ def _stated_sizes(submission: Submission, item: RoundRecord, place: str) -> Iter
 
 def taken_as_stated(submission: Submission) -> Iterator[Breach]:
     """Sizes of partial messages of a strategy that is not known here follow from nothing else."""
+    plain = submission.record.communication.message_bytes
+    coded = whole_coded_bytes(submission)
     for item in submission.record.federation.rounds:
         sizes = (item.message_bytes_down, item.message_bytes_up)
-        if sizes != (None, None) and moves(submission, item.round) is None:
+        whole = (sizes[0] or plain, sizes[1] or plain) == coded
+        if sizes != (None, None) and not whole and moves(submission, item.round) is None:
             spec = submission.record.spec
             yield (
                 f"federation: messages of {spec.strategy.name} with {spec.peft.name}",
