@@ -117,6 +117,7 @@ class Board(Document):
         return max(int(self.supernodes * fraction), self.min_clients)
 
 
+@functools.cache
 def load_board(board_id: str) -> Board:
     """Return the board called `board_id`.
 
@@ -124,11 +125,6 @@ def load_board(board_id: str) -> Board:
         UsageError: no board has that id.
         RecordError: its folder is incomplete or wrong; the file is named.
     """
-    return _load(board_id)
-
-
-@functools.cache
-def _load(board_id: str) -> Board:
     return read_board(board_folder(board_id))
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from harness.boards.board import Board, load_board
 from harness.boards.challenge import InstructionSet, challenge_names, load_challenge
 from harness.claims.record import ClaimedConfig, ClaimRecord
-from harness.claims.settings import same_setting, shown_setting
+from harness.claims.settings import bare, same_setting, shown_setting
 from harness.claims.traffic import model_of, named_targets
 from harness.recipe import COMPONENT, Prompt, TrainSpec
 
@@ -149,7 +149,7 @@ def _adapter(claim: ClaimRecord, comments: Comments) -> dict[str, Any]:
 
 def _strategy(config: ClaimedConfig, comments: Comments) -> str:
     written = config.strategy
-    found = None if written is None else STRATEGIES.get(re.sub(r"\W|_", "", written).lower())
+    found = None if written is None else STRATEGIES.get(bare(written))
     if written is not None and re.fullmatch(COMPONENT, written) and "/" in written:
         return written  # as this harness names it, in an app that it exported
     if written is None:
@@ -185,9 +185,8 @@ def _train(config: ClaimedConfig, board: Board, comments: Comments) -> dict[str,
 
 
 def _optimizer(written: str, comments: Comments) -> str | None:
-    bare = re.sub(r"\W|_", "", written).lower()
     for name in get_args(TrainSpec.model_fields["optimizer"].annotation):
-        if name.replace("_", "") == bare:
+        if name.replace("_", "") == bare(written):
             return str(name)
     _say(comments, "train.optimizer", f"the project's is {written}, which is not known here")
     return None

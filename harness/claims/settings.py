@@ -91,20 +91,23 @@ def same_setting(name: str, one: Any, other: Any, claim: ClaimRecord) -> bool:
     if name == "targets":
         return set(named_targets(claim, one)) == set(named_targets(claim, other))
     if name == "model":
-        names = (str(name).rpartition("/")[2].lower() for name in (one, other))
-        short, long = sorted((re.sub(r"\W|_", "", name) for name in names), key=len)
+        short, long = sorted((bare(str(name).rpartition("/")[2]) for name in (one, other)), key=len)
         # `SmolLM2` says less than `SmolLM2-135M`; without `-Instruct` it is another model.
         return short == long or (long.startswith(short) and not re.search(r"[0-9][bm]", short))
     if name == "optimizer":
         # A README says more: "Paged AdamW 8-bit for efficiency".
-        short, long = sorted((re.sub(r"\W|_", "", item).lower() for item in (one, other)), key=len)
+        short, long = sorted(map(bare, (one, other)), key=len)
         return long.startswith(short)
     if name == "strategy":  # a component is its plugin's: standard/fedavg
-        bare = [re.sub(r"\W|_", "", item.rpartition("/")[2]).lower() for item in (one, other)]
-        return bare[0] == bare[1]
+        return bare(one.rpartition("/")[2]) == bare(other.rpartition("/")[2])
     if isinstance(one, float) or isinstance(other, float):
         return isclose(one, other)
     return bool(one == other)
+
+
+def bare(text: str) -> str:
+    """Return a name without what people write in several ways: case, spaces, hyphens, dots."""
+    return re.sub(r"\W|_", "", text).lower()
 
 
 def shown_setting(value: Any) -> str:
