@@ -40,7 +40,6 @@ from harness.verify.files.adapter_weights import read_adapter_weights
 from harness.verify.files.generations import generation_lines
 from harness.verify.independent.adapter_shapes import known_shapes
 
-HEX = "0123456789abcdef"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -16,12 +16,6 @@ PROTOCOL = protocol_of(load_challenge("finance"))
 GOOD = {"context": "p", "new_target": "neutral", "new_out": "positive"}
 
 
-def invalid_rate_of(path: Path) -> object:
-    """Return the share of a file's outputs that hold no answer."""
-    rows = PROTOCOL.published(path.read_text(), str(path))
-    return score_rows(PROTOCOL, "fpb", rows, path)["invalid_rate"]
-
-
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
