@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.errors import NowhereError, SourceError
 
@@ -56,6 +56,7 @@ def find(
     patterns: tuple[str, ...],
     missing: Callable[[Path], str],
     mirror: Path | None,
+    ignored: tuple[str, ...] = (),
     before_hub: Callable[[], Found | None] = lambda: None,
     after_hub: Callable[[], Found | None] = lambda: None,
 ) -> Found:
@@ -68,6 +69,7 @@ def find(
         patterns: the files that are wanted.
         missing: says what a candidate folder lacks, "" when it is complete.
         mirror: the mirror, or None.
+        ignored: of what the patterns match, the files that are not wanted all the same.
         before_hub: another source, asked before the hub.
         after_hub: another source, asked after the hub.
 
@@ -83,14 +85,15 @@ def find(
     else:
         tried.append(f"mirror {mirror} has no {kind}s/{hub_id}")
 
-    cached, reason = _snapshot(kind, hub_id, revision, patterns, missing, local=True)
+    asked = {"allow_patterns": [*patterns], "ignore_patterns": [*ignored], "revision": revision}
+    cached, reason = _snapshot(kind, hub_id, asked, missing, local=True)
     if cached is not None:
         return Found(cached, "cache", cached.name)
     tried.append(f"Hugging Face cache: {reason}")
 
     if (other := before_hub()) is not None:
         return other
-    fetched, reason = _snapshot(kind, hub_id, revision, patterns, missing, local=False)
+    fetched, reason = _snapshot(kind, hub_id, asked, missing, local=False)
     if fetched is not None:
         return Found(fetched, "hub", fetched.name)
     tried.append(f"hub: {reason}")
@@ -130,8 +133,7 @@ def mirrored(kind: Kind, hub_id: str, missing: Callable[[Path], str], mirror: Pa
 def _snapshot(
     kind: Kind,
     hub_id: str,
-    revision: str,
-    patterns: tuple[str, ...],
+    asked: Mapping[str, Any],
     missing: Callable[[Path], str],
     local: bool,
 ) -> tuple[Path | None, str]:
@@ -139,15 +141,7 @@ def _snapshot(
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        folder = Path(
-            snapshot_download(
-                hub_id,
-                repo_type=kind,
-                revision=revision,
-                allow_patterns=list(patterns),
-                local_files_only=local,
-            )
-        )
+        folder = Path(snapshot_download(hub_id, repo_type=kind, local_files_only=local, **asked))
     except LocalEntryNotFoundError:
         return None, "not there" if local else "not reachable"
     except HfHubHTTPError as error:

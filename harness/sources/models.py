@@ -24,6 +24,10 @@ from harness.sources.wheel import WHEEL_HUB_ID, WHEEL_NOTE, wheel_model
 MODEL_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
 """Files of a model that may be loaded; pickled weights are not among them."""
 
+UNREAD_PATTERNS = ("consolidated*.safetensors", "*/*.safetensors")
+"""Second copies of a model's weights, in its maker's own form or another library's, neither fetched
+nor digested. Source: mistralai/Mistral-7B-Instruct-v0.3 has 14.5 GB of them beside the shards."""
+
 WEIGHTS = "model.safetensors"
 PICKLED = ("pytorch_model*.bin", "*.pth", "*.pt")
 PICKLED_ADVICE = (
@@ -106,6 +110,7 @@ def _found(model: ModelSpec, mirror: Path | None, prefer_wheel: bool) -> Found:
         (*MODEL_PATTERNS, CODE_PATTERN) if model.trust_remote_code else MODEL_PATTERNS,
         missing_model_files,
         mirror,
+        ignored=UNREAD_PATTERNS,
         **{"before_hub" if prefer_wheel else "after_hub": wheel},
     )
 
@@ -120,7 +125,9 @@ def model_files(folder: Path, with_code: bool) -> list[str]:
     names = [
         path.name
         for path in folder.iterdir()
-        if path.is_file() and any(path.match(pattern) for pattern in MODEL_PATTERNS)
+        if path.is_file()
+        and any(path.match(pattern) for pattern in MODEL_PATTERNS)
+        and not path.match(UNREAD_PATTERNS[0])
     ]
     if with_code:
         names += [path.relative_to(folder).as_posix() for path in folder.rglob(CODE_PATTERN)]

@@ -105,7 +105,7 @@ def test_what_is_no_model_is_said_to_be_what_it_is(
 ) -> None:
     (qwen_mirror / "models" / NAME / "config.json").rename(qwen_mirror / "models" / NAME / there)
     with pytest.raises(SourceError, match=said):
-        hub_model(NAME, mirror=qwen_mirror, offline=True)
+        hub_model(NAME, mirror=qwen_mirror)
 
 
 def test_a_config_of_a_mebibyte_is_read_and_one_byte_more_is_not(tmp_path: Path) -> None:

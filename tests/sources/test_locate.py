@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from harness.boards.challenge import Challenge, load_challenge
 from harness.components import ModelSpec
@@ -107,6 +108,27 @@ def test_model_in_the_mirror_is_recorded_by_the_digest_of_each_file(tmp_path: Pa
     assert record.files["model.safetensors"] == sha256_file(folder / "model.safetensors")
     rewrite(folder, other=1)
     assert locate_model(MODEL, tmp_path, False)[1].sha256 != record.sha256
+
+
+def test_second_copies_of_the_weights_are_neither_fetched_nor_digested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_model(tmp_path)
+    before = locate_model(MODEL, tmp_path, prefer_wheel=False)[1]
+    (folder / "consolidated.safetensors").write_text("the maker's own form")
+    assert locate_model(MODEL, tmp_path, False)[1].sha256 == before.sha256
+    names = ["config.json", "model-00001-of-00002.safetensors", "consolidated.safetensors"]
+    names += ["consolidated-00002.safetensors", "original/model.safetensors", "tokenizer.json"]
+    wanted: list[str] = []
+
+    def hub(hub_id: str, allow_patterns: list[str], ignore_patterns: list[str], **_: object) -> str:
+        asked = {"allow_patterns": allow_patterns, "ignore_patterns": ignore_patterns}
+        wanted[:] = filter_repo_objects(names, **asked)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", hub)
+    locate_model(MODEL, None, prefer_wheel=False)
+    assert wanted == [names[0], names[1], names[-1]]
 
 
 def test_the_code_of_a_model_is_on_the_record_where_it_may_run(tmp_path: Path) -> None:
