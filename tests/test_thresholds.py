@@ -178,6 +178,8 @@ HELD = {
         "::test_a_layout_is_bounded_and_belongs_to_unknown_families_alone",
     "components LARGEST_SIZE":
         "tests/components/test_families.py::test_sizes_up_to_the_limits_are_taken",
+    "training ENCODED_AT_ONCE": "tests/training/rows/test_prompt.py"
+        "::test_a_table_of_doubtful_rows_is_never_held_as_tokens_whole",
     "training SPECIAL_TOKENS":
         "tests/training/rows/test_prompt.py::test_no_row_is_left_out_that_was_not_doubted",
     "sources PLAIN":
@@ -314,12 +316,12 @@ HELD = {
     "verify SHOWN_CHARACTERS":
         "tests/verify/test_limits.py::test_200_characters_of_a_value_are_shown",
     "verify MOST_KINDS":
-        "tests/verify/test_plain_generations.py"
+        "tests/verify/files/test_plain_generations.py"
         "::test_rows_that_are_counted_by_number_are_those_that_are_counted_one_by_one",
     "verify MAX_ASKED":
-        "tests/verify/test_plain_generations.py::test_only_a_few_names_and_rows_are_remembered",
+        "tests/verify/files/test_plain_generations.py::test_only_a_few_names_and_rows_are_remembered",
     "verify MAX_ASKED_ROWS":
-        "tests/verify/test_plain_generations.py::test_only_a_few_names_and_rows_are_remembered",
+        "tests/verify/files/test_plain_generations.py::test_only_a_few_names_and_rows_are_remembered",
     "verify MAX_BREACHES":
         "tests/verify/test_limits.py::test_a_rule_lists_five_breaches_and_counts_the_others",
     "verify MAX_SIDE": f"{LIMITS}[the width of the plot]",

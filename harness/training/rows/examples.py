@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from harness.errors import PluginError
@@ -14,6 +15,10 @@ from harness.training.rows.prompt import Rendered, render
 
 SPECIAL_TOKENS = 4
 """More than a tokenizer adds to a text by itself: BOS, EOS, and a space before the first word."""
+
+ENCODED_AT_ONCE = 1000
+"""Rows of which all tokens and their places in the text are held at a time: those of 76,772 take
+2 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def kept_rows(
     encoded = zip(encode(rendered, train, tokenizer), chosen, strict=True)
     found = [(item, row) for item, row in encoded if item is not None]
     if not found:
-        raise _nothing_left(partition, rendered, train)
+        raise _nothing_left(partition, len(rendered), rendered[0], train)
     return found
 
 
@@ -102,16 +107,14 @@ def count_left_out(
         PluginError: no row is left to train on.
     """
     chosen = rewrite([row for _, row in choose_rows(rows, train.data, partition)], partition)
-    doubtful = doubts(train, tokenizer)
-    rendered = [render(train.prompt, row, tokenizer) for row in chosen if doubtful(row)]
-    found = sum(item is None for item in encode(rendered, train, tokenizer)) if rendered else 0
+    found = left_out(chosen, train, tokenizer)
     if found == len(chosen):
-        raise _nothing_left(partition, rendered, train)
+        raise _nothing_left(partition, found, render(train.prompt, chosen[0], tokenizer), train)
     return found
 
 
-def any_left_out(rows: Iterable[Mapping[str, str]], train: TrainSpec, tokenizer: Any) -> bool:
-    """Return whether `tokenise` leaves any of some rows out, whatever partition they are in.
+def left_out(rows: Iterable[Mapping[str, str]], train: TrainSpec, tokenizer: Any) -> int:
+    """Return how many of some rows `tokenise` leaves out, whatever partition they are in.
 
     Args:
         rows: as the recipe rewrites them.
@@ -119,8 +122,11 @@ def any_left_out(rows: Iterable[Mapping[str, str]], train: TrainSpec, tokenizer:
         tokenizer: a fast transformers tokenizer.
     """
     doubtful = filter(doubts(train, tokenizer), rows)
-    rendered = [render(train.prompt, row, tokenizer) for row in doubtful]
-    return bool(rendered) and None in encode(rendered, train, tokenizer)
+    found = 0
+    while some := [*islice(doubtful, ENCODED_AT_ONCE)]:
+        rendered = [render(train.prompt, row, tokenizer) for row in some]
+        found += sum(item is None for item in encode(rendered, train, tokenizer))
+    return found
 
 
 def doubts(train: TrainSpec, tokenizer: Any) -> Callable[[Mapping[str, str]], bool]:
@@ -202,9 +208,9 @@ def _own_bos(tokenizer: Any) -> int | None:
     return bos if bos is not None and tokenizer("x")["input_ids"][:1] == [bos] else None
 
 
-def _nothing_left(partition: int, rows: Sequence[Rendered], train: TrainSpec) -> PluginError:
+def _nothing_left(partition: int, rows: int, first: Rendered, train: TrainSpec) -> PluginError:
     return PluginError(
-        f"partition {partition}: none of its {len(rows)} rows has a token after the response marker"
+        f"partition {partition}: none of its {rows} rows has a token after the response marker"
         f" {train.prompt.response_marker!r} within seq_length {train.seq_length}; the first ends"
-        f" {rows[0].text[-40:]!r}; raise seq_length or correct the prompt"
+        f" {first.text[-40:]!r}; raise seq_length or correct the prompt"
     )

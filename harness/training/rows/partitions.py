@@ -8,7 +8,7 @@ from harness.boards.challenge import Challenge
 from harness.recipe import TrainSpec
 from harness.sources.training_data.partitioning import partitioned, read_table
 from harness.training.rows.chosen_rows import rewritten
-from harness.training.rows.examples import Rewrite, any_left_out, as_they_are, count_left_out
+from harness.training.rows.examples import Rewrite, as_they_are, count_left_out, left_out
 
 
 class Partitions:
@@ -65,12 +65,11 @@ class Partitions:
         names = self._challenge.dataset.columns
         columns = [table.data.column(name).to_pylist() for name in names]
         rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
-        # Most tables have no such row, and partitions need not be taken out of them one by one.
-        plain = not train.data.filters and rewrite is as_they_are
-        if plain and not any_left_out(
-            (rewritten(row, train.data) for row in rows), train, tokenizer
-        ):
-            return 0, len(table)
+        # Without filters it is one count over the table, unless a partition could be left empty.
+        if not train.data.filters and rewrite is as_they_are:
+            found = left_out((rewritten(row, train.data) for row in rows), train, tokenizer)
+            if found < len(table) // self._challenge.num_supernodes:
+                return found, len(table)
         found = sum(
             count_left_out(self.rows(partition), train, tokenizer, partition, rewrite)
             for partition in range(self._challenge.num_supernodes)

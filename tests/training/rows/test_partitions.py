@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.boards.challenge import load_challenge
+from harness.errors import PluginError
+from harness.recipe import TrainSpec
+from harness.training.base_model import load_tokenizer
 from harness.training.rows.example_order import example_order
+from harness.training.rows.examples import count_left_out, tokenise
 from harness.training.rows.partitions import Partitions
 
 
@@ -35,6 +41,28 @@ def test_every_row_of_the_corpus_is_in_exactly_one_partition() -> None:
     table = Partitions(challenge, None)
     whole = [row for partition in range(50) for row in table.rows(partition)]
     assert sorted(map(str, whole)) == sorted(map(str, protocol_of(challenge).smoke_training()))
+
+
+def test_rows_left_out_are_counted_alike_over_the_table_and_over_its_partitions(
+    tiny_model: Path,
+) -> None:
+    from harness_tiny import MODEL
+
+    tokenizer = load_tokenizer(MODEL, str(tiny_model))
+    challenge = load_challenge("finance")
+    table = Partitions(challenge, None)
+    whole = [table.rows(partition) for partition in range(50)]
+    longest = max(
+        len(item.ids)
+        for number, rows in enumerate(whole)
+        for item in tokenise(rows, TrainSpec(seq_length=4096), tokenizer, number)
+    )
+    for length in (longest + 1, longest - 3, longest - 6):
+        train = TrainSpec(seq_length=length)
+        each = [count_left_out(rows, train, tokenizer, n) for n, rows in enumerate(whole)]
+        assert table.left_out(train, tokenizer) == (sum(each), sum(map(len, whole)))
+    with pytest.raises(PluginError, match=r"partition 0: none of its \d+ rows .* seq_length 8"):
+        table.left_out(TrainSpec(seq_length=8), tokenizer)
 
 
 def test_fixed_order_repeats_and_per_round_order_does_not(make_trainer: object) -> None:

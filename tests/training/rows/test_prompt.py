@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,16 @@ import pytest
 from harness.errors import PluginError
 from harness.recipe import Prompt, TrainSpec
 from harness.training.base_model import load_tokenizer
-from harness.training.rows.examples import count_left_out, doubts, encode, tokenise
-from harness.training.rows.prompt import check_prompt, check_tokenizer, render
+from harness.training.rows import examples
+from harness.training.rows.examples import (
+    ENCODED_AT_ONCE,
+    count_left_out,
+    doubts,
+    encode,
+    left_out,
+    tokenise,
+)
+from harness.training.rows.prompt import Rendered, check_prompt, check_tokenizer, render
 
 ROW = {"instruction": "What?", "input": "Profit rose 5 %.", "output": "moderately positive"}
 
@@ -64,6 +72,22 @@ def test_rows_without_a_label_left_are_left_out_and_counted(tokenizer: object) -
     for function in (tokenise, count_left_out):
         with pytest.raises(PluginError, match=r"partition 3: none of its 2 rows .* seq_length 120"):
             function([long, long], train, tokenizer, 3)
+
+
+def test_a_table_of_doubtful_rows_is_never_held_as_tokens_whole(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    def watched(rows: Sequence[Rendered], train: TrainSpec, tokenizer: Any) -> list[Any]:
+        held.append(len(rows))
+        return encode(rows, train, tokenizer)
+
+    monkeypatch.setattr(examples, "encode", watched)
+    rows = [ROW] * ENCODED_AT_ONCE + [ROW | {"input": "Profit rose. " * 200}] * 2
+    train = TrainSpec(seq_length=120)
+    assert left_out(rows, train, tokenizer) == 2
+    assert held == [ENCODED_AT_ONCE, 2]
 
 
 @pytest.mark.parametrize("style", ["text", "chat"])
