@@ -70,6 +70,11 @@ def tell(text: str, end: str = "\n") -> None:
         print(text, end=end, file=sys.stderr, flush=True)
 
 
+def in_place() -> str:
+    """Return what makes a text take the place of a live line, which any process may have begun."""
+    return "\r\x1b[2K" if sys.stderr is not None and sys.stderr.isatty() else ""
+
+
 @dataclass
 class Meter:
     """Counts the units of one stage and prints rate and time left.
@@ -114,7 +119,7 @@ class Meter:
         self._printed = now
         line = self.line(now - self._start) + (f"  {note}" if note else "")
         end = "\n" if not live or self.done >= self.total else ""
-        say(f"\r\x1b[2K{_cut(line)}" if live else line, end)
+        say(f"{in_place()}{_cut(line)}" if live else line, end)
 
     def line(self, elapsed_s: float) -> str:
         """Return the text of one line: title, done/total, rate, time left."""

@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(_with_help(error, sys.argv[1:] if arguments is None else arguments))
         sys.exit(UsageError.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        progress.tell("interrupted")
+        progress.tell(f"{progress.in_place()}interrupted")
         sys.exit(130)
     except MemoryError:
         _complain(NO_MEMORY)
@@ -234,7 +234,8 @@ def _with_help(error: click.ClickException, arguments: list[str]) -> str:
 
 
 def _complain(message: str) -> None:
-    progress.tell(f"{progress.paint('error:', 'red', sys.stderr)} {message}")
+    error = progress.paint("error:", "red", sys.stderr)
+    progress.tell(f"{progress.in_place()}{error} {message}")
 
 
 def _open_closed_streams() -> None:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from harness.progress import format_duration, paint, say
+from harness.progress import format_duration, in_place, paint, say
 from harness.record.federation import RoundRecord
 from harness.record.result import ResultRecord
 
@@ -181,6 +181,5 @@ def told(event: Event) -> None:
 
     On a terminal the line takes the place of a live one, which the next count brings back.
     """
-    clear = "\r\x1b[2K" if sys.stderr is not None and sys.stderr.isatty() else ""
     clock = paint(f"[{format_duration(event.elapsed_s)}]", "dim", sys.stderr)
-    say(f"{clear}{clock} {event.text}")
+    say(f"{in_place()}{clock} {event.text}")

@@ -139,6 +139,17 @@ def test_a_live_line_is_cut_to_the_terminal(columns: int, monkeypatch: pytest.Mo
     assert shown.endswith("...") or columns == 0
 
 
+def test_an_error_takes_the_place_of_a_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    progress.Meter("training", 100, "steps").advance(50)
+    with pytest.raises(SystemExit, match="4"):
+        main(["plan", "--plugin", "nobody"])
+    live, *_, error = terminal.getvalue().split("\r\x1b[2K")[1:]
+    assert live.startswith("training: 50/100")
+    assert error.startswith("error: unknown plugin 'nobody'")
+
+
 def test_nothing_is_said_where_a_command_is_to_be_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     progress.silent = True
     progress.say("something")

@@ -73,6 +73,7 @@ def test_a_full_disk_is_said_by_the_stage_that_it_stopped(
         raise RecordError(f"{path}: the disk is full")
 
     monkeypatch.setattr(run_directory, "write_atomic", refuse)
+    monkeypatch.setattr(run_directory, "write_document", refuse)
     with (
         pytest.raises(FederationError, match="round 2 could not be kept"),
         measured(tmp_path, FEDERATE, "cpu"),

@@ -52,8 +52,7 @@ class Coordinator:
         self.roster: dict[int, int] = {}
         """Partition -> node, once all have said theirs."""
         self.steps_per_round = run.context.clients_per_round * self.spec.train.max_steps
-        steps = self.spec.train.rounds * self.steps_per_round
-        self.meter = Meter("training", steps, "steps", quiet=options.quiet)
+        self.meter = Meter("training", 0, "steps", quiet=options.quiet)
 
     def run(self) -> FederationOutcome:
         """Run what is left of the rounds.
@@ -83,10 +82,15 @@ class Coordinator:
             writer.resume(position)
         requests.header[PEFT_CONFIG] = position.peft_config
         requests.last_rounds = self.ledger.last_rounds()
-        self.meter.skip(position.round * self.steps_per_round)
+        last = min(self.options.until or self.spec.train.rounds, self.spec.train.rounds)
+        before = position.round * self.steps_per_round
+        if self.options.only is None:
+            self.meter.total = last * self.steps_per_round
+        else:
+            self.meter.total = before + self.spec.train.max_steps
+        self.meter.skip(before)
         self.meter.begin()
         writer.keep_adapter(position)
-        last = min(self.options.until or self.spec.train.rounds, self.spec.train.rounds)
         try:
             position = self._rounds(position, last, requests, writer)
         except ReplayedError as replayed:

@@ -67,6 +67,26 @@ def test_a_client_that_counts_more_than_its_steps_is_not_believed(
     assert sum(told) == rounds * 2 * steps
 
 
+def test_steps_are_told_of_as_many_as_this_session_takes(
+    small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int]] = []
+    advance = Meter.advance
+
+    def noted(meter: Meter, units: int, note: str) -> None:
+        advance(meter, units, note)
+        told.append((meter.done, meter.total))
+
+    monkeypatch.setattr(Meter, "advance", noted)
+    train = small.spec.train
+    whole = serve(small, tmp_path / "run").outcome
+    assert told[-1] == (train.rounds * 2 * train.max_steps,) * 2
+    serve(small, tmp_path / "round", until=1)
+    assert told[-1] == (2 * train.max_steps,) * 2
+    serve(small, tmp_path / "round", only=whole.rounds[1].partitions[0])
+    assert told[-1] == (3 * train.max_steps,) * 2
+
+
 def test_what_a_client_waits_for_is_said_once_while_it_waits(
     small: TinyRun, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
