@@ -55,7 +55,7 @@ from harness.record.file_names import (
     SCORES,
     SPEC,
 )
-from harness.record.result import EVALUATE, FEDERATE, ResultRecord
+from harness.record.result import EVALUATE, FEDERATE, ResultRecord, read_result
 from harness.sources.assets import Assets, locate
 from harness.sources.hub_model import hub_model
 from harness.sources.wheel import begin_digests
@@ -124,7 +124,7 @@ def start(request: Request, settings: Settings) -> tuple[Path, ResultRecord]:
 
 
 def resume(out: Path, request: Request | None, settings: Settings) -> ResultRecord:
-    """Continue the run in `out` where it stopped.
+    """Continue the run in `out` where it stopped; the record of a finished one stays as it is.
 
     Args:
         out: the run directory.
@@ -140,14 +140,17 @@ def resume(out: Path, request: Request | None, settings: Settings) -> ResultReco
     spec = run_directory.read_spec(out)
     if request is not None:
         run_directory.refuse_other_spec(out, _resolved(request, settings).spec)
+    events = settings.events()
+    events.run_dir = out
+    if (out / RESULT).is_file():
+        events.step(f"run directory: {out}, finished already")
+        return read_result(out / RESULT)
     challenge = spec.rules()
     if digest_of(challenge) != spec.challenge.digest:
         raise RecordError(
             f"{out}: run under {spec.challenge.id} {spec.challenge.digest[:12]}, this harness has"
             f" {digest_of(challenge)[:12]}; resume with the harness version that started it"
         )
-    events = settings.events()
-    events.run_dir = out
     events.step(f"run directory: {out}, resumed")
     assets = locate(spec, challenge, settings.mirror)
     if (out / ASSETS).is_file():

@@ -160,14 +160,17 @@ def test_an_existing_directory_is_refused_and_untouched(smoke: tuple[Path, str, 
     assert sha256_file(smoke[0] / "result.json") == before
 
 
-def test_a_finished_run_resumes_to_the_same_scores_and_adapter(
+def test_a_finished_run_is_not_run_again_and_its_record_stays_as_it_is(
     record: ResultRecord, smoke: tuple[Path, str, int]
 ) -> None:
-    done = harness("run", "--resume", "run", "--json", "--quiet", cwd=smoke[0].parent)
+    before = {path: path.stat().st_mtime_ns for path in smoke[0].rglob("*") if path.is_file()}
+    done = harness("run", "--resume", "run", "--json", cwd=smoke[0].parent)
     assert done.returncode == 0, done.stderr
     value: dict[str, Any] = json.loads(done.stdout)
     assert value["adapter"]["sha256"] == record.adapter.sha256
     assert value["average"] == record.average
+    assert "run directory: run, finished already" in done.stderr
+    assert before == {p: p.stat().st_mtime_ns for p in smoke[0].rglob("*") if p.is_file()}
 
 
 def test_resuming_another_spec_is_refused(smoke: tuple[Path, str, int]) -> None:
