@@ -41,7 +41,7 @@ def test_the_roster_must_be_the_partitions(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(roster.ask_roster, "__defaults__", (0.3,))
+    monkeypatch.setattr(roster, "CONNECT_LIMIT_S", 0.3)
     with pytest.raises(RosterError, match=problem):
         serve(small, tmp_path, LocalGrid(len(partitions), partitions=partitions))
 
@@ -49,7 +49,7 @@ def test_the_roster_must_be_the_partitions(
 def test_a_silent_supernode_is_missed_within_a_limit(
     small: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roster.ask_roster, "__defaults__", (0.3,))
+    monkeypatch.setattr(roster, "CONNECT_LIMIT_S", 0.3)
     grid = LocalGrid(4)
     grid.silent = {2}
     with pytest.raises(RosterError, match="1 of 4 supernodes did not say their partition"):
