@@ -79,7 +79,7 @@ def federate(job: Job, run_dir: Path, options: Options) -> FederationOutcome:
             folder=folder,
             policy=options.isolation if ours else "off",
             allowed=(
-                *(grants.kept(part) for part in parts),
+                *(item for part in parts for item in grants.kept(part)),
                 *(item for path in files if path for item in grants.readable(path)),
             ),
             on_start=lambda held: _note(run_dir, options, held, bool(before)),

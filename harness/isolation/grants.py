@@ -48,7 +48,14 @@ def environment() -> list[Grant]:
     found += [(path, OF_FILES | LIST) for path in devices] + [("/dev/shm", EVERYTHING)]
     for folder in sorted(environment_folders()):
         found += [(folder, READ)] if _is_whole(folder) else list(_packages(Path(folder)))
-    return [(os.path.realpath(path), access) for path, access in found if os.path.isabs(path)]
+    return [item for path, access in found if os.path.isabs(path) for item in _grants(path, access)]
+
+
+def _grants(path: str | Path, access: int) -> list[Grant]:
+    """Return a right on a path, and on what it is called where a link leads to it."""
+    return [
+        (name, access) for name in dict.fromkeys((os.path.realpath(path), os.path.abspath(path)))
+    ]
 
 
 def _settings() -> Iterable[str]:
@@ -86,14 +93,14 @@ def readable(path: str | Path) -> list[Grant]:
     """
     real = Path(os.path.realpath(path))
     links = [item for item in real.rglob("*") if item.is_symlink()] if real.is_dir() else []
-    return [(str(real), READ), *((os.path.realpath(item), READ) for item in links)]
+    return [*_grants(path, READ), *((os.path.realpath(item), READ) for item in links)]
 
 
-def writable(path: str | Path) -> Grant:
+def writable(path: str | Path) -> list[Grant]:
     """Return the right to do everything in a folder that nobody else reads."""
-    return os.path.realpath(path), EVERYTHING
+    return _grants(path, EVERYTHING)
 
 
-def kept(path: str | Path) -> Grant:
+def kept(path: str | Path) -> list[Grant]:
     """Return the right to keep ordinary files in a folder, or in a file, that others read later."""
-    return os.path.realpath(path), KEEP
+    return _grants(path, KEEP)

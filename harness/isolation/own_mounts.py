@@ -101,12 +101,14 @@ def _mount_empty(folder: str, allowed: Iterable[str], options: str) -> None:
 
     Args:
         folder: a real path.
-        allowed: real paths.
+        allowed: real paths, and names of them by links, which are given what these lead to.
         options: of the empty file system that covers it.
     """
     if not os.path.isdir(folder):
         return
     below = [path for path in allowed if path.startswith(f"{folder}/") and os.path.exists(path)]
+    below.sort(key=lambda path: os.path.realpath(path) != path)
+    real = {path for path in below if os.path.realpath(path) == path}
     places = {path: os.open(path, os.O_PATH) for path in below}
     with os.scandir(folder) as entries:
         links = {entry.path: os.readlink(entry.path) for entry in entries if entry.is_symlink()}
@@ -114,12 +116,13 @@ def _mount_empty(folder: str, allowed: Iterable[str], options: str) -> None:
     for path, target in links.items():
         os.symlink(target, path)
     for path, place in places.items():
-        source = f"/proc/self/fd/{place}"
-        is_folder = os.path.isdir(source)
-        os.makedirs(path if is_folder else os.path.dirname(path), exist_ok=True)
-        if not is_folder:
-            os.close(os.open(path, os.O_CREAT))
-        calls.mount(source, path, "none", calls.MS_BIND | calls.MS_REC)
+        if path in real or not os.path.exists(path):
+            source = f"/proc/self/fd/{place}"
+            is_folder = os.path.isdir(source)
+            os.makedirs(path if is_folder else os.path.dirname(path), exist_ok=True)
+            if not is_folder:
+                os.close(os.open(path, os.O_CREAT))
+            calls.mount(source, path, "none", calls.MS_BIND | calls.MS_REC)
         os.close(place)
 
 

@@ -172,7 +172,7 @@ def _written_plan(module: str, given: str, around: Enclosure, writer: int) -> Pa
         variables |= dict.fromkeys(HOMES, around.folder)
         variables = {name: value for name, value in variables.items() if not SECRET.match(name)}
     command = [sys.executable, "-I", "-m", module, str(folder / "given.json"), str(writer)]
-    own = (grants.writable(around.folder), *grants.environment(), *around.allowed)
+    own = (*grants.writable(around.folder), *grants.environment(), *around.allowed)
     plan = {
         "command": command,
         "environment": variables,

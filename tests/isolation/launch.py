@@ -66,7 +66,7 @@ def start(
         "environment": dict(os.environ),
         "folder": str(folder),
         "policy": policy,
-        "allowed": [grants.writable(folder), *grants.environment(), *allowed],
+        "allowed": [*grants.writable(folder), *grants.environment(), *allowed],
         "answer": writer,
         "driver": driver,
     }  # fmt: skip

@@ -79,7 +79,7 @@ def test_nothing_can_be_written_outside_of_what_it_keeps(
     kept = tmp_path / "run" / "checkpoints"
     kept.mkdir(parents=True)
     code = f"open({str(target)!r}, 'w').write('forged'); print('written')"
-    done = run(code, folder, policy, allowed=(grants.kept(kept),))
+    done = run(code, folder, policy, allowed=tuple(grants.kept(kept)))
     assert (done.said != "written\n") is held
     assert target.read_text() == ("kept" if held else "forged")
 
@@ -104,7 +104,7 @@ try:
 except OSError:
     print("no pipe")
 """
-    done = run(code, folder, policy, allowed=(grants.kept(kept),))
+    done = run(code, folder, policy, allowed=tuple(grants.kept(kept)))
     assert done.said == ("no link\nno pipe\n" if held else "")
     assert (kept / "two").read_text() == "1"
 
@@ -187,10 +187,33 @@ def test_what_is_allowed_is_there_where_programs_keep_their_sockets(folder: Path
         run_dir = Path(place.name) / "run"
         run_dir.mkdir()
         (Path(place.name) / "names").write_text("127.0.0.1")
-        allowed = ((f"{place.name}/names", landlock.READ), grants.kept(run_dir))
+        allowed = ((f"{place.name}/names", landlock.READ), *grants.kept(run_dir))
         code = f"open({str(run_dir / 'made')!r}, 'w').write(open({place.name!r} + '/names').read())"
         assert run(code, folder, allowed=allowed).said == ""
         assert (run_dir / "made").read_text() == "127.0.0.1"
+
+
+def test_what_a_link_in_such_a_place_leads_to_is_there_by_the_link_s_name(folder: Path) -> None:
+    """A mirror of links, a data set in Hugging Face's cache, and a run by another name, in /tmp."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(os.path.realpath(name))
+        for part in ("blobs", "mirror", "snapshot", "runs"):
+            (place / part).mkdir()
+        (place / "blobs" / "1").write_text("rows ")
+        (place / "blobs" / "model").mkdir()
+        (place / "blobs" / "model" / "weights").write_text("weights")
+        rows, model = place / "snapshot" / "train.parquet", place / "mirror" / "model"
+        rows.symlink_to("../blobs/1")
+        model.symlink_to(place / "blobs" / "model")
+        (place / "by-name").symlink_to("runs")
+        run_dir = place / "by-name"
+        allowed = (*grants.readable(rows), *grants.readable(model), *grants.kept(run_dir))
+        code = f"""
+made = open({str(run_dir / "made")!r}, "w")
+made.write(open({str(rows)!r}).read() + open({str(model / "weights")!r}).read())
+"""
+        assert run(code, folder, allowed=allowed).said == ""
+        assert (place / "runs" / "made").read_text() == "rows weights"
 
 
 def test_a_place_of_sockets_that_is_allowed_as_a_whole_is_there(folder: Path) -> None:
@@ -367,7 +390,7 @@ for path in {[*map(str, (kept / "one", rounds, answers, model / "weights"))]}:
         print(error.strerror)
 print(open({str(model / "weights")!r}).read())
 """
-        allowed = (grants.kept(kept), grants.kept(rounds), *grants.readable(model))
+        allowed = (*grants.kept(kept), *grants.kept(rounds), *grants.readable(model))
         done = run(code, folder, allowed=allowed)
         if done.held["processes"] != "own process namespace":
             pytest.skip("this machine gives no mounts of its own")
